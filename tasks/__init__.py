@@ -1,0 +1,1 @@
+"""Prefect tasks: retries, caching, progress and artifacts round one call into the library each."""

@@ -1,0 +1,296 @@
+"""What a run is: frozen, validated models with a description, a unit and bounds for every field.
+
+A preset is a YAML file of `RetrainConfig` in `wgan/presets/`; Prefect shows the models as a form; MLflow gets them
+as parameters. Where things are (endpoints, credentials, devices) is in `wgan.settings`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from wgan.errors import UsageError
+
+Source = Literal[
+    "digits",
+    "mnist",
+    "fashion-mnist",
+    "kmnist",
+    "cifar10",
+    "celeba",
+    "lsun",
+    "stacked-mnist",
+    "folder",
+    "archive",
+    "s3",
+]
+ImageSize = Literal[32, 64, 128, 256]
+Objective = Literal["wgan", "wgan-gp", "gan"]
+Precision = Literal["auto", "float32", "bf16"]
+LOCATED_SOURCES = ("lsun", "folder", "archive", "s3")
+
+
+class ConfigModel(BaseModel):
+    """Frozen; unknown keys and impossible values are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataConfig(ConfigModel):
+    """Which images, prepared how."""
+
+    source: Source = Field("digits", description="A named data set, or where images of your own are.")
+    location: str | None = Field(
+        None,
+        description="Folder path, archive path or URL, or s3://bucket/prefix; for lsun the class, e.g. bedroom.",
+    )
+    name: str | None = Field(
+        None,
+        description="Name of the data set in storage and registry; default: the source's name.",
+        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$",
+        max_length=60,
+    )
+    image_size: ImageSize = Field(32, description="Height and width of the prepared images, pixels.")
+    channels: Literal[1, 3] = Field(1, description="1 for grey, 3 for RGB.")
+    max_bad_fraction: float = Field(
+        0.01, ge=0, le=1, description="Share of files that may fail to decode before the run fails."
+    )
+    max_images: int | None = Field(None, ge=16, description="Use at most this many images, the first ones.")
+    stacked_count: int = Field(
+        50_000, ge=16, le=10_000_000, description="stacked-mnist only: how many triples are drawn."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="stacked-mnist only: seed of the triples.")
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the data set in storage and, as `generator-<name>`, in the registry."""
+        if self.name:
+            return self.name
+        return f"lsun-{self.location}".replace("_", "-") if self.source == "lsun" else self.source
+
+    @model_validator(mode="after")
+    def _location_fits_the_source(self) -> Self:
+        if self.source in LOCATED_SOURCES and not self.location:
+            raise ValueError(f"data.location is needed for data.source={self.source}")
+        if self.source not in LOCATED_SOURCES and self.location:
+            raise ValueError(
+                f"data.location is only used with data.source={'|'.join(LOCATED_SOURCES)}, not {self.source}"
+            )
+        if self.source in ("folder", "archive", "s3") and not self.name:
+            raise ValueError(f"data.name is needed for data.source={self.source}: it names the registered model")
+        if self.source == "stacked-mnist" and self.channels != 3:
+            raise ValueError("data.channels must be 3 for stacked-mnist: each channel is a digit")
+        return self
+
+
+class NetworksConfig(ConfigModel):
+    """Generator and critic (DESIGN: DCGAN without the sigmoid)."""
+
+    width: int = Field(
+        64, ge=4, le=512, description="Channels d of the critic's first layer; the generator's last is d too."
+    )
+    latent_dim: int = Field(100, ge=1, le=4096, description="Dimension z of the noise.")
+
+
+class TrainingConfig(ConfigModel):
+    """Algorithm 1 of Arjovsky, Chintala and Bottou (2017), and the two objectives it is compared with."""
+
+    objective: Objective = Field(
+        "wgan", description="wgan: weight clipping; wgan-gp: gradient penalty; gan: BCE baseline."
+    )
+    generator_steps: int = Field(850, ge=1, le=10_000_000, description="Generator updates in the whole run.")
+    batch_size: int = Field(64, ge=2, le=8192, description="Images in a batch, m in Algorithm 1.")
+    optimizer: Literal["rmsprop", "adam"] = Field(
+        "rmsprop", description="rmsprop as in the paper; adam for comparison."
+    )
+    lr: float = Field(5e-5, gt=0, le=1, description="Learning rate of both optimizers, alpha in Algorithm 1.")
+    rmsprop_alpha: float = Field(0.99, ge=0, lt=1, description="RMSProp's smoothing constant.")
+    rmsprop_eps: float = Field(1e-8, gt=0, description="RMSProp's epsilon.")
+    adam_betas: tuple[float, float] = Field((0.0, 0.9), description="Adam's betas, when optimizer is adam.")
+    clip_value: float = Field(0.01, gt=0, le=10, description="Critic parameters are clamped to [-c, c] (wgan only).")
+    gradient_penalty: float = Field(10.0, ge=0, description="Weight lambda of the penalty (wgan-gp only).")
+    n_critic: int = Field(5, ge=1, le=1000, description="Critic steps per generator step.")
+    critic_schedule: Literal["constant", "published"] = Field(
+        "constant",
+        description="published: 100 critic steps for the first 25 generator steps and at every 500th (authors' code).",
+    )
+    precision: Precision = Field(
+        "auto", description="auto: bf16 where the processor multiplies it natively, else float32."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random stream of the training.")
+    log_every: int = Field(10, ge=1, description="Generator steps between logged metrics.")
+    sample_every: int = Field(100, ge=1, description="Generator steps between sample grids of fixed noise.")
+    sample_count: int = Field(64, ge=1, le=1024, description="Images in a sample grid.")
+    checkpoint_every_steps: int = Field(200, ge=1, description="Generator steps between checkpoints.")
+    checkpoint_every_seconds: float = Field(
+        120.0, gt=0, description="Seconds between checkpoints, whichever comes first."
+    )
+    keep_checkpoints: int = Field(2, ge=1, le=100, description="Newest checkpoints that are kept.")
+
+
+class EvaluationConfig(ConfigModel):
+    """The protocol: how many images, through which features, how often."""
+
+    extractor: Literal["auto", "classifier", "pixels"] = Field(
+        "auto", description="auto: classifier where the data has labels, else pixels."
+    )
+    sample_count: int = Field(1024, ge=16, le=100_000, description="N generated against N real images per seed.")
+    seeds: int = Field(5, ge=2, le=100, description="Independent repetitions the intervals are made of.")
+    neighbours: int = Field(5, ge=1, le=100, description="k of precision, recall, density and coverage.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
+    batch_size: int = Field(256, ge=1, le=8192, description="Images per forward pass.")
+    seed: int = Field(1_000, ge=0, lt=2**31, description="First of the consecutive seeds.")
+
+
+class PromotionConfig(ConfigModel):
+    """The gate: what 'really better' means, and what may not get worse."""
+
+    fid_margin: float = Field(
+        0.0, ge=0, description="The Fréchet distance must fall by more than this (paired interval)."
+    )
+    recall_margin: float = Field(0.05, ge=0, le=1, description="Recall may not fall by more than this.")
+    coverage_margin: float = Field(0.05, ge=0, le=1, description="Coverage may not fall by more than this.")
+    modes_margin: float = Field(0.5, ge=0, description="Modes captured may not fall by more than this.")
+    max_fid: float | None = Field(None, gt=0, description="First model only: Fréchet distance at most this.")
+    min_recall: float = Field(0.0, ge=0, le=1, description="First model only: recall at least this.")
+    min_coverage: float = Field(0.0, ge=0, le=1, description="First model only: coverage at least this.")
+    min_modes: float = Field(0.0, ge=0, description="First model only: modes captured at least this.")
+
+
+class RetrainConfig(ConfigModel):
+    """One retraining run."""
+
+    data: DataConfig = Field(default_factory=DataConfig, description="Which images, prepared how.")
+    networks: NetworksConfig = Field(default_factory=NetworksConfig, description="Generator and critic.")
+    training: TrainingConfig = Field(default_factory=TrainingConfig, description="The training algorithm.")
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig, description="The evaluation protocol.")
+    promotion: PromotionConfig = Field(default_factory=PromotionConfig, description="The promotion gate.")
+
+    @property
+    def model_name(self) -> str:
+        """Name of the registered model."""
+        return f"generator-{self.data.dataset_name}"
+
+
+def config_digest(config: BaseModel) -> str:
+    """SHA-256 (hex) over the canonical JSON of a configuration: equal exactly when every field is equal."""
+    return hashlib.sha256(
+        json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def flat_parameters(config: BaseModel) -> dict[str, str]:
+    """Dotted name → text of every field, as MLflow parameters want them."""
+
+    def walk(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                yield from walk(f"{prefix}.{name}" if prefix else name, inner)
+        else:
+            yield prefix, "" if value is None else str(value)
+
+    return dict(walk("", config.model_dump(mode="json")))
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with the package, sorted."""
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in resources.files("wgan.presets").iterdir()
+        if entry.name.endswith(".yaml")
+    )
+
+
+def preset_values(name: str) -> dict[str, Any]:
+    """The raw values of a preset. Raises `UsageError` naming the presets there are."""
+    if name not in preset_names():
+        raise UsageError(f"there is no preset {name!r}; choose one of {', '.join(preset_names())}.")
+    text = resources.files("wgan.presets").joinpath(f"{name}.yaml").read_text()
+    return _mapping(yaml.safe_load(text), f"preset {name}")
+
+
+def load_config(preset: str | None = None, file: Path | None = None, assignments: Sequence[str] = ()) -> RetrainConfig:
+    """Build a run's configuration: the preset, over it the file, over it `section.field=value` assignments.
+
+    Values of assignments are read as YAML (`training.lr=1e-4`, `data.name=faces`). Raises `UsageError` in one
+    sentence that names the field, the value and what is allowed.
+    """
+    values: dict[str, Any] = preset_values(preset) if preset else {}
+    if file is not None:
+        try:
+            loaded = yaml.safe_load(file.read_text())
+        except OSError as error:
+            raise UsageError(f"configuration file {file}: {error.strerror or error}.") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())
+            raise UsageError(f"configuration file {file} is not YAML: {reason}.") from None
+        values = _merged(values, _mapping(loaded, f"configuration file {file}"))
+    for assignment in assignments:
+        values = _merged(values, _assignment(assignment))
+    return parse_config(values)
+
+
+def parse_config(values: Mapping[str, Any]) -> RetrainConfig:
+    """Validate raw values. Raises `UsageError` in one sentence: the field, the value and what is allowed."""
+    try:
+        return RetrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_sentence(error)) from None
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} must hold sections ({', '.join(RetrainConfig.model_fields)}), not {value!r}.")
+    return value
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for name, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(name), dict)
+        result[name] = _merged(result[name], value) if both else value
+    return result
+
+
+def _assignment(text: str) -> dict[str, Any]:
+    name, equals, value = text.partition("=")
+    section, dot, field = name.strip().partition(".")
+    if not equals or not dot or not field:
+        raise UsageError(f"--set {text!r} is not of the form section.field=value, for example training.lr=1e-4.")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        parsed = value
+    if isinstance(parsed, str):  # YAML 1.1 reads 1e-4 as text
+        with contextlib.suppress(ValueError):
+            parsed = float(parsed)
+    return {section: {field: parsed}}
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {name}; {_siblings(first['loc'])}."
+    if first["type"] == "value_error":
+        return first["msg"].removeprefix("Value error, ").rstrip(".") + "."
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{name}={first['input']!r} is not allowed: {message}."
+
+
+def _siblings(location: Sequence[int | str]) -> str:
+    model: Any = RetrainConfig
+    for part in location[:-1]:
+        model = model.model_fields[str(part)].annotation
+    where = ".".join(str(part) for part in location[:-1]) or "the top level"
+    return f"{where} has {', '.join(model.model_fields)}"

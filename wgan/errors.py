@@ -1,0 +1,39 @@
+"""What can go wrong, by whose mistake it is: each message is one sentence a stranger can act on."""
+
+
+class WganError(Exception):
+    """Something outside the code failed (a server, a file, a disk); the message says what and how to mend it."""
+
+    exit_code = 1
+
+
+class UsageError(WganError):
+    """The user asked for something impossible; the message says what is wrong, where, and what is allowed."""
+
+    exit_code = 2
+
+
+class GateRefused(WganError):
+    """The promotion gate said no; the message names the rule, both values and the interval."""
+
+    exit_code = 3
+
+
+class StorageError(WganError):
+    """The object store did not do what was asked of it."""
+
+
+class ObjectMissing(StorageError):
+    """No object under that key."""
+
+
+class DataError(WganError):
+    """The data set cannot be had or is not what it should be."""
+
+
+class TrainingDiverged(WganError):
+    """A loss or a weight became NaN or infinite; the last good checkpoint is kept."""
+
+
+class CheckpointError(WganError):
+    """A checkpoint is missing, incomplete or of another configuration."""

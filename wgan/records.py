@@ -1,0 +1,152 @@
+"""What travels between tasks: small frozen records of a URI, digests and counts; never tensors or models.
+
+`DatasetRef → TrainingRef → EvaluationRef → ModelVersionRef → PromotionRef`. Each holds the record it came from, so
+that one can walk back from a served image: version → evaluation → run and checkpoint → data-set digest → source.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wgan.config import NetworksConfig
+
+
+class Record(BaseModel):
+    """Frozen; JSON both ways."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetRef(Record):
+    """A prepared data set in S3."""
+
+    name: str = Field(description="Name in storage.")
+    source: str = Field(description="`data.source` of the configuration it was prepared from.")
+    digest: str = Field(description="SHA-256 over the source's digest and everything that shapes the pixels.")
+    uri: str = Field(description="s3:// address of manifest.json.")
+    manifest_sha256: str = Field(description="SHA-256 of the manifest's bytes.")
+    count: int = Field(ge=1, description="Images.")
+    bad_count: int = Field(ge=0, description="Files left out because they did not decode.")
+    image_size: int = Field(description="Pixels.")
+    channels: int
+    classes: tuple[str, ...] = Field(description="Class names by label; empty where the data has no labels.")
+
+
+class TrainingRef(Record):
+    """A finished training run."""
+
+    dataset: DatasetRef
+    flow_run_id: str = Field(description="Prefect flow run; the checkpoints are keyed by it.")
+    mlflow_run_id: str
+    config_digest: str = Field(description="SHA-256 of the whole run's configuration.")
+    networks: NetworksConfig
+    checkpoint_uri: str = Field(description="s3:// address of the last checkpoint.")
+    checkpoint_sha256: str
+    generator_steps: int
+    wasserstein_estimate: float | None = Field(description="Running median at the end; None for the BCE baseline.")
+    images_per_second: float = Field(description="Real images through the critic per second, whole run.")
+    seconds: float = Field(description="Wall-clock seconds of training, all attempts together.")
+    device: str
+    precision: str
+    sample_grid: str = Field(description="Path of the last sample grid among the MLflow run's artifacts.")
+
+
+class Interval(Record):
+    """Mean over seeds with a confidence interval (Student t)."""
+
+    mean: float
+    low: float
+    high: float
+    values: tuple[float, ...] = Field(description="One value per seed, in seed order.")
+
+
+class Protocol(Record):
+    """What makes two numbers comparable; numbers of different protocols are never compared."""
+
+    extractor: str
+    extractor_digest: str = Field(description="SHA-256 of the extractor's weights or definition.")
+    data_digest: str
+    sample_count: int
+    seeds: tuple[int, ...]
+    neighbours: int
+    confidence: float
+
+
+class Measurement(Record):
+    """One generator under one protocol: metric name → interval.
+
+    Names: `fid`, `precision`, `recall`, `density`, `coverage`, and with labels `modes`, `reverse_kl`.
+    """
+
+    protocol: Protocol
+    metrics: dict[str, Interval]
+
+
+class EvaluationRef(Record):
+    """Challenger and, where there is one, champion, measured side by side."""
+
+    training: TrainingRef
+    challenger: Measurement
+    champion: Measurement | None = None
+    champion_version: int | None = None
+
+
+class ExportCheck(Record):
+    """Comparison of the exported model with the trained one on the same noise."""
+
+    samples: int
+    max_abs_difference: float = Field(description="Largest pixel difference, range of pixels [-1, 1].")
+    tolerance: float
+    opset: int
+
+
+class ModelVersionRef(Record):
+    """A registered model version."""
+
+    evaluation: EvaluationRef
+    model_name: str
+    version: int
+    uri: str = Field(description="models:/<name>/<version>")
+    onnx_sha256: str
+    export_check: ExportCheck
+
+
+class GateRule(Record):
+    """One rule of the gate and how it came out."""
+
+    name: str
+    passed: bool
+    reason: str = Field(description="One sentence: metric, both values, interval, rule.")
+
+
+class GateDecision(Record):
+    """The gate's answer with all its numbers."""
+
+    promote: bool
+    first_model: bool
+    rules: tuple[GateRule, ...]
+
+    @property
+    def reason(self) -> str:
+        """Why, in one line: the rules that refused, or what was better."""
+        failed = [rule.reason for rule in self.rules if not rule.passed]
+        return " ".join(failed or [rule.reason for rule in self.rules])
+
+
+class PromotionRef(Record):
+    """One entry of the ledger: a promotion, a refusal's decision, or a rollback."""
+
+    id: str
+    model_name: str
+    action: Literal["promoted", "refused", "rolled-back", "reconciled"]
+    time: datetime
+    from_version: int | None
+    to_version: int
+    forced: bool = False
+    reason: str
+    decision: GateDecision | None = None
+    flow_run_id: str | None = None
+    actor: str | None = None

@@ -1,0 +1,97 @@
+"""Where things are: endpoints, buckets, credentials, folders. What a run is, is in `wgan.config`.
+
+Every value can be set as an environment variable with the prefix `WGAN_` or in a file `.env`. What is not set
+comes from the embedded stack: the addresses and credentials that `wgan up` wrote into `WGAN_HOME`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from wgan.errors import UsageError
+
+CONNECTION_FILE = "connection.json"
+"""Written into `WGAN_HOME` by `wgan up` (mode 0600): the embedded stack's addresses and credentials."""
+
+
+class Settings(BaseSettings):
+    """Where things are. Unset values fall back to the embedded stack's connection file, then to the defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WGAN_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    home: Path = Field(Path(".wgan"), description="Folder for the embedded stack's state, logs and the local cache.")
+    cache_dir: Path | None = Field(None, description="Local cache of data sets; default: `cache` in the home folder.")
+
+    s3_endpoint_url: str | None = Field("http://127.0.0.1:9000", description="S3 endpoint; empty for AWS itself.")
+    s3_access_key_id: str | None = Field(None, description="S3 access key; unset: boto3's own credential chain.")
+    s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
+    s3_region: str = Field("us-east-1", description="S3 region.")
+    bucket: str = Field("wgan", description="Bucket that holds everything that lasts.", min_length=3, max_length=63)
+    datasets_prefix: str = Field("datasets", description="Key prefix of prepared data sets.")
+    checkpoints_prefix: str = Field("checkpoints", description="Key prefix of training checkpoints.")
+    mlflow_prefix: str = Field("mlflow", description="Key prefix of MLflow's artifacts.")
+    prefect_prefix: str = Field("prefect", description="Key prefix of Prefect task results.")
+    promotions_prefix: str = Field("promotions", description="Key prefix of the promotion ledger.")
+    evaluation_prefix: str = Field("evaluation", description="Key prefix of cached feature extractors and features.")
+
+    mlflow_tracking_uri: str = Field("http://127.0.0.1:5000", description="MLflow tracking and registry server.")
+    mlflow_experiment: str = Field("wgan", description="MLflow experiment that holds the runs.")
+    prefect_api_url: str = Field("http://127.0.0.1:4200/api", description="Prefect server's API.")
+
+    s3_port: int = Field(9000, ge=1, le=65535, description="Port of the embedded S3 server.")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the embedded MLflow server.")
+    prefect_port: int = Field(4200, ge=1, le=65535, description="Port of the embedded Prefect server.")
+    start_timeout: float = Field(90.0, gt=0, description="Seconds an embedded server may take to become healthy.")
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where training and evaluation run.")
+    mirror_url: str | None = Field(
+        None, description="Base URL of a mirror: files are fetched from <mirror>/<source>/<file name>."
+    )
+    download_max_bytes: int = Field(64 * 2**30, gt=0, description="Largest file a download may have, in bytes.")
+    prepare_workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Processes that decode images."
+    )
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the local cache."""
+        return self.cache_dir or self.home / "cache"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then `.env`; the connection file is read in `load_settings`."""
+        return init_settings, env_settings, dotenv_settings
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from arguments, environment, `.env` and the embedded stack's connection file, in that order.
+
+    Raises `UsageError` naming the variable, the value and what is allowed.
+    """
+    try:
+        explicit = Settings(**overrides)
+        connection = explicit.home / CONNECTION_FILE
+        if not connection.is_file():
+            return explicit
+        stored: dict[str, Any] = json.loads(connection.read_text())
+        fallback = {name: value for name, value in stored.items() if name not in explicit.model_fields_set}
+        return Settings(**{**overrides, **fallback})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "WGAN_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise UsageError(f"setting {name}={first['input']!r}: {first['msg']}.") from None

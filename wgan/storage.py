@@ -1,0 +1,190 @@
+"""Everything that lasts is in S3: the one module that speaks to it (boto3)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+)
+
+from wgan.errors import ObjectMissing, StorageError
+from wgan.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MULTIPART_BYTES = 16 * 2**20
+MISSING_CODES = ("404", "NoSuchKey", "NotFound", "NoSuchBucket")
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object of a listing."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Storage:
+    """One bucket. Keys are relative to it; every failure is a `StorageError` in one sentence."""
+
+    client: S3Client
+    bucket: str
+
+    def at(self, bucket: str) -> Storage:
+        """The same store, another bucket."""
+        return Storage(self.client, bucket)
+
+    def uri(self, key: str) -> str:
+        """`s3://bucket/key`."""
+        return f"s3://{self.bucket}/{key}"
+
+    def ensure_bucket(self) -> None:
+        """Create the bucket unless it is there."""
+        try:
+            with self._speaking(""):
+                self.client.head_bucket(Bucket=self.bucket)
+        except ObjectMissing:
+            with self._speaking(""):
+                self.client.create_bucket(Bucket=self.bucket)
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under the key."""
+        try:
+            with self._speaking(key):
+                self.client.head_object(Bucket=self.bucket, Key=key)
+        except ObjectMissing:
+            return False
+        return True
+
+    def put_bytes(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> str:
+        """Write one object whole; returns its URI."""
+        with self._speaking(key):
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
+        return self.uri(key)
+
+    def get_bytes(self, key: str) -> bytes:
+        """Read one object whole. Raises `ObjectMissing`."""
+        with self._speaking(key):
+            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> str:
+        """Upload a file (multipart when large; an object appears only when complete); returns its URI."""
+        with self._speaking(key):
+            self.client.upload_file(
+                str(path), self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=_transfer()
+            )
+        return self.uri(key)
+
+    def get_file(self, key: str, path: Path, sha256: str | None = None) -> None:
+        """Download to `path` by way of a temporary file beside it, so that no half file has the final name.
+
+        Raises `ObjectMissing`, or `StorageError` when the content's SHA-256 (hex) is not the one given.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        try:
+            with self._speaking(key):
+                self.client.download_file(self.bucket, key, temporary, Config=_transfer())
+            if sha256 is not None and (found := file_sha256(Path(temporary))) != sha256:
+                raise StorageError(
+                    f"{self.uri(key)} is damaged: its SHA-256 is {found[:12]}…, expected {sha256[:12]}…."
+                )
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """All objects whose key starts with the prefix, in key order."""
+        with self._speaking(prefix):
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
+
+    def delete(self, key: str) -> None:
+        """Remove one object; no error when it is not there."""
+        with self._speaking(key):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    @contextmanager
+    def _speaking(self, key: str) -> Iterator[None]:
+        where = self.client.meta.endpoint_url
+        try:
+            yield
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code in MISSING_CODES:
+                raise ObjectMissing(f"there is no {self.uri(key)} at {where}.") from None
+            raise StorageError(
+                f"the object store at {where} refused {self.uri(key)} ({code or error}): "
+                "check WGAN_S3_ACCESS_KEY_ID, WGAN_S3_SECRET_ACCESS_KEY and WGAN_BUCKET."
+            ) from None
+        except NoCredentialsError:
+            raise StorageError(
+                "there are no S3 credentials: start the embedded stack with `wgan up`, or set "
+                "WGAN_S3_ACCESS_KEY_ID and WGAN_S3_SECRET_ACCESS_KEY."
+            ) from None
+        except (ConnectionError, HTTPClientError) as error:
+            raise StorageError(
+                f"the object store at {where} does not answer: start the embedded stack with `wgan up`, "
+                f"or set WGAN_S3_ENDPOINT_URL ({error})."
+            ) from None
+        except BotoCoreError as error:
+            raise StorageError(f"the object store at {where} failed for {self.uri(key)}: {error}.") from None
+
+
+def open_storage(settings: Settings) -> Storage:
+    """The bucket of the settings. Opens no connection yet."""
+    secret = settings.s3_secret_access_key
+    arguments: dict[str, Any] = {
+        "endpoint_url": settings.s3_endpoint_url,
+        "region_name": settings.s3_region,
+        "aws_access_key_id": settings.s3_access_key_id,
+        "aws_secret_access_key": secret.get_secret_value() if secret else None,
+    }
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if settings.s3_endpoint_url else "auto"},
+        retries={"mode": "standard", "max_attempts": 5},
+        connect_timeout=5,
+        read_timeout=60,
+    )
+    return Storage(boto3.session.Session().client("s3", config=config, **arguments), settings.bucket)
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """`s3://bucket/key` → (bucket, key). Raises `StorageError` for anything else."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise StorageError(f"{uri!r} is not an S3 address of the form s3://bucket/key.")
+    return bucket, key
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file's content, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _transfer() -> TransferConfig:
+    return TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES)
