@@ -27,6 +27,10 @@ class ObjectMissing(StorageError):
     """No object under that key."""
 
 
+class ObjectDamaged(StorageError):
+    """The bytes under a key are not the ones that were written."""
+
+
 class DataError(WganError):
     """The data set cannot be had or is not what it should be."""
 

@@ -23,7 +23,7 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 
-from wgan.errors import ObjectMissing, StorageError
+from wgan.errors import ObjectDamaged, ObjectMissing, StorageError
 from wgan.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Storage:
     def get_file(self, key: str, path: Path, sha256: str | None = None) -> None:
         """Download to `path` by way of a temporary file beside it, so that no half file has the final name.
 
-        Raises `ObjectMissing`, or `StorageError` when the content's SHA-256 (hex) is not the one given.
+        Raises `ObjectMissing`, or `ObjectDamaged` when the content's SHA-256 (hex) is not the one given.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -106,7 +106,7 @@ class Storage:
             with self._speaking(key):
                 self.client.download_file(self.bucket, key, temporary, Config=_transfer())
             if sha256 is not None and (found := file_sha256(Path(temporary))) != sha256:
-                raise StorageError(
+                raise ObjectDamaged(
                     f"{self.uri(key)} is damaged: its SHA-256 is {found[:12]}…, expected {sha256[:12]}…."
                 )
             Path(temporary).replace(path)

@@ -1,0 +1,132 @@
+"""Checkpoints in S3: uploaded in the background, found again by the flow run, the newest whole one first."""
+
+from __future__ import annotations
+
+import logging
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import Field
+
+from wgan.errors import ObjectDamaged, ObjectMissing, StorageError
+from wgan.records import Record
+from wgan.settings import Settings
+from wgan.storage import Storage, file_sha256
+
+logger = logging.getLogger(__name__)
+
+
+class StoredCheckpoint(Record):
+    """One checkpoint in S3."""
+
+    step: int = Field(ge=0, description="Generator steps done.")
+    key: str
+    sha256: str
+    bytes: int
+
+
+class LatestCheckpoints(Record):
+    """Content of `latest.json`: the checkpoints that are there, newest first."""
+
+    checkpoints: tuple[StoredCheckpoint, ...]
+
+
+def checkpoint_prefix(flow_run_id: str, settings: Settings) -> str:
+    """Key prefix of a flow run's checkpoints."""
+    return f"{settings.checkpoints_prefix}/{flow_run_id}"
+
+
+def latest_checkpoints(flow_run_id: str, settings: Settings, storage: Storage) -> tuple[StoredCheckpoint, ...]:
+    """The flow run's checkpoints, newest first; empty when it has none."""
+    try:
+        text = storage.get_bytes(f"{checkpoint_prefix(flow_run_id, settings)}/latest.json")
+    except ObjectMissing:
+        return ()
+    return LatestCheckpoints.model_validate_json(text).checkpoints
+
+
+def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder: Path) -> StoredCheckpoint | None:
+    """Download the newest checkpoint that is whole to `folder/<name of its key>`.
+
+    A damaged or missing one is passed over with a warning, and the one before it is used. Returns None when the
+    flow run has no checkpoint. Raises `StorageError` when it has some and none is whole.
+    """
+    stored = latest_checkpoints(flow_run_id, settings, storage)
+    for checkpoint in stored:
+        try:
+            storage.get_file(checkpoint.key, folder / Path(checkpoint.key).name, checkpoint.sha256)
+        except ObjectMissing as error:
+            logger.warning("Checkpoint of step %d is missing, the one before it is used: %s", checkpoint.step, error)
+        except ObjectDamaged as error:
+            logger.warning("Checkpoint of step %d is damaged, the one before it is used: %s", checkpoint.step, error)
+        else:
+            return checkpoint
+    if stored:
+        raise StorageError(
+            f"none of the {len(stored)} checkpoints of flow run {flow_run_id} is whole; start a fresh run."
+        )
+    return None
+
+
+class CheckpointUploads:
+    """Uploads one flow run's checkpoints in order, in the background, and keeps the newest `keep`.
+
+    `latest.json` is replaced only when the file it names is complete, so a reader never sees half a checkpoint. Use
+    as a context manager: leaving it waits for the last upload and raises what went wrong with it.
+    """
+
+    def __init__(self, flow_run_id: str, keep: int, settings: Settings, storage: Storage) -> None:
+        self._prefix = checkpoint_prefix(flow_run_id, settings)
+        self._keep = keep
+        self._storage = storage
+        self._stored = latest_checkpoints(flow_run_id, settings, storage)
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint-upload")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True)
+        if self._last is not None and error is None:
+            self._last.result()
+
+    @property
+    def newest(self) -> StoredCheckpoint | None:
+        """The newest checkpoint whose upload is complete."""
+        return self._stored[0] if self._stored else None
+
+    def submit(self, step: int, path: Path) -> None:
+        """Upload a complete checkpoint file. The file may be removed as soon as this returns."""
+        if self._last is not None and self._last.done() and (failure := self._last.exception()):
+            logger.warning("The last checkpoint was not uploaded; the next one is tried: %s", failure)
+        own = path.with_name(f".uploading-{path.name}")
+        own.unlink(missing_ok=True)
+        os.link(path, own)
+        self._last = self._pool.submit(self._upload, step, own)
+
+    def _upload(self, step: int, path: Path) -> None:
+        try:
+            checkpoint = StoredCheckpoint(
+                step=step,
+                key=f"{self._prefix}/step-{step:08d}.pt",
+                sha256=file_sha256(path),
+                bytes=path.stat().st_size,
+            )
+            self._storage.put_file(checkpoint.key, path)
+        finally:
+            path.unlink(missing_ok=True)
+        others = tuple(stored for stored in self._stored if stored.step < step)
+        kept, dropped = (checkpoint, *others)[: self._keep], (checkpoint, *others)[self._keep :]
+        latest = LatestCheckpoints(checkpoints=kept)
+        self._storage.put_bytes(
+            f"{self._prefix}/latest.json", latest.model_dump_json(indent=1).encode(), "application/json"
+        )
+        self._stored = kept
+        for old in dropped:
+            self._storage.delete(old.key)

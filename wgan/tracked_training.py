@@ -1,0 +1,173 @@
+"""One training run with everything round the loop: data in, checkpoints to S3, curves and pictures to MLflow."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wgan import __version__, progress
+from wgan.checkpoint_store import CheckpointUploads, StoredCheckpoint, fetch_newest
+from wgan.config import RetrainConfig, config_digest, flat_parameters
+from wgan.curves import draw_curves
+from wgan.data.dataset import open_dataset
+from wgan.errors import WganError
+from wgan.interruption import Interrupted, deferred_signals
+from wgan.pixels import image_grid
+from wgan.records import DatasetRef, TrainingRef
+from wgan.settings import Settings
+from wgan.storage import Storage
+from wgan.tracking.runs import end_run, log_file, metric_history, start_or_resume_run
+from wgan.tracking.stream import MetricStream
+from wgan.training.device import resolve_device
+from wgan.training.loop import TrainingResult, train
+
+SAMPLES = "samples"
+"""Key of the image series of fixed noise."""
+LAST_SAMPLES = "samples.png"
+CURVES = "curves.png"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class PipelineObserver:
+    """What the loop tells, passed on: metrics and pictures to MLflow, checkpoints to S3, the position to the user."""
+
+    stream: MetricStream
+    uploads: CheckpointUploads
+    total: int
+    asked_to_stop: Callable[[], bool]
+    note: str = ""
+    last_samples: NDArray[np.uint8] | None = field(default=None)
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Queue a step's metrics and show the position."""
+        self.stream.log(step, values)
+        estimate = values.get("wasserstein_median", values.get("critic_loss", float("nan")))
+        name = "Wasserstein estimate" if "wasserstein_median" in values else "critic loss"
+        self.note = f"{values['images_per_second']:,.0f} images/s, {name} {estimate:.4f}"
+        progress.report("training", step, self.total, self.note)
+
+    def samples(self, step: int, images: NDArray[np.uint8]) -> None:
+        """Queue one picture of the fixed-noise series."""
+        self.last_samples = images
+        self.stream.log_image(SAMPLES, step, image_grid(images, scale=_scale(images)))
+
+    def checkpoint(self, step: int, path: Path) -> None:
+        """Upload in the background."""
+        self.uploads.submit(step, path)
+
+    def should_stop(self) -> bool:
+        """Whether a signal asked for an end."""
+        return self.asked_to_stop()
+
+
+def run_training(
+    config: RetrainConfig, dataset: DatasetRef, settings: Settings, storage: Storage, flow_run_id: str
+) -> TrainingRef:
+    """Train, or go on where this flow run's newest whole checkpoint is, in the same MLflow run.
+
+    SIGTERM and Ctrl-C are held back until a checkpoint of the current step is in S3; then they act. Raises
+    `WganError` in one sentence; what was reached stays in S3 and MLflow.
+    """
+    device = resolve_device(settings.device)
+    images = open_dataset(dataset, settings, storage)
+    run_id = start_or_resume_run(
+        settings,
+        flow_run_id,
+        name=f"{dataset.name} {config.training.objective} {flow_run_id[:8]}",
+        parameters=flat_parameters(config),
+        tags={
+            "wgan.data_digest": dataset.digest,
+            "wgan.config_digest": config_digest(config),
+            "wgan.code_version": __version__,
+            "wgan.device": str(device),
+            "wgan.model_name": config.model_name,
+        },
+        dataset=dataset,
+    )
+    folder = settings.cache / "training" / flow_run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    found = fetch_newest(flow_run_id, settings, storage, folder)
+    if found is not None:
+        logger.info("Training goes on at generator step %d.", found.step)
+        progress.report("training", found.step, config.training.generator_steps, "resumed from the checkpoint")
+    try:
+        with (
+            deferred_signals() as asked_to_stop,
+            MetricStream(settings, run_id) as stream,
+            CheckpointUploads(flow_run_id, config.training.keep_checkpoints, settings, storage) as uploads,
+        ):
+            observer = PipelineObserver(stream, uploads, config.training.generator_steps, asked_to_stop)
+            result = train(
+                config,
+                images,
+                dataset.digest,
+                observer,
+                device,
+                folder,
+                resume_from=folder / Path(found.key).name if found else None,
+            )
+        if result.stopped:
+            end_run(settings, run_id, "KILLED")
+            raise Interrupted(
+                f"training stopped at generator step {result.generator_steps} and its checkpoint is in S3: "
+                f"`wgan retrain --resume {flow_run_id}` goes on there."
+            )
+        newest = uploads.newest
+        if newest is None or newest.step != result.generator_steps:
+            raise WganError("the last checkpoint did not reach S3.")
+        _log_pictures(settings, run_id, dataset, observer.last_samples, folder)
+    except WganError as error:
+        if not isinstance(error, Interrupted):
+            end_run(settings, run_id, "FAILED")
+        raise
+    shutil.rmtree(folder)
+    return _reference(config, dataset, storage, flow_run_id, run_id, newest, result)
+
+
+def _log_pictures(
+    settings: Settings, run_id: str, dataset: DatasetRef, samples: NDArray[np.uint8] | None, folder: Path
+) -> None:
+    draw_curves(metric_history(settings, run_id), f"{dataset.name}, run {run_id[:8]}", folder / CURVES)
+    log_file(settings, run_id, folder / CURVES)
+    if samples is not None:
+        image_grid(samples, scale=_scale(samples)).save(folder / LAST_SAMPLES)
+        log_file(settings, run_id, folder / LAST_SAMPLES)
+
+
+def _scale(images: NDArray[np.uint8]) -> int:
+    return max(1, 96 // images.shape[-1])
+
+
+def _reference(
+    config: RetrainConfig,
+    dataset: DatasetRef,
+    storage: Storage,
+    flow_run_id: str,
+    run_id: str,
+    checkpoint: StoredCheckpoint,
+    result: TrainingResult,
+) -> TrainingRef:
+    return TrainingRef(
+        dataset=dataset,
+        flow_run_id=flow_run_id,
+        mlflow_run_id=run_id,
+        config_digest=config_digest(config),
+        networks=config.networks,
+        checkpoint_uri=storage.uri(checkpoint.key),
+        checkpoint_sha256=checkpoint.sha256,
+        generator_steps=result.generator_steps,
+        wasserstein_estimate=result.wasserstein_estimate,
+        images_per_second=result.images_per_second,
+        seconds=result.seconds,
+        device=result.device,
+        precision=result.precision,
+        sample_grid=LAST_SAMPLES,
+    )

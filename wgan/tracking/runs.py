@@ -1,0 +1,132 @@
+"""MLflow runs: created once per flow run and found again by it, their files, tables and single values."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
+
+from wgan.records import DatasetRef
+from wgan.settings import Settings
+from wgan.tracking.client import speaking
+
+FLOW_RUN_TAG = "wgan.flow_run_id"
+
+
+def start_or_resume_run(
+    settings: Settings,
+    flow_run_id: str,
+    name: str,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+    dataset: DatasetRef,
+) -> str:
+    """The MLflow run of a flow run: found by its tag and set running again, or created. Returns the run's id."""
+    with speaking(settings) as client:
+        experiment = client.get_experiment_by_name(settings.mlflow_experiment)
+        experiment_id = experiment.experiment_id if experiment else client.create_experiment(settings.mlflow_experiment)
+        found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", max_results=1)
+        if found:
+            run_id: str = found[0].info.run_id
+            client.update_run(run_id, status="RUNNING")
+            return run_id
+        run = client.create_run(
+            experiment_id,
+            run_name=name,
+            tags={FLOW_RUN_TAG: flow_run_id, MLFLOW_SOURCE_NAME: "flows/retrain.py", MLFLOW_USER: "wgan", **tags},
+        )
+        run_id = run.info.run_id
+        client.log_batch(run_id, params=[Param(key, value) for key, value in parameters.items()])
+        client.log_inputs(run_id, datasets=[_dataset_input(dataset)])
+        return run_id
+
+
+def _dataset_input(dataset: DatasetRef) -> DatasetInput:
+    profile = {"images": dataset.count, "left_out": dataset.bad_count, "classes": len(dataset.classes)}
+    shape = [-1, dataset.channels, dataset.image_size, dataset.image_size]
+    schema = {
+        "mlflow_tensorspec": {
+            "features": json.dumps([{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": shape}}])
+        }
+    }
+    entity = Dataset(
+        name=dataset.name,
+        digest=dataset.digest[:36],
+        source_type="s3",
+        source=json.dumps({"uri": dataset.uri}),
+        schema=json.dumps(schema),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
+
+
+def end_run(settings: Settings, run_id: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
+    """Set the run's final status."""
+    with speaking(settings) as client:
+        client.set_terminated(run_id, status)
+
+
+def log_values(
+    settings: Settings, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str] | None = None
+) -> None:
+    """Log single values (step 0) and tags in one request."""
+    now = int(time.time() * 1000)
+    with speaking(settings) as client:
+        client.log_batch(
+            run_id,
+            metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
+            tags=[RunTag(key, value) for key, value in (tags or {}).items()],
+        )
+
+
+def log_file(settings: Settings, run_id: str, path: Path, folder: str | None = None) -> None:
+    """Upload a file as an artifact of the run."""
+    with speaking(settings) as client:
+        client.log_artifact(run_id, str(path), folder)
+
+
+def log_text(settings: Settings, run_id: str, text: str, artifact_file: str) -> None:
+    """Write a text artifact of the run."""
+    with speaking(settings) as client:
+        client.log_text(run_id, text, artifact_file)
+
+
+def log_table(settings: Settings, run_id: str, columns: Mapping[str, list[Any]], artifact_file: str) -> None:
+    """Write a table artifact of the run, which MLflow's UI shows and compares across runs."""
+    with speaking(settings) as client:
+        client.log_table(run_id, dict(columns), artifact_file)
+
+
+def describe_run(settings: Settings, run_id: str, markdown: str) -> None:
+    """Set the run's description, which MLflow's UI renders."""
+    with speaking(settings) as client:
+        client.set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
+
+
+def artifact_url(settings: Settings, run_id: str, path: str) -> str:
+    """Address at which a browser can fetch an artifact of the run."""
+    return f"{settings.mlflow_tracking_uri.rstrip('/')}/get-artifact?path={path}&run_uuid={run_id}"
+
+
+def run_url(settings: Settings, run_id: str) -> str:
+    """Address of the run in MLflow's UI."""
+    with speaking(settings) as client:
+        experiment_id = client.get_run(run_id).info.experiment_id
+    return f"{settings.mlflow_tracking_uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float]]:
+    """Generator step → metric name → value, of all attempts of the run; system metrics are left out."""
+    history: dict[int, dict[str, float]] = {}
+    with speaking(settings) as client:
+        for name in client.get_run(run_id).data.metrics:
+            if name.startswith("system/"):
+                continue
+            for metric in client.get_metric_history(run_id, name):
+                history.setdefault(metric.step, {})[name] = metric.value
+    return history

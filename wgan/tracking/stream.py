@@ -1,0 +1,154 @@
+"""Metrics and image series of a running training, sent in batches by a thread that outlives a server's absence."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mlflow.entities import Metric
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from PIL import Image
+
+from wgan.errors import WganError
+from wgan.settings import Settings
+from wgan.tracking.client import speaking, tracking_client
+
+MAX_BATCH = 900
+"""Metrics in one request; MLflow takes at most 1,000."""
+LONGEST_PAUSE = 15.0
+"""Seconds between attempts while the server is away."""
+SYSTEM_METRICS_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class MetricStream:
+    """Metrics and image series of one run, sent by a background thread; steps logged before are left out.
+
+    All metrics of a step travel in one request, so a step is there whole or not at all. While the server is away,
+    everything is kept and sent again with the same timestamps (which MLflow recognises), so that nothing is lost
+    and nothing is doubled. Use as a context manager: leaving it waits until all is sent.
+    """
+
+    def __init__(self, settings: Settings, run_id: str, patience: float = 600.0, flush_every: float = 2.0) -> None:
+        """`patience`: seconds that leaving waits for a server that is away; `flush_every`: seconds."""
+        self._client = tracking_client(settings)
+        self._run_id = run_id
+        self._where = settings.mlflow_tracking_uri
+        self._patience = patience
+        self._flush_every = flush_every
+        self._pending: list[tuple[int, list[Metric]]] = []
+        self._images: list[tuple[str, int, Image.Image]] = []
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._failure: str | None = None
+        with speaking(settings):
+            self._done_steps = self._steps_logged()
+            self._done_images = self._images_logged()
+        self._monitor = SystemMetricsMonitor(
+            run_id,
+            sampling_interval=SYSTEM_METRICS_SECONDS,
+            resume_logging=True,
+            tracking_uri=settings.mlflow_tracking_uri,
+        )
+        self._thread = threading.Thread(target=self._send_until_closed, name="metric-stream", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._monitor.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._monitor.finish()
+        self._closing.set()
+        self._thread.join(self._patience + 60.0)
+        if self._failure and error is None:
+            raise WganError(
+                f"the MLflow server at {self._where} did not take {len(self._pending)} steps of metrics and "
+                f"{len(self._images)} pictures within {self._patience:.0f} s: {self._failure}."
+            )
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Queue a step's metrics; a step that the run already has is left out."""
+        if step in self._done_steps:
+            return
+        now = int(time.time() * 1000)
+        with self._lock:
+            self._done_steps.add(step)
+            self._pending.append((step, [Metric(key, value, now, step) for key, value in values.items()]))
+
+    def log_image(self, key: str, step: int, image: Image.Image) -> None:
+        """Queue one picture of an image series; a step that the run already has is left out."""
+        if (key, step) in self._done_images:
+            return
+        with self._lock:
+            self._done_images.add((key, step))
+            self._images.append((key, step, image))
+
+    def _steps_logged(self) -> set[int]:
+        steps: set[int] = set()
+        for key in ("critic_loss", "generator_loss"):
+            steps |= {metric.step for metric in self._client.get_metric_history(self._run_id, key)}
+        return steps
+
+    def _images_logged(self) -> set[tuple[str, int]]:
+        # MLflow names the files images/<key>%step%<step>%timestamp%….
+        done = set()
+        for entry in self._client.list_artifacts(self._run_id, "images"):
+            parts = Path(entry.path).name.split("%")
+            if len(parts) > 2 and parts[1] == "step" and not entry.path.endswith(".webp"):
+                done.add((parts[0], int(parts[2])))
+        return done
+
+    def _send_until_closed(self) -> None:
+        failures = 0
+        deadline = math.inf
+        while True:
+            closing = self._closing.wait(self._flush_every)
+            if closing:
+                deadline = min(deadline, time.monotonic() + self._patience)
+            if failures:
+                time.sleep(min(2.0**failures, LONGEST_PAUSE))
+            try:
+                self._send()
+                failures, self._failure = 0, None
+            except Exception as error:  # the thread must outlive whatever the network does
+                failures += 1
+                self._failure = " ".join(str(error).split())[:200] or type(error).__name__
+                if failures == 1:
+                    logger.warning("MLflow does not answer; metrics are kept and sent again: %s", self._failure)
+            if closing and (not failures or time.monotonic() > deadline):
+                return
+
+    def _send(self) -> None:
+        while True:
+            with self._lock:
+                batch: list[Metric] = []
+                taken = 0
+                for _, metrics in self._pending:
+                    if batch and len(batch) + len(metrics) > MAX_BATCH:
+                        break
+                    batch += metrics
+                    taken += 1
+            if not taken:
+                break
+            self._client.log_batch(self._run_id, metrics=batch)
+            with self._lock:
+                del self._pending[:taken]
+        while True:
+            with self._lock:
+                image = self._images[0] if self._images else None
+            if image is None:
+                break
+            key, step, picture = image
+            self._client.log_image(self._run_id, picture, key=key, step=step)
+            with self._lock:
+                del self._images[0]
