@@ -1,0 +1,99 @@
+"""A prepared data set, opened: memory-mapped from the local cache, so that nothing is decoded or copied twice."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wgan.data.cache import cache_folder, cached_path, fill_cache
+from wgan.data.manifest import DatasetDamaged, Manifest, parse_manifest
+from wgan.errors import ObjectMissing
+from wgan.records import DatasetRef
+from wgan.settings import Settings
+from wgan.storage import Storage, split_uri
+
+
+@dataclass(frozen=True)
+class PreparedImages:
+    """Images of a prepared data set, in its order."""
+
+    ref: DatasetRef
+    shards: tuple[NDArray[np.uint8], ...]
+    starts: NDArray[np.int64]
+    labels: NDArray[np.int64] | None
+    """Class index of every image, shape (count,), or None where the data has no labels."""
+
+    @property
+    def count(self) -> int:
+        """Images."""
+        return self.ref.count
+
+    @property
+    def channels(self) -> int:
+        """1 grey, 3 RGB."""
+        return self.ref.channels
+
+    @property
+    def image_size(self) -> int:
+        """Height and width, pixels."""
+        return self.ref.image_size
+
+    def gather(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Images in the order of `indices` (N,), int64 in [0, count): a fresh (N, C, H, W) uint8 array.
+
+        Raises `IndexError` for an index outside.
+        """
+        if indices.size and not (0 <= indices.min() and indices.max() < self.count):
+            raise IndexError(f"image indices must be in [0, {self.count})")
+        images = np.empty((len(indices), self.channels, self.image_size, self.image_size), dtype=np.uint8)
+        owners = np.searchsorted(self.starts, indices, side="right") - 1
+        for shard in np.unique(owners):
+            chosen = owners == shard
+            images[chosen] = self.shards[shard][indices[chosen] - self.starts[shard]]
+        return images
+
+
+def open_dataset(ref: DatasetRef, settings: Settings, storage: Storage) -> PreparedImages:
+    """Open a data set; every byte it will give has been checked against the manifest, and that against `ref`.
+
+    What the local cache lacks, or holds damaged, is fetched from S3. Raises `DatasetDamaged` (a `DataError`) naming
+    the object when S3's copy is missing or damaged too.
+    """
+    manifest = read_manifest(ref, storage)
+    folder = cache_folder(settings, ref.name, ref.digest)
+    fill_cache(manifest, folder, storage)
+    shape = (ref.channels, ref.image_size, ref.image_size)
+    shards = tuple(_map(cached_path(folder, s), np.dtype(np.uint8), (s.count, *shape)) for s in manifest.shards)
+    starts = np.cumsum([0, *(shard.count for shard in manifest.shards)], dtype=np.int64)[:-1]
+    labels = None
+    if manifest.labels:
+        labels = np.array(_map(cached_path(folder, manifest.labels), np.dtype(np.int64), (manifest.count,)))
+    return PreparedImages(ref, shards, starts, labels)
+
+
+def read_manifest(ref: DatasetRef, storage: Storage) -> Manifest:
+    """The manifest a record points to. Raises `DatasetDamaged` when it is missing or not the recorded one."""
+    bucket, key = split_uri(ref.uri)
+    try:
+        content = storage.at(bucket).get_bytes(key)
+    except ObjectMissing:
+        raise DatasetDamaged(
+            f"there is no data set {ref.uri}: `wgan data prepare` with its configuration makes it."
+        ) from None
+    if hashlib.sha256(content).hexdigest() != ref.manifest_sha256:
+        raise DatasetDamaged(f"the manifest {ref.uri} is not the one that was recorded: it was altered or rebuilt.")
+    return parse_manifest(content, ref.uri)
+
+
+def _map(path: Path, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> NDArray[np.generic]:
+    array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype != dtype or array.shape != shape:
+        raise DatasetDamaged(
+            f"{path.name} of a prepared data set holds {array.dtype} {array.shape}, not {dtype} {shape}: "
+            "the manifest and its shards contradict each other."
+        )
+    return array

@@ -1,0 +1,124 @@
+"""The manifest: what a prepared data set is made of. It is written last, so a data set exists when its manifest does.
+
+Keys: `<datasets prefix>/<name>/<digest>/` + `manifest.json`, `images-00000.npy` …, `labels.npy`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wgan.errors import DataError, ObjectMissing
+from wgan.records import DatasetRef
+from wgan.settings import Settings
+from wgan.storage import Storage
+
+MANIFEST_NAME = "manifest.json"
+LABELS_NAME = "labels.npy"
+
+
+class DatasetDamaged(DataError):
+    """An object of a prepared data set is missing, or its bytes are not the ones that were written."""
+
+
+class Entry(BaseModel):
+    """Frozen; JSON both ways."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shard(Entry):
+    """One `.npy` file of images, uint8, shape (count, channels, image_size, image_size)."""
+
+    key: str = Field(description="Key in the bucket.")
+    sha256: str = Field(description="SHA-256 of the file's bytes.")
+    count: int = Field(ge=1, description="Images.")
+
+
+class Labels(Entry):
+    """One `.npy` file of class indices, int64, shape (count,)."""
+
+    key: str
+    sha256: str
+
+
+class BadFile(Entry):
+    """A file that was left out."""
+
+    name: str
+    reason: str
+
+
+class Manifest(Entry):
+    """A prepared data set."""
+
+    format_version: int = Field(description="Version of the code that shapes the pixels.")
+    name: str = Field(description="Name in storage.")
+    digest: str = Field(description="SHA-256 over the source's digest and everything that shapes the pixels.")
+    source: str = Field(description="`data.source` of the configuration.")
+    location: str | None = Field(description="Where the images came from, without credentials.")
+    source_digest: str = Field(description="SHA-256 that identifies the source's content.")
+    decoder: str = Field(description="Library and version that decoded and resized the images.")
+    image_size: int = Field(ge=1, description="Height and width, pixels.")
+    channels: int = Field(ge=1)
+    count: int = Field(ge=1, description="Images in all shards.")
+    classes: tuple[str, ...] = Field(description="Class names by label; empty where the data has no labels.")
+    shards: tuple[Shard, ...]
+    labels: Labels | None
+    bad_files: tuple[BadFile, ...] = Field(description="Files that were left out, with the reason.")
+
+    def to_bytes(self) -> bytes:
+        """The manifest as it is stored: the same manifest gives the same bytes."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True).encode()
+
+    @property
+    def objects(self) -> tuple[Shard | Labels, ...]:
+        """Everything the manifest names: the shards, then the labels."""
+        return (*self.shards, *((self.labels,) if self.labels else ()))
+
+
+def dataset_prefix(settings: Settings, name: str, digest: str) -> str:
+    """Key prefix of one data set, with a slash at the end."""
+    return f"{settings.datasets_prefix}/{name}/{digest}/"
+
+
+def parse_manifest(content: bytes, uri: str) -> Manifest:
+    """Read a manifest's bytes. Raises `DatasetDamaged` naming `uri` when they do not make one."""
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise DatasetDamaged(f"the manifest {uri} is damaged ({where}: {first['msg']}).") from None
+    if f"/{manifest.name}/{manifest.digest}/" not in uri or sum(s.count for s in manifest.shards) != manifest.count:
+        raise DatasetDamaged(f"the manifest {uri} is damaged: its name, digest or counts contradict each other.")
+    return manifest
+
+
+def find_manifest(storage: Storage, prefix: str) -> tuple[Manifest, DatasetRef] | None:
+    """The manifest under a data set's prefix, or None. Raises `DatasetDamaged`."""
+    key = prefix + MANIFEST_NAME
+    try:
+        content = storage.get_bytes(key)
+    except ObjectMissing:
+        return None
+    manifest = parse_manifest(content, storage.uri(key))
+    return manifest, reference(manifest, storage.uri(key), content)
+
+
+def reference(manifest: Manifest, uri: str, content: bytes) -> DatasetRef:
+    """The record that travels between tasks, from a manifest, its address and its bytes."""
+    return DatasetRef(
+        name=manifest.name,
+        source=manifest.source,
+        digest=manifest.digest,
+        uri=uri,
+        manifest_sha256=hashlib.sha256(content).hexdigest(),
+        count=manifest.count,
+        bad_count=len(manifest.bad_files),
+        image_size=manifest.image_size,
+        channels=manifest.channels,
+        classes=manifest.classes,
+    )
