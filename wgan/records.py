@@ -150,3 +150,10 @@ class PromotionRef(Record):
     decision: GateDecision | None = None
     flow_run_id: str | None = None
     actor: str | None = None
+
+
+class RetrainOutcome(Record):
+    """What a retraining flow returns."""
+
+    version: ModelVersionRef
+    promotion: PromotionRef | None = Field(description="None where promotion was not asked for.")

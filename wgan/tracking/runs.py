@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -130,3 +131,10 @@ def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float
             for metric in client.get_metric_history(run_id, name):
                 history.setdefault(metric.step, {})[name] = metric.value
     return history
+
+
+def fetch_artifact(settings: Settings, run_id: str, artifact: str, path: Path) -> None:
+    """Download one artifact of the run to `path`, by way of a temporary folder beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with speaking(settings) as client, tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as folder:
+        Path(client.download_artifacts(run_id, artifact, folder)).replace(path)

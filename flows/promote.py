@@ -1,0 +1,37 @@
+"""Promotion and rollback of registered versions, by hand or by schedule, through the same gate."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from tasks.evaluation import decide_promotion, evaluate_registered
+from tasks.registry import find_version, promote_generator, read_configuration, roll_back_model
+from wgan.records import GateDecision, PromotionRef
+
+
+@flow(name="promote", persist_result=True)
+def promote(
+    model_name: str,
+    version: int,
+    force: bool = False,
+    reason: str | None = None,
+    dry_run: bool = False,
+    actor: str | None = None,
+) -> PromotionRef | GateDecision:
+    """Measure the version and today's champion side by side, ask the gate, and promote if it agrees or is forced.
+
+    A dry run returns the gate's decision and changes nothing.
+    """
+    registered = find_version(model_name, version)
+    config = read_configuration(registered)
+    measured = evaluate_registered(config, registered)
+    decision = decide_promotion(config.promotion, measured)
+    if dry_run:
+        return decision
+    return promote_generator(measured, decision, force=force, reason=reason, actor=actor)
+
+
+@flow(name="rollback", persist_result=True)
+def rollback(model_name: str, reason: str, to: int | None = None, actor: str | None = None) -> PromotionRef:
+    """Serve the previous champion, or the given version, again."""
+    return roll_back_model(model_name, to, reason, actor)

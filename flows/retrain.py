@@ -1,0 +1,29 @@
+"""The main job: data → training → evaluation → registration → gated promotion → report."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from tasks.data import prepare_data
+from tasks.evaluation import decide_promotion, evaluate_generator
+from tasks.registry import promote_generator, register_generator
+from tasks.report import publish_report
+from tasks.training import train_generator
+from wgan.config import RetrainConfig
+from wgan.records import RetrainOutcome
+
+
+@flow(name="retrain", persist_result=True)
+def retrain(config: RetrainConfig, promote: bool = True) -> RetrainOutcome:
+    """Prepare the data, train a generator, judge it against the champion, register it and, if better, promote it."""
+    dataset = prepare_data(config.data)
+    training = train_generator(config, dataset)
+    evaluation = evaluate_generator(config, training)
+    version = register_generator(config, evaluation)
+    promotion = None
+    if promote:
+        decision = decide_promotion(config.promotion, version)
+        promotion = promote_generator(version, decision)
+    outcome = RetrainOutcome(version=version, promotion=promotion)
+    publish_report(outcome)
+    return outcome

@@ -1,0 +1,27 @@
+"""Data: the images of a configuration, prepared and in S3."""
+
+from __future__ import annotations
+
+from prefect import task
+from wgan.data.prepare import prepare_dataset
+
+from tasks.connections import connect
+from tasks.progress import progress_artifact
+from tasks.retrying import RETRIES, RETRY_DELAYS, worth_retrying
+from wgan import progress
+from wgan.config import DataConfig
+from wgan.records import DatasetRef
+
+
+@task(
+    name="prepare data",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS,
+    retry_condition_fn=worth_retrying,
+)
+def prepare_data(config: DataConfig) -> DatasetRef:
+    """Download, check and prepare the data set, or find it prepared."""
+    settings, storage = connect()
+    storage.ensure_bucket()
+    with progress_artifact("data", f"Preparing {config.dataset_name}"):
+        return prepare_dataset(config, settings, storage, progress.report)

@@ -1,0 +1,34 @@
+"""The report: what a retraining did, as artifacts in Prefect and a description in MLflow."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
+
+from tasks.connections import connect
+from tasks.retrying import RETRIES, RETRY_DELAYS
+from wgan.records import RetrainOutcome
+from wgan.reporting import retrain_markdown
+from wgan.tracked_training import CURVES
+from wgan.tracking.runs import artifact_url, describe_run, end_run, run_url
+
+
+@task(name="publish report", retries=RETRIES, retry_delay_seconds=RETRY_DELAYS)
+def publish_report(outcome: RetrainOutcome) -> None:
+    """Show the outcome where people look: Prefect's artifacts and MLflow's run page."""
+    settings, _ = connect()
+    training = outcome.version.evaluation.training
+    run_id = training.mlflow_run_id
+    markdown = retrain_markdown(outcome)
+    create_markdown_artifact(markdown=markdown, key="retrain-report", description=outcome.version.model_name)
+    create_image_artifact(
+        image_url=artifact_url(settings, run_id, training.sample_grid),
+        key="sample-grid",
+        description="Samples of fixed noise at the last step",
+    )
+    create_image_artifact(
+        image_url=artifact_url(settings, run_id, CURVES), key="training-curves", description="Training curves"
+    )
+    create_link_artifact(link=run_url(settings, run_id), key="mlflow-run", link_text="The run in MLflow")
+    describe_run(settings, run_id, markdown)
+    end_run(settings, run_id, "FINISHED")

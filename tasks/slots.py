@@ -1,0 +1,30 @@
+"""Who may do what at the same time: GPU slots for training, and one promotion of a model after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.client.orchestration import get_client
+from prefect.concurrency.sync import concurrency
+
+GPU = "gpu"
+LEASE_SECONDS = 300
+
+
+@contextmanager
+def gpu_slot() -> Iterator[None]:
+    """Occupy one of the `gpu` slots; waits for a free one. Where no such limit exists nothing is limited."""
+    # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
+    with concurrency(GPU, occupy=1, lease_duration=LEASE_SECONDS, raise_on_lease_renewal_failure=False):
+        yield
+
+
+@contextmanager
+def sole_promotion(model_name: str) -> Iterator[None]:
+    """Let promotions and rollbacks of one model through one at a time, across processes and machines."""
+    name = f"promotion-{model_name}"
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name(name, 1)
+    with concurrency(name, occupy=1, lease_duration=LEASE_SECONDS, strict=True):
+        yield

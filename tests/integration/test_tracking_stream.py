@@ -1,0 +1,157 @@
+"""Metrics and pictures reach a real MLflow server once each, whatever happens to the connection."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from wgan.errors import WganError
+from wgan.records import DatasetRef
+from wgan.settings import Settings
+from wgan.tracking.client import tracking_client
+from wgan.tracking.runs import metric_history, start_or_resume_run
+from wgan.tracking.stream import MetricStream
+
+pytestmark = pytest.mark.integration
+
+DATASET = DatasetRef(
+    name="tests",
+    source="folder",
+    digest="d" * 64,
+    uri="s3://wgan/datasets/tests/manifest.json",
+    manifest_sha256="m" * 64,
+    count=100,
+    bad_count=0,
+    image_size=32,
+    channels=1,
+    classes=(),
+)
+
+
+def begin(settings: Settings, name: str) -> str:
+    return start_or_resume_run(settings, name, name, {"training.lr": "5e-05"}, {"kind": "test"}, DATASET)
+
+
+def values(step: int) -> dict[str, float]:
+    return {"critic_loss": -step / 7, "generator_loss": step / 3}
+
+
+def test_a_flow_run_has_one_run_however_often_it_starts(stack: Settings) -> None:
+    assert begin(stack, "same") == begin(stack, "same")
+    assert begin(stack, "other") != begin(stack, "same")
+
+
+def test_the_run_names_its_data_set_and_parameters(stack: Settings) -> None:
+    run = tracking_client(stack).get_run(begin(stack, "inputs"))
+    assert run.inputs.dataset_inputs[0].dataset.name == "tests"
+    assert run.data.params == {"training.lr": "5e-05"}
+
+
+def test_every_step_arrives_with_its_value(stack: Settings) -> None:
+    run_id = begin(stack, "values")
+    with MetricStream(stack, run_id) as stream:
+        for step in range(1, 1501):
+            stream.log(step, values(step))
+    assert metric_history(stack, run_id) == {step: values(step) for step in range(1, 1501)}
+
+
+def test_a_resumed_stream_repeats_no_step_and_no_picture(stack: Settings) -> None:
+    run_id = begin(stack, "resumed")
+    picture = Image.new("L", (8, 8), 100)
+    for first, last in ((1, 20), (11, 30)):
+        with MetricStream(stack, run_id) as stream:
+            for step in range(first, last + 1):
+                stream.log(step, values(step))
+            stream.log_image("samples", last - 10, picture)
+            stream.log_image("samples", last, picture)
+    client = tracking_client(stack)
+    steps = [metric.step for metric in client.get_metric_history(run_id, "critic_loss")]
+    assert sorted(steps) == list(range(1, 31))
+    pictures = [entry.path for entry in client.list_artifacts(run_id, "images") if entry.path.endswith(".png")]
+    assert sorted(int(Path(path).name.split("%")[2]) for path in pictures) == [10, 20, 30]
+
+
+@pytest.fixture
+def lone_server(tmp_path: Path, free_port: int) -> Iterator[LoneServer]:
+    server = LoneServer(tmp_path, free_port)
+    server.start()
+    yield server
+    server.stop()
+
+
+class LoneServer:
+    """An MLflow server of its own that can be stopped and started again on the same port."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        self.address = f"http://127.0.0.1:{port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        import httpx
+
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1",
+             "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db", "--artifacts-destination", str(self.folder)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                if httpx.get(f"{self.address}/health", timeout=2).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            if time.monotonic() > deadline:
+                raise TimeoutError("the MLflow server did not start")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        import os
+        import signal
+
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@pytest.mark.slow
+def test_no_step_is_lost_or_doubled_while_the_server_is_away(
+    lone_server: LoneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    settings = Settings(mlflow_tracking_uri=lone_server.address)
+    run_id = begin(settings, "outage")
+    with MetricStream(settings, run_id, flush_every=0.2) as stream:
+        for step in range(1, 31):
+            if step == 11:
+                lone_server.stop()
+            if step == 21:
+                lone_server.start()
+            stream.log(step, values(step))
+            time.sleep(0.1)
+    assert metric_history(settings, run_id) == {step: values(step) for step in range(1, 31)}
+
+
+@pytest.mark.slow
+def test_a_server_that_stays_away_is_named_when_patience_ends(
+    lone_server: LoneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    settings = Settings(mlflow_tracking_uri=lone_server.address)
+    run_id = begin(settings, "gone")
+
+    def log_to_a_stopped_server() -> None:
+        with MetricStream(settings, run_id, patience=1.0, flush_every=0.2) as stream:
+            lone_server.stop()
+            stream.log(1, values(1))
+
+    with pytest.raises(WganError, match=rf"{lone_server.address} did not take 1 steps of metrics"):
+        log_to_a_stopped_server()

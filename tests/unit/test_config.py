@@ -1,0 +1,159 @@
+"""What a run is: presets load, mistakes are refused in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wgan.config import (
+    DataConfig,
+    RetrainConfig,
+    config_digest,
+    flat_parameters,
+    load_config,
+    preset_names,
+)
+from wgan.errors import UsageError
+
+
+def refusal(*assignments: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        load_config("digits", assignments=assignments)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+def test_all_presets_of_the_issue_are_there_and_valid() -> None:
+    assert preset_names() == [
+        "celeba64",
+        "cifar10",
+        "digits",
+        "fashion-mnist",
+        "lsun-bedroom",
+        "mnist",
+        "stacked-mnist",
+    ]
+    for name in preset_names():
+        assert isinstance(load_config(name), RetrainConfig)
+
+
+@pytest.mark.parametrize("name", ["celeba64", "lsun-bedroom"])
+def test_the_64_by_64_presets_have_the_papers_hyperparameters(name: str) -> None:
+    """Arjovsky, Chintala and Bottou (2017), Algorithm 1: alpha 5e-5, c 0.01, m 64, n_critic 5."""
+    training = load_config(name).training
+    assert (training.lr, training.clip_value, training.batch_size, training.n_critic) == (5e-5, 0.01, 64, 5)
+    assert training.optimizer == "rmsprop"
+    assert load_config(name).networks.latent_dim == 100
+
+
+def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"no preset 'digitz'; choose one of celeba64, .*stacked-mnist\."):
+        load_config("digitz")
+
+
+def test_an_unknown_field_is_refused_with_the_fields_there_are() -> None:
+    message = refusal("training.learning_rate=1")
+    assert "training.learning_rate" in message
+    assert "lr" in message
+    assert "n_critic" in message
+
+
+def test_an_unknown_section_is_refused_with_the_sections_there_are() -> None:
+    assert "data, networks, training, evaluation, promotion" in refusal("optimiser.lr=1")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "name", "allowed"),
+    [
+        ("training.lr=-1", "training.lr=-1", "greater than 0"),
+        ("training.lr=fast", "training.lr='fast'", "valid number"),
+        ("training.clip_value=.nan", "training.clip_value=nan", "finite"),
+        ("data.image_size=48", "data.image_size=48", "32, 64, 128 or 256"),
+        ("training.objective=lsgan", "training.objective='lsgan'", "'wgan', 'wgan-gp' or 'gan'"),
+        ("networks.width=2", "networks.width=2", "greater than or equal to 4"),
+    ],
+)
+def test_an_impossible_value_is_refused_with_name_value_and_what_is_allowed(
+    assignment: str, name: str, allowed: str
+) -> None:
+    message = refusal(assignment)
+    assert name in message
+    assert allowed in message
+
+
+@pytest.mark.parametrize("text", ["training.lr", "lr=1", "training.=1", "=", ""])
+def test_an_assignment_of_the_wrong_form_is_refused_with_an_example(text: str) -> None:
+    assert "training.lr=1e-4" in refusal(text)
+
+
+def test_assignments_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("training: {lr: 1.0e-3, n_critic: 3}\n")
+    config = load_config("digits", file, ["training.n_critic=2"])
+    assert (config.training.lr, config.training.n_critic) == (1e-3, 2)
+    assert config.networks == load_config("digits").networks
+
+
+def test_scientific_notation_without_a_point_is_a_number() -> None:
+    """YAML 1.1 reads 1e-4 as text; a user does not."""
+    assert load_config("digits", assignments=["training.lr=1e-4"]).training.lr == 1e-4
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"absent\.yaml: No such file"):
+        load_config(file=tmp_path / "absent.yaml")
+
+
+def test_a_file_that_is_not_yaml_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("training: {lr: [\n")
+    with pytest.raises(UsageError) as caught:
+        load_config(file=file)
+    assert "is not YAML" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_holds_a_list_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("- 1\n")
+    with pytest.raises(UsageError, match="must hold sections"):
+        load_config(file=file)
+
+
+@pytest.mark.parametrize("source", ["folder", "archive", "s3", "lsun"])
+def test_a_source_elsewhere_needs_a_location(source: str) -> None:
+    assert "data.location is needed" in refusal(f"data.source={source}")
+
+
+def test_a_named_source_takes_no_location() -> None:
+    assert "data.location is only used with" in refusal("data.location=/tmp/images")
+
+
+def test_images_of_ones_own_need_a_name_for_the_model() -> None:
+    assert "data.name is needed" in refusal("data.source=folder", "data.location=/tmp/images")
+
+
+def test_the_model_is_named_after_the_data_set() -> None:
+    assert load_config("digits").model_name == "generator-digits"
+    assert load_config("lsun-bedroom").model_name == "generator-lsun-bedroom"
+    own = RetrainConfig(data=DataConfig(source="folder", location="images", name="faces"))
+    assert own.model_name == "generator-faces"
+
+
+def test_the_digest_changes_with_any_field_and_only_then() -> None:
+    base = load_config("digits")
+    assert config_digest(base) == config_digest(load_config("digits"))
+    changed = load_config("digits", assignments=["training.seed=1"])
+    assert config_digest(changed) != config_digest(base)
+
+
+def test_flat_parameters_name_every_field_with_its_section() -> None:
+    flat = flat_parameters(load_config("digits"))
+    assert flat["training.lr"] == "5e-05"
+    assert flat["data.location"] == ""
+    sections = RetrainConfig.model_fields
+    expected = sum(len(load_config("digits").model_dump()[name]) for name in sections)
+    assert len(flat) == expected

@@ -1,0 +1,135 @@
+"""Run a Prefect flow in this process, against the configured servers, with a live display."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from wgan.commands.output import error_console
+from wgan.errors import WganError
+from wgan.progress import Progress, listening
+from wgan.settings import Settings
+from wgan.stack import client_environment
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+SECONDS_BETWEEN_LINES = 10.0
+"""Between lines of progress where there is no terminal to draw bars on."""
+
+Result = TypeVar("Result")
+
+
+def enter_environment(settings: Settings) -> None:
+    """Point Prefect, MLflow and boto3 of this process at the settings' servers; before they are imported."""
+    os.environ.update(client_environment(settings))
+    # The terminal belongs to the display; Prefect's own lines go to its server, where its UI shows them.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
+def require_servers(settings: Settings) -> None:
+    """Raise one sentence unless all three servers answer."""
+    import httpx
+
+    addresses = {
+        "Prefect": (f"{settings.prefect_api_url.rstrip('/')}/health", "WGAN_PREFECT_API_URL"),
+        "MLflow": (f"{settings.mlflow_tracking_uri.rstrip('/')}/health", "WGAN_MLFLOW_TRACKING_URI"),
+    }
+    for name, (url, variable) in addresses.items():
+        try:
+            httpx.get(url, timeout=10.0).raise_for_status()
+        except httpx.HTTPError as error:
+            raise WganError(
+                f"the {name} server does not answer at {url} ({error}): start the embedded stack with "
+                f"`wgan up --detach`, or set {variable}."
+            ) from None
+    from wgan.storage import open_storage
+
+    open_storage(settings).ensure_bucket()
+
+
+def run_flow_here(start: Callable[[], Result], settings: Settings, announce: bool = True) -> Result:
+    """Run `start`, which calls a flow, with its progress shown on standard error; its exceptions come through."""
+    from tasks.results import save_result_storage
+
+    save_result_storage(settings)
+    with display(error_console if announce else Console(quiet=True)):
+        return start()
+
+
+def resume_flow(flow: Any, flow_run_id: UUID) -> Any:
+    """Run an earlier flow run of the flow again: its completed tasks are not repeated.
+
+    Raises `WganError` when there is no such flow run, or when it has completed.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.flow_engine import run_flow
+    from prefect.states import Scheduled
+
+    with get_client(sync_client=True) as client:
+        try:
+            flow_run = client.read_flow_run(flow_run_id)
+        except ObjectNotFound:
+            raise WganError(
+                f"the Prefect server knows no flow run {flow_run_id}; its UI lists those there are."
+            ) from None
+        if flow_run.state is not None and flow_run.state.is_completed():
+            raise WganError(f"flow run {flow_run_id} has completed; there is nothing to resume.")
+        client.set_flow_run_state(flow_run_id, Scheduled(name="AwaitingRetry"), force=True)
+        flow_run = client.read_flow_run(flow_run_id)
+    return run_flow(flow, flow_run=flow_run, parameters=flow_run.parameters)
+
+
+@contextmanager
+def display(console: Console) -> Iterator[None]:
+    """Show all progress of the block: live bars on a terminal, a line now and then elsewhere."""
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    with _bars(console) if console.is_terminal else _lines(console) as listener, listening(listener):
+        yield
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[Callable[[Progress], None]]:
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Bars(*columns, console=console, refresh_per_second=5) as bars:
+        known: dict[str, TaskID] = {}
+
+        def show(position: Progress) -> None:
+            if position.stage not in known:
+                known[position.stage] = bars.add_task(position.stage, total=position.total, note="")
+            bars.update(known[position.stage], completed=position.done, total=position.total, note=position.note)
+
+        yield show
+
+
+@contextmanager
+def _lines(console: Console) -> Iterator[Callable[[Progress], None]]:
+    last: dict[str, float] = {}
+
+    def show(position: Progress) -> None:
+        now = time.monotonic()
+        complete = position.total is not None and position.done >= position.total
+        if complete or now - last.get(position.stage, 0.0) >= SECONDS_BETWEEN_LINES:
+            if complete and last.get(position.stage) == float("inf"):
+                return
+            last[position.stage] = float("inf") if complete else now
+            total = f"/{position.total:,}" if position.total is not None else ""
+            console.print(f"{position.stage}: {position.done:,}{total} {position.note}".rstrip(), highlight=False)
+
+    yield show

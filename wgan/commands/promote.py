@@ -1,0 +1,103 @@
+"""`wgan promote` and `wgan rollback`: move the champion alias, through the gate and the ledger."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from wgan.records import GateDecision, PromotionRef
+
+
+def promote(
+    model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
+    version: Annotated[int, typer.Argument(help="Version to promote.", min=1)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure and decide; change nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote whatever the gate says; needs --reason.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, for the ledger.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Measure a version against the champion and promote it if the gate agrees. Exit code 3: the gate refused."""
+    from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
+    from wgan.errors import UsageError
+    from wgan.records import GateDecision
+    from wgan.settings import load_settings
+
+    if force and not (reason and reason.strip()):
+        raise UsageError("--force needs --reason TEXT: the ledger records why the gate was overruled.")
+    if force and dry_run:
+        raise UsageError("--force and --dry-run exclude each other: a dry run changes nothing.")
+    settings = load_settings()
+    enter_environment(settings)
+    require_servers(settings)
+    from flows.promote import promote as promote_flow
+
+    outcome = run_flow_here(
+        lambda: promote_flow(model, version, force, reason, dry_run, actor=getpass.getuser()), settings
+    )
+    if isinstance(outcome, GateDecision):
+        _show_decision(outcome, model, version, as_json)
+        refused = not outcome.promote
+    else:
+        _show_entry(outcome, as_json)
+        refused = outcome.action == "refused"
+    if refused:
+        raise typer.Exit(3)
+
+
+def rollback(
+    model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
+    to: Annotated[
+        int | None, typer.Option(help="Version to serve again; default: the previous champion.", min=1)
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "rolled back by hand",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Make the previous champion, or the version given with --to, the champion again."""
+    from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
+    from wgan.settings import load_settings
+
+    settings = load_settings()
+    enter_environment(settings)
+    require_servers(settings)
+    from flows.promote import rollback as rollback_flow
+
+    _show_entry(run_flow_here(lambda: rollback_flow(model, reason, to, actor=getpass.getuser()), settings), as_json)
+
+
+def _show_decision(decision: GateDecision, model: str, version: int, as_json: bool) -> None:
+    from wgan.commands.output import console, print_json
+
+    if as_json:
+        print_json({"model_name": model, "version": version, "dry_run": True, **decision.model_dump(mode="json")})
+        return
+    console.print(f"{model} version {version} would {'' if decision.promote else 'not '}be promoted:", highlight=False)
+    _show_rules(decision)
+
+
+def _show_entry(entry: PromotionRef, as_json: bool) -> None:
+    from wgan.commands.output import console, print_json
+
+    if as_json:
+        print_json(entry.model_dump(mode="json"))
+        return
+    former = f" (before: version {entry.from_version})" if entry.from_version else ""
+    words = {"promoted": "is the champion", "rolled-back": "is the champion again", "refused": "was refused"}
+    console.print(
+        f"{entry.model_name} version {entry.to_version} {words.get(entry.action, entry.action)}{former}.",
+        highlight=False,
+    )
+    if entry.decision is not None:
+        _show_rules(entry.decision)
+    else:
+        console.print(entry.reason, highlight=False, markup=False)
+
+
+def _show_rules(decision: GateDecision) -> None:
+    from wgan.commands.output import console
+
+    for rule in decision.rules:
+        console.print(f"  {'[green]✓[/green]' if rule.passed else '[red]✗[/red]'} {rule.name}: ", end="")
+        console.print(rule.reason, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,174 @@
+"""`wgan retrain` and `wgan presets`: the main job, and the configurations it can start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+if TYPE_CHECKING:
+    from wgan.config import RetrainConfig
+    from wgan.records import RetrainOutcome
+    from wgan.settings import Settings
+
+
+def retrain(
+    preset: Annotated[str | None, typer.Option(help="Configuration to start from; `wgan presets` lists them.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file laid over the preset.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="One value, e.g. training.lr=1e-4; may be repeated.")
+    ] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote/--no-promote", help="Ask the gate and move the champion alias.")
+    ] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the configuration and the steps; do nothing.")
+    ] = False,
+    resume: Annotated[
+        UUID | None, typer.Option(help="Go on with an earlier flow run; its completed steps are not repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Prepare data, train, evaluate, register and, if better, promote a generator."""
+    from wgan.config import load_config
+    from wgan.errors import UsageError
+    from wgan.settings import load_settings
+
+    if resume and (preset or config or assignments):
+        raise UsageError("--resume takes the configuration of its flow run: leave out --preset, --config and --set.")
+    if not (resume or preset or config):
+        raise UsageError("say what to train: --preset NAME (`wgan presets` lists them) or --config FILE.")
+    resolved = None if resume else load_config(preset, config, assignments or [])
+    settings = load_settings()
+    if dry_run:
+        if resolved is None:
+            raise UsageError("--dry-run shows a configuration: give --preset or --config instead of --resume.")
+        _show_plan(resolved, settings, promote, as_json)
+        return
+    outcome = _run(resolved, promote, resume, settings)
+    _show_outcome(outcome, settings, as_json)
+
+
+def _run(config: RetrainConfig | None, promote: bool, resume: UUID | None, settings: Settings) -> RetrainOutcome:
+    from wgan.commands.flow_session import enter_environment, require_servers, resume_flow, run_flow_here
+    from wgan.commands.output import error_console
+    from wgan.records import RetrainOutcome
+
+    enter_environment(settings)
+    require_servers(settings)
+    error_console.print("Loading torch, Prefect and MLflow …")
+    from flows.retrain import retrain as retrain_flow
+
+    def start() -> Any:
+        return resume_flow(retrain_flow, resume) if resume else retrain_flow(config, promote)
+
+    return RetrainOutcome.model_validate(run_flow_here(start, settings))
+
+
+def _steps(config: RetrainConfig, settings: Settings, promote: bool) -> list[str]:
+    data, training, evaluation = config.data, config.training, config.evaluation
+    where = f" from {data.location}" if data.location else ""
+    steps = [
+        f"prepare the data set {data.dataset_name}{where} at {data.image_size}×{data.image_size}, "
+        f"{data.channels} channel(s), in bucket {settings.bucket} at {settings.s3_endpoint_url or 'AWS'}",
+        f"train {training.objective} for {training.generator_steps:,} generator steps, batch {training.batch_size}, "
+        f"lr {training.lr:g}, {training.n_critic} critic steps each, on device {settings.device}",
+        f"evaluate on {evaluation.sample_count:,} images and {evaluation.seeds} seeds beside the champion",
+        f"register {config.model_name} in MLflow at {settings.mlflow_tracking_uri}",
+    ]
+    return [
+        *steps,
+        "ask the gate and, if it agrees, move the champion alias" if promote else "leave the champion alone",
+    ]
+
+
+def _show_plan(config: RetrainConfig, settings: Settings, promote: bool, as_json: bool) -> None:
+    import yaml
+
+    from wgan.commands.output import console, print_json
+
+    values = config.model_dump(mode="json")
+    steps = _steps(config, settings, promote)
+    if as_json:
+        print_json({"config": values, "model_name": config.model_name, "steps": steps})
+        return
+    console.print(yaml.safe_dump(values, sort_keys=False), highlight=False, markup=False)
+    console.print("A run would:")
+    for number, step in enumerate(steps, 1):
+        console.print(f"  {number}. {step}", highlight=False, markup=False)
+
+
+def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) -> None:
+    from wgan.commands.output import console, print_json
+    from wgan.tracking.runs import fetch_artifact, run_url
+
+    version, promotion = outcome.version, outcome.promotion
+    training = version.evaluation.training
+    grid = settings.home / "samples" / f"{version.model_name}-v{version.version}.png"
+    fetch_artifact(settings, training.mlflow_run_id, training.sample_grid, grid)
+    grid = grid.resolve()
+    mlflow_page = run_url(settings, training.mlflow_run_id)
+    prefect_page = f"{settings.prefect_api_url.removesuffix('/api')}/runs/flow-run/{training.flow_run_id}"
+    if as_json:
+        print_json(
+            {
+                **outcome.model_dump(mode="json"),
+                "sample_grid": str(grid),
+                "mlflow_page": mlflow_page,
+                "prefect_page": prefect_page,
+            }
+        )
+        return
+    metrics = version.evaluation.challenger.metrics
+    action = promotion.action if promotion else "not asked for"
+    estimate = training.wasserstein_estimate
+    rows = [
+        ("data", f"{training.dataset.name}, {training.dataset.count:,} images, digest {training.dataset.digest[:16]}…"),
+        (
+            "training",
+            f"{training.generator_steps:,} generator steps in {training.seconds:.0f} s "
+            f"({training.images_per_second:,.0f} images/s, {training.device}, {training.precision})",
+        ),
+        ("Wasserstein estimate", "not defined for this objective" if estimate is None else f"{estimate:.4f}"),
+        ("metrics", ", ".join(f"{name} {interval.mean:.3g}" for name, interval in metrics.items())),
+        ("registered", f"{version.model_name} version {version.version}"),
+        ("promotion", action),
+        *([("why", promotion.reason)] if promotion else []),
+        ("sample grid", str(grid)),
+        ("MLflow", mlflow_page),
+        ("Prefect", prefect_page),
+    ]
+    for name, value in rows:
+        console.print(f"[bold]{name:>21}[/bold]  ", end="")
+        console.print(value, highlight=False, markup=False, soft_wrap=True)
+
+
+def presets(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """List the configurations a run can start from."""
+    from rich.table import Table
+
+    from wgan.commands.output import console, print_json
+    from wgan.config import load_config, preset_names
+
+    configs = {name: load_config(name) for name in preset_names()}
+    if as_json:
+        print_json({name: config.model_dump(mode="json") for name, config in configs.items()})
+        return
+    table = Table("preset", "data", "size", "channels", "width", "objective", "generator steps", "registered as")
+    for name, config in configs.items():
+        data, training = config.data, config.training
+        table.add_row(
+            name,
+            data.source,
+            f"{data.image_size}×{data.image_size}",
+            str(data.channels),
+            str(config.networks.width),
+            training.objective,
+            f"{training.generator_steps:,}",
+            config.model_name,
+        )
+    console.print(table)

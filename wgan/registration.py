@@ -1,0 +1,26 @@
+"""From a finished training to a registered version: fetch the checkpoint, export it, register it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from wgan.config import RetrainConfig
+from wgan.records import EvaluationRef, ModelVersionRef
+from wgan.registry.export import export_generator
+from wgan.registry.versions import register_generator
+from wgan.settings import Settings
+from wgan.storage import Storage, split_uri
+
+
+def register_training(
+    config: RetrainConfig, evaluation: EvaluationRef, settings: Settings, storage: Storage
+) -> ModelVersionRef:
+    """Export the generator of the evaluation's checkpoint and register it; a repeated call finds its version."""
+    training = evaluation.training
+    bucket, key = split_uri(training.checkpoint_uri)
+    with tempfile.TemporaryDirectory(prefix="wgan-export-") as name:
+        folder = Path(name)
+        storage.at(bucket).get_file(key, folder / "checkpoint.pt", training.checkpoint_sha256)
+        exported = export_generator(folder / "checkpoint.pt", folder / "export")
+        return register_generator(evaluation, exported, config, settings)

@@ -1,0 +1,35 @@
+"""A retraining's outcome in words: one markdown text for Prefect and MLflow."""
+
+from __future__ import annotations
+
+from wgan.evaluation.summary import evaluation_markdown
+from wgan.records import RetrainOutcome
+
+
+def retrain_markdown(outcome: RetrainOutcome) -> str:
+    """Headline, lineage table, then the evaluation with the gate's rules."""
+    version, promotion = outcome.version, outcome.promotion
+    evaluation = version.evaluation
+    training, dataset = evaluation.training, evaluation.training.dataset
+    action = promotion.action if promotion else "registered, promotion not asked for"
+    estimate = training.wasserstein_estimate
+    rows = {
+        "Data": f"{dataset.name}, {dataset.count:,} images {dataset.image_size}×{dataset.image_size}, "
+        f"digest `{dataset.digest[:12]}`, {dataset.bad_count} left out",
+        "Training": f"{training.generator_steps:,} generator steps in {training.seconds:,.0f} s, "
+        f"{training.images_per_second:,.0f} images/s, {training.device}, {training.precision}",
+        "Wasserstein estimate": "not defined for this objective" if estimate is None else f"{estimate:.4f}",
+        "Checkpoint": f"`{training.checkpoint_uri}`, SHA-256 `{training.checkpoint_sha256[:12]}`",
+        "Export": f"largest pixel difference {version.export_check.max_abs_difference:.1e}, "
+        f"ONNX SHA-256 `{version.onnx_sha256[:12]}`",
+        "MLflow run": f"`{training.mlflow_run_id}`",
+        "Flow run": f"`{training.flow_run_id}`",
+    }
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    decision = promotion.decision if promotion else None
+    return (
+        f"# {version.model_name} version {version.version}: {action}\n\n"
+        f"{promotion.reason if promotion else ''}\n\n"
+        f"| | |\n|---|---|\n{table}\n\n"
+        f"{evaluation_markdown(evaluation.challenger, evaluation.champion, decision)}\n"
+    )
