@@ -1,0 +1,1 @@
+"""From a checkpoint to the generator in production: export, registration, model card, aliases, ledger, promotion."""

@@ -1,0 +1,171 @@
+"""The model card: what a version is, how to draw from it, what it was made of, how good it is, where it ends."""
+
+from __future__ import annotations
+
+from wgan.config import RetrainConfig
+from wgan.records import Measurement, TrainingRef
+from wgan.registry.lineage import code_version
+from wgan.registry.model_folder import VersionRecord
+
+METRIC_MEANINGS = {
+    "fid": "Fréchet distance of the features; lower is better",
+    "precision": "share of generated images that look real; higher is better",
+    "recall": "share of real images the generator can make; higher is better",
+    "density": "how densely generated images lie among real ones; higher is better",
+    "coverage": "share of real images with a generated one nearby; higher is better",
+    "modes": "classes that appear among the generated images; higher is better",
+    "reverse_kl": "divergence of the generated classes from the real ones, nats; lower is better",
+}
+DATA_LICENCES = {
+    "digits": "Optical Recognition of Handwritten Digits (UCI, as scikit-learn ships it), CC BY 4.0.",
+    "mnist": "MNIST (LeCun and Cortes), usually given as CC BY-SA 3.0.",
+    "stacked-mnist": "MNIST (LeCun and Cortes), usually given as CC BY-SA 3.0.",
+    "fashion-mnist": "Fashion-MNIST, MIT licence.",
+    "kmnist": "KMNIST, CC BY-SA 4.0.",
+    "celeba": "CelebA, for non-commercial research only.",
+}
+
+
+def model_description(config: RetrainConfig) -> str:
+    """A registered model's description, markdown: what all its versions have in common."""
+    data = config.data
+    colour = "grey" if data.channels == 1 else "colour"
+    return (
+        f"Wasserstein-GAN generator of {data.image_size}×{data.image_size} {colour} images of the data set "
+        f"`{data.dataset_name}`, retrained by the flow `retrain`.\n\n"
+        "Aliases: `champion` is served, `challenger` was refused last, `previous` is what a rollback returns to. "
+        "Each version's description is its model card; its tags carry its lineage.\n"
+    )
+
+
+def version_card(record: VersionRecord, config: RetrainConfig) -> str:
+    """A version's model card, markdown."""
+    training = record.evaluation.training
+    parts = (
+        _what_it_is(record, config),
+        _usage(record),
+        _data(training),
+        _training(training, config),
+        _metrics("Metrics", record.evaluation.challenger),
+        _champion(record),
+        _export(record),
+        _lineage(record),
+        _limits(config),
+    )
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _what_it_is(record: VersionRecord, config: RetrainConfig) -> str:
+    training = record.evaluation.training
+    size, colour = training.dataset.image_size, "grey" if training.dataset.channels == 1 else "colour"
+    objective = {
+        "wgan": "a Wasserstein GAN with weight clipping (Arjovsky, Chintala and Bottou, 2017, Algorithm 1)",
+        "wgan-gp": "a Wasserstein GAN with gradient penalty (Gulrajani et al., 2017)",
+        "gan": "a GAN with the binary cross-entropy loss, the baseline",
+    }[config.training.objective]
+    return (
+        f"# {record.model_name}\n\nThe generator of {objective}: a vector of {training.networks.latent_dim} standard "
+        f"normal numbers becomes a {colour} image of {size}×{size} pixels like those of `{training.dataset.name}`."
+    )
+
+
+def _usage(record: VersionRecord) -> str:
+    latent_dim = record.evaluation.training.networks.latent_dim
+    return f"""## Usage
+
+```python
+import mlflow, numpy
+generator = mlflow.pyfunc.load_model("models:/{record.model_name}@champion")
+latents = numpy.random.standard_normal((16, {latent_dim})).astype("float32")
+images = generator.predict({{"latents": latents}})["images"]  # (16, C, H, W), float32 in [-1, 1]
+```
+
+`extra_files/generator.safetensors` and `config.json` hold the same weights for fine-tuning with torch,
+`retrain.yaml` the whole configuration (`wgan retrain --config retrain.yaml`), `sample.png` sixteen images."""
+
+
+def _data(training: TrainingRef) -> str:
+    dataset = training.dataset
+    left_out = f" ({dataset.bad_count:,} files did not decode and were left out)" if dataset.bad_count else ""
+    classes = f", {len(dataset.classes)} classes" if dataset.classes else ", no labels"
+    return (
+        f"## Data\n\n`{dataset.name}` from source `{dataset.source}`: {dataset.count:,} images{left_out}, "
+        f"{dataset.channels}×{dataset.image_size}×{dataset.image_size}{classes}. Digest `{dataset.digest}`."
+    )
+
+
+def _training(training: TrainingRef, config: RetrainConfig) -> str:
+    run = config.training
+    estimate = "–" if training.wasserstein_estimate is None else f"{training.wasserstein_estimate:.4g}"
+    return f"""## Training
+
+| | |
+|---|---|
+| objective | {run.objective} |
+| optimizer, learning rate | {run.optimizer}, {run.lr:g} |
+| clip value, critic steps | {run.clip_value:g}, {run.n_critic} ({run.critic_schedule}) |
+| batch size, width, latent dimension | {run.batch_size}, {training.networks.width}, {training.networks.latent_dim} |
+| generator steps, seed | {training.generator_steps:,}, {run.seed} |
+| Wasserstein estimate (running median at the end) | {estimate} |
+| device, precision | {training.device}, {training.precision} |
+| time, throughput | {training.seconds:,.0f} s, {training.images_per_second:,.0f} images/s |"""
+
+
+def _metrics(title: str, measured: Measurement) -> str:
+    protocol = measured.protocol
+    rows = "\n".join(
+        f"| {name} | {interval.mean:.4g} | {interval.low:.4g} … {interval.high:.4g} | {METRIC_MEANINGS.get(name, '')} |"
+        for name, interval in measured.metrics.items()
+    )
+    return f"""## {title}
+
+| metric | mean | {protocol.confidence:.0%} interval | meaning |
+|---|---|---|---|
+{rows}
+
+Protocol: {protocol.sample_count:,} generated against as many real images, {len(protocol.seeds)} seeds (from
+{protocol.seeds[0]}), features of `{protocol.extractor}` (`{protocol.extractor_digest[:12]}`), {protocol.neighbours}
+neighbours. Comparable only with numbers of the same protocol; never with distances in Inception features."""
+
+
+def _champion(record: VersionRecord) -> str:
+    evaluation = record.evaluation
+    if evaluation.champion is None:
+        return ""
+    return _metrics(
+        f"Version {evaluation.champion_version}, the champion then, measured beside it", evaluation.champion
+    )
+
+
+def _export(record: VersionRecord) -> str:
+    check = record.export_check
+    return (
+        f"## Export\n\nONNX opset {check.opset}, SHA-256 `{record.onnx_sha256}`. On {check.samples} noise vectors ONNX "
+        f"Runtime and torch differ by at most {check.max_abs_difference:.2g} (allowed {check.tolerance:g}; pixels in "
+        "[-1, 1])."
+    )
+
+
+def _lineage(record: VersionRecord) -> str:
+    training = record.evaluation.training
+    return f"""## Lineage
+
+| | |
+|---|---|
+| code | `{code_version()}` |
+| configuration | `{training.config_digest}` |
+| data | `{training.dataset.uri}` |
+| checkpoint | `{training.checkpoint_uri}` (`{training.checkpoint_sha256}`) |
+| Prefect flow run | `{training.flow_run_id}` |
+| MLflow run | `{training.mlflow_run_id}` |"""
+
+
+def _limits(config: RetrainConfig) -> str:
+    licence = DATA_LICENCES.get(config.data.source, "those of the data set; this pipeline does not know them.")
+    return f"""## Intended use and limits
+
+For research, teaching and testing of the pipeline. It only imitates the images it was trained on, with their gaps and
+biases, and may reproduce some of them nearly; it knows nothing of the world. There is no control over what is drawn but
+the noise. Do not pass its images off as photographs or records.
+
+Licence of the code: Apache-2.0. Terms of the training data: {licence}"""

@@ -1,0 +1,142 @@
+"""Export a trained generator to ONNX and safetensors, and prove that the export draws the same images.
+
+The only registry module that needs torch. What it writes is all that registration and serving read.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from wgan.errors import WganError
+from wgan.latents import draw_latents
+from wgan.pixels import image_grid, to_bytes
+from wgan.records import ExportCheck
+from wgan.registry.exported import ExportedGenerator
+from wgan.registry.inference import open_session
+from wgan.storage import file_sha256
+from wgan.training.checkpoint import load_generator
+from wgan.training.networks import Generator
+
+OPSET = 18
+"""Fixed, so that every version runs in the same engines; ONNX Runtime has it since 1.14."""
+TOLERANCE = 1e-3
+"""Largest pixel difference allowed, range [-1, 1]: an eighth of one of the 256 grey levels."""
+SAMPLE_COUNT = 16
+"""Images of the recorded sample that serving compares a loaded version with."""
+CHECKED_BATCHES = (1, 2, 7)
+"""Batch sizes that are compared besides the whole: one, and others than the one the graph was traced with."""
+
+
+def export_generator(checkpoint: Path, folder: Path, samples: int = 64, seed: int = 0) -> ExportedGenerator:
+    """Write a checkpoint's generator as ONNX, safetensors, configuration and sample into `folder`.
+
+    ONNX Runtime's images are compared with torch's on `samples` noise vectors of `seed`, in several batch sizes.
+    Raises `WganError` when they differ by more than `TOLERANCE`, `CheckpointError` when the checkpoint does not load.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = load_generator(checkpoint).to("cpu", torch.float32).eval()
+    shape = {name: getattr(generator, name) for name in ("channels", "image_size", "width", "latent_dim")}
+
+    onnx_path = folder / "generator.onnx"
+    write_onnx(generator, shape["latent_dim"], onnx_path)
+    weights = folder / "generator.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in generator.state_dict().items()}, weights)
+    check = check_export(generator, shape["latent_dim"], onnx_path, samples, seed)
+
+    sample = folder / "sample.npy"
+    images = _run(onnx_path, draw_latents(seed, SAMPLE_COUNT, shape["latent_dim"]))
+    np.save(sample, images, allow_pickle=False)
+    picture = folder / "sample.png"
+    image_grid(to_bytes(images), scale=2).save(picture)
+    config = folder / "config.json"
+    config.write_text(
+        json.dumps({**shape, "opset": OPSET, "sample_seed": seed, "sample_count": SAMPLE_COUNT}, indent=2) + "\n"
+    )
+    return ExportedGenerator(onnx_path, file_sha256(onnx_path), weights, config, sample, picture, check)
+
+
+def write_onnx(generator: torch.nn.Module, latent_dim: int, path: Path) -> None:
+    """Trace a generator in eval mode, float32 (N, z) → (N, C, H, W), to one ONNX file with a dynamic batch."""
+    with warnings.catch_warnings():
+        # torch's exporter warns about its own deprecated internals; nothing a caller could change.
+        warnings.simplefilter("ignore")
+        program: Any = torch.onnx.export(
+            generator,
+            (torch.zeros(3, latent_dim),),
+            input_names=["latents"],
+            output_names=["images"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    model: onnx.ModelProto = program.model_proto
+    # The exporter records its call stack with the file names of this computer; a published model has no use for them.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        del value.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save_model(model, str(path))
+
+
+def check_export(
+    generator: torch.nn.Module, latent_dim: int, path: Path, samples: int = 64, seed: int = 0
+) -> ExportCheck:
+    """Compare ONNX Runtime with torch on the same noise: all samples at once, then smaller batches, one image too.
+
+    Raises `WganError` when a pixel (range [-1, 1]) differs by more than `TOLERANCE` or is not a finite number.
+    """
+    latents = draw_latents(seed, samples, latent_dim)
+    with torch.inference_mode():
+        expected = generator(torch.from_numpy(latents)).numpy()
+    difference = 0.0
+    for batch in sorted({samples, *(size for size in CHECKED_BATCHES if size < samples)}):
+        found = _run(path, latents[:batch])
+        if found.shape != expected[:batch].shape:
+            raise WganError(
+                f"the exported generator draws {found.shape} where the trained one draws {expected[:batch].shape}."
+            )
+        difference = max(difference, float(np.abs(found - expected[:batch]).max()))
+    if not difference <= TOLERANCE:  # also true of NaN
+        raise WganError(
+            f"the exported generator is not the trained one: a pixel differs by {difference:.3g} on the same noise, "
+            f"allowed is {TOLERANCE:g} (range [-1, 1])."
+        )
+    return ExportCheck(samples=samples, max_abs_difference=difference, tolerance=TOLERANCE, opset=OPSET)
+
+
+def load_exported_generator(folder: Path) -> Generator:
+    """The generator of an export (or of a downloaded version) as a torch module in eval mode, for fine-tuning.
+
+    Raises `WganError` naming the file that is missing or does not fit.
+    """
+    config, weights = folder / "config.json", folder / "generator.safetensors"
+    for file in (config, weights):
+        if not file.is_file():
+            raise WganError(f"{folder} is not an exported generator: {file.name} is missing.")
+    values = json.loads(config.read_text())
+    generator = Generator(values["channels"], values["image_size"], values["width"], values["latent_dim"])
+    try:
+        generator.load_state_dict(load_file(weights))
+    except (RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WganError(f"{weights} does not hold the generator that {config.name} describes: {reason}.") from None
+    return generator.eval()
+
+
+def _run(path: Path, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    images: NDArray[np.float32] = open_session(path).run(["images"], {"latents": latents})[0]
+    return images

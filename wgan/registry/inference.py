@@ -1,0 +1,65 @@
+"""Draw images with ONNX Runtime, the serving engine; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from wgan.errors import WganError
+from wgan.latents import draw_latents
+from wgan.pixels import to_bytes
+
+WARNINGS_AND_WORSE = 3
+"""ONNX Runtime's log severity: errors; its warnings are about graph details nobody here can act on."""
+
+
+@dataclass(frozen=True)
+class OnnxGenerator:
+    """An exported generator in ONNX Runtime on the CPU."""
+
+    session: onnxruntime.InferenceSession
+    latent_dim: int
+    channels: int
+    image_size: int
+
+    def decode(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Noise (N, z), float32, to images (N, C, H, W), float32 in [-1, 1], in one batch."""
+        images: NDArray[np.float32] = self.session.run(["images"], {"latents": latents})[0]
+        return images
+
+    def generate(self, seed: int, count: int, batch_size: int = 64) -> NDArray[np.uint8]:
+        """Images (count, C, H, W), uint8, from `draw_latents(seed, count, z)`, at most `batch_size` at a time."""
+        latents = draw_latents(seed, count, self.latent_dim)
+        images = np.empty((count, self.channels, self.image_size, self.image_size), dtype=np.uint8)
+        for start in range(0, count, batch_size):
+            batch = latents[start : start + batch_size]
+            images[start : start + len(batch)] = to_bytes(self.decode(batch))
+        return images
+
+
+def open_generator(onnx: Path) -> OnnxGenerator:
+    """Open an exported generator.
+
+    Raises `WganError` when the file is no ONNX model, or none of `latents` (batch, z) → `images` (batch, C, H, W).
+    """
+    session = open_session(onnx)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [entry.name for entry in inputs] != ["latents"] or [entry.name for entry in outputs] != ["images"]:
+        raise WganError(f"{onnx} is not a generator: it must map `latents` to `images`.")
+    _, channels, image_size, _ = outputs[0].shape
+    return OnnxGenerator(session, inputs[0].shape[1], channels, image_size)
+
+
+def open_session(onnx: Path) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session on the CPU. Raises `WganError` when the file does not load."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = WARNINGS_AND_WORSE
+    try:
+        return onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of failure
+        reason = " ".join(str(error).split())[:200]
+        raise WganError(f"{onnx} does not load in ONNX Runtime: {reason}.") from None

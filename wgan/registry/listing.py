@@ -1,0 +1,125 @@
+"""What is in the registry: models with their aliases, versions with their metrics and the gate's decision."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field
+
+from wgan.records import Record
+from wgan.registry.client import every, registry, require_model
+from wgan.registry.lineage import METRIC_TAG
+from wgan.settings import Settings
+
+GATE_TAG = "gate"
+"""What became of a version: promoted, refused, rolled-back, reconciled."""
+GATE_REASON_TAG = "gate.reason"
+GATE_TIME_TAG = "gate.time"
+
+
+class MetricSummary(Record):
+    """A metric's mean and confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class VersionEntry(Record):
+    """One version in a listing."""
+
+    model_name: str
+    version: int
+    created: datetime
+    aliases: tuple[str, ...] = Field(description="Sorted: challenger, champion, previous.")
+    metrics: dict[str, MetricSummary]
+    gate: str | None = Field(description="promoted, refused, rolled-back, reconciled; None: not put to the gate.")
+    gate_reason: str | None
+    gate_time: datetime | None
+    wasserstein_estimate: float | None
+    data_digest: str | None
+    code_version: str | None
+    flow_run_id: str | None
+    mlflow_run_id: str | None
+
+
+class ModelEntry(Record):
+    """One registered model in a listing."""
+
+    name: str
+    latest_version: int | None
+    versions: int
+    champion: int | None
+    challenger: int | None
+    previous: int | None
+    updated: datetime
+
+
+def list_models(settings: Settings) -> list[ModelEntry]:
+    """Every registered model, by name. Raises `WganError`."""
+    with registry(settings) as client:
+        numbers: dict[str, list[int]] = {}
+        for version in every(client.search_model_versions):
+            numbers.setdefault(version.name, []).append(int(version.version))
+        entries = []
+        for model in every(client.search_registered_models):
+            aliases = {alias: int(version) for alias, version in model.aliases.items()}
+            entries.append(
+                ModelEntry(
+                    name=model.name,
+                    latest_version=max(numbers.get(model.name, []), default=None),
+                    versions=len(numbers.get(model.name, [])),
+                    champion=aliases.get("champion"),
+                    challenger=aliases.get("challenger"),
+                    previous=aliases.get("previous"),
+                    updated=_time(model.last_updated_timestamp),
+                )
+            )
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def list_versions(model: str, settings: Settings) -> list[VersionEntry]:
+    """Every version of a model, newest first. Raises `UsageError` naming the models there are, `WganError`."""
+    with registry(settings) as client:
+        # MLflow leaves aliases out of searches; the model itself has them all.
+        aliases = require_model(client, model).aliases
+        entries = [
+            _version_entry(
+                version, tuple(sorted(name for name, number in aliases.items() if number == version.version))
+            )
+            for version in every(client.search_model_versions, f"name = '{model}'")
+        ]
+        return sorted(entries, key=lambda entry: entry.version, reverse=True)
+
+
+def _version_entry(version: Any, aliases: tuple[str, ...]) -> VersionEntry:
+    tags: dict[str, str] = version.tags
+    metrics = {
+        key.removeprefix(METRIC_TAG): MetricSummary(
+            **dict(zip(("mean", "low", "high"), json.loads(value), strict=True))
+        )
+        for key, value in sorted(tags.items())
+        if key.startswith(METRIC_TAG)
+    }
+    estimate, when = tags.get("wasserstein_estimate"), tags.get(GATE_TIME_TAG)
+    return VersionEntry(
+        model_name=version.name,
+        version=int(version.version),
+        created=_time(version.creation_timestamp),
+        aliases=aliases,
+        metrics=metrics,
+        gate=tags.get(GATE_TAG),
+        gate_reason=tags.get(GATE_REASON_TAG),
+        gate_time=datetime.fromisoformat(when) if when else None,
+        wasserstein_estimate=float(estimate) if estimate else None,
+        data_digest=tags.get("data_digest"),
+        code_version=tags.get("code_version"),
+        flow_run_id=tags.get("flow_run_id"),
+        mlflow_run_id=tags.get("mlflow_run_id"),
+    )
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,95 @@
+"""The MLflow model folder of one version: ONNX flavour, and beside it all that fine-tuning and serving need."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import mlflow.onnx
+import numpy as np
+import yaml
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from wgan.config import RetrainConfig
+from wgan.errors import WganError
+from wgan.latents import draw_latents
+from wgan.records import EvaluationRef, ExportCheck, ModelVersionRef, Record
+from wgan.registry.exported import ExportedGenerator
+from wgan.storage import file_sha256
+
+ONNX_FILE = "model.onnx"
+"""Where MLflow's ONNX flavour puts the graph."""
+EXTRA_FOLDER = "extra_files"
+"""Where MLflow puts the files beside it."""
+RECORD_FILE = "record.json"
+"""A `VersionRecord`."""
+RUN_CONFIG_FILE = "retrain.yaml"
+"""The whole run's configuration, as `wgan retrain --config` takes it."""
+REQUIREMENTS = ("onnx", "onnxruntime", "numpy")
+PROVIDERS = ["CPUExecutionProvider"]
+"""Declared execution providers: MLflow's default asks for CUDA and warns wherever there is none."""
+
+
+class VersionRecord(Record):
+    """What is known of a version before the registry gives it a number; lies in its folder."""
+
+    evaluation: EvaluationRef
+    model_name: str
+    onnx_sha256: str
+    export_check: ExportCheck
+
+    def numbered(self, version: int) -> ModelVersionRef:
+        """The record that travels between tasks."""
+        return ModelVersionRef(
+            evaluation=self.evaluation,
+            model_name=self.model_name,
+            version=version,
+            uri=f"models:/{self.model_name}/{version}",
+            onnx_sha256=self.onnx_sha256,
+            export_check=self.export_check,
+        )
+
+
+def write_model_folder(
+    folder: Path, logged_model: Any, record: VersionRecord, exported: ExportedGenerator, config: RetrainConfig
+) -> None:
+    """Write the folder that is uploaded as `logged_model` (MLflow's entity).
+
+    Signature: `latents` float32 (-1, z) → `images` float32 (-1, C, H, W). Nothing in it is a pickle. Raises
+    `WganError` when the graph that was written is not the one that was checked.
+    """
+    import onnx  # only there where something is exported
+
+    training = record.evaluation.training
+    dataset, latent_dim = training.dataset, training.networks.latent_dim
+    images = (-1, dataset.channels, dataset.image_size, dataset.image_size)
+    record_file = exported.onnx.parent / RECORD_FILE
+    record_file.write_text(record.model_dump_json(indent=2) + "\n")
+    run_config = exported.onnx.parent / RUN_CONFIG_FILE
+    run_config.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    extra = (record_file, run_config, exported.config, exported.safetensors, exported.sample, exported.picture)
+
+    mlflow.onnx.save_model(
+        onnx.load(str(exported.onnx)),
+        str(folder),
+        mlflow_model=Model(
+            artifact_path=logged_model.artifact_location,
+            run_id=training.mlflow_run_id,
+            model_uuid=logged_model.model_id,
+            model_id=logged_model.model_id,
+        ),
+        signature=ModelSignature(
+            Schema([TensorSpec(np.dtype("float32"), (-1, latent_dim), "latents")]),
+            Schema([TensorSpec(np.dtype("float32"), images, "images")]),
+        ),
+        input_example={"latents": draw_latents(0, 2, latent_dim)},
+        pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
+        onnx_execution_providers=PROVIDERS,
+        save_as_external_data=False,
+        extra_files=[str(file) for file in extra],
+        metadata={"onnx_sha256": record.onnx_sha256, "data_digest": dataset.digest},
+    )
+    if file_sha256(folder / ONNX_FILE) != record.onnx_sha256:
+        raise WganError(f"the ONNX graph in {folder} is not the one that was checked against the trained generator.")
