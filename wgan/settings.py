@@ -30,7 +30,9 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".wgan"), description="Folder for the embedded stack's state, logs and the local cache.")
     cache_dir: Path | None = Field(None, description="Local cache of data sets; default: `cache` in the home folder.")
 
-    s3_endpoint_url: str | None = Field("http://127.0.0.1:9000", description="S3 endpoint; empty for AWS itself.")
+    s3_endpoint_url: str = Field(
+        "http://127.0.0.1:9000", description="S3 endpoint; AWS itself is https://s3.<region>.amazonaws.com."
+    )
     s3_access_key_id: str | None = Field(None, description="S3 access key; unset: boto3's own credential chain.")
     s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
     s3_region: str = Field("us-east-1", description="S3 region.")

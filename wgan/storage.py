@@ -163,7 +163,7 @@ def open_storage(settings: Settings) -> Storage:
     }
     config = Config(
         signature_version="s3v4",
-        s3={"addressing_style": "path" if settings.s3_endpoint_url else "auto"},
+        s3={"addressing_style": "auto" if "amazonaws.com" in settings.s3_endpoint_url else "path"},
         retries={"mode": "standard", "max_attempts": 5},
         connect_timeout=5,
         read_timeout=60,

@@ -72,7 +72,7 @@ def _steps(config: RetrainConfig, settings: Settings, promote: bool) -> list[str
     where = f" from {data.location}" if data.location else ""
     steps = [
         f"prepare the data set {data.dataset_name}{where} at {data.image_size}×{data.image_size}, "
-        f"{data.channels} channel(s), in bucket {settings.bucket} at {settings.s3_endpoint_url or 'AWS'}",
+        f"{data.channels} channel(s), in bucket {settings.bucket} at {settings.s3_endpoint_url}",
         f"train {training.objective} for {training.generator_steps:,} generator steps, batch {training.batch_size}, "
         f"lr {training.lr:g}, {training.n_critic} critic steps each, on device {settings.device}",
         f"evaluate on {evaluation.sample_count:,} images and {evaluation.seeds} seeds beside the champion",
