@@ -5,6 +5,7 @@ The only registry module that needs torch. What it writes is all that registrati
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from wgan.errors import WganError
@@ -21,7 +21,7 @@ from wgan.latents import draw_latents
 from wgan.pixels import image_grid, to_bytes
 from wgan.records import ExportCheck
 from wgan.registry.exported import ExportedGenerator
-from wgan.registry.inference import open_session
+from wgan.registry.inference import open_generator
 from wgan.storage import file_sha256
 from wgan.training.checkpoint import load_generator
 from wgan.training.networks import Generator
@@ -42,18 +42,23 @@ def export_generator(checkpoint: Path, folder: Path, samples: int = 64, seed: in
     ONNX Runtime's images are compared with torch's on `samples` noise vectors of `seed`, in several batch sizes.
     Raises `WganError` when they differ by more than `TOLERANCE`, `CheckpointError` when the checkpoint does not load.
     """
+    return write_export(load_generator(checkpoint), folder, samples, seed)
+
+
+def write_export(generator: Generator, folder: Path, samples: int = 64, seed: int = 0) -> ExportedGenerator:
+    """The same for a generator that is loaded already; it is exported in eval mode and float32, itself left alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    generator = load_generator(checkpoint).to("cpu", torch.float32).eval()
+    generator = copy.deepcopy(generator).to("cpu", torch.float32).eval()
     shape = {name: getattr(generator, name) for name in ("channels", "image_size", "width", "latent_dim")}
 
     onnx_path = folder / "generator.onnx"
-    write_onnx(generator, shape["latent_dim"], onnx_path)
+    write_onnx(generator, generator.latent_dim, onnx_path)
     weights = folder / "generator.safetensors"
     save_file({name: tensor.contiguous() for name, tensor in generator.state_dict().items()}, weights)
-    check = check_export(generator, shape["latent_dim"], onnx_path, samples, seed)
+    check = check_export(generator, generator.latent_dim, onnx_path, samples, seed)
 
     sample = folder / "sample.npy"
-    images = _run(onnx_path, draw_latents(seed, SAMPLE_COUNT, shape["latent_dim"]))
+    images = open_generator(onnx_path).decode(draw_latents(seed, SAMPLE_COUNT, generator.latent_dim))
     np.save(sample, images, allow_pickle=False)
     picture = folder / "sample.png"
     image_grid(to_bytes(images), scale=2).save(picture)
@@ -102,14 +107,16 @@ def check_export(
     latents = draw_latents(seed, samples, latent_dim)
     with torch.inference_mode():
         expected = generator(torch.from_numpy(latents)).numpy()
-    difference = 0.0
+    engine = open_generator(path)
+    differences = []
     for batch in sorted({samples, *(size for size in CHECKED_BATCHES if size < samples)}):
-        found = _run(path, latents[:batch])
+        found = engine.decode(latents[:batch])
         if found.shape != expected[:batch].shape:
             raise WganError(
                 f"the exported generator draws {found.shape} where the trained one draws {expected[:batch].shape}."
             )
-        difference = max(difference, float(np.abs(found - expected[:batch]).max()))
+        differences.append(np.abs(found - expected[:batch]).max())
+    difference = float(np.max(differences))
     if not difference <= TOLERANCE:  # also true of NaN
         raise WganError(
             f"the exported generator is not the trained one: a pixel differs by {difference:.3g} on the same noise, "
@@ -135,8 +142,3 @@ def load_exported_generator(folder: Path) -> Generator:
         reason = " ".join(str(error).split())[:200]
         raise WganError(f"{weights} does not hold the generator that {config.name} describes: {reason}.") from None
     return generator.eval()
-
-
-def _run(path: Path, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-    images: NDArray[np.float32] = open_session(path).run(["images"], {"latents": latents})[0]
-    return images

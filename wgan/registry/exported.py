@@ -20,7 +20,7 @@ class ExportedGenerator:
     config: Path
     """JSON: channels, image_size, width, latent_dim, opset, sample_seed, sample_count."""
     sample: Path
-    """`.npy`, float32 (sample_count, C, H, W): ONNX Runtime's images of `draw_latents(sample_seed, sample_count, …)`."""
+    """`.npy`, float32 (sample_count, C, H, W): ONNX Runtime's images of `draw_latents(sample_seed, …)`."""
     picture: Path
     """The sample as a PNG."""
     check: ExportCheck

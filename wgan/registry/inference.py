@@ -46,7 +46,7 @@ def open_generator(onnx: Path) -> OnnxGenerator:
 
     Raises `WganError` when the file is no ONNX model, or none of `latents` (batch, z) → `images` (batch, C, H, W).
     """
-    session = open_session(onnx)
+    session = _open_session(onnx)
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if [entry.name for entry in inputs] != ["latents"] or [entry.name for entry in outputs] != ["images"]:
         raise WganError(f"{onnx} is not a generator: it must map `latents` to `images`.")
@@ -54,7 +54,7 @@ def open_generator(onnx: Path) -> OnnxGenerator:
     return OnnxGenerator(session, inputs[0].shape[1], channels, image_size)
 
 
-def open_session(onnx: Path) -> onnxruntime.InferenceSession:
+def _open_session(onnx: Path) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session on the CPU. Raises `WganError` when the file does not load."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = WARNINGS_AND_WORSE
