@@ -1,0 +1,123 @@
+"""What every test stands on: no settings of the developer's, one embedded stack per session, real data, a browser."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wgan.settings import Settings
+from wgan.stack import client_environment, start_stack, stop_stack
+from wgan.stack.credentials import connected, ensure_credentials, prepare_home
+from wgan.stack.environment import FOREIGN_PREFIXES
+from wgan.stack.processes import port_obstacle
+from wgan.storage import Storage, open_storage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CHROMIUM_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_PLANNED = pytest.StashKey[Settings]()
+
+
+def free_ports(count: int) -> list[int]:
+    """Free loopback ports, from below the range that the system hands out for outgoing connections."""
+    candidates = random.SystemRandom().sample(range(20_000, 30_000), 200)
+    return [port for port in candidates if port_obstacle(port) is None][:count]
+
+
+def new_settings(home: Path) -> Settings:
+    """Settings of a stack that is not up yet, in the folder, on free ports."""
+    s3_port, mlflow_port, prefect_port = free_ports(3)
+    return Settings(_env_file=None, home=home, s3_port=s3_port, mlflow_port=mlflow_port, prefect_port=prefect_port)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test is imported: forget the developer's settings, point Prefect and MLflow at the session's stack.
+
+    Both read their environment when they are imported, so its addresses are chosen here; it starts when the first
+    test asks for it.
+    """
+    for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES)]:
+        del os.environ[name]
+    home = Path(tempfile.mkdtemp(prefix="wgan-tests-"))
+    prepare_home(home)
+    planned = new_settings(home)
+    config.stash[_PLANNED] = planned
+    os.environ.update(client_environment(connected(planned, ensure_credentials(home))))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the session's stack."""
+    shutil.rmtree(config.stash[_PLANNED].home, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test in an empty folder: no `.env`, no `.wgan`; and no `WGAN_` variable left by another test."""
+    for name in [name for name in os.environ if name.startswith("WGAN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config) -> Iterator[Settings]:
+    """Settings of three real servers, started once, stopped at the end; this process's environment points at them."""
+    running = start_stack(pytestconfig.stash[_PLANNED])
+    yield running.settings
+    stop_stack(running)
+
+
+@pytest.fixture
+def stack_home(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The session's stack as the one that `load_settings()` and the commands find; its home folder."""
+    monkeypatch.setenv("WGAN_HOME", str(stack.home))
+    return stack.home
+
+
+@pytest.fixture(scope="session")
+def storage(stack: Settings) -> Storage:
+    """The session's bucket, in a real S3 server."""
+    return open_storage(stack)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real data sets."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real data sets are not in ../shared/data")
+    return folder
+
+
+@pytest.fixture
+def chromium_page() -> Iterator[Page]:
+    """A page of Debian's Chromium. Without it: a skip; in CI, where `.ci/run` installs it, a failure."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        reason = "Chromium is not installed: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_OPTIONS))
+        try:
+            yield browser.new_page()
+        finally:
+            browser.close()

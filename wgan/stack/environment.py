@@ -1,0 +1,76 @@
+"""Environment variables: where clients find the servers, what each server is told, and every telemetry switch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from wgan.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+"""All that the embedded servers listen on."""
+
+STACK_MARK = "WGAN_STACK_HOME"
+"""Set in every embedded server to its stack's home folder, so that a stray server can be found and told from others."""
+
+TELEMETRY_OFF = {
+    "DO_NOT_TRACK": "true",  # read by Prefect's client (prefect/_internal/analytics) and by MLflow
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # mlflow/telemetry/utils.py: client, server and the UI's own events
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # prefect/server/services/telemetry.py; the client asks the server too
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+}
+"""Every component's switch; nanio has no telemetry."""
+
+FOREIGN_PREFIXES = ("AWS_", "MLFLOW_", "_MLFLOW_", "NANIO_", "PREFECT_", "UVICORN_", "WGAN_")
+"""Of the caller's environment, what would change how an embedded server runs or where it sends data."""
+
+
+def client_environment(settings: Settings) -> dict[str, str]:
+    """What a process needs so that Prefect, MLflow and boto3 in it talk to the configured servers, telemetry off.
+
+    To be set before any of them is imported: `os.environ.update(client_environment(settings))`.
+    """
+    environment = {
+        **TELEMETRY_OFF,
+        "MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,
+        "MLFLOW_REGISTRY_URI": settings.mlflow_tracking_uri,
+        "PREFECT_API_URL": settings.prefect_api_url,
+        "PREFECT_HOME": str(settings.home.resolve() / "prefect"),  # the user's own Prefect profile stays out of it
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
+        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+        "AWS_DEFAULT_REGION": settings.s3_region,
+    }
+    if settings.s3_endpoint_url:
+        environment["AWS_ENDPOINT_URL_S3"] = settings.s3_endpoint_url
+        environment["MLFLOW_S3_ENDPOINT_URL"] = settings.s3_endpoint_url
+    if settings.s3_access_key_id and settings.s3_secret_access_key:
+        environment["AWS_ACCESS_KEY_ID"] = settings.s3_access_key_id
+        environment["AWS_SECRET_ACCESS_KEY"] = settings.s3_secret_access_key.get_secret_value()
+    addresses = (settings.s3_endpoint_url or "", settings.mlflow_tracking_uri, settings.prefect_api_url)
+    if any(urlsplit(address).hostname in (LOOPBACK, "localhost") for address in addresses):
+        environment |= past_proxies(os.environ)
+    return environment
+
+
+def server_environment(home: Path, own: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of an embedded server: the caller's without what would lead it astray, and its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
+    return {
+        **inherited,
+        **past_proxies(os.environ),
+        **TELEMETRY_OFF,
+        STACK_MARK: str(home),
+        "PYTHONUNBUFFERED": "1",  # the log ends where the server ended
+        **own,
+    }
+
+
+def past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """`NO_PROXY`, in both spellings, with loopback added: an office proxy must not get requests meant for this host."""
+    known = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    hosts = [host for host in (part.strip() for part in known.split(",")) if host]
+    joined = ",".join(hosts + [host for host in (LOOPBACK, "localhost") if host not in hosts])
+    return {"NO_PROXY": joined, "no_proxy": joined}

@@ -1,0 +1,117 @@
+"""The three embedded servers: with which command each runs, with which variables, and what counts as healthy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wgan.settings import Settings
+from wgan.stack.credentials import Credentials
+from wgan.stack.environment import LOOPBACK, server_environment
+
+
+@dataclass(frozen=True)
+class Server:
+    """How to run one embedded server. It runs in the home folder, where its database or its files are."""
+
+    name: str
+    title: str
+    port: int
+    port_setting: str
+    health_path: str
+    health_status: int
+    """HTTP status with which `health_path` answers once the server can do its work."""
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Address for browsers and, but for Prefect's `/api`, for clients."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+def embedded_servers(settings: Settings, credentials: Credentials) -> tuple[Server, ...]:
+    """nanio, MLflow and Prefect, in the order in which they depend on each other."""
+    return s3_server(settings, credentials), mlflow_server(settings, credentials), prefect_server(settings)
+
+
+def s3_server(settings: Settings, credentials: Credentials) -> Server:
+    """nanio: buckets are folders below `s3/`."""
+    own = {"NANIO_ACCESS_KEY": credentials.access_key_id, "NANIO_SECRET_KEY": credentials.secret_access_key}
+    options = ("--data-dir", "s3", "--region", settings.s3_region, "--no-access-log")
+    return Server(
+        name="s3",
+        title="S3 (nanio)",
+        port=settings.s3_port,
+        port_setting="WGAN_S3_PORT",
+        health_path="/",
+        health_status=403,  # without a signature it refuses: it has its credentials
+        command=_python("nanio", "serve", "--host", LOOPBACK, "--port", str(settings.s3_port), *options),
+        environment=server_environment(_home(settings), own),
+    )
+
+
+def mlflow_server(settings: Settings, credentials: Credentials) -> Server:
+    """MLflow with SQLite, artifacts proxied to S3.
+
+    This is the process that `mlflow server --workers 1 --serve-artifacts --artifacts-destination s3://…` would start,
+    with the variables it would set (`mlflow.server._run_server`), but without the command that only waits for it:
+    half the memory and half the start time. Without job execution: nothing here uses it.
+    """
+    own = {
+        "_MLFLOW_SERVER_FILE_STORE": "sqlite:///mlflow.db",
+        "_MLFLOW_SERVER_REGISTRY_STORE": "sqlite:///mlflow.db",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"s3://{settings.bucket}/{settings.mlflow_prefix}",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_S3_ENDPOINT_URL": f"http://{LOOPBACK}:{settings.s3_port}",
+        "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "path",
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_DEFAULT_REGION": settings.s3_region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    options = ("--host", LOOPBACK, "--port", str(settings.mlflow_port), "--no-access-log")
+    return Server(
+        name="mlflow",
+        title="MLflow",
+        port=settings.mlflow_port,
+        port_setting="WGAN_MLFLOW_PORT",
+        health_path="/api/2.0/mlflow/experiments/search?max_results=1",  # opens, and first migrates, the database
+        health_status=200,
+        command=_python("uvicorn", *options, "mlflow.server.fastapi_app:app"),
+        environment=server_environment(_home(settings), own),
+    )
+
+
+def prefect_server(settings: Settings) -> Server:
+    """Prefect's API, UI and scheduler services in one process, with SQLite."""
+    own = {
+        "PREFECT_HOME": "prefect",
+        "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:///prefect.db",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    }
+    options = ("--host", LOOPBACK, "--port", str(settings.prefect_port), "--analytics-off")
+    return Server(
+        name="prefect",
+        title="Prefect",
+        port=settings.prefect_port,
+        port_setting="WGAN_PREFECT_PORT",
+        health_path="/api/ready",
+        health_status=200,
+        command=_python("prefect", "--no-prompt", "server", "start", *options),
+        environment=server_environment(_home(settings), own),
+    )
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _home(settings: Settings) -> Path:
+    return settings.home.resolve()
