@@ -1,0 +1,86 @@
+"""What a user sees in the browser after a retraining: MLflow's run and model pages, Prefect's flow run page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.command_line import json_of, quick
+from wgan.settings import Settings
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.slow]
+PATIENCE = 30_000
+"""Milliseconds a page may take to show what it should."""
+
+
+@pytest.fixture(scope="module")
+def outcome(stack: Settings) -> Any:
+    steps = ("training.generator_steps=40", "training.log_every=2", "training.sample_every=10")
+    return json_of(stack, "retrain", *quick("browsed", *steps))
+
+
+def see(page: Any, text: str) -> None:
+    page.get_by_text(text).first.wait_for(timeout=PATIENCE)
+
+
+@pytest.fixture
+def picture(page_pictures: Path, request: pytest.FixtureRequest) -> Path:
+    return page_pictures / f"{request.node.name}.png"
+
+
+@pytest.fixture(scope="session")
+def page_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Screenshots stay in pytest's temporary folder, to be looked at after a failure."""
+    return tmp_path_factory.mktemp("screenshots")
+
+
+def test_mlflow_shows_the_runs_parameters_and_data_set(chromium_page: Any, outcome: Any, picture: Path) -> None:
+    page = chromium_page
+    page.goto(outcome["mlflow_page"])
+    see(page, "training.n_critic")
+    see(page, "training.clip_value")
+    see(page, "browsed")
+    page.screenshot(path=picture, full_page=True)
+
+
+def test_mlflow_shows_the_curves_and_the_image_series(chromium_page: Any, outcome: Any, picture: Path) -> None:
+    page = chromium_page
+    page.goto(f"{outcome['mlflow_page']}/model-metrics")
+    see(page, "wasserstein_estimate")
+    see(page, "critic_loss")
+    see(page, "samples")
+    page.locator("img[src*='get-artifact'], img[src^='blob:']").first.wait_for(timeout=PATIENCE)
+    page.screenshot(path=picture, full_page=True)
+
+
+def test_mlflow_shows_the_registered_model_with_its_alias(
+    chromium_page: Any, outcome: Any, stack: Settings, picture: Path
+) -> None:
+    page = chromium_page
+    page.goto(f"{stack.mlflow_tracking_uri}/#/models/generator-browsed")
+    see(page, "generator-browsed")
+    see(page, "champion")
+    page.screenshot(path=picture, full_page=True)
+
+
+def test_prefect_shows_the_flow_run_with_its_tasks(chromium_page: Any, outcome: Any, picture: Path) -> None:
+    page = chromium_page
+    page.goto(outcome["prefect_page"])
+    see(page, "Completed")
+    for task in ("prepare data", "train generator", "evaluate generator", "register generator"):
+        see(page, task)
+    page.screenshot(path=picture, full_page=True)
+
+
+def test_prefect_shows_progress_and_the_report(chromium_page: Any, outcome: Any, picture: Path) -> None:
+    page = chromium_page
+    page.goto(outcome["prefect_page"])
+    page.get_by_role("tab", name="Artifacts").click()
+    for key in ("training", "retrain-report", "sample-grid"):
+        see(page, key)
+    page.screenshot(path=picture, full_page=True)
+    page.get_by_text("retrain-report").first.click()
+    see(page, "Wasserstein estimate")
+    page.screenshot(path=picture.with_suffix(".report.png"), full_page=True)

@@ -1,0 +1,70 @@
+"""Run `wgan` as a user would: a process of its own, with nothing but the settings of the tests' stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from wgan.settings import Settings
+
+QUICK = (
+    "training.generator_steps=12",
+    "training.log_every=1",
+    "training.sample_every=6",
+    "training.checkpoint_every_steps=4",
+    "training.batch_size=16",
+    "evaluation.sample_count=128",
+    "evaluation.seeds=2",
+    "networks.width=4",
+    "networks.latent_dim=8",
+)
+"""A training of a second or two; its generator is no good, which the gate's floors are then opened for."""
+
+OPEN_FLOORS = ("promotion.max_fid=null", "promotion.min_coverage=0", "promotion.min_modes=0", "promotion.min_recall=0")
+
+
+def quick(name: str, *more: str) -> list[str]:
+    """`--preset digits` shortened, registered as generator-<name>."""
+    assignments = [*QUICK, *OPEN_FLOORS, f"data.name={name}", *more]
+    return ["--preset", "digits", *(part for text in assignments for part in ("--set", text))]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The process's environment without WGAN_*, MLFLOW_* and PREFECT_*, plus the home folder of the stack."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("WGAN_", "MLFLOW_", "PREFECT_", "AWS_"))
+    }
+    return {**kept, "WGAN_HOME": str(settings.home), "OMP_NUM_THREADS": "2", "COLUMNS": "200"}
+
+
+def start_wgan(settings: Settings, *arguments: str, folder: Path | None = None) -> subprocess.Popen[str]:
+    """Start the command; output and errors are pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "wgan", *arguments],
+        env=environment(settings),
+        cwd=folder or settings.home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_wgan(
+    settings: Settings, *arguments: str, code: int = 0, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end and check its exit code."""
+    process = start_wgan(settings, *arguments, folder=folder)
+    out, errors = process.communicate(timeout=600)
+    assert process.returncode == code, f"exit code {process.returncode}, expected {code}\n{out}\n{errors}"
+    return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+
+def json_of(settings: Settings, *arguments: str, code: int = 0) -> Any:
+    """Run with --json; standard output must hold one JSON value and nothing else."""
+    return json.loads(run_wgan(settings, *arguments, "--json", code=code).stdout)

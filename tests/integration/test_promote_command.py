@@ -1,0 +1,97 @@
+"""Promotion and rollback by hand, through the flows, the gate and the ledger, on real servers."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from tests.integration.command_line import json_of, quick, run_wgan
+from wgan.registry import ledger
+from wgan.settings import Settings
+from wgan.storage import Storage
+from wgan.tracking.client import tracking_client
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+MODEL = "generator-judged"
+
+
+@pytest.fixture(scope="module")
+def versions(stack: Settings) -> tuple[int, int]:
+    """A champion, and a worse version: barely trained."""
+    champion = json_of(stack, "retrain", *quick("judged", "training.generator_steps=60", "training.lr=1e-3"))
+    worse = json_of(
+        stack, "retrain", *quick("judged", "training.generator_steps=1", "training.lr=1e-6"), "--no-promote"
+    )
+    return champion["version"]["version"], worse["version"]["version"]
+
+
+def champion(settings: Settings) -> int:
+    return int(tracking_client(settings).get_model_version_by_alias(MODEL, "champion").version)
+
+
+def test_a_worse_version_is_refused_with_exit_code_3_and_reasons(
+    versions: Any, stack: Settings, storage: Storage
+) -> None:
+    best, worse = versions
+    entry = json_of(stack, "promote", MODEL, str(worse), code=3)
+    assert entry["action"] == "refused"
+    assert not entry["decision"]["promote"]
+    failed = [rule for rule in entry["decision"]["rules"] if not rule["passed"]]
+    assert failed
+    assert all(rule["reason"].endswith(".") for rule in failed)
+    assert champion(stack) == best
+    assert ledger.read(MODEL, storage, stack)[-1].action == "refused"
+
+
+def test_a_dry_run_decides_and_changes_nothing(versions: Any, stack: Settings, storage: Storage) -> None:
+    before = len(ledger.read(MODEL, storage, stack))
+    decision = json_of(stack, "promote", MODEL, str(versions[1]), "--dry-run", code=3)
+    assert decision["promote"] is False
+    assert len(ledger.read(MODEL, storage, stack)) == before
+
+
+def test_force_overrules_the_gate_and_a_rollback_undoes_it(versions: Any, stack: Settings, storage: Storage) -> None:
+    best, worse = versions
+    forced = json_of(stack, "promote", MODEL, str(worse), "--force", "--reason", "to see it served")
+    assert (forced["action"], forced["forced"], forced["to_version"]) == ("promoted", True, worse)
+    assert champion(stack) == worse
+    undone = json_of(stack, "rollback", MODEL)
+    assert (undone["action"], undone["from_version"], undone["to_version"]) == ("rolled-back", worse, best)
+    assert champion(stack) == best
+    assert [entry.action for entry in ledger.read(MODEL, storage, stack)][-2:] == ["promoted", "rolled-back"]
+
+
+def test_force_without_a_reason_is_a_mistake(versions: Any, stack: Settings) -> None:
+    assert "--reason" in run_wgan(stack, "promote", MODEL, str(versions[1]), "--force", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [(("promote", "generator-absent", "1"), "generator-absent"), (("promote", MODEL, "999"), "999"),
+     (("rollback", MODEL, "--to", "999"), "999"), (("rollback", "generator-absent"), "generator-absent")],
+)  # fmt: skip
+def test_what_does_not_exist_is_named_in_one_sentence(
+    versions: Any, stack: Settings, arguments: tuple[str, ...], part: str
+) -> None:
+    errors = run_wgan(stack, *arguments, code=2).stderr
+    assert part in errors
+    assert "Traceback" not in errors
+
+
+def test_two_operations_at_once_leave_alias_and_ledger_in_agreement(
+    versions: Any, stack: Settings, storage: Storage
+) -> None:
+    best, worse = versions
+    run_wgan(stack, "promote", MODEL, str(worse), "--force", "--reason", "first of three")
+    threads = [
+        threading.Thread(target=run_wgan, args=(stack, "rollback", MODEL, "--to", str(best), "--reason", reason))
+        for reason in ("one", "two")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert champion(stack) == best
+    assert ledger.read(MODEL, storage, stack)[-1].to_version == best

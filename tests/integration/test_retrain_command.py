@@ -1,0 +1,190 @@
+"""The main job through the command line, on real servers: data, training, registration, promotion, and going on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.integration.command_line import json_of, quick, run_wgan, start_wgan
+from wgan.checkpoint_store import latest_checkpoints
+from wgan.settings import Settings
+from wgan.storage import Storage
+from wgan.tracking.client import tracking_client
+from wgan.tracking.runs import metric_history
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def first(stack: Settings) -> Any:
+    return json_of(stack, "retrain", *quick("first"))
+
+
+def test_the_outcome_walks_back_to_run_checkpoint_and_data(first: Any, stack: Settings, storage: Storage) -> None:
+    training = first["version"]["evaluation"]["training"]
+    assert training["generator_steps"] == 12
+    assert len(training["dataset"]["digest"]) == 64
+    assert training["dataset"]["count"] == 1797
+    assert storage.exists(training["checkpoint_uri"].removeprefix(f"s3://{stack.bucket}/"))
+    run = tracking_client(stack).get_run(training["mlflow_run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["training.generator_steps"] == "12"
+
+
+def test_the_first_version_is_promoted_over_the_floors(first: Any, stack: Settings) -> None:
+    assert first["promotion"]["action"] == "promoted"
+    assert first["promotion"]["from_version"] is None
+    version = tracking_client(stack).get_model_version_by_alias("generator-first", "champion")
+    assert int(version.version) == first["version"]["version"]
+
+
+def test_every_step_is_in_mlflow_and_the_pictures_are_a_series(first: Any, stack: Settings) -> None:
+    run_id = first["version"]["evaluation"]["training"]["mlflow_run_id"]
+    history = metric_history(stack, run_id)
+    trained = {step for step, values in history.items() if "wasserstein_estimate" in values}
+    assert trained == set(range(1, 13))
+    names = [entry.path for entry in tracking_client(stack).list_artifacts(run_id, "images")]
+    assert {int(name.split("%")[2]) for name in names if name.endswith(".png")} >= {6, 12}
+
+
+def test_the_sample_grid_is_a_picture_of_many_tones(first: Any) -> None:
+    with Image.open(first["sample_grid"]) as picture:
+        assert picture.width > 200
+        assert len(picture.convert("L").getcolors()) > 20
+
+
+def test_results_of_tasks_are_json_in_the_bucket(first: Any, stack: Settings, storage: Storage) -> None:
+    keys = [entry.key for entry in storage.list(f"{stack.prefect_prefix}/")]
+    assert keys
+    for key in keys:
+        assert json.loads(storage.get_bytes(key))["metadata"]["serializer"]["type"] == "json"
+
+
+def test_nothing_that_lasts_is_a_pickle(first: Any, stack: Settings, storage: Storage) -> None:
+    models = [entry.key for entry in storage.list(f"{stack.mlflow_prefix}/")]
+    assert any(key.endswith(".onnx") for key in models)
+    assert not [key for key in models if key.endswith((".pkl", ".pickle", ".pth", ".pt2"))]
+
+
+def test_a_second_run_reuses_the_data_and_meets_the_champion(first: Any, stack: Settings) -> None:
+    second = json_of(stack, "retrain", *quick("first", "training.seed=1"))
+    assert (
+        second["version"]["evaluation"]["training"]["dataset"] == first["version"]["evaluation"]["training"]["dataset"]
+    )
+    assert second["version"]["evaluation"]["champion_version"] == first["version"]["version"]
+    assert second["promotion"]["decision"]["first_model"] is False
+    assert second["promotion"]["action"] in ("promoted", "refused")
+
+
+def test_the_summary_names_version_decision_picture_and_pages(stack: Settings) -> None:
+    text = run_wgan(stack, "retrain", *quick("summary")).stdout
+    for part in ("generator-summary version 1", "promoted", "Wasserstein estimate", ".png", stack.mlflow_tracking_uri):
+        assert part in text
+
+
+def test_without_promotion_the_version_is_registered_and_no_alias_moves(stack: Settings) -> None:
+    outcome = json_of(stack, "retrain", *quick("bystander"), "--no-promote")
+    assert outcome["promotion"] is None
+    assert tracking_client(stack).get_registered_model("generator-bystander").aliases == {}
+
+
+def wait_for_step(settings: Settings, storage: Storage, process: subprocess.Popen[str], known: set[str]) -> str:
+    """Wait until the one new flow run has a checkpoint; returns its id."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[1]
+        runs = {entry.key.split("/")[1] for entry in storage.list(f"{settings.checkpoints_prefix}/")} - known
+        for run in runs:
+            if latest_checkpoints(run, settings, storage):
+                return run
+        time.sleep(0.1)
+    raise TimeoutError("no checkpoint appeared")
+
+
+def known_runs(settings: Settings, storage: Storage) -> set[str]:
+    return {entry.key.split("/")[1] for entry in storage.list(f"{settings.checkpoints_prefix}/")}
+
+
+LONGER = ("training.generator_steps=120", "training.checkpoint_every_steps=10", "training.precision=float32")
+
+
+def weights_digest(outcome: Any) -> str:
+    return str(outcome["version"]["onnx_sha256"])
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(stack: Settings) -> Any:
+    return json_of(stack, "retrain", *quick("longer", *LONGER), "--no-promote")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 130), (signal.SIGINT, 130)])
+def test_an_ended_run_goes_on_and_equals_the_uninterrupted_one_to_the_bit(
+    number: signal.Signals, code: int, stack: Settings, storage: Storage, uninterrupted: Any
+) -> None:
+    known = known_runs(stack, storage)
+    process = start_wgan(stack, "retrain", *quick("longer", *LONGER), "--no-promote")
+    flow_run = wait_for_step(stack, storage, process, known)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    if number != signal.SIGKILL:
+        assert f"wgan retrain --resume {flow_run}" in errors.replace("\n", " ")
+        assert "Traceback" not in errors
+    resumed = json_of(stack, "retrain", "--resume", flow_run)
+    training = resumed["version"]["evaluation"]["training"]
+    assert training["flow_run_id"] == flow_run
+    assert weights_digest(resumed) == weights_digest(uninterrupted)
+    steps = [
+        metric.step
+        for metric in tracking_client(stack).get_metric_history(training["mlflow_run_id"], "wasserstein_estimate")
+    ]
+    assert sorted(steps) == list(range(1, 121))
+
+
+def test_a_completed_run_cannot_be_resumed(first: Any, stack: Settings) -> None:
+    flow_run = first["version"]["evaluation"]["training"]["flow_run_id"]
+    assert "has completed" in run_wgan(stack, "retrain", "--resume", flow_run, code=1).stderr
+
+
+def test_a_run_that_was_never_started_cannot_be_resumed(stack: Settings) -> None:
+    unknown = "00000000-0000-4000-8000-000000000000"
+    assert f"no flow run {unknown}" in run_wgan(stack, "retrain", "--resume", unknown, code=1).stderr.replace("\n", " ")
+
+
+def test_mistakes_are_one_sentence_and_exit_code_2(stack: Settings) -> None:
+    for arguments, part in (
+        (("retrain",), "--preset"),
+        (("retrain", "--preset", "nope"), "there is no preset 'nope'"),
+        (("retrain", "--preset", "digits", "--set", "training.lr=0"), "training.lr=0"),
+    ):
+        result = run_wgan(stack, *arguments, code=2)
+        assert part in result.stderr.replace("\n", " ")
+        assert "Traceback" not in result.stderr
+        assert result.stdout == ""
+
+
+def test_a_dry_run_shows_configuration_and_steps_and_needs_no_server(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    plan = json_of(settings, "retrain", "--preset", "digits", "--set", "training.lr=1e-4", "--dry-run")
+    assert plan["config"]["training"]["lr"] == 1e-4
+    assert plan["model_name"] == "generator-digits"
+    assert len(plan["steps"]) == 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_servers_the_command_says_how_to_start_them(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    (tmp_path / "connection.json").write_text(
+        json.dumps({"prefect_api_url": "http://127.0.0.1:9/api", "mlflow_tracking_uri": "http://127.0.0.1:9"})
+    )
+    errors = run_wgan(settings, "retrain", "--preset", "digits", code=1).stderr.replace("\n", " ")
+    assert "wgan up" in errors
+    assert "WGAN_PREFECT_API_URL" in errors
+    assert "Traceback" not in errors
