@@ -66,6 +66,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[_PLANNED].home, ignore_errors=True)
 
 
+@pytest.fixture
+def free_port() -> int:
+    """A free loopback port."""
+    return free_ports(1)[0]
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every test in an empty folder: no `.env`, no `.wgan`; and no `WGAN_` variable left by another test."""
