@@ -40,6 +40,8 @@ class StoredObject:
     key: str
     size: int
     modified: datetime
+    etag: str
+    """Another one whenever the content is another one."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Storage:
         with self._speaking(prefix):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
-                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
+                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"])
 
     def delete(self, key: str) -> None:
         """Remove one object; no error when it is not there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from wgan.errors import ObjectMissing
 from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.storage import Storage, split_uri
+
+Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class PreparedImages:
 
         Raises `IndexError` for an index outside.
         """
-        if indices.size and not (0 <= indices.min() and indices.max() < self.count):
+        if indices.size and not (indices.min() >= 0 and indices.max() < self.count):
             raise IndexError(f"image indices must be in [0, {self.count})")
         images = np.empty((len(indices), self.channels, self.image_size, self.image_size), dtype=np.uint8)
         owners = np.searchsorted(self.starts, indices, side="right") - 1
@@ -67,11 +70,11 @@ def open_dataset(ref: DatasetRef, settings: Settings, storage: Storage) -> Prepa
     folder = cache_folder(settings, ref.name, ref.digest)
     fill_cache(manifest, folder, storage)
     shape = (ref.channels, ref.image_size, ref.image_size)
-    shards = tuple(_map(cached_path(folder, s), np.dtype(np.uint8), (s.count, *shape)) for s in manifest.shards)
+    shards = tuple(_map(cached_path(folder, shard), np.uint8, (shard.count, *shape)) for shard in manifest.shards)
     starts = np.cumsum([0, *(shard.count for shard in manifest.shards)], dtype=np.int64)[:-1]
     labels = None
     if manifest.labels:
-        labels = np.array(_map(cached_path(folder, manifest.labels), np.dtype(np.int64), (manifest.count,)))
+        labels = np.array(_map(cached_path(folder, manifest.labels), np.int64, (manifest.count,)))
     return PreparedImages(ref, shards, starts, labels)
 
 
@@ -89,11 +92,11 @@ def read_manifest(ref: DatasetRef, storage: Storage) -> Manifest:
     return parse_manifest(content, ref.uri)
 
 
-def _map(path: Path, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> NDArray[np.generic]:
-    array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+def _map(path: Path, dtype: type[Value], shape: tuple[int, ...]) -> NDArray[Value]:
+    array: NDArray[Value] = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.dtype != dtype or array.shape != shape:
         raise DatasetDamaged(
-            f"{path.name} of a prepared data set holds {array.dtype} {array.shape}, not {dtype} {shape}: "
+            f"{path.name} of a prepared data set holds {array.dtype} {array.shape}, not {dtype.__name__} {shape}: "
             "the manifest and its shards contradict each other."
         )
     return array

@@ -18,6 +18,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMAT_VERSION = 1
 DECODER = f"Pillow {PIL.__version__}"
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+"""Pixel formats only: others run interpreters (EPS) or have no size of their own (WMF)."""
 MAX_PIXELS = 89_478_485
 """Pillow's own limit against decompression bombs: a quarter of a gigabyte of RGB."""
 MAX_FILE_BYTES = 256 * 2**20
@@ -40,17 +42,17 @@ class Shape:
 
 
 def decode(content: Path | bytes, shape: Shape) -> NDArray[np.uint8]:
-    """One encoded image (any format Pillow reads; of an animation the first frame) as (C, H, W), uint8.
+    """One encoded image (one of `FORMATS`, told by its content; of an animation the first frame) as (C, H, W), uint8.
 
     Raises `BadImage` with the reason when it does not decode whole or is too large.
     """
     try:
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         if size > MAX_FILE_BYTES:
-            raise BadImage(f"a file of {size:,} bytes, more than {MAX_FILE_BYTES:,}")
+            raise BadImage(f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is raised below or by the decoder
-            with Image.open(content if isinstance(content, Path) else io.BytesIO(content)) as image:
+            with Image.open(content if isinstance(content, Path) else io.BytesIO(content), formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise BadImage(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS:,}")
                 image.load()

@@ -1,0 +1,163 @@
+"""Build a data set: open the source, decode, write shards one at a time, upload them, and the manifest last."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wgan.config import DataConfig
+from wgan.data.cache import cache_folder, cached_path
+from wgan.data.decoding import Decoded, decode_arrays, decode_files
+from wgan.data.images import DECODER, FORMAT_VERSION, Shape
+from wgan.data.manifest import (
+    LABELS_NAME,
+    MANIFEST_NAME,
+    BadFile,
+    DatasetDamaged,
+    Labels,
+    Manifest,
+    Shard,
+    dataset_prefix,
+    find_manifest,
+    reference,
+)
+from wgan.data.shards import images_per_shard, regroup
+from wgan.data.source import Access, ImageArrays, ImageFiles, Progress, Source
+from wgan.data.workspace import workspace
+from wgan.errors import DataError
+from wgan.records import DatasetRef
+from wgan.storage import Storage, file_sha256
+
+LEAST_IMAGES = 16
+NAMED_BAD_FILES = 3
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """What the files of a source gave so far, beside the pixels."""
+
+    labels: array[int] = field(default_factory=lambda: array("q"))
+    bad: list[BadFile] = field(default_factory=list)
+
+
+def build_dataset(config: DataConfig, source: Source, digest: str, access: Access) -> DatasetRef:
+    """Prepare the images of a source and publish them under the digest; the shards stay in the local cache too.
+
+    Memory holds one shard, the chunks in flight and the labels, however large the data set. Raises `DataError`.
+    """
+    prefix = dataset_prefix(access.settings, config.dataset_name, digest)
+    folder = cache_folder(access.settings, config.dataset_name, digest)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with workspace(access.settings) as scratch:
+            unpacked, written = scratch / "source", scratch / "shards"
+            unpacked.mkdir()
+            written.mkdir()
+            opened = source.open(unpacked)
+            gathered, shards, labels = _write(opened, config, prefix, written, access)
+            manifest = Manifest(
+                format_version=FORMAT_VERSION,
+                name=config.dataset_name,
+                digest=digest,
+                source=config.source,
+                location=source.location,
+                source_digest=source.digest,
+                decoder=DECODER,
+                image_size=config.image_size,
+                channels=config.channels,
+                count=len(gathered.labels),
+                classes=opened.classes,
+                shards=shards,
+                labels=labels,
+                bad_files=tuple(gathered.bad),
+            )
+            for entry in manifest.objects:
+                cached_path(written, entry).replace(cached_path(folder, entry))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise DataError(
+            f"data set {config.dataset_name} cannot be prepared: {error.strerror or error}{where}."
+        ) from None
+    return _publish(manifest, prefix, access.storage)
+
+
+def judge_bad_files(config: DataConfig, bad: Sequence[BadFile], total: int) -> None:
+    """Raise `DataError` when more than `max_bad_fraction` of `total` files are bad: the share, the limit, examples."""
+    if len(bad) <= config.max_bad_fraction * total:
+        return
+    named = [f"{file.name}: {file.reason}" for file in bad[:NAMED_BAD_FILES]]
+    more = ["…"] if len(bad) > NAMED_BAD_FILES else []
+    raise DataError(
+        f"{len(bad)} of {total} files ({len(bad) / total:.1%}) of data set {config.dataset_name} do not decode, more "
+        f"than data.max_bad_fraction={config.max_bad_fraction} allows ({'; '.join(named + more)})."
+    )
+
+
+def _write(
+    opened: ImageFiles | ImageArrays, config: DataConfig, prefix: str, folder: Path, access: Access
+) -> tuple[_Gathered, tuple[Shard, ...], Labels | None]:
+    shape = Shape(config.image_size, config.channels)
+    total = min(opened.count, config.max_images or opened.count)
+    if isinstance(opened, ImageArrays):
+        decoded = decode_arrays(opened, shape, total)
+    else:
+        decoded = decode_files(opened, shape, access.settings.prepare_workers, total)
+    gathered = _Gathered()
+    batches = _watched(decoded, gathered, total, access.progress)
+    shards = _write_shards(batches, shape, folder, prefix, access.storage)
+    judge_bad_files(config, gathered.bad, total)
+    if len(gathered.labels) < LEAST_IMAGES:
+        raise DataError(
+            f"data set {config.dataset_name} has {len(gathered.labels)} images that decode; "
+            f"at least {LEAST_IMAGES} are needed."
+        )
+    labels = _write_labels(gathered.labels, folder, prefix, access.storage) if opened.classes else None
+    return gathered, shards, labels
+
+
+def _watched(
+    decoded: Iterable[Decoded], gathered: _Gathered, total: int, progress: Progress
+) -> Iterator[NDArray[np.uint8]]:
+    """The pixels; labels and bad files go to `gathered`."""
+    for run in decoded:
+        gathered.labels.extend(run.labels)
+        gathered.bad.extend(BadFile(name=name, reason=reason) for name, reason in run.bad)
+        progress("decode", len(gathered.labels) + len(gathered.bad), total)
+        yield run.pixels
+
+
+def _write_shards(
+    batches: Iterable[NDArray[np.uint8]], shape: Shape, folder: Path, prefix: str, storage: Storage
+) -> tuple[Shard, ...]:
+    shards = []
+    for number, pixels in enumerate(regroup(batches, shape, images_per_shard(shape))):
+        path = folder / f"images-{number:05d}.npy"
+        np.save(path, pixels)
+        storage.put_file(prefix + path.name, path)
+        shards.append(Shard(key=prefix + path.name, sha256=file_sha256(path), count=len(pixels)))
+    return tuple(shards)
+
+
+def _write_labels(labels: array[int], folder: Path, prefix: str, storage: Storage) -> Labels:
+    path = folder / LABELS_NAME
+    np.save(path, np.array(labels, dtype=np.int64))
+    storage.put_file(prefix + path.name, path)
+    return Labels(key=prefix + path.name, sha256=file_sha256(path))
+
+
+def _publish(manifest: Manifest, prefix: str, storage: Storage) -> DatasetRef:
+    """Write the manifest, unless another preparation has by now described the same shards."""
+    try:
+        other = find_manifest(storage, prefix)
+    except DatasetDamaged:
+        other = None
+    if other and other[0].objects == manifest.objects and other[0].bad_files == manifest.bad_files:
+        return other[1]
+    content = manifest.to_bytes()
+    uri = storage.put_bytes(prefix + MANIFEST_NAME, content, "application/json")
+    return reference(manifest, uri, content)

@@ -1,0 +1,112 @@
+"""Downloaded files are kept: a published file while its checksum is right, a file at a URL while it is current."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from wgan.data.download import Checksum, download, file_matches
+from wgan.data.source import Access
+from wgan.data.workspace import exclusive
+from wgan.storage import file_sha256
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file whose content is known in advance."""
+
+    source: str
+    """Its folder on a mirror."""
+    name: str
+    urls: tuple[str, ...]
+    """Published addresses, tried in order."""
+    checksum: Checksum
+
+
+class _Validators(BaseModel):
+    """What a server said of the copy that is kept, and what the copy was."""
+
+    model_config = ConfigDict(frozen=True)
+
+    etag: str | None
+    last_modified: str | None
+    sha256: str
+
+
+def fetch_published(file: PublishedFile, access: Access) -> Path:
+    """The local copy of a published file, downloaded from the settings' mirror or else from where it is published.
+
+    Raises `DataError` naming the address and the setting that moves it.
+    """
+    path = published_path(file, access)
+    mirror = access.settings.mirror_url
+    urls = (f"{mirror.rstrip('/')}/{file.source}/{file.name}",) if mirror else file.urls
+    with download_lock(path):
+        if not file_matches(path, file.checksum):
+            download(
+                urls,
+                path,
+                max_bytes=access.settings.download_max_bytes,
+                patience=access.patience,
+                progress=access.progress,
+                remedy=f"set WGAN_MIRROR_URL to a server that has {file.source}/{file.name}",
+                checksum=file.checksum,
+            )
+    return path
+
+
+def published_path(file: PublishedFile, access: Access) -> Path:
+    """Where a published file is kept."""
+    return access.settings.cache / "downloads" / file.source / file.name
+
+
+def download_lock(path: Path) -> AbstractContextManager[None]:
+    """Held while a downloaded file is checked or replaced; a second process waits, then finds the file."""
+    return exclusive(path.with_name(f".{path.name}.lock"))
+
+
+def fetch_url(url: str, access: Access) -> tuple[Path, str]:
+    """The local copy of what is at a URL now, and its SHA-256; fetched only when the server says that it changed.
+
+    A server that gives neither ETag nor Last-Modified is asked for the whole file each time. Raises `DataError`.
+    """
+    folder = access.settings.cache / "downloads" / "urls" / hashlib.sha256(url.encode()).hexdigest()[:32]
+    path, notes = folder / "content", folder / "validators.json"
+    with download_lock(path):
+        kept = _kept(path, notes)
+        arrival = download(
+            [url],
+            path,
+            max_bytes=access.settings.download_max_bytes,
+            patience=access.patience,
+            progress=access.progress,
+            remedy="check data.location, or download the file yourself and give its path",
+            conditions=_conditions(kept),
+        )
+        if kept and not arrival.modified:
+            return path, kept.sha256
+        sha256 = file_sha256(path)
+        fresh = _Validators(etag=arrival.etag, last_modified=arrival.last_modified, sha256=sha256)
+        notes.write_text(fresh.model_dump_json())
+        return path, sha256
+
+
+def _kept(path: Path, notes: Path) -> _Validators | None:
+    """The validators of an intact copy, else None."""
+    try:
+        kept = _Validators.model_validate_json(notes.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return kept if file_matches(path, Checksum("sha256", kept.sha256)) else None
+
+
+def _conditions(kept: _Validators | None) -> dict[str, str]:
+    if kept and kept.etag:
+        return {"If-None-Match": kept.etag}
+    if kept and kept.last_modified:
+        return {"If-Modified-Since": kept.last_modified}
+    return {}

@@ -1,0 +1,128 @@
+"""Prepare a data set: identify the source, and only when its digest is new, build it; mend what storage altered."""
+
+from __future__ import annotations
+
+from wgan.config import DataConfig
+from wgan.data.build import build_dataset, judge_bad_files
+from wgan.data.cache import cache_folder, cached_path, fetch, is_intact
+from wgan.data.dataset import PreparedImages, open_dataset
+from wgan.data.download import Patience
+from wgan.data.find_source import find_source
+from wgan.data.images import FORMAT_VERSION
+from wgan.data.manifest import DatasetDamaged, Manifest, dataset_prefix, find_manifest
+from wgan.data.source import Access, Progress, Source, content_digest
+from wgan.errors import DataError
+from wgan.records import DatasetRef
+from wgan.settings import Settings
+from wgan.storage import Storage
+
+
+def prepare_dataset(
+    config: DataConfig,
+    settings: Settings,
+    storage: Storage,
+    progress: Progress | None = None,
+    *,
+    verify: bool = False,
+    patience: Patience | None = None,
+) -> DatasetRef:
+    """The prepared data set of a configuration: found, when the same request was prepared before, or made now.
+
+    What was prepared before costs identifying the source and reading the manifest. With `verify`, every shard is also
+    made an intact local file, and what S3 lost or altered is mended (`repair_dataset`). Concurrent preparations of one
+    digest write the same bytes under the same keys. Raises `DataError` when the source cannot be had, more than
+    `config.max_bad_fraction` of its files do not decode, or fewer than 16 do; `UsageError`, `StorageError`.
+    """
+    access = Access(settings, storage, patience or Patience(), progress or _silent)
+    source = find_source(config, access)
+    digest = dataset_digest(config, source)
+    ref = _found(config, digest, access) or build_dataset(config, source, digest, access)
+    if verify:
+        try:
+            open_dataset(ref, settings, storage)
+        except DatasetDamaged:
+            return _repair(config, source, digest, access)
+    return ref
+
+
+def repair_dataset(
+    config: DataConfig,
+    settings: Settings,
+    storage: Storage,
+    progress: Progress | None = None,
+    *,
+    patience: Patience | None = None,
+) -> DatasetRef:
+    """Read every object of the data set in S3 and mend what is missing or damaged.
+
+    From an intact copy in the local cache where there is one, else by preparing the data set again from its source.
+    Raises what `prepare_dataset` raises.
+    """
+    access = Access(settings, storage, patience or Patience(), progress or _silent)
+    source = find_source(config, access)
+    return _repair(config, source, dataset_digest(config, source), access)
+
+
+def open_or_repair(
+    ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage, progress: Progress | None = None
+) -> PreparedImages:
+    """Open a data set; when S3's copy is damaged, mend it first.
+
+    Raises `DataError` when it is damaged and its source is no longer what it was.
+    """
+    try:
+        return open_dataset(ref, settings, storage)
+    except DatasetDamaged as damage:
+        repaired = repair_dataset(config, settings, storage, progress)
+        if repaired.digest != ref.digest:
+            raise DataError(f"{damage} It cannot be mended: its source has changed, so prepare it anew.") from None
+        return open_dataset(repaired, settings, storage)
+
+
+def dataset_digest(config: DataConfig, source: Source) -> str:
+    """SHA-256 over the source's digest and everything that shapes the pixels."""
+    cut = config.max_images if source.count is None or source.count > (config.max_images or source.count) else None
+    return content_digest(
+        format=FORMAT_VERSION,
+        source=source.digest,
+        image_size=config.image_size,
+        channels=config.channels,
+        max_images=cut,
+    )
+
+
+def _described(config: DataConfig, digest: str, access: Access) -> tuple[Manifest, DatasetRef] | None:
+    """The manifest of what was prepared before; None too when it is damaged, so that it is written anew."""
+    try:
+        return find_manifest(access.storage, dataset_prefix(access.settings, config.dataset_name, digest))
+    except DatasetDamaged:
+        return None
+
+
+def _found(config: DataConfig, digest: str, access: Access) -> DatasetRef | None:
+    if (found := _described(config, digest, access)) is None:
+        return None
+    manifest, ref = found
+    judge_bad_files(config, manifest.bad_files, manifest.count + len(manifest.bad_files))
+    return ref
+
+
+def _repair(config: DataConfig, source: Source, digest: str, access: Access) -> DatasetRef:
+    storage = access.storage
+    folder = cache_folder(access.settings, config.dataset_name, digest)
+    if (found := _described(config, digest, access)) is None:
+        return build_dataset(config, source, digest, access)
+    manifest, ref = found
+    for done, entry in enumerate(manifest.objects, start=1):
+        try:
+            fetch(entry, folder, storage)
+        except DatasetDamaged:
+            if not is_intact(path := cached_path(folder, entry), entry.sha256):
+                return build_dataset(config, source, digest, access)
+            storage.put_file(entry.key, path)
+        access.progress("verify", done, len(manifest.objects))
+    return ref
+
+
+def _silent(phase: str, done: int, total: int | None) -> None:
+    """No one listens."""

@@ -1,0 +1,83 @@
+"""What a source of images is: identified cheaply by a digest, opened only when there is something to prepare."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from wgan.data.download import Patience
+    from wgan.settings import Settings
+    from wgan.storage import Storage
+
+Progress = Callable[[str, int, int | None], None]
+"""progress(phase, done, total); total is None where it is not known."""
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """One image file: where it is, or its bytes."""
+
+    name: str
+    content: Path | bytes
+    label: int = -1
+    """Class index; -1 where the data has no labels."""
+    sha256: str | None = None
+    """What the source's digest was computed from; a file with another content by now is left out."""
+    refused: str | None = None
+    """Why the source did not even read it."""
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """An opened source of encoded files, in the order of the data set."""
+
+    count: int
+    classes: tuple[str, ...]
+    images: Iterable[EncodedImage]
+
+
+@dataclass(frozen=True)
+class ImageArrays:
+    """An opened source of pixels: batches of (images, labels), uint8 (n, H, W) or (n, H, W, 3) and int64 (n,)."""
+
+    count: int
+    classes: tuple[str, ...]
+    batches: Iterable[tuple[NDArray[np.uint8], NDArray[np.int64]]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where images come from."""
+
+    digest: str
+    """SHA-256 (hex) that is another one exactly when the content is."""
+    location: str | None
+    """Without credentials."""
+    count: int | None
+    """Images, where that is known before it is opened."""
+    open: Callable[[Path], ImageFiles | ImageArrays]
+    """Fetch, unpack and list the images; the argument is an empty scratch folder that outlives them."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What sources need to get at their files."""
+
+    settings: Settings
+    storage: Storage
+    patience: Patience
+    progress: Progress
+
+
+def content_digest(**facts: Any) -> str:
+    """SHA-256 (hex) over the canonical JSON of what identifies a source or a data set."""
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,83 @@
+"""`mnist`, `fashion-mnist`, `kmnist`: the 60,000 training images, 28×28, in idx files.
+
+Names, checksums, addresses and the reader are torchvision's; its downloader has neither time-outs nor a size cap.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wgan.data.download import Checksum
+from wgan.data.download_cache import PublishedFile, fetch_published
+from wgan.data.source import Access, ImageArrays, Source, content_digest
+from wgan.data.torchvision_tables import torchvision_datasets
+from wgan.errors import DataError
+
+COUNT = 60_000
+BATCH = 4096
+
+
+def mnist_source(name: str, access: Access) -> Source:
+    """One of the three sets, identified by its published checksums. Raises `DataError` without torchvision."""
+    images_file, labels_file = training_files(name)
+
+    def open_mnist(scratch: Path) -> ImageArrays:
+        images, labels = read_training_set(name, access, scratch)
+        return ImageArrays(len(images), class_names(name), batched(images, labels))
+
+    digest = content_digest(source=name, md5=[images_file.checksum.hex, labels_file.checksum.hex])
+    return Source(digest, None, COUNT, open_mnist)
+
+
+def training_files(name: str) -> tuple[PublishedFile, PublishedFile]:
+    """Images and labels of the training set, from torchvision's tables."""
+    table = _table(name)
+    images, labels = (
+        PublishedFile(name, file, tuple(f"{mirror}{file}" for mirror in table.mirrors), Checksum("md5", md5))
+        for file, md5 in table.resources[:2]
+    )
+    return images, labels
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """Names by label; MNIST's are the digits."""
+    return tuple("0123456789") if name == "mnist" else tuple(_table(name).classes)
+
+
+def read_training_set(name: str, access: Access, scratch: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images (60000, 28, 28), uint8, and labels (60000,), int64, fetched unless they are here. Raises `DataError`."""
+    images_file, labels_file = training_files(name)
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    images = read_image_file(_unpacked(fetch_published(images_file, access), scratch)).numpy()
+    labels = read_label_file(_unpacked(fetch_published(labels_file, access), scratch)).numpy()
+    if len(images) != COUNT or len(labels) != COUNT:
+        raise DataError(f"{name} holds {len(images)} images and {len(labels)} labels, not {COUNT} of each.")
+    return images, labels
+
+
+def batched(
+    images: NDArray[np.uint8], labels: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """Consecutive slices of both."""
+    for start in range(0, len(images), BATCH):
+        yield images[start : start + BATCH], labels[start : start + BATCH]
+
+
+def _table(name: str) -> Any:
+    tables = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+    return getattr(torchvision_datasets(name), tables[name])
+
+
+def _unpacked(path: Path, scratch: Path) -> str:
+    target = scratch / path.stem
+    with gzip.open(path) as packed, target.open("wb") as plain:
+        shutil.copyfileobj(packed, plain)
+    return str(target)

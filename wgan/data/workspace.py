@@ -1,0 +1,45 @@
+"""Scratch folders and locks in the cache; what a killed process left behind is removed by the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from wgan.settings import Settings
+
+LOCK_NAME = "in-use"
+
+
+@contextlib.contextmanager
+def exclusive(lock: Path) -> Iterator[None]:
+    """Wait until no other process of this machine is in a block with the same lock file; it goes with its process."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def workspace(settings: Settings) -> Iterator[Path]:
+    """An empty folder on the cache's disk for the time of the block."""
+    root = settings.cache / "preparing"
+    with contextlib.ExitStack() as held:
+        with exclusive(root / ".lock"):
+            _remove_abandoned(root)
+            folder = Path(tempfile.mkdtemp(dir=root))
+            held.callback(shutil.rmtree, folder, ignore_errors=True)
+            held.enter_context(exclusive(folder / LOCK_NAME))
+        contents = folder / "contents"
+        contents.mkdir()
+        yield contents
+
+
+def _remove_abandoned(root: Path) -> None:
+    for lock in root.glob(f"*/{LOCK_NAME}"):
+        with lock.open("r+") as file, contextlib.suppress(BlockingIOError):  # blocking: its owner lives
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
