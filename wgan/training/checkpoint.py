@@ -1,0 +1,172 @@
+"""A checkpoint: one file with everything the next step depends on, written so that no reader ever sees half of one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wgan.config import RetrainConfig, config_digest, flat_parameters, parse_config
+from wgan.errors import CheckpointError, UsageError
+from wgan.training.history import History, diverged
+from wgan.training.networks import Generator
+from wgan.training.state import TrainingState, build_generator
+
+FORMAT = 1
+FREE = ("evaluation.", "promotion.", "training.log_", "training.sample_", "training.checkpoint_", "training.keep_")
+"""Settings that do not change a training's numbers, so that a resumed run may have others (by prefix) …"""
+LENGTH = "training.generator_steps"
+"""… and this one: a run of n steps is the beginning of every longer one."""
+
+
+def checkpoint_path(folder: Path, generator_steps: int) -> Path:
+    """Where the checkpoint of a step is: `step-00001500.pt`."""
+    return folder / f"step-{generator_steps:08d}.pt"
+
+
+def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, data_digest: str) -> Path:
+    """Write the state aside, to the disk, and under its name only when it is whole; returns that name.
+
+    Raises `TrainingDiverged` rather than write a NaN or an infinity, `CheckpointError` if the disk refuses.
+    """
+    state.history.settle()
+    _require_finite(state)
+    path = checkpoint_path(folder, state.generator_steps)
+    aside = path.with_suffix(".partial")
+    content = {
+        "format": FORMAT,
+        "config": config.model_dump(mode="json"),
+        "config_digest": config_digest(config),
+        "data_digest": data_digest,
+        "generator_steps": state.generator_steps,
+        "critic_steps": state.critic_steps,
+        "seconds": state.seconds,
+        "generator": state.generator.state_dict(),
+        "critic": state.critic.state_dict(),
+        "generator_optimizer": state.generator_optimizer.state_dict(),
+        "critic_optimizer": state.critic_optimizer.state_dict(),
+        "history": {name: torch.from_numpy(column) for name, column in state.history.columns().items()},
+    }
+    try:
+        with aside.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        _sync_folder(folder)
+    except (OSError, RuntimeError) as error:
+        aside.unlink(missing_ok=True)
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"checkpoint {path} could not be written: {reason}; free space or move the cache."
+        ) from None
+    return path
+
+
+def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, data_digest: str) -> None:
+    """Put a checkpoint's content into a freshly built state.
+
+    Raises `CheckpointError` if the file is missing or damaged, or was written by a run whose data or whose settings
+    that shape the numbers were others.
+    """
+    content = _read(path)
+    if content["data_digest"] != data_digest:
+        raise CheckpointError(
+            f"checkpoint {path} was trained on data {content['data_digest'][:12]}, this run has {data_digest[:12]}; "
+            "resume with the same data or start a new run."
+        )
+    _require_same_settings(path, content, config)
+    state.generator.load_state_dict(content["generator"])
+    state.critic.load_state_dict(content["critic"])
+    state.generator_optimizer.load_state_dict(content["generator_optimizer"])
+    state.critic_optimizer.load_state_dict(content["critic_optimizer"])
+    state.history = History({name: column.numpy() for name, column in content["history"].items()})
+    state.generator_steps = content["generator_steps"]
+    state.critic_steps = content["critic_steps"]
+    state.seconds = content["seconds"]
+
+
+def load_generator(path: Path) -> Generator:
+    """The trained generator on the CPU, in evaluation mode, from the checkpoint alone.
+
+    Raises `CheckpointError` if the file is missing or damaged.
+    """
+    content = _read(path)
+    generator = build_generator(_config(path, content))
+    generator.load_state_dict(content["generator"])
+    return generator.eval()
+
+
+def load_history(path: Path) -> dict[str, NDArray[np.float32]]:
+    """What was measured at every generator step up to the checkpoint, by name; entry i is step i + 1."""
+    return {name: column.numpy() for name, column in _read(path)["history"].items()}
+
+
+def prune_checkpoints(folder: Path, keep: int, generator_steps: int) -> None:
+    """Delete all but the `keep` newest checkpoints up to this step; later ones are of another attempt, left alone."""
+    newest = checkpoint_path(folder, generator_steps).name
+    ours = sorted(path for path in folder.glob("step-*.pt") if path.name <= newest)
+    for path in ours[:-keep]:
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}; name one that exists or start a new run.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["format"] != FORMAT:
+            raise CheckpointError(
+                f"checkpoint {path} has format {content['format']}, this version reads {FORMAT}; start a new run."
+            )
+    except CheckpointError:
+        raise
+    except Exception as error:  # torch.load raises whatever the damage leads to
+        raise CheckpointError(
+            f"checkpoint {path} is damaged ({type(error).__name__}); resume from an older one or start a new run."
+        ) from error
+    return dict(content)
+
+
+def _config(path: Path, content: dict[str, Any]) -> RetrainConfig:
+    try:
+        return parse_config(content["config"])
+    except UsageError as error:
+        raise CheckpointError(f"checkpoint {path} is of another version of this program: {error}") from None
+
+
+def _require_same_settings(path: Path, content: dict[str, Any], config: RetrainConfig) -> None:
+    if content["config_digest"] == config_digest(config):
+        return
+    theirs, ours = flat_parameters(_config(path, content)), flat_parameters(config)
+    for name in ours:
+        if theirs[name] != ours[name] and name != LENGTH and not name.startswith(FREE):
+            raise CheckpointError(
+                f"checkpoint {path} was trained with {name}={theirs[name] or 'none'}, this run has "
+                f"{ours[name] or 'none'}; resume with the same setting or start a new run."
+            )
+    if content["generator_steps"] > config.training.generator_steps:
+        raise CheckpointError(
+            f"checkpoint {path} is at generator step {content['generator_steps']}, past this run's "
+            f"{LENGTH}={config.training.generator_steps}; raise it or start a new run."
+        )
+
+
+def _require_finite(state: TrainingState) -> None:
+    for name, network in (("generator", state.generator), ("critic", state.critic)):
+        tensors = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+        # A sum of squares would overflow before the weights do; the largest absolute value does not.
+        if not torch.stack(torch._foreach_norm(tensors, float("inf"))).isfinite().all():
+            raise diverged(f"a {name} weight", state.generator_steps)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

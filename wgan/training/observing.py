@@ -1,0 +1,142 @@
+"""What happens between two steps: metrics, sample grids and checkpoints. None of it changes the numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wgan.config import RetrainConfig
+from wgan.training.checkpoint import checkpoint_path, prune_checkpoints, save_checkpoint
+from wgan.training.measures import ESTIMATE, step_metrics
+from wgan.training.sampling import generate_images
+from wgan.training.state import TrainingState
+from wgan.training.world import World
+
+
+class Observer(Protocol):
+    """Who is told how a training goes. The calls of one step come in the order below.
+
+    After a resume only steps beyond the checkpoint are told. A killed run may have told some of these already; in
+    float32 on the CPU they come again with the same numbers.
+    """
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """The step's metrics, as `wgan.training.measures` names them, every `log_every` and at the last step."""
+        ...
+
+    def samples(self, step: int, images: NDArray[np.uint8]) -> None:
+        """Images (N, C, H, W) of the same noise each time, every `sample_every` and at the last step."""
+        ...
+
+    def checkpoint(self, step: int, path: Path) -> None:
+        """A whole checkpoint file; it is deleted when there are `keep_checkpoints` newer ones."""
+        ...
+
+    def should_stop(self) -> bool:
+        """Asked once per generator step; True: checkpoint this step and return."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a training ended."""
+
+    checkpoint: Path
+    generator_steps: int
+    stopped: bool
+    """`should_stop` ended it before the last step."""
+    wasserstein_estimate: float | None
+    """Running median at the end; None for objective `gan`, which estimates no distance."""
+    images_per_second: float
+    """Real images shown to the critic per second, over this attempt."""
+    seconds: float
+    """All attempts together."""
+    device: str
+    precision: str
+
+
+class Outside:
+    """Tells the observer of rank 0 and writes the checkpoints, at the end of each generator step."""
+
+    def __init__(
+        self,
+        config: RetrainConfig,
+        data_digest: str,
+        observer: Observer,
+        state: TrainingState,
+        device: torch.device,
+        folder: Path,
+        resumed_from: Path | None,
+        world: World,
+    ) -> None:
+        self.config, self.data_digest, self.observer, self.state = config, data_digest, observer, state
+        self.device, self.folder, self.newest, self.world = device, folder, resumed_from, world
+        self.stopped = False
+        self.started = self.logged = self.saved = time.perf_counter()
+        self.seconds_before, self.first_critic_step = state.seconds, state.critic_steps
+        self.logged_critic_step = state.critic_steps
+
+    def after_step(self) -> bool:
+        """Do what is due after the generator step just done; whether to stop here."""
+        settings, state = self.config.training, self.state
+        last = state.generator_steps == settings.generator_steps
+        self.stopped = self.world.any(self.observer.should_stop(), self.device) and not last
+        if self.world.rank == 0:
+            if last or state.generator_steps % settings.log_every == 0:
+                self._log()
+            if last or state.generator_steps % settings.sample_every == 0:
+                self.observer.samples(state.generator_steps, self._samples())
+            if last or self.stopped or self._checkpoint_is_due():
+                self._checkpoint()
+        return self.stopped
+
+    def result(self, precision: str) -> TrainingResult:
+        """How it ended. On ranks other than 0 the checkpoint is the path that rank 0 wrote to."""
+        history, state = self.state.history, self.state
+        history.settle()
+        return TrainingResult(
+            checkpoint=self.newest or checkpoint_path(self.folder, state.generator_steps),
+            generator_steps=state.generator_steps,
+            stopped=self.stopped,
+            wasserstein_estimate=history.running_median(ESTIMATE) if ESTIMATE in history.last() else None,
+            images_per_second=self._speed(self.first_critic_step, self.started),
+            seconds=self._seconds(),
+            device=str(self.device),
+            precision=precision,
+        )
+
+    def _log(self) -> None:
+        values = step_metrics(self.state, self.config.training)
+        values["images_per_second"] = self._speed(self.logged_critic_step, self.logged)
+        self.logged, self.logged_critic_step = time.perf_counter(), self.state.critic_steps
+        self.observer.metrics(self.state.generator_steps, values)
+
+    def _samples(self) -> NDArray[np.uint8]:
+        settings = self.config.training
+        return generate_images(self.state.generator, settings.seed, settings.sample_count, self.device)
+
+    def _checkpoint_is_due(self) -> bool:
+        settings = self.config.training
+        late = time.perf_counter() - self.saved >= settings.checkpoint_every_seconds
+        return late or self.state.generator_steps % settings.checkpoint_every_steps == 0
+
+    def _checkpoint(self) -> None:
+        self.state.seconds = self._seconds()
+        self.newest = save_checkpoint(self.folder, self.state, self.config, self.data_digest)
+        prune_checkpoints(self.folder, self.config.training.keep_checkpoints, self.state.generator_steps)
+        self.saved = time.perf_counter()
+        self.observer.checkpoint(self.state.generator_steps, self.newest)
+
+    def _speed(self, since_critic_step: int, since: float) -> float:
+        images = (self.state.critic_steps - since_critic_step) * self.config.training.batch_size * self.world.size
+        return images / max(time.perf_counter() - since, 1e-9)
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.started
