@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tests.unit.registry.examples import LATENT_DIM, example_generator
 
+from tests.unit.registry.examples import LATENT_DIM, example_generator
 from wgan.errors import WganError
 from wgan.latents import draw_latents
 from wgan.registry.export import OPSET, TOLERANCE, check_export, load_exported_generator, write_export
@@ -122,7 +122,7 @@ def test_weights_that_do_not_fit_the_configuration_are_refused(exported: Exporte
     values = json.loads(exported.config.read_text())
     (tmp_path / "config.json").write_text(json.dumps({**values, "width": 8}))
     (tmp_path / "generator.safetensors").write_bytes(exported.safetensors.read_bytes())
-    with pytest.raises(WganError, match="does not hold the generator that config.json describes"):
+    with pytest.raises(WganError, match=r"does not hold the generator that config.json describes"):
         load_exported_generator(tmp_path)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.registry.examples import example_config, example_evaluation
 
+from tests.unit.registry.examples import example_config, example_evaluation
 from wgan.config import config_digest, parse_config
 from wgan.records import ExportCheck
 from wgan.registry.card import model_description, version_card
