@@ -1,14 +1,22 @@
 """The embedded stack: three real servers (S3, MLflow, Prefect) as child processes, on loopback, in one folder."""
 
+from wgan.stack.control import run_detached, run_here, take_down
 from wgan.stack.environment import client_environment
 from wgan.stack.lifecycle import RunningStack, StackInterrupted, StackIsUp, start_stack, stop_stack, supervise
+from wgan.stack.status import ServiceStatus, StackStatus, stack_status
 
 __all__ = [
     "RunningStack",
+    "ServiceStatus",
     "StackInterrupted",
     "StackIsUp",
+    "StackStatus",
     "client_environment",
+    "run_detached",
+    "run_here",
+    "stack_status",
     "start_stack",
     "stop_stack",
     "supervise",
+    "take_down",
 ]

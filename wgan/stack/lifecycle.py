@@ -175,7 +175,7 @@ def _death(running: RunningServer) -> str:
 
 def _record(stack: RunningStack) -> None:
     services = tuple(
-        ServiceState(name=one.server.name, url=one.server.url, pid=one.process.pid, log=one.log)
+        ServiceState(name=one.server.name, url=one.server.url, port=one.server.port, pid=one.process.pid, log=one.log)
         for one in stack.servers
     )
     write_state(stack.home, describe(True, services))

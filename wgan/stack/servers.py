@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wgan.settings import Settings
@@ -30,6 +30,10 @@ class Server:
     def url(self) -> str:
         """Address for browsers and, but for Prefect's `/api`, for clients."""
         return f"http://{LOOPBACK}:{self.port}"
+
+    def at(self, port: int) -> Server:
+        """The same server for a health request on another port."""
+        return replace(self, port=port)
 
 
 def embedded_servers(settings: Settings, credentials: Credentials) -> tuple[Server, ...]:

@@ -23,6 +23,7 @@ class ServiceState(Record):
 
     name: str = Field(description="`s3`, `mlflow` or `prefect`.")
     url: str
+    port: int
     pid: int
     log: Path
 

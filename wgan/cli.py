@@ -1,0 +1,98 @@
+"""The command `wgan`: its commands, and what each kind of mistake prints and exits with.
+
+Heavy imports are inside the commands, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from wgan import __version__
+from wgan.commands import doctor, promote, retrain, stack
+from wgan.errors import WganError
+
+app = typer.Typer(
+    name="wgan",
+    help="Retrain, judge, register, promote and serve a Wasserstein GAN.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(stack.up)
+app.command()(stack.down)
+app.command()(stack.status)
+app.command()(doctor.doctor)
+app.command()(retrain.retrain)
+app.command()(retrain.presets)
+app.command()(promote.promote)
+app.command()(promote.rollback)
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Retrain, judge, register, promote and serve a Wasserstein GAN."""
+    if version:
+        print(f"wgan {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code.
+
+    0: done; 1: something outside failed (`WganError`) or a defect; 2: a usage mistake; 3: the gate refused;
+    130: Ctrl-C. Each prints one sentence on standard error, with a traceback only when `WGAN_DEBUG=1`.
+    """
+    sys.exit(run())
+
+
+def run() -> int:
+    """Run the command line on `sys.argv`; returns the exit code."""
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        _complain(_usage_sentence(error))
+        return error.exit_code
+    except WganError as error:
+        _complain(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted.")
+        return 130
+    except BrokenPipeError:  # the reader of standard output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        from wgan.commands.crash import keep_traceback
+
+        path = keep_traceback(error)
+        _complain(f"unexpected {type(error).__name__}: {error}; the traceback is in {path}, please report it.")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _usage_sentence(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    message = error.format_message().rstrip()
+    return f"{message.rstrip('.')} (see `{context.command_path} --help`)." if context else message
+
+
+def _complain(sentence: str) -> None:
+    if os.environ.get("WGAN_DEBUG") == "1":
+        traceback.print_exc()
+    print(sentence[:1].upper() + sentence[1:], file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""`wgan doctor`: is everything here that a run needs, and if not, how to mend it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Check versions, ports, disk, storage, both servers and the device. Exit code 1 if a check fails."""
+    from wgan.commands.output import console, print_json
+    from wgan.doctor import examine
+    from wgan.settings import load_settings
+
+    report = examine(load_settings())
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        for check in report.checks:
+            mark = {"ok": "[green]✓[/green]", "info": "[cyan]i[/cyan]", "failed": "[red]✗[/red]"}[check.outcome]
+            console.print(f"{mark} {check.name}: ", end="")
+            console.print(check.finding, highlight=False, markup=False, soft_wrap=True)
+            if check.remedy:
+                console.print(f"    → {check.remedy}", highlight=False, markup=False, soft_wrap=True)
+        failed = sum(check.outcome == "failed" for check in report.checks)
+        console.print("All checks passed." if report.healthy else f"{failed} check(s) failed.")
+    if not report.healthy:
+        raise typer.Exit(1)

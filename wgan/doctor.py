@@ -1,0 +1,196 @@
+"""What a run needs of this machine and of the configured servers, checked one by one; each failure says the remedy."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import httpx
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from pydantic import Field
+
+from wgan.errors import WganError
+from wgan.records import Record
+from wgan.settings import Settings
+from wgan.stack.credentials import Credentials
+from wgan.stack.environment import LOOPBACK
+from wgan.stack.processes import port_obstacle
+from wgan.stack.servers import embedded_servers
+from wgan.stack.state import is_locked
+from wgan.storage import open_storage
+
+DISTRIBUTION = "wgan-pipeline"
+INSTALL_TO_TRAIN = "pip install 'wgan-pipeline[train]'"
+FREE_BYTES = 2 * 2**30
+"""Least free disk space: a small data set with its checkpoints and model versions."""
+PROBE_BYTES = 2**20
+
+
+class Check(Record):
+    """One thing that was looked at."""
+
+    name: str
+    outcome: Literal["ok", "info", "failed"] = Field(description="`info`: missing, but only needed for some commands.")
+    finding: str
+    remedy: str | None = Field(None, description="How to mend a failure.")
+
+
+class Diagnosis(Record):
+    """All checks."""
+
+    healthy: bool = Field(description="No check failed.")
+    checks: tuple[Check, ...]
+
+
+def examine(settings: Settings) -> Diagnosis:
+    """Run every check; they take a few seconds, most of it for importing torch. Raises nothing for what it finds."""
+    checks = (
+        _python(),
+        *_packages(),
+        _device(settings),
+        _ports(settings),
+        _disk("home folder", settings.home.resolve(), "WGAN_HOME"),
+        _disk("cache folder", settings.cache.resolve(), "WGAN_CACHE_DIR"),
+        _storage(settings),
+        _server("MLflow server", f"{settings.mlflow_tracking_uri.rstrip('/')}/health", "WGAN_MLFLOW_TRACKING_URI"),
+        _server("Prefect server", f"{settings.prefect_api_url.rstrip('/')}/health", "WGAN_PREFECT_API_URL"),
+    )
+    return Diagnosis(healthy=all(check.outcome != "failed" for check in checks), checks=checks)
+
+
+def _python() -> Check:
+    found = platform.python_version()
+    allowed = metadata.metadata(DISTRIBUTION)["Requires-Python"]
+    if found in SpecifierSet(allowed):
+        return Check(name="Python", outcome="ok", finding=f"{found} at {sys.executable}")
+    remedy = f"install into an environment of a Python {allowed}, e.g. `make run PYTHON=python3.11`."
+    return Check(name="Python", outcome="failed", finding=f"{found}; {allowed} is needed", remedy=remedy)
+
+
+def _packages() -> Iterator[Check]:
+    good = 0
+    for text in metadata.requires(DISTRIBUTION) or []:
+        requirement = Requirement(text)
+        extra = "train" if requirement.marker and requirement.marker.evaluate({"extra": "train"}) else None
+        if requirement.marker and not extra:
+            continue
+        try:
+            found = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            needed = f"{requirement.name} is not installed"
+            if extra:
+                yield Check(name="package", outcome="info", finding=f"{needed}: only training needs it")
+            else:
+                yield Check(
+                    name="package", outcome="failed", finding=needed, remedy=f"pip install '{_bare(requirement)}'"
+                )
+            continue
+        if requirement.specifier.contains(found, prereleases=True):
+            good += 1
+        else:
+            finding = f"{requirement.name} is {found}; {requirement.specifier} is needed"
+            yield Check(name="package", outcome="failed", finding=finding, remedy=f"pip install '{_bare(requirement)}'")
+    yield Check(name="packages", outcome="ok", finding=f"{good} at the versions that are needed")
+
+
+def _bare(requirement: Requirement) -> str:
+    return f"{requirement.name}{requirement.specifier}"
+
+
+def _device(settings: Settings) -> Check:
+    try:
+        from wgan.training.device import resolve_device, resolve_precision
+
+        device = resolve_device(settings.device)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        finding = f"torch is not installed, which only training needs: {INSTALL_TO_TRAIN}"
+        return Check(name="device", outcome="info", finding=finding)
+    except WganError as error:
+        return Check(name="device", outcome="failed", finding=str(error), remedy="set WGAN_DEVICE=auto.")
+    finding = f"{device}, precision {resolve_precision('auto', device)}"
+    return Check(name="device", outcome="ok", finding=finding)
+
+
+def _ports(settings: Settings) -> Check:
+    servers = embedded_servers(settings, Credentials("", ""))
+    numbers = ", ".join(str(server.port) for server in servers)
+    if is_locked(settings.home.resolve()):
+        return Check(name="ports", outcome="ok", finding="held by the embedded stack, which is up")
+    obstacles = [(server, port_obstacle(server.port)) for server in servers]
+    taken = [f"port {server.port} cannot be used, {why}" for server, why in obstacles if why]
+    if not taken:
+        return Check(name="ports", outcome="ok", finding=f"{numbers} are free")
+    variables = " or ".join(server.port_setting for server, why in obstacles if why)
+    return Check(
+        name="ports",
+        outcome="failed" if _is_embedded(settings) else "info",
+        finding="; ".join(taken),
+        remedy=f"set {variables} to a free port, or stop that process." if _is_embedded(settings) else None,
+    )
+
+
+def _is_embedded(settings: Settings) -> bool:
+    addresses = (settings.s3_endpoint_url or "", settings.mlflow_tracking_uri, settings.prefect_api_url)
+    return any(_is_loopback(address) for address in addresses)
+
+
+def _is_loopback(address: str) -> bool:
+    return urlsplit(address).hostname in (LOOPBACK, "localhost")
+
+
+def _disk(name: str, folder: Path, variable: str) -> Check:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    remedy = f"set {variable} to a folder on a disk with room that you may write to."
+    try:
+        with tempfile.TemporaryFile(dir=existing) as file:
+            file.write(b"\0" * 4096)
+    except OSError as error:
+        finding = f"{existing} cannot be written to ({error.strerror})"
+        return Check(name=name, outcome="failed", finding=finding, remedy=remedy)
+    free = shutil.disk_usage(existing).free
+    finding = f"{folder}, {free / 2**30:.1f} GiB free"
+    if free < FREE_BYTES:
+        return Check(name=name, outcome="failed", finding=finding, remedy=remedy)
+    return Check(name=name, outcome="ok", finding=finding)
+
+
+def _storage(settings: Settings) -> Check:
+    data = secrets.token_bytes(PROBE_BYTES)
+    storage = open_storage(settings)
+    key = f"doctor/{secrets.token_hex(8)}"
+    try:
+        storage.put_bytes(key, data)
+        read = storage.get_bytes(key)
+        storage.delete(key)
+        left = storage.exists(key)
+    except WganError as error:
+        return Check(name="storage", outcome="failed", finding=str(error), remedy=_start("WGAN_S3_ENDPOINT_URL"))
+    if left or hashlib.sha256(read).digest() != hashlib.sha256(data).digest():
+        finding = f"{storage.uri(key)} came back {'after its deletion' if left else 'with another SHA-256'}"
+        return Check(name="storage", outcome="failed", finding=finding, remedy="use another object store.")
+    finding = f"{storage.uri('')} at {settings.s3_endpoint_url or 'AWS'}: written, read with its SHA-256, deleted"
+    return Check(name="storage", outcome="ok", finding=finding)
+
+
+def _server(name: str, url: str, variable: str) -> Check:
+    try:
+        httpx.get(url, timeout=10.0, trust_env=not _is_loopback(url)).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Check(name=name, outcome="failed", finding=f"{url}: {error}", remedy=_start(variable))
+    return Check(name=name, outcome="ok", finding=f"healthy at {url}")
+
+
+def _start(variable: str) -> str:
+    return f"start the embedded stack with `wgan up`, or set {variable} to a server of your own."

@@ -1,0 +1,142 @@
+"""The stack as `wgan up` and `wgan down` handle it: in this process, in one left behind, or stopped from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from wgan.errors import WganError
+from wgan.settings import Settings
+from wgan.stack.lifecycle import StackInterrupted, StackIsUp, start_stack, supervise
+from wgan.stack.processes import STOP_SECONDS, log_end, stop_strays
+from wgan.stack.state import clear_state, hold_lock, is_locked, read_state
+from wgan.stack.status import StackStatus, stack_status
+
+POLL_SECONDS = 0.1
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_here(settings: Settings, ready: Callable[[StackStatus, bool], None], say: Callable[[str], None]) -> None:
+    """Start the stack as children of this process, call `ready(status, True)`, and watch until a signal ends it.
+
+    Where the stack is already up, `ready(status, False)` is called instead, and that is all. A start under way in
+    another process is waited for. Raises as `start_stack` and `supervise` do.
+    """
+    with _stop_signals() as stopping:
+        deadline = time.monotonic() + settings.start_timeout + STOP_SECONDS
+        while True:
+            try:
+                stack = start_stack(settings, stopping)
+            except StackInterrupted:
+                return
+            except StackIsUp:
+                if _is_ready(settings):
+                    ready(stack_status(settings), False)
+                    return
+                if time.monotonic() > deadline:
+                    raise
+                if stopping.wait(POLL_SECONDS):
+                    return
+            else:
+                break
+        try:
+            ready(stack_status(settings), True)
+        finally:
+            supervise(stack, stopping, say)
+
+
+def run_detached(settings: Settings) -> tuple[StackStatus, bool]:
+    """Start the stack in a process of its own session that stays behind; returns when it is healthy.
+
+    Returns its status, and whether it was started now (else it was up already). Raises `WganError` with what that
+    process said when it did not start.
+    """
+    home = settings.home.resolve()
+    (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = home / "logs" / "stack.log"
+    log.touch(mode=0o600)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wgan.stack.detached"],
+            env={**os.environ, "WGAN_HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    try:
+        answer = process.stdout.readline()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if not answer:
+        raise WganError(f"the stack's process ended with exit code {process.wait()}; its log {log}:\n{log_end(log)}")
+    said = json.loads(answer)
+    if "error" in said:
+        process.wait()
+        raise WganError(said["error"])
+    return stack_status(settings), bool(said["fresh"])
+
+
+def take_down(settings: Settings) -> tuple[bool, int]:
+    """Stop the home's stack and wait for its end; end what a killed one left.
+
+    Returns whether one was running, and how many left-over processes were ended.
+    """
+    home = settings.home.resolve()
+    was_up = is_locked(home)
+    if was_up:
+        _stop_supervisor(settings)
+    if not home.is_dir():
+        return False, 0
+    lock = hold_lock(home)
+    if lock is None:
+        raise StackIsUp(f"another `wgan up` has just started in {home}: run `wgan down` again.")
+    with lock:
+        cleaned = stop_strays(home)
+        clear_state(home)
+    return was_up, cleaned
+
+
+def _stop_supervisor(settings: Settings) -> None:
+    home = settings.home.resolve()
+    state = read_state(home)
+    supervisor = state.supervisor() if state else None
+    if supervisor is None:
+        raise WganError(f"the stack in {home} is running, but {home / 'stack.json'} does not say in which process.")
+    supervisor.terminate()
+    # Each of three servers may take STOP_SECONDS to finish its requests.
+    deadline = time.monotonic() + 4 * STOP_SECONDS
+    while is_locked(home):
+        if time.monotonic() > deadline:
+            supervisor.kill()
+            psutil.wait_procs([supervisor], STOP_SECONDS)
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _is_ready(settings: Settings) -> bool:
+    state = read_state(settings.home.resolve())
+    return state is not None and state.ready
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    stopping = threading.Event()
+    former = {number: signal.signal(number, lambda *_: stopping.set()) for number in STOP_SIGNALS}
+    try:
+        yield stopping
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

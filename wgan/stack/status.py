@@ -1,0 +1,67 @@
+"""What can be said of a home's stack from outside its process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from wgan.records import Record
+from wgan.settings import Settings
+from wgan.stack.credentials import Credentials
+from wgan.stack.processes import is_healthy, strays
+from wgan.stack.servers import embedded_servers
+from wgan.stack.state import is_locked, read_state
+
+
+class ServiceStatus(Record):
+    """One server."""
+
+    name: str = Field(description="`s3`, `mlflow` or `prefect`.")
+    title: str
+    url: str
+    healthy: bool
+    pid: int | None
+    log: Path
+
+
+class StackStatus(Record):
+    """The three servers of a home."""
+
+    home: Path
+    up: bool = Field(description="Whether a living process has started them.")
+    healthy: bool = Field(description="Whether all of them are its servers and answer.")
+    supervisor_pid: int | None
+    services: tuple[ServiceStatus, ...]
+    leftovers: tuple[int, ...] = Field(description="Processes that a killed `wgan up` left behind.")
+    failure: str | None = Field(description="Why the stack last stopped by itself.")
+
+
+def stack_status(settings: Settings) -> StackStatus:
+    """Ask every server of the home for its health; takes a few milliseconds for healthy ones."""
+    home = settings.home.resolve()
+    up = is_locked(home)
+    state = read_state(home)
+    running = {service.name: service for service in state.services} if up and state else {}
+    services = []
+    for server in embedded_servers(settings, Credentials("", "")):
+        known = running.get(server.name)
+        services.append(
+            ServiceStatus(
+                name=server.name,
+                title=server.title,
+                url=known.url if known else server.url,
+                healthy=known is not None and is_healthy(server.at(known.port)),
+                pid=known.pid if known else None,
+                log=home / "logs" / f"{server.name}.log",
+            )
+        )
+    return StackStatus(
+        home=home,
+        up=up,
+        healthy=up and all(service.healthy for service in services),
+        supervisor_pid=state.supervisor_pid if up and state else None,
+        services=tuple(services),
+        leftovers=() if up else tuple(process.pid for process in strays(home)),
+        failure=state.failure if state and not up else None,
+    )
