@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from wgan.config import DataConfig
 from wgan.data.cache import cache_folder, cached_path
-from wgan.data.decoding import Decoded, decode_arrays, decode_files
+from wgan.data.decoded import Decoded
+from wgan.data.decoding import decode_arrays, decode_files
 from wgan.data.images import DECODER, FORMAT_VERSION, Shape
 from wgan.data.manifest import (
     LABELS_NAME,

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import multiprocessing
 import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from functools import partial
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
-from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import TypeVar
+from queue import SimpleQueue
 
 import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
-from wgan.data.images import BadImage, Shape, decode, shaped
+from wgan.data.decoded import Decoded
+from wgan.data.images import Shape, shaped
+from wgan.data.in_order import in_order
 from wgan.data.source import EncodedImage, ImageArrays, ImageFiles
 from wgan.errors import DataError
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 CHUNK = 32
 """Files a worker gets at a time."""
@@ -34,42 +27,36 @@ CHUNKS_IN_FLIGHT = 4
 """Chunks per worker that are handed out ahead; with `CHUNK` this bounds the memory."""
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """A run of consecutive files or array rows."""
-
-    pixels: NDArray[np.uint8]
-    """The good ones, (n, C, H, W)."""
-    labels: list[int]
-    """Of the good ones; -1 where the data has no labels."""
-    bad: list[tuple[str, str]]
-    """Name and reason of the others."""
-
-
 def decode_files(files: ImageFiles, shape: Shape, workers: int, limit: int) -> Iterator[Decoded]:
     """Decode the first `limit` files with at most `workers` processes, in order.
 
-    Raises `DataError` when a process dies.
+    Raises `DataError` naming the files in hand when a process dies.
     """
-    chunks = _chunks(islice(files.images, limit))
+    images = islice(files.images, limit)
+    chunks = iter(lambda: list(islice(images, CHUNK)), [])
     workers = max(1, min(workers, -(-limit // CHUNK)))
-    # Not fork: the caller may have threads (a Prefect worker), whose locks a forked child would inherit held.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_follow_the_parent)
-    try:
-        yield from in_order(pool, partial(_decode_chunk, shape), chunks, workers * CHUNKS_IN_FLIGHT)
-    except BrokenProcessPool:
-        raise DataError(
-            "a process that decodes images died (out of memory, or a start script without "
-            '`if __name__ == "__main__":`): set WGAN_PREPARE_WORKERS lower, or find the file that kills it.'
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with _worker_processes(workers) as processes, ThreadPoolExecutor(workers) as threads:
+        idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
+        for process in processes:
+            idle.put(process)
+
+        def ask_one(chunk: list[EncodedImage]) -> Decoded:
+            process = idle.get()
+            try:
+                return _ask(process, shape, chunk)
+            finally:
+                idle.put(process)
+
+        try:
+            yield from in_order(threads, ask_one, chunks, workers * CHUNKS_IN_FLIGHT)
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.kill()
 
 
 def decode_arrays(arrays: ImageArrays, shape: Shape, limit: int) -> Iterator[Decoded]:
     """Shape the first `limit` images of arrays, in this process: they are small and need no decoding."""
-    from PIL import Image
-
     left = limit
     for images, labels in arrays.batches:
         taken = images[:left]
@@ -80,59 +67,42 @@ def decode_arrays(arrays: ImageArrays, shape: Shape, limit: int) -> Iterator[Dec
             return
 
 
-def in_order(
-    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], window: int
-) -> Iterator[Result]:
-    """Like `executor.map`, but takes from `items` only what keeps `window` calls in flight."""
-    pending: deque[Future[Result]] = deque()
-    for item in items:
-        pending.append(executor.submit(function, item))
-        if len(pending) >= window:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
+@contextmanager
+def _worker_processes(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes that wait for work; kill them in the block, they are buried after it."""
+    command = [sys.executable, "-P", "-m", "wgan.data.decode_worker"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    with ExitStack() as started:
+        processes = []
+        for _ in range(count):
+            # A session of its own: Ctrl-C is the caller's to handle.
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, start_new_session=True)
+            started.callback(_bury, process)
+            processes.append(process)
+        yield processes
 
 
-def _chunks(images: Iterator[EncodedImage]) -> Iterator[list[EncodedImage]]:
-    while chunk := list(islice(images, CHUNK)):
-        yield chunk
+def _bury(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with suppress(BrokenPipeError), process:  # what it had no time to read
+        pass
 
 
-def _decode_chunk(shape: Shape, chunk: list[EncodedImage]) -> Decoded:
-    pixels, labels, bad = [], [], []
-    for image in chunk:
-        try:
-            pixels.append(_decode_one(image, shape))
-            labels.append(image.label)
-        except BadImage as error:
-            bad.append((image.name, str(error)))
-    empty = np.empty((0, shape.channels, shape.image_size, shape.image_size), dtype=np.uint8)
-    return Decoded(np.stack(pixels) if pixels else empty, labels, bad)
+def _ask(process: subprocess.Popen[bytes], shape: Shape, chunk: list[EncodedImage]) -> Decoded:
+    assert process.stdin
+    assert process.stdout
+    try:
+        pickle.dump((shape, chunk), process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
+        process.stdin.flush()
+        decoded: Decoded = pickle.load(process.stdout)
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+        raise DataError(
+            f"a process that decodes images ended ({_end(process.wait())}) at one of the files {chunk[0].name} to "
+            f"{chunk[-1].name}: set WGAN_PREPARE_WORKERS lower when memory is short, or remove the file that kills it."
+        ) from None
+    return decoded
 
 
-def _decode_one(image: EncodedImage, shape: Shape) -> NDArray[np.uint8]:
-    content = image.content
-    if image.refused:
-        raise BadImage(image.refused)
-    if isinstance(content, Path) and image.sha256 is not None:
-        try:
-            with content.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise BadImage(f"not readable: {error.strerror}") from None
-        if found != image.sha256:
-            raise BadImage("changed while it was being prepared")
-    return decode(content, shape)
-
-
-def _follow_the_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it ends, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
+def _end(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def decode(content: Path | bytes, shape: Shape) -> NDArray[np.uint8]:
             raise BadImage(f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is raised below or by the decoder
-            with Image.open(content if isinstance(content, Path) else io.BytesIO(content), formats=FORMATS) as image:
+            with Image.open(content if isinstance(content, Path) else io.BytesIO(content), formats=_formats()) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise BadImage(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS:,}")
                 image.load()
@@ -85,6 +86,13 @@ def shaped(image: Image.Image, shape: Shape) -> NDArray[np.uint8]:
     size = (shape.image_size, shape.image_size)
     pixels = np.asarray(image if image.size == size else image.resize(size, RESIZE_FILTER), dtype=np.uint8)
     return pixels[np.newaxis] if shape.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """The `FORMATS` that this build of Pillow has."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from wgan.data.decoding import in_order
 from wgan.data.images import MAX_FILE_BYTES
+from wgan.data.in_order import in_order
 from wgan.data.source import Access, EncodedImage, ImageFiles, Source, content_digest
 from wgan.data.sources.folder import classes_of, only_images, printable
 from wgan.storage import Storage, split_uri

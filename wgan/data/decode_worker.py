@@ -1,0 +1,32 @@
+"""A process that decodes: reads pickled lists of files from its standard input, answers with their pixels.
+
+Run by `wgan.data.decoding` as `python -m wgan.data.decode_worker`. A program of its own, because multiprocessing would
+run the caller's main script again in every worker, and a fork would inherit the locks of the caller's threads. It ends
+when its input does, and so with the process that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from typing import BinaryIO
+
+from wgan.data.decoded import decode_chunk
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer until the requests end."""
+    while True:
+        try:
+            shape, chunk = pickle.load(requests)
+        except EOFError:
+            return
+        pickle.dump(decode_chunk(shape, chunk), replies, protocol=pickle.HIGHEST_PROTOCOL)
+        replies.flush()
+
+
+if __name__ == "__main__":
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints must not get between the answers
+    serve(sys.stdin.buffer, answers)
