@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from wgan import __version__
-from wgan.commands import doctor, promote, retrain, stack
+from wgan.commands import data, doctor, promote, retrain, stack
 from wgan.errors import WganError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
 app.command()(doctor.doctor)
+app.add_typer(data.app, name="data")
 app.command()(retrain.retrain)
 app.command()(retrain.presets)
 app.command()(promote.promote)

@@ -142,7 +142,7 @@ def _ports(settings: Settings) -> Check:
 
 
 def _is_embedded(settings: Settings) -> bool:
-    addresses = (settings.s3_endpoint_url or "", settings.mlflow_tracking_uri, settings.prefect_api_url)
+    addresses = (settings.s3_endpoint_url, settings.mlflow_tracking_uri, settings.prefect_api_url)
     return any(_is_loopback(address) for address in addresses)
 
 
@@ -180,7 +180,7 @@ def _storage(settings: Settings) -> Check:
     if left or hashlib.sha256(read).digest() != hashlib.sha256(data).digest():
         finding = f"{storage.uri(key)} came back {'after its deletion' if left else 'with another SHA-256'}"
         return Check(name="storage", outcome="failed", finding=finding, remedy="use another object store.")
-    finding = f"{storage.uri('')} at {settings.s3_endpoint_url or 'AWS'}: written, read with its SHA-256, deleted"
+    finding = f"{storage.uri('')} at {settings.s3_endpoint_url}: written, read with its SHA-256, deleted"
     return Check(name="storage", outcome="ok", finding=finding)
 
 

@@ -11,13 +11,14 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wgan.errors import UsageError
 
 CONNECTION_FILE = "connection.json"
 """Written into `WGAN_HOME` by `wgan up` (mode 0600): the embedded stack's addresses and credentials."""
+S3_CREDENTIALS = {"s3_access_key_id", "s3_secret_access_key"}
 
 
 class Settings(BaseSettings):
@@ -62,6 +63,11 @@ class Settings(BaseSettings):
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Processes that decode images."
     )
 
+    @field_validator("home", "cache_dir")
+    @classmethod
+    def _tilde_is_the_users_home(cls, folder: Path | None) -> Path | None:
+        return folder.expanduser() if folder else None
+
     @property
     def cache(self) -> Path:
         """Folder of the local cache."""
@@ -91,8 +97,13 @@ def load_settings(**overrides: Any) -> Settings:
         if not connection.is_file():
             return explicit
         stored: dict[str, Any] = json.loads(connection.read_text())
-        fallback = {name: value for name, value in stored.items() if name not in explicit.model_fields_set}
+        given = explicit.model_fields_set
+        if "s3_endpoint_url" in given and explicit.s3_endpoint_url != stored.get("s3_endpoint_url"):
+            given = given | S3_CREDENTIALS  # the embedded server's are not for another store
+        fallback = {name: value for name, value in stored.items() if name not in given}
         return Settings(**{**overrides, **fallback})
+    except json.JSONDecodeError:
+        raise UsageError(f"{connection} is damaged: delete it, and the next `wgan up` writes it again.") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "WGAN_" + "_".join(str(part) for part in first["loc"]).upper()

@@ -6,13 +6,14 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import (
@@ -65,8 +66,10 @@ class Storage:
             with self._speaking(""):
                 self.client.head_bucket(Bucket=self.bucket)
         except ObjectMissing:
-            with self._speaking(""):
-                self.client.create_bucket(Bucket=self.bucket)
+            region = self.client.meta.region_name
+            place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            with self._speaking(""), suppress(self.client.exceptions.BucketAlreadyOwnedByYou):  # by another process
+                self.client.create_bucket(Bucket=self.bucket, **place)
 
     def exists(self, key: str) -> bool:
         """Whether there is an object under the key."""
@@ -150,7 +153,7 @@ class Storage:
                 f"the object store at {where} does not answer: start the embedded stack with `wgan up`, "
                 f"or set WGAN_S3_ENDPOINT_URL ({error})."
             ) from None
-        except BotoCoreError as error:
+        except (BotoCoreError, Boto3Error) as error:
             raise StorageError(f"the object store at {where} failed for {self.uri(key)}: {error}.") from None
 
 

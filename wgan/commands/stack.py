@@ -16,40 +16,35 @@ def up(
     ] = False,
 ) -> None:
     """Start the S3, MLflow and Prefect servers on this machine; Ctrl-C stops them."""
-    from wgan.commands.output import error_console
     from wgan.settings import load_settings
-    from wgan.stack import run_detached, run_here
-
-    def say(text: str) -> None:
-        error_console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    settings = load_settings()
-    say(f"Starting S3, MLflow and Prefect in {settings.home.resolve()} (the first start takes a little longer) …")
-    if detach:
-        status, fresh = run_detached(settings)
-        _show(status, "The stack is up; `wgan down` stops it." if fresh else "The stack is already up.")
-        return
+    from wgan.stack import run_detached, run_here, stack_status
 
     def ready(status: StackStatus, fresh: bool) -> None:
-        _show(status, "The stack is up; Ctrl-C stops it." if fresh else "The stack is already up.")
+        _print_services(status)
+        end = "`wgan down` stops it" if detach else "Ctrl-C stops it"
+        _print(f"The stack is up; {end}." if fresh else "The stack is already up; `wgan down` stops it.")
 
-    run_here(settings, ready, say)
+    settings = load_settings()
+    if not stack_status(settings).healthy:
+        _say(f"Starting S3, MLflow and Prefect in {settings.home.resolve()} …")
+    if detach:
+        ready(*run_detached(settings))
+    else:
+        run_here(settings, ready, _say)
 
 
 def down() -> None:
     """Stop the embedded servers, however they were started, and clear away what a killed `up` left."""
-    from wgan.commands.output import console
     from wgan.settings import load_settings
     from wgan.stack import take_down
 
-    settings = load_settings()
-    stopped, cleaned = take_down(settings)
+    stopped, cleaned = take_down(load_settings())
     if stopped:
-        console.print("The stack is stopped; its data stays.")
+        _print("The stack is stopped; its data stays.")
     elif cleaned:
-        console.print(f"The stack was not running; {cleaned} process(es) that a killed `wgan up` left are stopped.")
+        _print(f"The stack was not running; {cleaned} process(es) that a killed `wgan up` left are stopped.")
     else:
-        console.print("The stack is not running.")
+        _print("The stack is not running.")
 
 
 def status(
@@ -64,7 +59,9 @@ def status(
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
-        _show(found, _sentence(found))
+        if found.up:
+            _print_services(found)
+        _print(_sentence(found))
     if not found.healthy:
         raise typer.Exit(1)
 
@@ -83,17 +80,20 @@ def _sentence(status: StackStatus) -> str:
     return "\n".join(parts)
 
 
-def _show(status: StackStatus, sentence: str) -> None:
-    from rich.table import Table
+def _print_services(status: StackStatus) -> None:
+    for service in status.services:
+        health = "healthy" if service.healthy else "NOT healthy"
+        process = f"process {service.pid}" if service.pid else "no process"
+        _print(f"{service.title:<10}  {service.url:<22}  {health:<11}  {process}, log {service.log}")
 
+
+def _print(text: str) -> None:
     from wgan.commands.output import console
 
-    if status.up:
-        table = Table("server", "address", "health", "process", "log")
-        for service in status.services:
-            health = "[green]healthy[/green]" if service.healthy else "[red]not healthy[/red]"
-            for column in ("address", "log"):
-                table.columns[("server", "address", "health", "process", "log").index(column)].overflow = "fold"
-            table.add_row(service.title, service.url, health, str(service.pid or "-"), str(service.log))
-        console.print(table)
-    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _say(text: str) -> None:
+    from wgan.commands.output import error_console
+
+    error_console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -42,14 +42,13 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "AWS_DEFAULT_REGION": settings.s3_region,
+        "AWS_ENDPOINT_URL_S3": settings.s3_endpoint_url,
+        "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
     }
-    if settings.s3_endpoint_url:
-        environment["AWS_ENDPOINT_URL_S3"] = settings.s3_endpoint_url
-        environment["MLFLOW_S3_ENDPOINT_URL"] = settings.s3_endpoint_url
     if settings.s3_access_key_id and settings.s3_secret_access_key:
         environment["AWS_ACCESS_KEY_ID"] = settings.s3_access_key_id
         environment["AWS_SECRET_ACCESS_KEY"] = settings.s3_secret_access_key.get_secret_value()
-    addresses = (settings.s3_endpoint_url or "", settings.mlflow_tracking_uri, settings.prefect_api_url)
+    addresses = (settings.s3_endpoint_url, settings.mlflow_tracking_uri, settings.prefect_api_url)
     if any(urlsplit(address).hostname in (LOOPBACK, "localhost") for address in addresses):
         environment |= past_proxies(os.environ)
     return environment
