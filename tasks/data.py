@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from prefect import task
-from wgan.data.prepare import prepare_dataset
 
 from tasks.connections import connect
 from tasks.progress import progress_artifact
 from tasks.retrying import RETRIES, RETRY_DELAYS, worth_retrying
 from wgan import progress
 from wgan.config import DataConfig
+from wgan.data.prepare import prepare_dataset
 from wgan.records import DatasetRef
 
 

@@ -11,6 +11,7 @@ from wgan.config import RetrainConfig
 from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, PromotionRef
 from wgan.registration import register_training
 from wgan.registry import promotion
+from wgan.registry.versions import load_configuration, load_version
 
 
 @task(
@@ -23,6 +24,20 @@ def register_generator(config: RetrainConfig, evaluation: EvaluationRef) -> Mode
     """Export the generator, check the export and register it; a repeated call finds the version it made."""
     settings, storage = connect()
     return register_training(config, evaluation, settings, storage)
+
+
+@task(name="find version", retries=RETRIES, retry_delay_seconds=RETRY_DELAYS, retry_condition_fn=worth_retrying)
+def find_version(model_name: str, version: int) -> ModelVersionRef:
+    """The whole record of a registered version."""
+    settings, _ = connect()
+    return load_version(model_name, version, settings)
+
+
+@task(name="read configuration", retries=RETRIES, retry_delay_seconds=RETRY_DELAYS, retry_condition_fn=worth_retrying)
+def read_configuration(version: ModelVersionRef) -> RetrainConfig:
+    """The configuration of the run that made the version: its protocol and its gate."""
+    settings, _ = connect()
+    return load_configuration(version.model_name, version.version, settings)
 
 
 @task(

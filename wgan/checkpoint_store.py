@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -78,7 +79,16 @@ class CheckpointUploads:
     as a context manager: leaving it waits for the last upload and raises what went wrong with it.
     """
 
-    def __init__(self, flow_run_id: str, keep: int, settings: Settings, storage: Storage) -> None:
+    def __init__(
+        self,
+        flow_run_id: str,
+        keep: int,
+        settings: Settings,
+        storage: Storage,
+        before_publishing: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`before_publishing` is called in the background before `latest.json` names the next checkpoint."""
+        self._before_publishing = before_publishing
         self._prefix = checkpoint_prefix(flow_run_id, settings)
         self._keep = keep
         self._storage = storage
@@ -121,6 +131,7 @@ class CheckpointUploads:
             self._storage.put_file(checkpoint.key, path)
         finally:
             path.unlink(missing_ok=True)
+        self._before_publishing()
         others = tuple(stored for stored in self._stored if stored.step < step)
         kept, dropped = (checkpoint, *others)[: self._keep], (checkpoint, *others)[self._keep :]
         latest = LatestCheckpoints(checkpoints=kept)

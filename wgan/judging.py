@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wgan import progress
 from wgan.config import PromotionConfig, RetrainConfig
@@ -49,7 +50,7 @@ def evaluate_training(
         device = resolve_device(settings.device)
         generator = load_generator(folder / "checkpoint.pt").to(device)
 
-        def challenger(seed: int, count: int) -> np.ndarray:  # type: ignore[type-arg]
+        def challenger(seed: int, count: int) -> NDArray[np.uint8]:
             return generate_images(generator, seed, count, device)
 
         champion = champion_version(config.model_name, settings)

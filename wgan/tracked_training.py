@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +24,17 @@ from wgan.settings import Settings
 from wgan.storage import Storage
 from wgan.tracking.runs import end_run, log_file, metric_history, start_or_resume_run
 from wgan.tracking.stream import MetricStream
+from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
 from wgan.training.loop import TrainingResult, train
+from wgan.training.sampling import generate_images
 
 SAMPLES = "samples"
 """Key of the image series of fixed noise."""
 LAST_SAMPLES = "samples.png"
 CURVES = "curves.png"
+MLFLOW_PATIENCE = 120.0
+"""Seconds that a checkpoint waits for MLflow to take the metrics up to its step."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +48,6 @@ class PipelineObserver:
     total: int
     asked_to_stop: Callable[[], bool]
     note: str = ""
-    last_samples: NDArray[np.uint8] | None = field(default=None)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Queue a step's metrics and show the position."""
@@ -56,7 +59,6 @@ class PipelineObserver:
 
     def samples(self, step: int, images: NDArray[np.uint8]) -> None:
         """Queue one picture of the fixed-noise series."""
-        self.last_samples = images
         self.stream.log_image(SAMPLES, step, image_grid(images, scale=_scale(images)))
 
     def checkpoint(self, step: int, path: Path) -> None:
@@ -102,7 +104,14 @@ def run_training(
         with (
             deferred_signals() as asked_to_stop,
             MetricStream(settings, run_id) as stream,
-            CheckpointUploads(flow_run_id, config.training.keep_checkpoints, settings, storage) as uploads,
+            CheckpointUploads(
+                flow_run_id,
+                config.training.keep_checkpoints,
+                settings,
+                storage,
+                # A resumed run tells nothing of the steps before its checkpoint: MLflow must have them first.
+                before_publishing=lambda: stream.settle(MLFLOW_PATIENCE),
+            ) as uploads,
         ):
             observer = PipelineObserver(stream, uploads, config.training.generator_steps, asked_to_stop)
             result = train(
@@ -123,7 +132,7 @@ def run_training(
         newest = uploads.newest
         if newest is None or newest.step != result.generator_steps:
             raise WganError("the last checkpoint did not reach S3.")
-        _log_pictures(settings, run_id, dataset, observer.last_samples, folder)
+        _log_pictures(config, settings, run_id, dataset, result.checkpoint, folder)
     except WganError as error:
         if not isinstance(error, Interrupted):
             end_run(settings, run_id, "FAILED")
@@ -133,17 +142,20 @@ def run_training(
 
 
 def _log_pictures(
-    settings: Settings, run_id: str, dataset: DatasetRef, samples: NDArray[np.uint8] | None, folder: Path
+    config: RetrainConfig, settings: Settings, run_id: str, dataset: DatasetRef, checkpoint: Path, folder: Path
 ) -> None:
     draw_curves(metric_history(settings, run_id), f"{dataset.name}, run {run_id[:8]}", folder / CURVES)
     log_file(settings, run_id, folder / CURVES)
-    if samples is not None:
-        image_grid(samples, scale=_scale(samples)).save(folder / LAST_SAMPLES)
-        log_file(settings, run_id, folder / LAST_SAMPLES)
+    training = config.training
+    device = resolve_device(settings.device)
+    generator = load_generator(checkpoint).to(device)
+    samples = generate_images(generator, training.seed, training.sample_count, device)
+    image_grid(samples, scale=_scale(samples)).save(folder / LAST_SAMPLES)
+    log_file(settings, run_id, folder / LAST_SAMPLES)
 
 
 def _scale(images: NDArray[np.uint8]) -> int:
-    return max(1, 96 // images.shape[-1])
+    return int(max(1, 96 // images.shape[-1]))
 
 
 def _reference(

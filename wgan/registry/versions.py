@@ -12,7 +12,7 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
-from wgan.config import RetrainConfig
+from wgan.config import RetrainConfig, load_config
 from wgan.errors import WganError
 from wgan.records import EvaluationRef, ModelVersionRef, TrainingRef
 from wgan.registry.aliases import alias_version, champion_version
@@ -21,7 +21,14 @@ from wgan.registry.client import every, registry, require_version
 from wgan.registry.exported import ExportedGenerator
 from wgan.registry.lineage import version_tags
 from wgan.registry.listing import list_models, list_versions
-from wgan.registry.model_folder import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE, VersionRecord, write_model_folder
+from wgan.registry.model_folder import (
+    EXTRA_FOLDER,
+    ONNX_FILE,
+    RECORD_FILE,
+    RUN_CONFIG_FILE,
+    VersionRecord,
+    write_model_folder,
+)
 from wgan.settings import Settings
 from wgan.storage import file_sha256
 
@@ -31,6 +38,7 @@ __all__ = [
     "fetch_version",
     "list_models",
     "list_versions",
+    "load_configuration",
     "load_version",
     "register_generator",
 ]
@@ -106,6 +114,15 @@ def load_version(model: str, version: int, settings: Settings) -> ModelVersionRe
     with registry(settings) as client:
         require_version(client, model, version)
         return _load(client, model, version, settings)
+
+
+def load_configuration(model: str, version: int, settings: Settings) -> RetrainConfig:
+    """The configuration of the run that made a version. Raises `UsageError` naming what there is, `WganError`."""
+    with registry(settings) as client, tempfile.TemporaryDirectory(prefix="wgan-configuration-") as name:
+        require_version(client, model, version)
+        return load_config(
+            file=_download(client, model, version, f"{EXTRA_FOLDER}/{RUN_CONFIG_FILE}", Path(name), settings)
+        )
 
 
 def fetch_version(model: str, version: int, settings: Settings, folder: Path, with_weights: bool = False) -> Path:

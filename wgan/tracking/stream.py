@@ -43,10 +43,12 @@ class MetricStream:
         self._where = settings.mlflow_tracking_uri
         self._patience = patience
         self._flush_every = flush_every
-        self._pending: list[tuple[int, list[Metric]]] = []
+        self._pending: list[list[Metric]] = []
         self._images: list[tuple[str, int, Image.Image]] = []
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._nudge = threading.Event()
         self._closing = threading.Event()
+        self._queued = self._sent = 0
         self._failure: str | None = None
         with speaking(settings):
             self._done_steps = self._steps_logged()
@@ -69,6 +71,7 @@ class MetricStream:
     ) -> None:
         self._monitor.finish()
         self._closing.set()
+        self._nudge.set()
         self._thread.join(self._patience + 60.0)
         if self._failure and error is None:
             raise WganError(
@@ -81,17 +84,26 @@ class MetricStream:
         if step in self._done_steps:
             return
         now = int(time.time() * 1000)
-        with self._lock:
+        with self._changed:
+            self._queued += 1
             self._done_steps.add(step)
-            self._pending.append((step, [Metric(key, value, now, step) for key, value in values.items()]))
+            self._pending.append([Metric(key, value, now, step) for key, value in values.items()])
 
     def log_image(self, key: str, step: int, image: Image.Image) -> None:
         """Queue one picture of an image series; a step that the run already has is left out."""
         if (key, step) in self._done_images:
             return
-        with self._lock:
+        with self._changed:
+            self._queued += 1
             self._done_images.add((key, step))
             self._images.append((key, step, image))
+
+    def settle(self, patience: float) -> bool:
+        """Wait until all that was logged before this call is sent, at most `patience` seconds; whether it is."""
+        with self._changed:
+            target = self._queued
+            self._nudge.set()
+            return self._changed.wait_for(lambda: self._sent >= target, patience)
 
     def _steps_logged(self) -> set[int]:
         steps: set[int] = set()
@@ -112,8 +124,11 @@ class MetricStream:
         failures = 0
         deadline = math.inf
         while True:
-            closing = self._closing.wait(self._flush_every)
+            self._nudge.wait(self._flush_every)
+            self._nudge.clear()
+            closing = self._closing.is_set()
             if closing:
+                self._nudge.set()
                 deadline = min(deadline, time.monotonic() + self._patience)
             if failures:
                 time.sleep(min(2.0**failures, LONGEST_PAUSE))
@@ -129,26 +144,29 @@ class MetricStream:
                 return
 
     def _send(self) -> None:
-        while True:
-            with self._lock:
-                batch: list[Metric] = []
-                taken = 0
-                for _, metrics in self._pending:
-                    if batch and len(batch) + len(metrics) > MAX_BATCH:
-                        break
-                    batch += metrics
-                    taken += 1
-            if not taken:
-                break
-            self._client.log_batch(self._run_id, metrics=batch)
-            with self._lock:
-                del self._pending[:taken]
-        while True:
-            with self._lock:
-                image = self._images[0] if self._images else None
-            if image is None:
-                break
-            key, step, picture = image
+        while batch := self._next_steps():
+            self._client.log_batch(self._run_id, metrics=[metric for metrics in batch for metric in metrics])
+            with self._changed:
+                del self._pending[: len(batch)]
+                self._count_sent(len(batch))
+        while self._images:
+            key, step, picture = self._images[0]
             self._client.log_image(self._run_id, picture, key=key, step=step)
-            with self._lock:
+            with self._changed:
                 del self._images[0]
+                self._count_sent(1)
+
+    def _next_steps(self) -> list[list[Metric]]:
+        with self._changed:
+            batch: list[list[Metric]] = []
+            size = 0
+            for metrics in self._pending:
+                size += len(metrics)
+                if batch and size > MAX_BATCH:
+                    break
+                batch.append(metrics)
+            return batch
+
+    def _count_sent(self, count: int) -> None:
+        self._sent += count
+        self._changed.notify_all()

@@ -18,9 +18,20 @@ GATHERED_AT_ONCE = 4096  # Images read per call while a data set moves to the de
 class ImageSource(Protocol):
     """A prepared data set: uint8 images, all of one size."""
 
-    count: int
-    channels: int
-    image_size: int
+    @property
+    def count(self) -> int:
+        """Images."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """1 or 3."""
+        ...
+
+    @property
+    def image_size(self) -> int:
+        """Height and width, pixels."""
+        ...
 
     def gather(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The images at `indices` (N,), as (N, C, H, W)."""
