@@ -1,0 +1,170 @@
+"""From files of every kind to the same kind of pixels; the expected values are closed forms."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wgan.data.images import MAX_PIXELS, BadImage, Shape, decode
+
+GREY = Shape(32, 1)
+RGB = Shape(32, 3)
+
+
+def encoded(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def flat_colour(content: bytes, shape: Shape = RGB) -> tuple[int, ...]:
+    """The colour of an image that has only one."""
+    pixels = decode(content, shape)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (shape.channels, shape.image_size, shape.image_size)
+    colours = pixels.reshape(shape.channels, -1)
+    assert (colours.max(axis=1) == colours.min(axis=1)).all()
+    return tuple(int(value) for value in colours[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("image", "colour"),
+    [
+        (Image.new("RGB", (40, 40), (10, 20, 30)), (10, 20, 30)),
+        (Image.new("L", (40, 40), 77), (77, 77, 77)),
+        (Image.new("1", (40, 40), 1), (255, 255, 255)),
+        (Image.new("LA", (40, 40), (0, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (40, 40), (255, 0, 0, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (40, 40), (255, 0, 0, 255)), (255, 0, 0)),
+        (Image.new("RGBA", (40, 40), (255, 0, 0, 128)), (255, 127, 127)),
+    ],
+    ids=["rgb", "grey", "one-bit", "clear-grey", "clear", "opaque", "half-clear"],
+)
+def test_alpha_is_composited_on_white_and_grey_fills_three_channels(
+    image: Image.Image, colour: tuple[int, ...]
+) -> None:
+    assert flat_colour(encoded(image)) == colour
+
+
+def test_colour_becomes_grey_by_the_weights_of_itu_601() -> None:
+    assert flat_colour(encoded(Image.new("RGB", (8, 8), (0, 255, 0))), GREY) == (round(0.587 * 255),)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (257 * 100, 100), (65535, 255), (300, 1)])
+def test_sixteen_bit_values_are_scaled_not_clipped(value: int, expected: int) -> None:
+    image = Image.fromarray(np.full((40, 40), value, dtype=np.uint16))
+    assert flat_colour(encoded(image), GREY) == (expected,)
+    assert flat_colour(encoded(image, "TIFF"), GREY) == (expected,)
+
+
+def test_thirty_two_bit_integers_in_the_sixteen_bit_range_are_scaled_like_them() -> None:
+    image = Image.fromarray(np.full((40, 40), 257 * 40, dtype=np.int32))
+    assert flat_colour(encoded(image, "TIFF"), GREY) == (40,)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.2, 51), (1.0, 255), (200.0, 200)])
+def test_floating_point_values_are_read_as_shares_or_as_bytes(value: float, expected: int) -> None:
+    image = Image.fromarray(np.full((40, 40), value, dtype=np.float32))
+    assert flat_colour(encoded(image, "TIFF"), GREY) == (expected,)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 300.0])
+def test_floating_point_values_without_a_known_white_are_refused(value: float) -> None:
+    image = Image.fromarray(np.full((40, 40), value, dtype=np.float32))
+    with pytest.raises(BadImage, match="pixel values"):
+        decode(encoded(image, "TIFF"), GREY)
+
+
+def test_integers_without_a_known_white_are_refused() -> None:
+    with pytest.raises(BadImage, match="0 … 65535"):
+        decode(encoded(Image.fromarray(np.full((40, 40), 70_000, dtype=np.int32)), "TIFF"), GREY)
+
+
+def test_a_palette_gives_its_colours_and_its_transparent_entry_white() -> None:
+    image = Image.new("P", (40, 40), 1)
+    image.putpalette([0, 0, 0, 12, 200, 40])
+    assert flat_colour(encoded(image)) == (12, 200, 40)
+    assert flat_colour(encoded(image, transparency=1)) == (255, 255, 255)
+
+
+def test_cmyk_is_read_as_ink() -> None:
+    nothing = Image.new("CMYK", (40, 40), (0, 0, 0, 0))
+    magenta_and_yellow = Image.new("CMYK", (40, 40), (0, 255, 255, 0))
+    assert flat_colour(encoded(nothing, "TIFF")) == (255, 255, 255)
+    assert flat_colour(encoded(magenta_and_yellow, "TIFF")) == (255, 0, 0)
+
+
+def test_exif_orientation_is_applied() -> None:
+    """Orientation 6: the stored left column is the visual top (EXIF 2.3, tag 274)."""
+    pixels = np.zeros((64, 64), dtype=np.uint8)
+    pixels[:, :32] = 255
+    exif = Image.Exif()
+    exif[274] = 6
+    shown = decode(encoded(Image.fromarray(pixels), exif=exif), GREY)[0]
+    assert shown[:12].min() > 200
+    assert shown[-12:].max() < 55
+
+
+def test_the_centre_square_is_kept() -> None:
+    pixels = np.zeros((100, 300, 3), dtype=np.uint8)
+    pixels[:, 100:200] = (0, 255, 0)
+    assert flat_colour(encoded(Image.fromarray(pixels))) == (0, 255, 0)
+    assert flat_colour(encoded(Image.fromarray(pixels.transpose(1, 0, 2)))) == (0, 255, 0)
+
+
+def test_the_resize_is_antialiased() -> None:
+    """A checkerboard finer than the result is its mean everywhere; without antialiasing it would be 0 and 255."""
+    board = (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    small = decode(encoded(Image.fromarray(board)), GREY)
+    assert np.abs(small.astype(float) - 127.5).max() <= 2
+
+
+def test_an_image_of_the_right_size_is_not_touched() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    assert np.array_equal(decode(encoded(Image.fromarray(pixels)), RGB), pixels.transpose(2, 0, 1))
+
+
+def test_of_an_animation_the_first_frame_is_kept() -> None:
+    frames = [Image.new("L", (32, 32), value) for value in (0, 255)]
+    assert flat_colour(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), GREY) == (0,)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that says how large it is, and has next to no pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(b"\0"))
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("side", [int(MAX_PIXELS**0.5) + 1, 100_000])
+def test_a_huge_image_is_refused_before_it_is_decoded(side: int) -> None:
+    with pytest.raises(BadImage, match=f"{MAX_PIXELS:,}"):
+        decode(png_header(side, side), GREY)
+
+
+def test_a_truncated_file_is_refused() -> None:
+    whole = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)), "JPEG")
+    with pytest.raises(BadImage, match="truncated"):
+        decode(whole[: len(whole) // 2], RGB)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "empty"), (b"hello", "not an image"), (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image")]
+)
+def test_what_is_no_picture_is_refused_with_the_reason(content: bytes, reason: str) -> None:
+    with pytest.raises(BadImage, match=reason):
+        decode(content, RGB)
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(BadImage, match="No such file"):
+        decode(tmp_path / "gone.png", RGB)
