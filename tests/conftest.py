@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from wgan.settings import Settings
-from wgan.stack import client_environment, start_stack, stop_stack
+from wgan.stack import client_environment, start_stack, stop_stack, take_down
 from wgan.stack.credentials import connected, ensure_credentials, prepare_home
 from wgan.stack.environment import FOREIGN_PREFIXES
 from wgan.stack.processes import port_obstacle
@@ -31,6 +33,7 @@ CHROMIUM_OPTIONS = (
     "--disable-component-update",
     "--disable-sync",
 )
+DATABASES = ("mlflow.db", "prefect.db")
 _PLANNED = pytest.StashKey[Settings]()
 
 
@@ -84,8 +87,40 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def stack(pytestconfig: pytest.Config) -> Iterator[Settings]:
     """Settings of three real servers, started once, stopped at the end; this process's environment points at them."""
     running = start_stack(pytestconfig.stash[_PLANNED])
+    for name in DATABASES:
+        _copy_database(running.home / name, running.home / "empty" / name)
     yield running.settings
     stop_stack(running)
+
+
+@contextmanager
+def idle_settings(stack: Settings, home: Path) -> Iterator[Settings]:
+    """Settings of another stack, in a home of its own, which is not up; nothing of it runs afterwards.
+
+    Its databases are there, empty, as after a first start: creating Prefect's alone takes several seconds.
+    """
+    settings = new_settings(home)
+    prepare_home(home)
+    for name in DATABASES:
+        _copy_database(stack.home / "empty" / name, home / name)
+    try:
+        yield settings
+    finally:
+        take_down(settings)
+
+
+@pytest.fixture
+def idle_stack(stack: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a stack of the test's own, which is not up."""
+    with idle_settings(stack, tmp_path / "home") as settings:
+        yield settings
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
+        live.backup(copy)
+    target.chmod(0o600)
 
 
 @pytest.fixture

@@ -63,7 +63,8 @@ def run() -> int:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
-        _complain(_usage_sentence(error))
+        if error.format_message():  # else the help has been shown instead
+            _complain(_usage_sentence(error))
         return error.exit_code
     except WganError as error:
         _complain(str(error))

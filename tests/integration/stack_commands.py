@@ -1,0 +1,69 @@
+"""Run `wgan` against a stack of the test's own, in a home folder of its own, on free ports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from wgan.settings import Settings
+from wgan.stack.state import read_state
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """A user's environment: nothing but the home folder and the ports of the settings."""
+    prefixes = ("WGAN_", "MLFLOW_", "PREFECT_", "AWS_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    own = {
+        "WGAN_HOME": str(settings.home),
+        "WGAN_S3_PORT": str(settings.s3_port),
+        "WGAN_MLFLOW_PORT": str(settings.mlflow_port),
+        "WGAN_PREFECT_PORT": str(settings.prefect_port),
+    }
+    return {**kept, **own, **more}
+
+
+def start(settings: Settings, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    """Start the command; its output are pipes."""
+    command = [sys.executable, "-m", "wgan", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment(settings, **more), stdout=pipe, stderr=pipe, text=True)
+
+
+def run(settings: Settings, *arguments: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end and check its exit code."""
+    process = start(settings, *arguments, **more)
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == code, f"exit code {process.returncode}, expected {code}\n{out}\n{errors}"
+    return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    """Return when the condition holds; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def is_ready(home: Path) -> bool:
+    """Whether the home's stack has said that all its servers are healthy."""
+    state = read_state(home)
+    return state is not None and state.ready
+
+
+def server_processes(home: Path) -> dict[str, psutil.Process]:
+    """The servers of the home's stack by name, as its state lists them."""
+    state = read_state(home)
+    assert state is not None
+    return {service.name: psutil.Process(service.pid) for service in state.services}
+
+
+def have_ended(processes: list[psutil.Process]) -> bool:
+    """Whether none of the processes runs; a zombie does not."""
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
