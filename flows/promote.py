@@ -9,7 +9,7 @@ from tasks.registry import find_version, promote_generator, read_configuration, 
 from wgan.records import GateDecision, PromotionRef
 
 
-@flow(name="promote", persist_result=True)
+@flow(name="promote", flow_run_name="{model_name} version {version}", persist_result=True)
 def promote(
     model_name: str,
     version: int,
@@ -31,7 +31,7 @@ def promote(
     return promote_generator(measured, decision, force=force, reason=reason, actor=actor)
 
 
-@flow(name="rollback", persist_result=True)
+@flow(name="rollback", flow_run_name="{model_name}", persist_result=True)
 def rollback(model_name: str, reason: str, to: int | None = None, actor: str | None = None) -> PromotionRef:
     """Serve the previous champion, or the given version, again."""
     return roll_back_model(model_name, to, reason, actor)

@@ -13,7 +13,7 @@ from wgan.config import RetrainConfig
 from wgan.records import RetrainOutcome
 
 
-@flow(name="retrain", persist_result=True)
+@flow(name="retrain", flow_run_name="{config.model_name} seed {config.training.seed}", persist_result=True)
 def retrain(config: RetrainConfig, promote: bool = True) -> RetrainOutcome:
     """Prepare the data, train a generator, judge it against the champion, register it and, if better, promote it."""
     dataset = prepare_data(config.data)

@@ -7,16 +7,26 @@ from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectNotFound
 
 GPU = "gpu"
 LEASE_SECONDS = 300
 
 
+def ensure_gpu_slots(count: int = 1) -> None:
+    """Create the limit `gpu` with `count` slots unless there is one, whatever its size."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_global_concurrency_limit_by_name(GPU)
+        except ObjectNotFound:
+            client.upsert_global_concurrency_limit_by_name(GPU, count)
+
+
 @contextmanager
 def gpu_slot() -> Iterator[None]:
-    """Occupy one of the `gpu` slots; waits for a free one. Where no such limit exists nothing is limited."""
+    """Occupy one of the `gpu` slots; waits for a free one."""
     # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
-    with concurrency(GPU, occupy=1, lease_duration=LEASE_SECONDS, raise_on_lease_renewal_failure=False):
+    with concurrency(GPU, occupy=1, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False):
         yield
 
 

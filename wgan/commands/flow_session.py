@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10.0
 """Between lines of progress where there is no terminal to draw bars on."""
 
+RESULT_BLOCK = "s3-bucket/wgan-results"
+"""The Prefect block that `tasks.results` writes; named here because Prefect reads it when it is imported."""
+
 Result = TypeVar("Result")
 
 
@@ -33,6 +36,8 @@ def enter_environment(settings: Settings) -> None:
     os.environ.update(client_environment(settings))
     # The terminal belongs to the display; Prefect's own lines go to its server, where its UI shows them.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "wgan")
+    os.environ.setdefault("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK", RESULT_BLOCK)
 
 
 def require_servers(settings: Settings) -> None:
@@ -59,8 +64,10 @@ def require_servers(settings: Settings) -> None:
 def run_flow_here(start: Callable[[], Result], settings: Settings, announce: bool = True) -> Result:
     """Run `start`, which calls a flow, with its progress shown on standard error; its exceptions come through."""
     from tasks.results import save_result_storage
+    from tasks.slots import ensure_gpu_slots
 
     save_result_storage(settings)
+    ensure_gpu_slots()
     with display(error_console if announce else Console(quiet=True)):
         return start()
 

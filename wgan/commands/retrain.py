@@ -62,7 +62,10 @@ def _run(config: RetrainConfig | None, promote: bool, resume: UUID | None, setti
     from flows.retrain import retrain as retrain_flow
 
     def start() -> Any:
-        return retrain_flow(config, promote) if config else resume_flow(retrain_flow, resume)
+        if resume is not None:
+            return resume_flow(retrain_flow, resume)
+        assert config is not None
+        return retrain_flow(config, promote)
 
     return RetrainOutcome.model_validate(run_flow_here(start, settings))
 

@@ -16,6 +16,8 @@ from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.tracking.client import speaking
 
+EXPERIMENT_KIND = "mlflow.experimentKind"
+"""Tells MLflow's UI to open the experiment with its views for model training rather than for language models."""
 FLOW_RUN_TAG = "wgan.flow_run_id"
 
 
