@@ -1,0 +1,96 @@
+"""`wgan models`: what a person reads (of a real registry: tests/integration/test_registry_models_command.py)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.unit.registry.examples import example_decision
+from wgan.commands import models as command
+from wgan.errors import UsageError
+from wgan.records import PromotionRef
+from wgan.registry.listing import MetricSummary, ModelEntry, VersionEntry
+
+WHEN = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+VERSION = VersionEntry(
+    model_name="generator-digits",
+    version=3,
+    created=WHEN,
+    aliases=("champion",),
+    metrics={"fid": MetricSummary(mean=46.25, low=44.0, high=48.5)},
+    gate="promoted",
+    gate_reason="The Fréchet distance is better: 46.2 against 50.0.",
+    gate_time=WHEN,
+    wasserstein_estimate=0.125,
+    data_digest="d" * 64,
+    code_version="0.1.0",
+    flow_run_id="flow-1",
+    mlflow_run_id="0" * 32,
+)
+MODEL = ModelEntry(
+    name="generator-digits",
+    latest_version=3,
+    versions=3,
+    champion=3,
+    challenger=None,
+    previous=2,
+    updated=WHEN,
+)
+PROMOTION = PromotionRef(
+    id="0" * 12,
+    model_name="generator-digits",
+    action="promoted",
+    time=WHEN,
+    from_version=2,
+    to_version=3,
+    forced=True,
+    reason="the reference set was wrong",
+    decision=example_decision(False),
+    actor="ada",
+)
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_all_models_are_listed_with_their_aliases(capsys: pytest.CaptureFixture[str]) -> None:
+    command._show_models([MODEL])
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["model", "champion", "challenger", "previous", "versions", "changed"]
+    assert row.split()[:5] == ["generator-digits", "3", "–", "2", "3"]
+
+
+def test_an_empty_registry_says_what_makes_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    command._show_models([])
+    assert capsys.readouterr().out == "no model is registered yet: `wgan retrain` makes one.\n"
+
+
+def test_a_version_is_listed_with_alias_intervals_and_the_gates_decision(capsys: pytest.CaptureFixture[str]) -> None:
+    command._show_versions("generator-digits", [VERSION])
+    shown = capsys.readouterr().out
+    assert "champion" in shown.splitlines()[1]
+    assert "fid 46.25 [44, 48.5]" in shown
+    assert "The Fréchet distance is better: 46.2 against 50.0." in shown
+
+
+def test_a_version_that_was_only_registered_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    registered = VERSION.model_copy(update={"gate": None, "gate_reason": None, "gate_time": None, "aliases": ()})
+    command._show_versions("generator-digits", [registered])
+    assert "not put to the gate" in capsys.readouterr().out
+
+
+def test_the_history_shows_who_moved_what_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = PROMOTION.model_copy(update={"action": "refused", "to_version": 4, "from_version": 3, "forced": False})
+    command._show_history("generator-digits", [PROMOTION, refused])
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert all(part in first for part in ("promoted by force", "2 → 3", "ada", "the reference set was wrong"))
+    assert "refused" in second
+    assert "→" not in second  # a refusal moves nothing
+
+
+def test_history_without_a_model_is_a_usage_mistake() -> None:
+    with pytest.raises(UsageError, match="--history needs a model"):
+        command.models(history=True)
