@@ -25,11 +25,7 @@ ESTIMATE = "wasserstein_estimate"
 
 
 def step_metrics(state: TrainingState, settings: TrainingConfig) -> dict[str, float]:
-    """The metrics of the step just done, but for the speed. Waits for the device.
-
-    Raises `TrainingDiverged` if there was a NaN or an infinity since the last call.
-    """
-    state.history.settle()
+    """The metrics of the step just done, but for the speed; the history must be settled."""
     values = state.history.last()
     if ESTIMATE in values:
         values["wasserstein_median"] = state.history.running_median(ESTIMATE)

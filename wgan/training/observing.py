@@ -84,16 +84,25 @@ class Outside:
         self.logged_critic_step = state.critic_steps
 
     def after_step(self) -> bool:
-        """Do what is due after the generator step just done; whether to stop here."""
+        """Do what is due after the generator step just done; whether to stop here.
+
+        Waits for the device only if something is due. Raises `TrainingDiverged` before any of it is told or written
+        if a loss was NaN or infinite.
+        """
         settings, state = self.config.training, self.state
         last = state.generator_steps == settings.generator_steps
         self.stopped = self.world.any(self.observer.should_stop(), self.device) and not last
+        log = last or state.generator_steps % settings.log_every == 0
+        sample = last or state.generator_steps % settings.sample_every == 0
+        checkpoint = last or self.stopped or self._checkpoint_is_due()
+        if log or sample or checkpoint:
+            state.history.settle()
         if self.world.rank == 0:
-            if last or state.generator_steps % settings.log_every == 0:
+            if log:
                 self._log()
-            if last or state.generator_steps % settings.sample_every == 0:
+            if sample:
                 self.observer.samples(state.generator_steps, self._samples())
-            if last or self.stopped or self._checkpoint_is_due():
+            if checkpoint:
                 self._checkpoint()
         return self.stopped
 
