@@ -102,6 +102,10 @@ def load_settings(**overrides: Any) -> Settings:
             given = given | S3_CREDENTIALS  # the embedded server's are not for another store
         fallback = {name: value for name, value in stored.items() if name not in given}
         return Settings(**{**overrides, **fallback})
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename} cannot be read ({error.strerror}): set WGAN_HOME to your own folder."
+        ) from None
     except json.JSONDecodeError:
         raise UsageError(f"{connection} is damaged: delete it, and the next `wgan up` writes it again.") from None
     except ValidationError as error:

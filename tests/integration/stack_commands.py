@@ -57,11 +57,16 @@ def is_ready(home: Path) -> bool:
     return state is not None and state.ready
 
 
-def server_processes(home: Path) -> dict[str, psutil.Process]:
-    """The servers of the home's stack by name, as its state lists them."""
+def server_pids(home: Path) -> dict[str, int]:
+    """Process numbers of the home's servers by name, as its state lists them."""
     state = read_state(home)
     assert state is not None
-    return {service.name: psutil.Process(service.pid) for service in state.services}
+    return {service.name: service.pid for service in state.services}
+
+
+def server_processes(home: Path) -> dict[str, psutil.Process]:
+    """The processes themselves, which must exist."""
+    return {name: psutil.Process(pid) for name, pid in server_pids(home).items()}
 
 
 def have_ended(processes: list[psutil.Process]) -> bool:

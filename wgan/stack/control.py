@@ -16,6 +16,7 @@ import psutil
 
 from wgan.errors import WganError
 from wgan.settings import Settings
+from wgan.stack.credentials import prepare_home
 from wgan.stack.lifecycle import StackInterrupted, StackIsUp, start_stack, supervise
 from wgan.stack.processes import STOP_SECONDS, log_end, stop_strays
 from wgan.stack.state import clear_state, hold_lock, is_locked, read_state
@@ -61,7 +62,7 @@ def run_detached(settings: Settings) -> tuple[StackStatus, bool]:
     process said when it did not start.
     """
     home = settings.home.resolve()
-    (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+    prepare_home(home)
     log = home / "logs" / "stack.log"
     log.touch(mode=0o600)
     with log.open("wb") as output:

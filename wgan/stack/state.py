@@ -96,7 +96,7 @@ def read_state(home: Path) -> StackState | None:
     """The home's last state; None when there is none, or none that can be read."""
     try:
         return StackState.model_validate_json((home / STATE_FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
         return None
 
 

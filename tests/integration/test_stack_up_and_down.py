@@ -1,0 +1,95 @@
+"""`wgan up` in the foreground and its end; `wgan down`."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.integration.stack_commands import have_ended, is_ready, run, server_processes, start, wait_for
+from wgan.settings import Settings
+from wgan.stack.processes import strays
+from wgan.stack.state import describe, is_locked, read_state, write_state
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_every_server_and_the_exit_code_is_0(idle_stack: Settings, number: signal.Signals) -> None:
+    up = start(idle_stack, "up")
+    wait_for(lambda: is_ready(idle_stack.home) or up.poll() is not None)
+    servers = list(server_processes(idle_stack.home).values())
+    assert len(servers) == 3
+    up.send_signal(number)
+    out, errors = up.communicate(timeout=60)
+    assert up.returncode == 0, errors
+    assert "Traceback" not in errors
+    for port in (idle_stack.s3_port, idle_stack.mlflow_port, idle_stack.prefect_port):
+        assert f"http://127.0.0.1:{port} " in out
+    assert have_ended(servers)
+    assert read_state(idle_stack.home) is None
+
+
+def test_down_ends_a_foreground_up_and_returns_when_all_has_ended(idle_stack: Settings) -> None:
+    up = start(idle_stack, "up")
+    wait_for(lambda: is_ready(idle_stack.home) or up.poll() is not None)
+    servers = list(server_processes(idle_stack.home).values())
+    assert "is stopped" in run(idle_stack, "down").stdout
+    assert have_ended(servers)
+    assert not is_locked(idle_stack.home)
+    assert up.wait(timeout=60) == 0
+    up.communicate()
+
+
+def test_a_signal_during_the_start_leaves_nothing_behind(idle_stack: Settings) -> None:
+    up = start(idle_stack, "up")
+    wait_for(lambda: len(strays(idle_stack.home)) == 3 or up.poll() is not None)
+    launched = strays(idle_stack.home)
+    up.terminate()
+    _, errors = up.communicate(timeout=60)
+    assert (up.returncode, "Traceback" in errors) == (0, False)
+    assert have_ended(launched)
+    assert read_state(idle_stack.home) is None
+
+
+def test_of_two_ups_at_once_one_starts_the_servers_and_the_other_waits_for_them(idle_stack: Settings) -> None:
+    both = [start(idle_stack, "up"), start(idle_stack, "up")]
+    wait_for(lambda: any(up.poll() is not None for up in both))
+    loser, winner = sorted(both, key=lambda up: up.poll() is None)
+    out, errors = loser.communicate(timeout=60)
+    assert loser.returncode == 0, errors
+    assert "already up" in out
+    assert len(strays(idle_stack.home)) == 3
+    winner.terminate()
+    winner.communicate(timeout=60)
+    assert winner.returncode == 0
+
+
+def test_what_is_not_running_is_said_plainly(idle_stack: Settings) -> None:
+    assert "not running" in run(idle_stack, "status", code=1).stdout
+    assert "not running" in run(idle_stack, "down").stdout
+    status = json.loads(run(idle_stack, "status", "--json", code=1).stdout)
+    assert (status["up"], status["healthy"]) == (False, False)
+    assert [service["pid"] for service in status["services"]] == [None, None, None]
+
+
+@pytest.fixture
+def sleeper() -> Iterator[psutil.Popen]:
+    """A process that has nothing to do with any stack."""
+    process = psutil.Popen(["sleep", "300"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_down_leaves_a_process_alone_that_has_the_number_of_an_ended_up(
+    idle_stack: Settings, sleeper: psutil.Popen
+) -> None:
+    state = describe(ready=True, services=()).model_copy(update={"supervisor_pid": sleeper.pid})
+    write_state(idle_stack.home, state)
+    assert "not running" in run(idle_stack, "down").stdout
+    assert sleeper.is_running()
+    assert sleeper.status() != psutil.STATUS_ZOMBIE

@@ -1,0 +1,127 @@
+"""Storage against a real S3 server: what it keeps, and how it fails."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from wgan.errors import ObjectMissing, StorageError
+from wgan.settings import Settings
+from wgan.storage import MULTIPART_BYTES, Storage, file_sha256, open_storage, split_uri
+
+pytestmark = pytest.mark.integration
+
+
+def test_bytes_come_back_as_they_were(storage: Storage) -> None:
+    assert storage.put_bytes("a/b.bin", b"\0\xff" * 500) == f"s3://{storage.bucket}/a/b.bin"
+    assert storage.get_bytes("a/b.bin") == b"\0\xff" * 500
+    storage.put_bytes("a/b.bin", b"")
+    assert storage.get_bytes("a/b.bin") == b""
+
+
+def test_an_object_exists_until_it_is_deleted(storage: Storage) -> None:
+    assert not storage.exists("short-lived")
+    storage.put_bytes("short-lived", b"x")
+    assert storage.exists("short-lived")
+    storage.delete("short-lived")
+    storage.delete("short-lived")
+    assert not storage.exists("short-lived")
+
+
+def test_a_file_in_several_parts_comes_back_with_its_sha256(storage: Storage, tmp_path: Path) -> None:
+    data = os.urandom(2 * MULTIPART_BYTES + 12_345)
+    source, copy = tmp_path / "source", tmp_path / "folder" / "copy"
+    source.write_bytes(data)
+    storage.put_file("large", source)
+    storage.get_file("large", copy, sha256=hashlib.sha256(data).hexdigest())
+    assert copy.read_bytes() == data
+    assert file_sha256(copy) == hashlib.sha256(data).hexdigest()
+
+
+def test_a_file_with_another_sha256_never_gets_its_final_name(storage: Storage, tmp_path: Path) -> None:
+    storage.put_bytes("flipped", b"changed")
+    with pytest.raises(StorageError, match="flipped is damaged: its SHA-256"):
+        storage.get_file("flipped", tmp_path / "copy", sha256=hashlib.sha256(b"original").hexdigest())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_download_leaves_the_file_that_was_there(storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "copy").write_bytes(b"before")
+    with pytest.raises(ObjectMissing):
+        storage.get_file("nowhere", tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+    assert (tmp_path / "copy").read_bytes() == b"before"
+
+
+def test_a_listing_longer_than_a_page_is_complete_and_in_order(storage: Storage) -> None:
+    names = [f"many/{number:04d}" for number in range(1005)]  # a page holds 1000
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: storage.put_bytes(name, b"1"), names))
+    listed = list(storage.list("many/"))
+    assert [entry.key for entry in listed] == names
+    assert {entry.size for entry in listed} == {1}
+
+
+def test_a_missing_object_is_named_with_its_store(storage: Storage, stack: Settings) -> None:
+    with pytest.raises(ObjectMissing) as caught:
+        storage.get_bytes("nowhere")
+    assert str(caught.value) == f"there is no s3://{storage.bucket}/nowhere at {stack.s3_endpoint_url}."
+
+
+def test_a_bucket_is_created_once_however_many_ask(storage: Storage) -> None:
+    fresh = storage.at("fresh-bucket")
+    start = threading.Barrier(4)
+
+    def create() -> None:
+        start.wait()
+        fresh.ensure_bucket()
+
+    with ThreadPoolExecutor(4) as pool:
+        for outcome in [pool.submit(create) for _ in range(4)]:
+            outcome.result()
+    assert fresh.put_bytes("key", b"value") == "s3://fresh-bucket/key"
+
+
+def test_an_upload_to_a_bucket_that_is_not_there_is_one_sentence(storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(StorageError, match="s3://no-such-bucket/key"):
+        storage.at("no-such-bucket").put_file("key", tmp_path / "file")
+
+
+def test_wrong_credentials_name_the_settings(stack: Settings) -> None:
+    stranger = open_storage(stack.model_copy(update={"s3_access_key_id": "stranger"}))
+    for attempt in (lambda: stranger.put_bytes("key", b"x"), lambda: stranger.exists("key"), stranger.ensure_bucket):
+        with pytest.raises(StorageError, match="WGAN_S3_ACCESS_KEY_ID"):
+            attempt()
+
+
+def test_an_absent_store_names_the_command_and_the_setting(stack: Settings, free_port: int) -> None:
+    absent = open_storage(stack.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{free_port}"}))
+    with pytest.raises(StorageError, match=r"does not answer: start .* `wgan up`, or set WGAN_S3_ENDPOINT_URL"):
+        absent.put_bytes("key", b"x")
+
+
+def test_a_store_without_credentials_says_how_to_get_them(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", "/nonexistent")
+    nobody = open_storage(stack.model_copy(update={"s3_access_key_id": None, "s3_secret_access_key": None}))
+    with pytest.raises(StorageError, match="there are no S3 credentials"):
+        nobody.put_bytes("key", b"x")
+
+
+@pytest.mark.parametrize("address", ["http://bucket/key", "s3://", "s3:///key", "bucket/key", ""])
+def test_only_s3_addresses_are_split(address: str) -> None:
+    with pytest.raises(StorageError, match="is not an S3 address of the form s3://bucket/key"):
+        split_uri(address)
+
+
+def test_an_s3_address_is_a_bucket_and_a_key() -> None:
+    assert split_uri("s3://bucket/a/b c") == ("bucket", "a/b c")
+    assert split_uri("s3://bucket") == ("bucket", "")
