@@ -309,3 +309,13 @@ def test_memory_stays_flat_as_the_data_set_grows(settings: Settings, tmp_path: P
         assert result.returncode == 0, result.stderr
         peaks.append(int(result.stdout))
     assert peaks[1] - peaks[0] < 4000 * 128 * 128 * 3 / 4
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(settings: Settings, storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    blocked = settings.model_copy(update={"cache_dir": tmp_path / "file"})
+    with pytest.raises(DataError, match=r"^data set digits cannot be prepared: Not a directory \(.*\)\.$"):
+        prepare_dataset(DIGITS, blocked, storage)
+    ref = prepare_dataset(DIGITS, settings, storage)
+    with pytest.raises(DataError, match=r"^the cache folder .* cannot be used: Not a directory\.$"):
+        open_dataset(ref, blocked, storage)

@@ -53,37 +53,31 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
     """
     prefix = dataset_prefix(access.settings, config.dataset_name, digest)
     folder = cache_folder(access.settings, config.dataset_name, digest)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with workspace(access.settings) as scratch:
-            unpacked, written = scratch / "source", scratch / "shards"
-            unpacked.mkdir()
-            written.mkdir()
-            opened = source.open(unpacked)
-            gathered, shards, labels = _write(opened, config, prefix, written, access)
-            manifest = Manifest(
-                format_version=FORMAT_VERSION,
-                name=config.dataset_name,
-                digest=digest,
-                source=config.source,
-                location=source.location,
-                source_digest=source.digest,
-                decoder=DECODER,
-                image_size=config.image_size,
-                channels=config.channels,
-                count=len(gathered.labels),
-                classes=opened.classes,
-                shards=shards,
-                labels=labels,
-                bad_files=tuple(gathered.bad),
-            )
-            for entry in manifest.objects:
-                cached_path(written, entry).replace(cached_path(folder, entry))
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise DataError(
-            f"data set {config.dataset_name} cannot be prepared: {error.strerror or error}{where}."
-        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    with workspace(access.settings) as scratch:
+        unpacked, written = scratch / "source", scratch / "shards"
+        unpacked.mkdir()
+        written.mkdir()
+        opened = source.open(unpacked)
+        gathered, shards, labels = _write(opened, config, prefix, written, access)
+        manifest = Manifest(
+            format_version=FORMAT_VERSION,
+            name=config.dataset_name,
+            digest=digest,
+            source=config.source,
+            location=source.location,
+            source_digest=source.digest,
+            decoder=DECODER,
+            image_size=config.image_size,
+            channels=config.channels,
+            count=len(gathered.labels),
+            classes=opened.classes,
+            shards=shards,
+            labels=labels,
+            bad_files=tuple(gathered.bad),
+        )
+        for entry in manifest.objects:
+            cached_path(written, entry).replace(cached_path(folder, entry))
     return _publish(manifest, prefix, access.storage)
 
 

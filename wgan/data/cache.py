@@ -31,9 +31,12 @@ def fill_cache(manifest: Manifest, folder: Path, storage: Storage) -> None:
 
     Raises `DatasetDamaged` naming the object that is missing or damaged in S3, `DataError` when the disk refuses.
     """
-    for entry in manifest.objects:
-        if not is_intact(cached_path(folder, entry), entry.sha256):
-            fetch(entry, folder, storage)
+    try:
+        for entry in manifest.objects:
+            if not is_intact(cached_path(folder, entry), entry.sha256):
+                fetch(entry, folder, storage)
+    except OSError as error:
+        raise DataError(f"the cache folder {folder} cannot be used: {error.strerror or error}.") from None
 
 
 def fetch(entry: Shard | Labels, folder: Path, storage: Storage) -> None:
@@ -52,5 +55,3 @@ def fetch(entry: Shard | Labels, folder: Path, storage: Storage) -> None:
             arrival.replace(path)
     except ObjectMissing:
         raise DatasetDamaged(f"{uri} is missing: `wgan data prepare` with its configuration mends it.") from None
-    except OSError as error:
-        raise DataError(f"the cache folder {folder} cannot be written: {error.strerror or error}.") from None

@@ -88,7 +88,9 @@ def download(
         with _client(patience) as client:
             for url in urls:
                 try:
-                    arrival = _persist(client, url, part, max_bytes, patience, progress, checksum, conditions or {})
+                    arrival = _with_retries(
+                        client, url, part, max_bytes, patience, progress, checksum, conditions or {}
+                    )
                 except _Refusal as refusal:
                     failures.append(f"{public_url(url)} {refusal}")
                     continue
@@ -124,7 +126,7 @@ def _client(patience: Patience) -> httpx.Client:
     return httpx.Client(timeout=timeout, follow_redirects=True, headers=headers)
 
 
-def _persist(
+def _with_retries(
     client: httpx.Client,
     url: str,
     part: Path,

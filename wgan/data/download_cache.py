@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -75,7 +77,9 @@ def fetch_url(url: str, access: Access) -> tuple[Path, str]:
     A server that gives neither ETag nor Last-Modified is asked for the whole file each time. Raises `DataError`.
     """
     folder = access.settings.cache / "downloads" / "urls" / hashlib.sha256(url.encode()).hexdigest()[:32]
-    path, notes = folder / "content", folder / "validators.json"
+    name = urlsplit(url).path.rpartition("/")[2]
+    path = folder / (name if re.fullmatch(r"\w[\w.-]*", name) else "content")
+    notes = folder / ".validators.json"
     with download_lock(path):
         kept = _kept(path, notes)
         arrival = download(

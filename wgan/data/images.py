@@ -19,8 +19,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMAT_VERSION = 1
 DECODER = f"Pillow {PIL.__version__}"
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP")
-"""Pixel formats only: others run interpreters (EPS) or have no size of their own (WMF)."""
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+"""Pixel formats only: others run interpreters (EPS) or have no mark to be told by (TGA)."""
 MAX_PIXELS = 89_478_485
 """Pillow's own limit against decompression bombs: a quarter of a gigabyte of RGB."""
 MAX_FILE_BYTES = 256 * 2**20
@@ -99,16 +99,17 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """Grey images of more than 8 bits as "L"; all other modes as they are."""
     if not image.mode.startswith(("I", "F")):
         return image
-    values = np.asarray(image, dtype=np.float64)
+    values = np.asarray(image)
     if not np.isfinite(values).all():
         raise BadImage("pixel values that are not finite")
     low, high = float(values.min()), float(values.max())
     if image.mode.startswith("I"):
         if low < 0 or high > 65535:
             raise BadImage(f"integer pixel values from {low:.0f} to {high:.0f}: only 0 … 65535 has a known white")
-        values = values / 257
+        scale = 1 / 257
     else:
         if low < 0 or high > 255:
             raise BadImage(f"floating-point pixel values from {low:g} to {high:g}: only 0 … 1 and 0 … 255 are known")
-        values = values * 255 if high <= 1 else values
-    return Image.fromarray(np.rint(values).astype(np.uint8))
+        scale = 255.0 if high <= 1 else 1.0
+    scaled = np.multiply(values, scale, dtype=np.float32, casting="unsafe")
+    return Image.fromarray(np.rint(scaled, out=scaled).astype(np.uint8))

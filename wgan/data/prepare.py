@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from wgan.config import DataConfig
 from wgan.data.build import build_dataset, judge_bad_files
 from wgan.data.cache import cache_folder, cached_path, fetch, is_intact
@@ -34,15 +37,16 @@ def prepare_dataset(
     `config.max_bad_fraction` of its files do not decode, or fewer than 16 do; `UsageError`, `StorageError`.
     """
     access = Access(settings, storage, patience or Patience(), progress or _silent)
-    source = find_source(config, access)
-    digest = dataset_digest(config, source)
-    ref = _found(config, digest, access) or build_dataset(config, source, digest, access)
-    if verify:
-        try:
-            open_dataset(ref, settings, storage)
-        except DatasetDamaged:
-            return _repair(config, source, digest, access)
-    return ref
+    with _disk_in_one_sentence(config):
+        source = find_source(config, access)
+        digest = dataset_digest(config, source)
+        ref = _found(config, digest, access) or build_dataset(config, source, digest, access)
+        if verify:
+            try:
+                open_dataset(ref, settings, storage)
+            except DatasetDamaged:
+                return _repair(config, source, digest, access)
+        return ref
 
 
 def repair_dataset(
@@ -59,8 +63,9 @@ def repair_dataset(
     Raises what `prepare_dataset` raises.
     """
     access = Access(settings, storage, patience or Patience(), progress or _silent)
-    source = find_source(config, access)
-    return _repair(config, source, dataset_digest(config, source), access)
+    with _disk_in_one_sentence(config):
+        source = find_source(config, access)
+        return _repair(config, source, dataset_digest(config, source), access)
 
 
 def open_or_repair(
@@ -122,6 +127,17 @@ def _repair(config: DataConfig, source: Source, digest: str, access: Access) -> 
             storage.put_file(entry.key, path)
         access.progress("verify", done, len(manifest.objects))
     return ref
+
+
+@contextmanager
+def _disk_in_one_sentence(config: DataConfig) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise DataError(
+            f"data set {config.dataset_name} cannot be prepared: {error.strerror or error}{where}."
+        ) from None
 
 
 def _silent(phase: str, done: int, total: int | None) -> None:
