@@ -68,6 +68,7 @@ class Protocol(Record):
 
     extractor: str
     extractor_digest: str = Field(description="SHA-256 of the extractor's weights or definition.")
+    extractor_accuracy: float | None = Field(None, description="Held-out accuracy of a classifier; None for others.")
     data_digest: str
     sample_count: int
     seeds: tuple[int, ...]

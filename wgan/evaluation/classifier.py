@@ -1,0 +1,188 @@
+"""A small convolutional classifier of a labelled data set: its last hidden layer is the feature space of `classifier`.
+
+Inception features are made for photographs and need a download; a classifier of the very data separates what matters
+in it, and names the mode of each generated image. It is part of the protocol, so it is trained once per data set,
+the same way every time: float32, all random streams seeded, held-out accuracy recorded.
+
+Images larger than 32×32 are averaged down to it. `stacked-mnist` is judged channel by channel with one classifier of
+ten digits (Metz et al. 2017), whose three answers name one of a thousand modes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wgan.evaluation.features import variance_scale
+from wgan.evaluation.reference import RealImages
+
+INPUT_SIZE = 32
+SCALE_IMAGES = 4096
+"""Real images, at most, that the scale of the features is taken from."""
+
+
+@dataclass(frozen=True)
+class ClassifierDefinition:
+    """Everything that determines the trained weights, but for the images."""
+
+    channels: int
+    """Colour channels of one input; 1 where each channel of an image is an input of its own."""
+    channelwise: bool
+    labels: tuple[int, ...]
+    """The labels that occur, sorted; class k of the network is `labels[k]`."""
+    widths: tuple[int, int, int] = (16, 32, 64)
+    features: int = 64
+    images_seen: int = 98_304
+    least_steps: int = 300
+    batch_size: int = 128
+    lr: float = 4e-3
+    weight_decay: float = 1e-2
+    held_out_share: float = 1 / 6
+    held_out_most: int = 10_000
+    seed: int = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the definition."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+class Classifier(nn.Module):
+    """Images (B, C, H, W) in [-1, 1] → penultimate activations (B, features); `head` turns those into logits."""
+
+    def __init__(self, definition: ClassifierDefinition) -> None:
+        super().__init__()
+        first, second, third = definition.widths
+        self.body = nn.Sequential(
+            nn.Conv2d(definition.channels, first, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+            nn.Conv2d(first, second, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(second),
+            nn.ReLU(),
+            nn.Conv2d(second, third, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(third),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(third * (INPUT_SIZE // 8) ** 2, definition.features, bias=False),
+            nn.BatchNorm1d(definition.features),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(definition.features, len(definition.labels))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Penultimate activations (B, features), float32, at least 0."""
+        if images.shape[-1] != INPUT_SIZE:
+            images = functional.adaptive_avg_pool2d(images, INPUT_SIZE)
+        activations: Tensor = self.body(images)
+        return activations
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """A network in evaluation mode, with its held-out accuracy and the factor that gives its features their unit."""
+
+    definition: ClassifierDefinition
+    network: Classifier
+    accuracy: float
+    scale: float
+
+
+def define_classifier(images: RealImages) -> ClassifierDefinition:
+    """The classifier for a labelled data set. Raises `ValueError` when it has no labels."""
+    if images.labels is None:
+        raise ValueError("a data set without labels has no classifier")
+    channelwise = images.ref.source == "stacked-mnist"
+    labels = channel_labels(images.labels, images.channels) if channelwise else images.labels
+    present = tuple(int(label) for label in np.unique(labels))
+    return ClassifierDefinition(1 if channelwise else images.channels, channelwise, present)
+
+
+def channel_labels(labels: NDArray[np.int64], channels: int) -> NDArray[np.int64]:
+    """Digits (N, channels) of the labels 100·a + 10·b + c (N,) of `stacked-mnist`."""
+    return labels[:, None] // 10 ** np.arange(channels - 1, -1, -1) % 10
+
+
+def to_input(images: NDArray[np.uint8], definition: ClassifierDefinition, device: str) -> Tensor:
+    """uint8 (B, C, H, W) → float32 in [-1, 1]; (B·C, 1, H, W) where each channel is an input of its own."""
+    tensor = torch.from_numpy(images).to(device, torch.float32).div_(127.5).sub_(1.0)
+    return tensor.flatten(0, 1).unsqueeze(1) if definition.channelwise else tensor
+
+
+def train_classifier(
+    images: RealImages,
+    definition: ClassifierDefinition,
+    device: str,
+    advance: Callable[[int, int], None] = lambda step, steps: None,
+) -> TrainedClassifier:
+    """Train on most of the images and measure on the rest. Deterministic on the CPU; `advance(step, steps)` is told."""
+    network = _initial_network(definition).to(device)
+    train, held_out = _split(images.count, definition)
+    steps = max(definition.least_steps, min(definition.images_seen, 4 * len(train)) // definition.batch_size)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=definition.lr, weight_decay=definition.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=definition.lr, total_steps=steps)
+    draw = np.random.Generator(np.random.Philox(definition.seed))
+    network.train()
+    for step in range(steps):
+        batch = draw.choice(train, size=definition.batch_size)
+        logits = network.head(network(to_input(images.gather(batch), definition, device)))
+        loss = functional.cross_entropy(logits, _targets(images, batch, definition).to(device))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        advance(step + 1, steps)
+    network.eval().requires_grad_(False)
+    # Evenly spaced over the data's order, whatever its size.
+    spread = np.linspace(0, images.count - 1, min(images.count, SCALE_IMAGES)).astype(np.int64)
+    vectors, _ = classify(network, definition, images, spread, device)
+    _, classes = classify(network, definition, images, held_out, device)
+    right = classes == _targets(images, held_out, definition).numpy()
+    return TrainedClassifier(definition, network, float(right.mean()), variance_scale(vectors))
+
+
+def classify(
+    network: Classifier, definition: ClassifierDefinition, images: RealImages, indices: NDArray[np.int64], device: str
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Activations (N, features) and classes (N,) of real images; N·C of each where a channel is an input of its own."""
+    parts = [
+        activations_and_classes(network, to_input(images.gather(part), definition, device))
+        for part in np.array_split(indices, -(-len(indices) // 256))
+    ]
+    return np.concatenate([vectors for vectors, _ in parts]), np.concatenate([classes for _, classes in parts])
+
+
+@torch.inference_mode()
+def activations_and_classes(network: Classifier, inputs: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Activations (B, features) and the likeliest class (B,) of prepared inputs."""
+    activations = network(inputs)
+    return activations.cpu().numpy(), network.head(activations).argmax(dim=1).cpu().numpy()
+
+
+def _initial_network(definition: ClassifierDefinition) -> Classifier:
+    # The layers draw their first weights from torch's global stream: borrowed, seeded and put back.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(definition.seed)
+        return Classifier(definition)
+
+
+def _split(count: int, definition: ClassifierDefinition) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    order = np.random.Generator(np.random.Philox(definition.seed)).permutation(count)
+    held_out = max(1, min(round(count * definition.held_out_share), definition.held_out_most))
+    return order[held_out:], order[:held_out]
+
+
+def _targets(images: RealImages, indices: NDArray[np.int64], definition: ClassifierDefinition) -> Tensor:
+    assert images.labels is not None
+    labels = images.labels[indices]
+    if definition.channelwise:
+        labels = channel_labels(labels, images.channels).reshape(-1)
+    return torch.from_numpy(np.searchsorted(definition.labels, labels))

@@ -1,0 +1,94 @@
+"""Feature extractors by name: which one judges a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wgan.config import EvaluationConfig
+from wgan.errors import UsageError
+from wgan.evaluation.classifier import TrainedClassifier, activations_and_classes, to_input
+from wgan.evaluation.classifier_cache import cached_classifier, weights_digest
+from wgan.evaluation.features import Extractor, Features
+from wgan.evaluation.pixels import fit_pixel_extractor
+from wgan.evaluation.reference import RealImages
+from wgan.settings import Settings
+from wgan.storage import Storage
+
+LEAST_IMAGES_PER_CLASS = 10
+"""Fewer real images than this per class, on average, teach a classifier nothing: `auto` takes pixels then."""
+STACKED_MODES = 1000
+
+
+@dataclass(frozen=True)
+class ClassifierExtractor:
+    """Penultimate activations of the data set's classifier, scaled, and the class it sees."""
+
+    trained: TrainedClassifier
+    class_shares: NDArray[np.float64] | None
+    device: str
+    digest: str
+    name: str = "classifier"
+
+    @property
+    def accuracy(self) -> float | None:
+        """Held-out accuracy; of single digits for `stacked-mnist`."""
+        return self.trained.accuracy
+
+    def __call__(self, images: NDArray[np.uint8]) -> Features:
+        """Features (B, 64) and classes of images uint8 (B, C, H, W); (B, C·64) and modes where channels are apart."""
+        definition, network = self.trained.definition, self.trained.network
+        vectors, classes = activations_and_classes(network, to_input(images, definition, self.device))
+        if definition.channelwise:
+            vectors = vectors.reshape(len(images), -1)
+            digits = np.asarray(definition.labels)[classes].reshape(len(images), -1)
+            classes = digits @ 10 ** np.arange(digits.shape[1] - 1, -1, -1)
+        return Features(vectors * np.float32(self.trained.scale), classes)
+
+
+def open_extractor(
+    images: RealImages,
+    config: EvaluationConfig,
+    settings: Settings,
+    storage: Storage,
+    device: str,
+    advance: Callable[[int, int], None],
+) -> Extractor:
+    """The extractor the configuration names; `auto` chooses the classifier where the labels suffice for one.
+
+    `advance(step, steps)` hears of a classifier's training. Raises `UsageError` when `classifier` is asked for but
+    the data has fewer than two classes.
+    """
+    if not _wants_classifier(images, config):
+        return fit_pixel_extractor(images)
+    trained = cached_classifier(images, settings, storage, device, advance)
+    digest = weights_digest(trained.network.state_dict(), trained.scale)
+    return ClassifierExtractor(trained, _class_shares(images, trained), device, digest)
+
+
+def _wants_classifier(images: RealImages, config: EvaluationConfig) -> bool:
+    labels = images.labels
+    classes = 0 if labels is None else len(np.unique(labels))
+    if config.extractor == "classifier" and classes < 2:
+        raise UsageError(
+            f"evaluation.extractor=classifier needs labels of at least two classes, and {images.ref.name} has "
+            f"{classes}; use pixels or auto."
+        )
+    if config.extractor != "auto":
+        return config.extractor == "classifier"
+    if images.ref.source == "stacked-mnist":
+        classes = 10
+    return classes >= 2 and images.count >= LEAST_IMAGES_PER_CLASS * classes
+
+
+def _class_shares(images: RealImages, trained: TrainedClassifier) -> NDArray[np.float64]:
+    if trained.definition.channelwise:
+        # As in VEEGAN and PacGAN, uniform: a triple is any of the thousand, though few of each may be in the data.
+        return np.full(STACKED_MODES, 1 / STACKED_MODES)
+    assert images.labels is not None
+    counts = np.bincount(np.searchsorted(trained.definition.labels, images.labels))
+    shares: NDArray[np.float64] = counts / counts.sum()
+    return shares
