@@ -23,8 +23,8 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def detached(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Started with a proxy in the environment that would swallow every request."""
-    with idle_settings(stack, tmp_path_factory.mktemp("detached") / "home") as settings:
+    """In a folder with an awkward name, with a proxy in the environment that would swallow every request."""
+    with idle_settings(stack, tmp_path_factory.mktemp("detached") / "a home, 100% #1?") as settings:
         proxies = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
         assert "The stack is up" in run(settings, "up", "--detach", **proxies).stdout
         yield settings

@@ -1,0 +1,44 @@
+"""The command line's front page, and that it stays light."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from wgan import __version__, cli
+
+HEAVY = ("boto3", "httpx", "mlflow", "numpy", "prefect", "psutil", "pydantic", "sklearn", "torch", "yaml")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import contextlib, io, json, sys; from wgan.cli import run; sys.argv = ['wgan', '--help']\n"
+        "with contextlib.redirect_stdout(io.StringIO()): code = run()\n"
+        "print(json.dumps([code, sorted(set(name.partition('.')[0] for name in sys.modules))]))"
+    )
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    code, modules = json.loads(output)
+    assert code == 0
+    assert "wgan" in modules
+    assert set(modules).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_the_front_page_lists_the_commands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["wgan", *arguments])
+    assert cli.run() == 0
+    out, errors = capsys.readouterr()
+    assert errors == ""
+    for command in ("up", "down", "status", "doctor", "data", "retrain", "presets", "promote", "rollback"):
+        assert f" {command} " in out
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["wgan", "--version"])
+    assert cli.run() == 0
+    assert capsys.readouterr().out == f"wgan {__version__}\n"
