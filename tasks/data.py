@@ -24,4 +24,4 @@ def prepare_data(config: DataConfig) -> DatasetRef:
     settings, storage = connect()
     storage.ensure_bucket()
     with progress_artifact("data", f"Preparing {config.dataset_name}"):
-        return prepare_dataset(config, settings, storage, progress.report)
+        return prepare_dataset(config, settings, storage, progress.report, verify=True)

@@ -31,7 +31,7 @@ def deferred_signals() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    previous = {int(number): signal.getsignal(number) for number in SIGNALS}
 
     def hold(number: int, frame: FrameType | None) -> None:
         received.append(number)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wgan import progress
 from wgan.config import PromotionConfig, RetrainConfig
-from wgan.data.dataset import open_dataset
+from wgan.data.prepare import open_or_repair
 from wgan.evaluation.gate import decide
 from wgan.evaluation.measure import GenerateImages, measure_side_by_side
 from wgan.latents import draw_latents
@@ -105,7 +105,7 @@ def _side_by_side(
     return measure_side_by_side(
         challenger,
         opponent,
-        open_dataset(dataset, settings, storage),
+        open_or_repair(dataset, config.data, settings, storage),
         config.evaluation,
         settings,
         storage,

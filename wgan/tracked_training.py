@@ -15,7 +15,7 @@ from wgan import __version__, progress
 from wgan.checkpoint_store import CheckpointUploads, StoredCheckpoint, fetch_newest
 from wgan.config import RetrainConfig, config_digest, flat_parameters
 from wgan.curves import draw_curves
-from wgan.data.dataset import open_dataset
+from wgan.data.prepare import open_or_repair
 from wgan.errors import WganError
 from wgan.interruption import Interrupted, deferred_signals
 from wgan.pixels import image_grid
@@ -79,7 +79,7 @@ def run_training(
     `WganError` in one sentence; what was reached stays in S3 and MLflow.
     """
     device = resolve_device(settings.device)
-    images = open_dataset(dataset, settings, storage)
+    images = open_or_repair(dataset, config.data, settings, storage)
     run_id = start_or_resume_run(
         settings,
         flow_run_id,

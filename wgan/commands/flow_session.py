@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -18,9 +18,6 @@ from wgan.errors import WganError
 from wgan.progress import Progress, listening
 from wgan.settings import Settings
 from wgan.stack import client_environment
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 SECONDS_BETWEEN_LINES = 10.0
 """Between lines of progress where there is no terminal to draw bars on."""
@@ -64,37 +61,11 @@ def require_servers(settings: Settings) -> None:
 
 def run_flow_here(start: Callable[[], Result], settings: Settings, announce: bool = True) -> Result:
     """Run `start`, which calls a flow, with its progress shown on standard error; its exceptions come through."""
-    from tasks.results import save_result_storage
-    from tasks.slots import ensure_gpu_slots
+    from flows.running import prepare_server
 
-    save_result_storage(settings)
-    ensure_gpu_slots()
+    prepare_server(settings)
     with display(error_console if announce else Console(quiet=True)):
         return start()
-
-
-def resume_flow(flow: Any, flow_run_id: UUID) -> Any:
-    """Run an earlier flow run of the flow again: its completed tasks are not repeated.
-
-    Raises `WganError` when there is no such flow run, or when it has completed.
-    """
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
-    from prefect.flow_engine import run_flow
-    from prefect.states import Scheduled
-
-    with get_client(sync_client=True) as client:
-        try:
-            flow_run = client.read_flow_run(flow_run_id)
-        except ObjectNotFound:
-            raise WganError(
-                f"the Prefect server knows no flow run {flow_run_id}; its UI lists those there are."
-            ) from None
-        if flow_run.state is not None and flow_run.state.is_completed():
-            raise WganError(f"flow run {flow_run_id} has completed; there is nothing to resume.")
-        client.set_flow_run_state(flow_run_id, Scheduled(name="AwaitingRetry"), force=True)
-        flow_run = client.read_flow_run(flow_run_id)
-    return run_flow(flow, flow_run=flow_run, parameters=flow_run.parameters)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def retrain(
 
 
 def _run(config: RetrainConfig | None, promote: bool, resume: UUID | None, settings: Settings) -> RetrainOutcome:
-    from wgan.commands.flow_session import enter_environment, require_servers, resume_flow, run_flow_here
+    from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
     from wgan.commands.output import error_console
     from wgan.records import RetrainOutcome
 
@@ -60,6 +60,7 @@ def _run(config: RetrainConfig | None, promote: bool, resume: UUID | None, setti
     require_servers(settings)
     error_console.print("Loading torch, Prefect and MLflow …")
     from flows.retrain import retrain as retrain_flow
+    from flows.running import resume as resume_flow
 
     def start() -> Any:
         if resume is not None:

@@ -1,0 +1,42 @@
+"""What a Prefect server needs before flows run on it, and how an earlier flow run is taken up again."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.flow_engine import run_flow
+from prefect.flows import Flow
+from prefect.states import Scheduled
+
+from tasks.results import save_result_storage
+from tasks.slots import ensure_gpu_slots
+from wgan.errors import WganError
+from wgan.settings import Settings
+
+
+def prepare_server(settings: Settings) -> None:
+    """Tell the server where results are kept, and how many trainings may run at once; repeated calls are harmless."""
+    save_result_storage(settings)
+    ensure_gpu_slots()
+
+
+def resume(flow: Flow[..., Any], flow_run_id: UUID) -> Any:
+    """Run an earlier flow run of the flow again, in this process: its completed tasks are not repeated.
+
+    Raises `WganError` when there is no such flow run, or when it has completed.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            flow_run = client.read_flow_run(flow_run_id)
+        except ObjectNotFound:
+            raise WganError(
+                f"the Prefect server knows no flow run {flow_run_id}; its UI lists those there are."
+            ) from None
+        if flow_run.state is not None and flow_run.state.is_completed():
+            raise WganError(f"flow run {flow_run_id} has completed; there is nothing to resume.")
+        client.set_flow_run_state(flow_run_id, Scheduled(name="AwaitingRetry"), force=True)
+        flow_run = client.read_flow_run(flow_run_id)
+    return run_flow(flow, flow_run=flow_run, parameters=flow_run.parameters)
