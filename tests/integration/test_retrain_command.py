@@ -51,7 +51,7 @@ def test_every_step_is_in_mlflow_and_the_pictures_are_a_series(first: Any, stack
     trained = {step for step, values in history.items() if "wasserstein_estimate" in values}
     assert trained == set(range(1, 13))
     names = [entry.path for entry in tracking_client(stack).list_artifacts(run_id, "images")]
-    assert {int(name.split("%")[2]) for name in names if name.endswith(".png")} >= {6, 12}
+    assert {int(name.split("+")[2]) for name in names if name.endswith(".png")} >= {6, 12}
 
 
 def test_the_sample_grid_is_a_picture_of_many_tones(first: Any) -> None:

@@ -77,7 +77,7 @@ def test_a_resumed_stream_repeats_no_step_and_no_picture(stack: Settings) -> Non
     steps = [metric.step for metric in client.get_metric_history(run_id, "critic_loss")]
     assert sorted(steps) == list(range(1, 31))
     pictures = [entry.path for entry in client.list_artifacts(run_id, "images") if entry.path.endswith(".png")]
-    assert sorted(int(Path(path).name.split("%")[2]) for path in pictures) == [10, 20, 30]
+    assert sorted(int(Path(path).name.split("+")[2]) for path in pictures) == [10, 20, 30]
 
 
 @pytest.fixture

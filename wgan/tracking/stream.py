@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -24,6 +25,9 @@ MAX_BATCH = 900
 LONGEST_PAUSE = 15.0
 """Seconds between attempts while the server is away."""
 SYSTEM_METRICS_SECONDS = 10.0
+
+LOGGED_IMAGE = re.compile(r"(.+)\+step\+(\d+)\+timestamp\+.*\+compressed\.webp")
+"""Name of the second and last of the two files that MLflow writes for a picture of a series: key and step."""
 
 logger = logging.getLogger(__name__)
 
@@ -112,13 +116,8 @@ class MetricStream:
         return steps
 
     def _images_logged(self) -> set[tuple[str, int]]:
-        # MLflow names the files images/<key>%step%<step>%timestamp%….
-        done = set()
-        for entry in self._client.list_artifacts(self._run_id, "images"):
-            parts = Path(entry.path).name.split("%")
-            if len(parts) > 2 and parts[1] == "step" and not entry.path.endswith(".webp"):
-                done.add((parts[0], int(parts[2])))
-        return done
+        names = [Path(entry.path).name for entry in self._client.list_artifacts(self._run_id, "images")]
+        return {(found[1], int(found[2])) for name in names if (found := LOGGED_IMAGE.fullmatch(name))}
 
     def _send_until_closed(self) -> None:
         failures = 0
