@@ -35,6 +35,7 @@ from wgan.registry.versions import (
     fetch_version,
     list_models,
     list_versions,
+    load_configuration,
     load_version,
     register_generator,
 )
@@ -221,6 +222,7 @@ def test_the_configuration_beside_the_model_is_the_runs(
 ) -> None:
     folder = model_files(client, registered[1], tmp_path, stack)
     assert parse_config(yaml.safe_load((folder / "extra_files" / "retrain.yaml").read_text())) == registered[0]
+    assert load_configuration(registered[1].model_name, 1, stack) == registered[0]
 
 
 def test_a_fetched_version_draws_the_images_of_the_trained_generator(
@@ -275,6 +277,15 @@ def test_unknown_names_are_answered_with_what_there_is(
         fetch_version(name, 9, stack, tmp_path)
     with pytest.raises(UsageError, match="no registered model 'a/b:c'"):
         list_versions("a/b:c", stack)
+
+
+def test_a_version_that_something_else_registered_is_named_as_such(stack: Settings, client: MlflowClient) -> None:
+    logged = client.create_logged_model(client.create_experiment(uuid.uuid4().hex)).model_id
+    name = f"classifier-{uuid.uuid4().hex[:8]}"
+    client.create_registered_model(name)
+    client.create_model_version(name, source=f"models:/{logged}", model_id=logged)
+    with pytest.raises(WganError, match=rf"models:/{name}/1 was not registered by this pipeline, or its files are"):
+        load_version(name, 1, stack)
 
 
 def test_a_model_nobody_promoted_or_registered_has_no_champion(

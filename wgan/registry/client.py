@@ -15,6 +15,8 @@ from wgan.settings import Settings
 
 ANSWER_SECONDS = 10.0
 """How long the server may take to say that it is there."""
+ARTIFACT_ROUTE = "/mlflow-artifacts/"
+"""In the address of every request for files, which the server passes on to the object store."""
 
 
 @contextmanager
@@ -34,6 +36,11 @@ def registry(settings: Settings) -> Iterator[MlflowClient]:
     try:
         yield MlflowClient(tracking_uri=where, registry_uri=where)
     except MlflowException as error:
+        if ARTIFACT_ROUTE in str(error):
+            raise WganError(
+                f"the MLflow server at {where} does not pass files on, so the object store behind it may be down: "
+                "`wgan status` shows it, `wgan up` starts the embedded one."
+            ) from None
         reason = " ".join(str(error).split())[:300].rstrip(".")
         raise WganError(f"the MLflow server at {where} failed: {reason}; {remedy}.") from None
 

@@ -104,7 +104,11 @@ def _log_model(client: MlflowClient, record: VersionRecord, exported: ExportedGe
     with tempfile.TemporaryDirectory(prefix="wgan-model-") as name:
         folder = Path(name) / "model"
         write_model_folder(folder, logged, record, exported, config)
-        client.log_model_artifacts(logged.model_id, str(folder))
+        try:
+            client.log_model_artifacts(logged.model_id, str(folder))
+        except OSError as error:  # MLflow lets the errors of its HTTP client through
+            reason = " ".join(str(error).split())[:200]
+            raise WganError(f"the files of {record.model_name} could not be uploaded to MLflow: {reason}.") from None
     client.log_outputs(training.mlflow_run_id, [LoggedModelOutput(logged.model_id, training.generator_steps)])
     return client.finalize_logged_model(logged.model_id, "READY")
 
@@ -171,8 +175,13 @@ def _download(client: MlflowClient, model: str, version: int, file: str, folder:
                 artifact_uri=where, dst_path=str(folder), tracking_uri=settings.mlflow_tracking_uri
             )
         )
-    except OSError as error:  # MLflow lets the errors of its HTTP client through
+    except MlflowException as error:
+        if "404 Client Error" not in str(error):  # MLflow gives a missing file no error code of its own
+            raise
         raise WganError(
             f"models:/{model}/{version} was not registered by this pipeline, or its files are gone: "
-            f"{file} cannot be fetched ({' '.join(str(error).split())[:200]})."
+            f"there is no {file} at {where.removesuffix(f'/{file}')}."
         ) from None
+    except OSError as error:  # MLflow lets the errors of its HTTP client through
+        reason = " ".join(str(error).split())[:200]
+        raise WganError(f"{file} of models:/{model}/{version} cannot be fetched: {reason}.") from None
