@@ -53,6 +53,12 @@ def test_a_second_up_shows_the_addresses_and_changes_nothing(detached: Settings,
     assert read_state(detached.home) == before
 
 
+def test_a_setting_that_leads_past_the_stack_is_pointed_out(detached: Settings) -> None:
+    errors = run(detached, "up", WGAN_MLFLOW_TRACKING_URI="http://mlflow.example.org").stderr
+    assert "WGAN_MLFLOW_TRACKING_URI is set to http://mlflow.example.org, so the commands use that server" in errors
+    assert "WGAN_PREFECT_API_URL" not in errors
+
+
 def test_settings_find_addresses_and_credentials_in_the_home(detached: Settings) -> None:
     found = load_settings(home=detached.home)
     assert found.prefect_api_url == f"http://127.0.0.1:{detached.prefect_port}/api"

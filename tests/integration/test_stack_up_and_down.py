@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import psutil
 import pytest
 
-from tests.integration.stack_commands import have_ended, is_ready, run, server_processes, start, wait_for
+from tests.integration.stack_commands import environment, have_ended, is_ready, run, server_processes, start, wait_for
 from wgan.settings import Settings
 from wgan.stack.processes import strays
 from wgan.stack.state import describe, is_locked, read_state, write_state
@@ -66,6 +69,16 @@ def test_of_two_ups_at_once_one_starts_the_servers_and_the_other_waits_for_them(
     winner.send_signal(signal.SIGHUP)  # its terminal is closed
     winner.communicate(timeout=60)
     assert winner.returncode == 0
+
+
+def test_a_reader_of_up_that_goes_away_takes_the_stack_with_it(idle_stack: Settings) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "wgan", "up"]
+    finished = subprocess.run(command, env=environment(idle_stack), stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert finished.returncode == 1
+    assert strays(idle_stack.home) == []
 
 
 def test_what_is_not_running_is_said_plainly(idle_stack: Settings) -> None:

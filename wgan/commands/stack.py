@@ -17,12 +17,14 @@ def up(
 ) -> None:
     """Start the S3, MLflow and Prefect servers on this machine; Ctrl-C stops them."""
     from wgan.settings import load_settings
-    from wgan.stack import run_detached, run_here, stack_status
+    from wgan.stack import overruling, run_detached, run_here, stack_status
 
     def ready(status: StackStatus, fresh: bool) -> None:
         _print_services(status)
         end = "`wgan down` stops it" if detach else "Ctrl-C stops it"
         _print(f"The stack is up; {end}." if fresh else "The stack is already up; `wgan down` stops it.")
+        for variable, value in overruling(load_settings()):
+            _say(f"Note: {variable} is set to {value}, so the commands use that server and not the embedded one.")
 
     settings = load_settings()
     if not stack_status(settings).healthy:

@@ -3,7 +3,7 @@
 from wgan.stack.control import run_detached, run_here, take_down
 from wgan.stack.environment import client_environment
 from wgan.stack.lifecycle import RunningStack, StackInterrupted, StackIsUp, start_stack, stop_stack, supervise
-from wgan.stack.status import ServiceStatus, StackStatus, stack_status
+from wgan.stack.status import ServiceStatus, StackStatus, overruling, stack_status
 
 __all__ = [
     "RunningStack",
@@ -12,6 +12,7 @@ __all__ = [
     "StackIsUp",
     "StackStatus",
     "client_environment",
+    "overruling",
     "run_detached",
     "run_here",
     "stack_status",

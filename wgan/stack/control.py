@@ -17,7 +17,7 @@ import psutil
 from wgan.errors import WganError
 from wgan.settings import Settings
 from wgan.stack.credentials import prepare_home
-from wgan.stack.lifecycle import StackInterrupted, StackIsUp, start_stack, supervise
+from wgan.stack.lifecycle import StackInterrupted, StackIsUp, start_stack, stop_stack, supervise
 from wgan.stack.processes import STOP_SECONDS, log_end, stop_strays
 from wgan.stack.state import clear_state, hold_lock, is_locked, read_state
 from wgan.stack.status import StackStatus, stack_status
@@ -51,8 +51,10 @@ def run_here(settings: Settings, ready: Callable[[StackStatus, bool], None], say
                 break
         try:
             ready(stack_status(settings), True)
-        finally:
-            supervise(stack, stopping, say)
+        except BaseException:
+            stop_stack(stack)
+            raise
+        supervise(stack, stopping, say)
 
 
 def run_detached(settings: Settings) -> tuple[StackStatus, bool]:

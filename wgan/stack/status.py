@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import Field
 
 from wgan.records import Record
-from wgan.settings import Settings
+from wgan.settings import CONNECTION_FILE, Settings
 from wgan.stack.credentials import Credentials
 from wgan.stack.processes import is_healthy, strays
 from wgan.stack.servers import embedded_servers
@@ -35,6 +36,17 @@ class StackStatus(Record):
     services: tuple[ServiceStatus, ...]
     leftovers: tuple[int, ...] = Field(description="Processes that a killed `wgan up` left behind.")
     failure: str | None = Field(description="Why the stack last stopped by itself.")
+
+
+def overruling(settings: Settings) -> list[tuple[str, str]]:
+    """Variables, with their values, that point the commands at other servers than those of the settings' home."""
+    connection = settings.home / CONNECTION_FILE
+    embedded: dict[str, str] = json.loads(connection.read_text()) if connection.is_file() else {}
+    return [
+        (f"WGAN_{name.upper()}", value)
+        for name in ("s3_endpoint_url", "mlflow_tracking_uri", "prefect_api_url")
+        if name in embedded and (value := str(getattr(settings, name))) != embedded[name]
+    ]
 
 
 def stack_status(settings: Settings) -> StackStatus:
