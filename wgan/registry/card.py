@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from wgan.config import RetrainConfig
-from wgan.records import Measurement, TrainingRef
+from wgan.evaluation.summary import evaluation_markdown
+from wgan.records import EvaluationRef, TrainingRef
 from wgan.registry.lineage import code_version
 from wgan.registry.model_folder import VersionRecord
 
-METRIC_MEANINGS = {
-    "fid": "Fréchet distance of the features; lower is better",
-    "precision": "share of generated images that look real; higher is better",
-    "recall": "share of real images the generator can make; higher is better",
-    "density": "how densely generated images lie among real ones; higher is better",
-    "coverage": "share of real images with a generated one nearby; higher is better",
-    "modes": "classes that appear among the generated images; higher is better",
-    "reverse_kl": "divergence of the generated classes from the real ones, nats; lower is better",
-}
 DATA_LICENCES = {
     "digits": "Optical Recognition of Handwritten Digits (UCI, as scikit-learn ships it), CC BY 4.0.",
     "mnist": "MNIST (LeCun and Cortes), usually given as CC BY-SA 3.0.",
@@ -46,13 +38,12 @@ def version_card(record: VersionRecord, config: RetrainConfig) -> str:
         _usage(record),
         _data(training),
         _training(training, config),
-        _metrics("Metrics", record.evaluation.challenger),
-        _champion(record),
+        _metrics(record.evaluation),
         _export(record),
         _lineage(record),
         _limits(config),
     )
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def _what_it_is(record: VersionRecord, config: RetrainConfig) -> str:
@@ -111,30 +102,11 @@ def _training(training: TrainingRef, config: RetrainConfig) -> str:
 | time, throughput | {training.seconds:,.0f} s, {training.images_per_second:,.0f} images/s |"""
 
 
-def _metrics(title: str, measured: Measurement) -> str:
-    protocol = measured.protocol
-    rows = "\n".join(
-        f"| {name} | {interval.mean:.4g} | {interval.low:.4g} … {interval.high:.4g} | {METRIC_MEANINGS.get(name, '')} |"
-        for name, interval in measured.metrics.items()
+def _metrics(evaluation: EvaluationRef) -> str:
+    beside = (
+        "" if evaluation.champion is None else f" (champion: version {evaluation.champion_version}, measured beside it)"
     )
-    return f"""## {title}
-
-| metric | mean | {protocol.confidence:.0%} interval | meaning |
-|---|---|---|---|
-{rows}
-
-Protocol: {protocol.sample_count:,} generated against as many real images, {len(protocol.seeds)} seeds (from
-{protocol.seeds[0]}), features of `{protocol.extractor}` (`{protocol.extractor_digest[:12]}`), {protocol.neighbours}
-neighbours. Comparable only with numbers of the same protocol; never with distances in Inception features."""
-
-
-def _champion(record: VersionRecord) -> str:
-    evaluation = record.evaluation
-    if evaluation.champion is None:
-        return ""
-    return _metrics(
-        f"Version {evaluation.champion_version}, the champion then, measured beside it", evaluation.champion
-    )
+    return f"## Metrics{beside}\n\n{evaluation_markdown(evaluation.challenger, evaluation.champion)}"
 
 
 def _export(record: VersionRecord) -> str:

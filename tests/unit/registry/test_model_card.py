@@ -30,9 +30,9 @@ RECORD = VersionRecord(
         "1,797 images (3 files did not decode and were left out), 1×32×32, 2 classes",
         "d" * 64,
         "| generator steps, seed | 850, 0 |",
-        "| fid | 46.25 | 44 … 48.5 | Fréchet distance of the features; lower is better |",
+        "| Fréchet distance ↓ | 46.25 [44, 48.5] |",
         "95% interval",
-        "1,024 generated against as many real images, 2 seeds (from",
+        "2 seeds of 1,024 generated against as many real images",
         "opset 18",
         "differ by at most 2.5e-07 (allowed 0.001",
         "s3://wgan/checkpoints/6a1f0c9e-flow/step-00000850.pt",
@@ -47,8 +47,10 @@ def test_the_card_states(fact: str) -> None:
 
 def test_the_champion_measured_beside_it_is_on_the_card() -> None:
     beside = EVALUATION.model_copy(update={"champion": EVALUATION.challenger, "champion_version": 7})
-    assert "## Version 7, the champion then" in version_card(RECORD.model_copy(update={"evaluation": beside}), CONFIG)
-    assert "champion then" not in version_card(RECORD, CONFIG)
+    assert "champion: version 7, measured beside it" in version_card(
+        RECORD.model_copy(update={"evaluation": beside}), CONFIG
+    )
+    assert "measured beside it" not in version_card(RECORD, CONFIG)
 
 
 def test_a_known_data_set_comes_with_its_terms() -> None:
