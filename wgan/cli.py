@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from wgan import __version__
-from wgan.commands import data, doctor, promote, retrain, stack
+from wgan.commands import data, doctor, models, promote, retrain, stack
 from wgan.errors import WganError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.command()(retrain.retrain)
 app.command()(retrain.presets)
+app.command()(models.models)
 app.command()(promote.promote)
 app.command()(promote.rollback)
 
