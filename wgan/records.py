@@ -134,7 +134,10 @@ class GateDecision(Record):
     def reason(self) -> str:
         """Why, in one line: the rules that refused, or what was better."""
         failed = [rule.reason for rule in self.rules if not rule.passed]
-        return " ".join(failed or [rule.reason for rule in self.rules])
+        if failed:
+            return " ".join(failed)
+        decisive = next((rule for rule in self.rules if rule.name == "fid"), self.rules[0])
+        return f"All {len(self.rules)} rules hold; {decisive.reason}"
 
 
 class PromotionRef(Record):
