@@ -1,0 +1,139 @@
+"""The gate: better by the paired interval, nothing fallen, first models by floors; every refusal says why."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.evaluation.example_measurements import PROTOCOL, measured, unlabelled
+from wgan.config import PromotionConfig
+from wgan.evaluation.gate import decide
+from wgan.records import GateDecision
+
+RULES = PromotionConfig()
+WORSE_FID = [9.0, 9.2, 8.9, 9.1, 9.0]
+
+
+def refused(decision: GateDecision) -> list[str]:
+    assert decision.promote == all(rule.passed for rule in decision.rules)
+    return [rule.name for rule in decision.rules if not rule.passed]
+
+
+def test_a_better_challenger_is_promoted() -> None:
+    decision = decide(measured(), measured(fid=WORSE_FID), RULES)
+    assert decision.promote
+    assert not decision.first_model
+    assert [rule.name for rule in decision.rules] == ["protocol", "fid", "recall", "coverage", "modes"]
+
+
+def test_a_worse_challenger_is_refused_on_the_frechet_distance() -> None:
+    assert refused(decide(measured(fid=WORSE_FID), measured(), RULES)) == ["fid"]
+
+
+def test_an_identical_challenger_is_refused_for_it_is_not_better() -> None:
+    assert refused(decide(measured(), measured(), RULES)) == ["fid"]
+
+
+def test_a_better_mean_is_not_enough_when_the_interval_reaches_zero() -> None:
+    noisy = [4.0, 9.0, 3.0, 10.0, 2.0]  # mean 5.6 against 6
+    assert refused(decide(measured(fid=noisy), measured(fid=[6.0] * 5), RULES)) == ["fid"]
+
+
+def test_the_margin_asks_for_more_than_a_significant_difference() -> None:
+    champion = measured(fid=[5.5, 5.6, 5.4, 5.7, 5.3])  # better by exactly 0.5 on every seed
+    assert decide(measured(), champion, PromotionConfig(fid_margin=0.4)).promote
+    assert refused(decide(measured(), champion, PromotionConfig(fid_margin=0.6))) == ["fid"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fallen"),
+    [
+        ("recall", [0.6, 0.61, 0.59, 0.6, 0.6]),
+        ("coverage", [0.7, 0.71, 0.69, 0.7, 0.7]),
+        ("modes", [7.0, 7.0, 7.0, 7.0, 7.0]),
+    ],
+)
+def test_mode_collapse_is_refused_by_name_though_the_distance_improves(name: str, fallen: list[float]) -> None:
+    decision = decide(measured(**{name: fallen}), measured(fid=WORSE_FID), RULES)
+    assert refused(decision) == [name]
+    assert "has fallen" in decision.reason
+
+
+def test_a_fall_within_the_margin_is_allowed() -> None:
+    assert decide(measured(recall=[0.77, 0.78, 0.76, 0.77, 0.77]), measured(fid=WORSE_FID), RULES).promote
+
+
+def test_a_metric_too_noisy_to_exclude_a_fall_refuses() -> None:
+    decision = decide(measured(recall=[0.5, 1.0, 0.6, 1.0, 0.95]), measured(fid=WORSE_FID), RULES)
+    assert refused(decision) == ["recall"]
+    assert "too noisy" in decision.reason
+
+
+def test_numbers_of_different_protocols_are_never_compared() -> None:
+    other = PROTOCOL.model_copy(update={"sample_count": 5000, "data_digest": "ef" * 32})
+    decision = decide(measured(), measured(other, fid=WORSE_FID), RULES)
+    assert refused(decision) == ["protocol"]
+    assert [rule.name for rule in decision.rules] == ["protocol"]
+    assert "different data_digest, sample_count" in decision.reason
+
+
+def test_data_without_labels_is_judged_without_modes() -> None:
+    decision = decide(unlabelled(measured()), unlabelled(measured(fid=WORSE_FID)), RULES)
+    assert decision.promote
+    assert "modes" not in [rule.name for rule in decision.rules]
+
+
+def test_a_metric_that_one_side_lacks_refuses() -> None:
+    assert refused(decide(unlabelled(measured()), measured(fid=WORSE_FID), RULES)) == ["modes"]
+
+
+def test_a_refusal_names_the_metric_both_values_the_interval_and_the_rule() -> None:
+    champion = measured(fid=[5.2, 5.1, 5.0, 5.2, 4.9])
+    rule = decide(measured(), champion, PromotionConfig(fid_margin=2)).rules[1]
+    # Differences −0.2, 0, −0.1, 0, −0.1: mean −0.08, standard error 0.0374, t(0.975; 4) = 2.776.
+    assert rule.reason == (
+        "fid: challenger 5 against champion 5.08, paired difference -0.08 [-0.1839, 0.02389] at 95% must lie wholly "
+        "below -2: it is not shown to be better."
+    )
+
+
+def test_a_first_model_must_meet_the_floors_with_its_whole_interval() -> None:
+    floors = PromotionConfig(max_fid=5.5, min_recall=0.7, min_coverage=0.8, min_modes=9)
+    decision = decide(measured(), None, floors)
+    assert decision.promote
+    assert decision.first_model
+    assert [rule.name for rule in decision.rules] == ["fid", "recall", "coverage", "modes"]
+    # The mean of the distance is 5.0, but its interval reaches 5.196.
+    assert refused(decide(measured(), None, floors.model_copy(update={"max_fid": 5.1}))) == ["fid"]
+
+
+@pytest.mark.parametrize("floor", ["min_recall", "min_coverage", "min_modes"])
+def test_a_first_model_below_a_floor_is_refused_by_name(floor: str) -> None:
+    limit = {"min_recall": 0.9, "min_coverage": 0.95, "min_modes": 11}[floor]
+    decision = decide(measured(), None, PromotionConfig.model_validate({floor: limit}))
+    assert refused(decision) == [floor.removeprefix("min_")]
+    assert "must be wholly at least" in decision.reason
+
+
+def test_a_floor_on_modes_does_not_concern_data_without_labels() -> None:
+    assert decide(unlabelled(measured()), None, PromotionConfig(max_fid=6, min_modes=9)).promote
+
+
+def test_a_first_model_without_floors_says_so() -> None:
+    decision = decide(measured(), None, PromotionConfig())
+    assert decision.promote
+    assert "sets no floor" in decision.reason
+
+
+@pytest.mark.parametrize("against", [None, measured(fid=WORSE_FID)])
+def test_a_number_that_is_not_finite_never_promotes(against: object) -> None:
+    broken = measured(fid=[math.nan] * 5)
+    assert refused(decide(broken, against, PromotionConfig(max_fid=100))) == ["fid"]  # type: ignore[arg-type]
+
+
+def test_the_gate_does_without_torch() -> None:
+    code = "import sys, wgan.evaluation.gate, wgan.evaluation.summary; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
