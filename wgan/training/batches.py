@@ -77,7 +77,7 @@ class RealImages:
         self._resident = _moved(images, device) if device.type == "cuda" and _fits(images, device) else None
 
     def batch(self, step: int) -> Tensor:
-        """The batch of critic step `step`: float32 (batch size, C, H, W)."""
+        """The batch of critic step `step`: float32 (batch size, C, H, W), channels last in memory."""
         indices = self.order.indices(step)
         if self._resident is not None:
             pixels = self._resident[torch.from_numpy(indices).pin_memory().to(self.device, non_blocking=True)]
@@ -86,7 +86,8 @@ class RealImages:
             if self.device.type == "cuda":
                 pixels = pixels.pin_memory().to(self.device, non_blocking=True)
         # The inverse of wgan.pixels.to_bytes.
-        return pixels.to(self.device, torch.float32).div_(127.5).sub_(1.0)
+        batch = pixels.to(self.device, torch.float32, memory_format=torch.channels_last)
+        return batch.div_(127.5).sub_(1.0)
 
 
 def _fits(images: ImageSource, device: torch.device) -> bool:

@@ -34,9 +34,13 @@ class Generator(nn.Module):
         super().__init__()
         self.channels, self.image_size, self.width, self.latent_dim = channels, image_size, width, latent_dim
         widths = [width * 2**power for power in range(_doublings(image_size), 0, -1)]
-        layers: list[nn.Module] = [Unfold(latent_dim, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU()]
+        layers: list[nn.Module] = [Unfold(latent_dim, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
         for wide, narrow in pairwise(widths):
-            layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU()]
+            layers += [
+                nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(narrow),
+                nn.ReLU(inplace=True),
+            ]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
@@ -56,9 +60,13 @@ class Critic(nn.Module):
     def __init__(self, channels: int, image_size: int, width: int) -> None:
         super().__init__()
         widths = [width * 2**power for power in range(_doublings(image_size))]
-        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for narrow, wide in pairwise(widths):
-            layers += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), InstanceNorm(wide), nn.LeakyReLU(0.2)]
+            layers += [
+                nn.Conv2d(narrow, wide, 4, 2, 1, bias=False),
+                InstanceNorm(wide),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
         self.layers = nn.Sequential(*layers, Fold(widths[-1]))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -74,7 +82,8 @@ class Unfold(nn.ConvTranspose2d):
         super().__init__(latent_dim, width, SMALLEST, bias=False)
 
     def forward(self, noise: Tensor, output_size: list[int] | None = None) -> Tensor:
-        return (noise @ self.weight.flatten(1)).view(-1, self.out_channels, SMALLEST, SMALLEST)
+        pixels = noise @ _channels_last_rows(self.weight)
+        return pixels.view(-1, SMALLEST, SMALLEST, self.out_channels).permute(0, 3, 1, 2)
 
 
 class Fold(nn.Conv2d):
@@ -84,7 +93,7 @@ class Fold(nn.Conv2d):
         super().__init__(width, 1, SMALLEST)
 
     def forward(self, input: Tensor) -> Tensor:
-        return nn.functional.linear(input.flatten(1), self.weight.flatten(1), self.bias).flatten()
+        return nn.functional.linear(_channels_last_rows(input), _channels_last_rows(self.weight), self.bias).flatten()
 
 
 class InstanceNorm(nn.GroupNorm):
@@ -105,6 +114,11 @@ def initialise(network: nn.Module, stream: torch.Generator) -> None:
             for name, parameter in module.named_parameters(recurse=False):
                 if name == "bias":
                     parameter.zero_()
+
+
+def _channels_last_rows(tensor: Tensor) -> Tensor:
+    """(N, C, H, W) to (N, H·W·C): no copy of a tensor that lies in memory like that, as all do in training."""
+    return tensor.permute(0, 2, 3, 1).flatten(1)
 
 
 def _doublings(image_size: int) -> int:
