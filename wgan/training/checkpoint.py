@@ -108,7 +108,12 @@ def load_history(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def prune_checkpoints(folder: Path, keep: int, generator_steps: int) -> None:
-    """Delete all but the `keep` newest checkpoints up to this step; later ones are of another attempt, left alone."""
+    """Delete all but the `keep` newest checkpoints up to this step, and what a killed attempt left half written.
+
+    Checkpoints of later steps are of another attempt and are left alone.
+    """
+    for partial in folder.glob("step-*.partial"):
+        partial.unlink(missing_ok=True)
     newest = checkpoint_path(folder, generator_steps).name
     ours = sorted(path for path in folder.glob("step-*.pt") if path.name <= newest)
     for path in ours[:-keep]:

@@ -121,6 +121,12 @@ def test_a_disk_that_refuses_is_reported_and_nothing_is_left_behind(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000000.pt"]
 
 
+def test_pruning_clears_what_a_killed_attempt_left_half_written(tmp_path: Path) -> None:
+    (tmp_path / "step-00000003.partial").touch()
+    prune_checkpoints(tmp_path, keep=2, generator_steps=10)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_pruning_keeps_the_newest_and_leaves_other_files_and_later_steps_alone(tmp_path: Path) -> None:
     for step in (1, 2, 3, 10, 200):
         checkpoint_path(tmp_path, step).touch()
