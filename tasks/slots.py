@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
 
+from wgan import progress
+
 GPU = "gpu"
-LEASE_SECONDS = 300
+WAITING = "waiting for a GPU slot"
+SILENT_SECONDS = 3.0
+"""Waiting that is not worth a word."""
+LEASE_SECONDS = 60
+"""The shortest that Prefect allows: how long a slot stays taken after its owner died."""
 
 
 def ensure_gpu_slots(count: int = 1) -> None:
@@ -24,10 +30,26 @@ def ensure_gpu_slots(count: int = 1) -> None:
 
 @contextmanager
 def gpu_slot() -> Iterator[None]:
-    """Occupy one of the `gpu` slots; waits for a free one."""
-    # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
-    with concurrency(GPU, occupy=1, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False):
+    """Occupy one of the `gpu` slots; waits for a free one, and says so."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(_gpu(SILENT_SECONDS))
+        except TimeoutError:
+            progress.report(WAITING, 0, None, "another training has it, or had it a minute ago")
+            held.enter_context(_gpu(None))
+            progress.report(WAITING, 1, 1)
         yield
+
+
+def _gpu(timeout: float | None) -> AbstractContextManager[None]:
+    # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
+    return concurrency(
+        GPU,
+        timeout_seconds=timeout,
+        lease_duration=LEASE_SECONDS,
+        strict=True,
+        raise_on_lease_renewal_failure=False,
+    )
 
 
 @contextmanager
