@@ -18,6 +18,7 @@ QUICK = (
     "training.batch_size=16",
     "evaluation.sample_count=128",
     "evaluation.seeds=2",
+    "evaluation.extractor=pixels",
     "networks.width=4",
     "networks.latent_dim=8",
 )

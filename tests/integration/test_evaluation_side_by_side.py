@@ -79,7 +79,7 @@ def test_real_images_are_near_the_floor_and_noise_is_near_the_ceiling(digits: Pr
 def test_a_third_of_the_modes_removed_is_refused_by_name_though_the_distance_improves(
     digits: PreparedImages, measure: Measure
 ) -> None:
-    challenger, champion = measure(redrawn(digits, classes=7), redrawn(digits, noise=70))
+    challenger, champion = measure(redrawn(digits, classes=7), redrawn(digits, noise=55))
     assert champion is not None
     decision = decide(challenger, champion, RULES)
     rules = {rule.name: rule for rule in decision.rules}

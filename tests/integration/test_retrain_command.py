@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def first(stack: Settings) -> Any:
-    return json_of(stack, "retrain", *quick("first"))
+    return json_of(stack, "retrain", *quick("first", "evaluation.extractor=auto"))
 
 
 def test_the_outcome_walks_back_to_run_checkpoint_and_data(first: Any, stack: Settings, storage: Storage) -> None:
@@ -74,7 +74,7 @@ def test_nothing_that_lasts_is_a_pickle(first: Any, stack: Settings, storage: St
 
 
 def test_a_second_run_reuses_the_data_and_meets_the_champion(first: Any, stack: Settings) -> None:
-    second = json_of(stack, "retrain", *quick("first", "training.seed=1"))
+    second = json_of(stack, "retrain", *quick("first", "training.seed=1", "evaluation.extractor=auto"))
     assert (
         second["version"]["evaluation"]["training"]["dataset"] == first["version"]["evaluation"]["training"]["dataset"]
     )

@@ -43,7 +43,9 @@ def assignments(*more: str) -> list[str]:
 
 @pytest.mark.shared_data
 def test_the_mnist_preset_runs_through_on_the_real_files(stack: Settings, mirror: str) -> None:
-    outcome = json_of(stack, "retrain", "--preset", "mnist", *assignments(), WGAN_MIRROR_URL=mirror)
+    outcome = json_of(
+        stack, "retrain", "--preset", "mnist", *assignments("evaluation.extractor=auto"), WGAN_MIRROR_URL=mirror
+    )
     dataset = outcome["version"]["evaluation"]["training"]["dataset"]
     assert (dataset["count"], dataset["bad_count"], len(dataset["classes"])) == (60_000, 0, 10)
     assert outcome["version"]["model_name"] == "generator-mnist"
