@@ -2,7 +2,10 @@
 
 Inception features are made for photographs and need a download; a classifier of the very data separates what matters
 in it, and names the mode of each generated image. It is part of the protocol, so it is trained once per data set,
-the same way every time: float32, all random streams seeded, held-out accuracy recorded.
+the same way every time: float32, all random streams seeded, held-out accuracy recorded. It sees each image shifted at
+random: without, it learns small data sets by heart, their features contract to a point per class, and no generated
+image is near enough to a real one to count (coverage of a digits generator 0.05; with shifts 0.13, and 1 percent
+more of the held-out digits right).
 
 Images larger than 32×32 are averaged down to it. `stacked-mnist` is judged channel by channel with one classifier of
 ten digits (Metz et al. 2017), whose three answers name one of a thousand modes.
@@ -12,7 +15,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -45,6 +49,8 @@ class ClassifierDefinition:
     batch_size: int = 128
     lr: float = 4e-3
     weight_decay: float = 1e-2
+    most_shift: int = 3
+    """Pixels, of 32, up, down, left or right."""
     held_out_share: float = 1 / 6
     held_out_most: int = 10_000
     seed: int = 0
@@ -56,7 +62,7 @@ class ClassifierDefinition:
 
 
 class Classifier(nn.Module):
-    """Images (B, C, H, W) in [-1, 1] → penultimate activations (B, features); `head` turns those into logits."""
+    """Images (B, C, 32, 32) in [-1, 1] → penultimate activations (B, features); `head` turns those into logits."""
 
     def __init__(self, definition: ClassifierDefinition) -> None:
         super().__init__()
@@ -80,8 +86,6 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Penultimate activations (B, features), float32, at least 0."""
-        if images.shape[-1] != INPUT_SIZE:
-            images = functional.adaptive_avg_pool2d(images, INPUT_SIZE)
         activations: Tensor = self.body(images)
         return activations
 
@@ -112,8 +116,10 @@ def channel_labels(labels: NDArray[np.int64], channels: int) -> NDArray[np.int64
 
 
 def to_input(images: NDArray[np.uint8], definition: ClassifierDefinition, device: str) -> Tensor:
-    """uint8 (B, C, H, W) → float32 in [-1, 1]; (B·C, 1, H, W) where each channel is an input of its own."""
+    """uint8 (B, C, H, W) → float32 (B, C, 32, 32) in [-1, 1]; (B·C, 1, 32, 32) where each channel is an input."""
     tensor = torch.from_numpy(images).to(device, torch.float32).div_(127.5).sub_(1.0)
+    if images.shape[-1] != INPUT_SIZE:
+        tensor = functional.adaptive_avg_pool2d(tensor, INPUT_SIZE)
     return tensor.flatten(0, 1).unsqueeze(1) if definition.channelwise else tensor
 
 
@@ -123,7 +129,18 @@ def train_classifier(
     device: str,
     advance: Callable[[int, int], None] = lambda step, steps: None,
 ) -> TrainedClassifier:
-    """Train on most of the images and measure on the rest. Deterministic on the CPU; `advance(step, steps)` is told."""
+    """Train on most of the images and measure on the rest; `advance(step, steps)` is told after every step.
+
+    On the CPU it runs on one thread, which is fast enough for a network this small, so that the weights do not depend
+    on the number of cores, and busy cores do not hold it up.
+    """
+    with _one_thread():
+        return _train(images, definition, device, advance)
+
+
+def _train(
+    images: RealImages, definition: ClassifierDefinition, device: str, advance: Callable[[int, int], None]
+) -> TrainedClassifier:
     network = _initial_network(definition).to(device)
     train, held_out = _split(images.count, definition)
     steps = max(definition.least_steps, min(definition.images_seen, 4 * len(train)) // definition.batch_size)
@@ -133,7 +150,8 @@ def train_classifier(
     network.train()
     for step in range(steps):
         batch = draw.choice(train, size=definition.batch_size)
-        logits = network.head(network(to_input(images.gather(batch), definition, device)))
+        inputs = shifted(to_input(images.gather(batch), definition, device), definition.most_shift, draw)
+        logits = network.head(network(inputs))
         loss = functional.cross_entropy(logits, _targets(images, batch, definition).to(device))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -165,6 +183,27 @@ def activations_and_classes(network: Classifier, inputs: Tensor) -> tuple[NDArra
     """Activations (B, features) and the likeliest class (B,) of prepared inputs."""
     activations = network(inputs)
     return activations.cpu().numpy(), network.head(activations).argmax(dim=1).cpu().numpy()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def shifted(inputs: Tensor, most: int, draw: np.random.Generator) -> Tensor:
+    """Every image (B, C, H, W) moved by its own random whole number of pixels, the border repeated."""
+    padded = functional.pad(inputs, (most,) * 4, mode="replicate")
+    offsets = torch.from_numpy(draw.integers(0, 2 * most + 1, size=(2, len(inputs), 1, 1))).to(inputs.device)
+    rows = offsets[0] + torch.arange(inputs.shape[2], device=inputs.device)[:, None]
+    columns = offsets[1] + torch.arange(inputs.shape[3], device=inputs.device)[None, :]
+    images = torch.arange(len(inputs), device=inputs.device)[:, None, None]
+    # Indexing by (image, row, column) puts the channels last.
+    return padded.permute(0, 2, 3, 1)[images, rows, columns].permute(0, 3, 1, 2).contiguous()
 
 
 def _initial_network(definition: ClassifierDefinition) -> Classifier:

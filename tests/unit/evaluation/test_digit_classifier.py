@@ -12,15 +12,18 @@ from safetensors.torch import load, save
 
 from tests.unit.evaluation.example_images import ImagesInMemory, digits, stacked
 from wgan.evaluation.classifier import (
-    Classifier,
     TrainedClassifier,
     channel_labels,
     define_classifier,
+    shifted,
+    to_input,
     train_classifier,
 )
 from wgan.evaluation.classifier_cache import DamagedClassifier, pack_classifier, unpack_classifier, weights_digest
 from wgan.evaluation.extractors import ClassifierExtractor
 from wgan.evaluation.features import extract
+
+SHORT = dataclasses.replace(define_classifier(digits()), least_steps=3, images_seen=0)
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +40,20 @@ def test_it_names_at_least_97_percent_of_the_digits_it_was_not_trained_on(traine
 
 
 def test_training_twice_gives_the_same_weights_to_the_bit() -> None:
-    short = dataclasses.replace(define_classifier(digits()), least_steps=5, images_seen=0)
     torch.manual_seed(1)
-    first = train_classifier(digits(), short, "cpu")
+    first = train_classifier(digits(), SHORT, "cpu")
     torch.manual_seed(2)
-    second = train_classifier(digits(), short, "cpu")
+    second = train_classifier(digits(), SHORT, "cpu")
     assert weights_digest(first.network.state_dict(), first.scale) == weights_digest(
         second.network.state_dict(), second.scale
     )
 
 
 def test_training_leaves_torchs_random_stream_as_it_was() -> None:
-    short = dataclasses.replace(define_classifier(digits()), least_steps=1, images_seen=0)
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    train_classifier(digits(), short, "cpu")
+    train_classifier(digits(), SHORT, "cpu")
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -70,10 +71,31 @@ def test_real_images_have_a_total_variance_of_one_hundred(trained: TrainedClassi
 
 
 def test_larger_images_are_averaged_down_to_the_input_size() -> None:
-    network = Classifier(define_classifier(digits())).eval()
-    small = torch.rand(2, 1, 32, 32)
-    enlarged = small.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-    torch.testing.assert_close(network(enlarged), network(small))
+    definition, small = define_classifier(digits()), digits().pixels[:5]
+    enlarged = small.repeat(2, axis=2).repeat(2, axis=3)
+    torch.testing.assert_close(to_input(enlarged, definition, "cpu"), to_input(small, definition, "cpu"))
+
+
+def test_training_leaves_the_number_of_threads_as_it_was() -> None:
+    threads = torch.get_num_threads()
+    train_classifier(digits(), SHORT, "cpu")
+    assert torch.get_num_threads() == threads
+
+
+def test_every_image_is_shifted_by_its_own_few_pixels_with_the_border_repeated() -> None:
+    images = torch.rand(50, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(images, (2, 2, 2, 2), mode="replicate")
+    moves = set()
+    for image, original in zip(shifted(images, 2, np.random.default_rng(0)), padded, strict=True):
+        fits = [
+            (down, right)
+            for down in range(5)
+            for right in range(5)
+            if torch.equal(image, original[:, down : down + 8, right : right + 8])
+        ]
+        assert len(fits) == 1
+        moves.add(fits[0])
+    assert len(moves) > 10
 
 
 def test_labels_need_not_be_consecutive() -> None:
