@@ -95,7 +95,10 @@ class NetworksConfig(ConfigModel):
     """Generator and critic (DESIGN: DCGAN without the sigmoid)."""
 
     width: int = Field(
-        64, ge=4, le=512, description="Channels d of the critic's first layer; the generator's last hidden layer has 2d."
+        64,
+        ge=4,
+        le=512,
+        description="Channels d of the critic's first layer; the generator's last hidden layer has 2d.",
     )
     latent_dim: int = Field(100, ge=1, le=4096, description="Dimension z of the noise.")
 
