@@ -37,6 +37,10 @@ WALK: dict[str, int | tuple[int, ...]] = {
 }
 """Command → exit code, or codes; retrainings are shortened, and the folder is one of this test."""
 
+MLFLOW_SERVE = (
+    "MLFLOW_TRACKING_URI=http://127.0.0.1:5000 mlflow models serve "
+    "-m models:/generator-digits@champion --env-manager local --port 5001"
+)
 ELSEWHERE = {
     "make run": ".ci/run",
     "make test": ".ci/run",
@@ -44,8 +48,7 @@ ELSEWHERE = {
     "wgan down": "tests/integration/test_stack_up_and_down.py",
     "wgan up": "tests/integration/test_stack_up_and_down.py",
     "wgan retrain --preset mnist": "tests/integration/test_retrain_real_data.py",
-    "MLFLOW_TRACKING_URI=http://127.0.0.1:5000 mlflow models serve "
-    "-m models:/generator-digits@champion --env-manager local --port 5001": "tests/integration/test_registry_versions.py",
+    MLFLOW_SERVE: "tests/integration/test_registry_versions.py",
 }
 """Command → what runs it, under other names and ports."""
 
