@@ -152,7 +152,7 @@ def test_the_digest_changes_with_any_field_and_only_then() -> None:
 
 def test_flat_parameters_name_every_field_with_its_section() -> None:
     flat = flat_parameters(load_config("digits"))
-    assert flat["training.lr"] == "5e-05"
+    assert flat["training.lr"] == "0.0002"
     assert flat["data.location"] == ""
     sections = RetrainConfig.model_fields
     expected = sum(len(load_config("digits").model_dump()[name]) for name in sections)
