@@ -7,13 +7,20 @@ from prefect import flow
 from tasks.data import prepare_data
 from tasks.evaluation import decide_promotion, evaluate_generator
 from tasks.registry import promote_generator, register_generator
-from tasks.report import publish_report
+from tasks.report import end_run_as_failed, end_run_as_killed, publish_report
 from tasks.training import train_generator
 from wgan.config import RetrainConfig
 from wgan.records import RetrainOutcome
 
 
-@flow(name="retrain", flow_run_name="{config.model_name} seed {config.training.seed}", persist_result=True)
+@flow(
+    name="retrain",
+    flow_run_name="{config.model_name} seed {config.training.seed}",
+    persist_result=True,
+    on_failure=[end_run_as_failed],
+    on_crashed=[end_run_as_killed],
+    on_cancellation=[end_run_as_killed],
+)
 def retrain(config: RetrainConfig, promote: bool = True) -> RetrainOutcome:
     """Prepare the data, train a generator, judge it against the champion, register it and, if better, promote it."""
     dataset = prepare_data(config.data)

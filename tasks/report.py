@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import task
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flows import Flow
 
 from tasks.connections import connect
 from tasks.retrying import RETRIES, RETRY_DELAYS
 from wgan.records import RetrainOutcome
 from wgan.reporting import retrain_markdown
 from wgan.tracked_training import CURVES
-from wgan.tracking.runs import artifact_url, describe_run, end_run, run_url
+from wgan.tracking.runs import artifact_url, describe_run, end_run, end_unfinished_run, run_url
 
 
 @task(name="publish report", retries=RETRIES, retry_delay_seconds=RETRY_DELAYS)
@@ -32,3 +36,15 @@ def publish_report(outcome: RetrainOutcome) -> None:
     create_link_artifact(link=run_url(settings, run_id), key="mlflow-run", link_text="The run in MLflow")
     describe_run(settings, run_id, markdown)
     end_run(settings, run_id, "FINISHED")
+
+
+def end_run_as_failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Hook of a flow that failed: its MLflow run no longer counts as running."""
+    settings, _ = connect()
+    end_unfinished_run(settings, str(flow_run.id), "FAILED")
+
+
+def end_run_as_killed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Hook of a flow that crashed or was cancelled: its MLflow run no longer counts as running."""
+    settings, _ = connect()
+    end_unfinished_run(settings, str(flow_run.id), "KILLED")

@@ -16,6 +16,7 @@ from tests.integration.command_line import OPEN_FLOORS, QUICK, json_of, run_wgan
 from wgan.data.manifest import Manifest
 from wgan.settings import Settings
 from wgan.storage import Storage, split_uri
+from wgan.tracking.client import tracking_client
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -101,3 +102,15 @@ def test_too_many_broken_files_stop_the_run_with_their_names(stack: Settings, im
     assert "broken.png" in errors
     assert "max_bad_fraction" in errors
     assert "Traceback" not in errors
+
+
+def test_a_run_that_fails_after_training_is_failed_in_mlflow_too(stack: Settings, image_folder: Path) -> None:
+    unlabelled = of_folder(image_folder, "data.max_bad_fraction=0.2", "evaluation.extractor=classifier")
+    errors = run_wgan(stack, "retrain", *unlabelled, code=2).stderr.replace("\n", " ")
+    assert "labels" in errors
+    assert "Traceback" not in errors
+    client = tracking_client(stack)
+    experiment = client.get_experiment_by_name(stack.mlflow_experiment)
+    newest = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"], max_results=1)[0]
+    assert newest.data.params["evaluation.extractor"] == "classifier"
+    assert newest.info.status == "FAILED"

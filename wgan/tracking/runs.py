@@ -74,6 +74,17 @@ def end_run(settings: Settings, run_id: str, status: Literal["FINISHED", "FAILED
         client.set_terminated(run_id, status)
 
 
+def end_unfinished_run(settings: Settings, flow_run_id: str, status: Literal["FAILED", "KILLED"]) -> None:
+    """End the MLflow run of a flow run that did not reach its end, if it has one that still counts as running."""
+    with speaking(settings) as client:
+        experiment = client.get_experiment_by_name(settings.mlflow_experiment)
+        if experiment is None:
+            return
+        for run in client.search_runs([experiment.experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'"):
+            if run.info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, status)
+
+
 def log_values(
     settings: Settings, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str] | None = None
 ) -> None:
