@@ -7,7 +7,7 @@ from prefect import flow
 from tasks.data import prepare_data
 from tasks.evaluation import decide_promotion, evaluate_generator
 from tasks.registry import promote_generator, register_generator
-from tasks.report import end_run_as_failed, end_run_as_killed, publish_report
+from tasks.report import announce_run, end_run_as_failed, end_run_as_killed, publish_report
 from tasks.training import train_generator
 from wgan.config import RetrainConfig
 from wgan.records import RetrainOutcome
@@ -17,6 +17,7 @@ from wgan.records import RetrainOutcome
     name="retrain",
     flow_run_name="{config.model_name} seed {config.training.seed}",
     persist_result=True,
+    on_running=[announce_run],
     on_failure=[end_run_as_failed],
     on_crashed=[end_run_as_killed],
     on_cancellation=[end_run_as_killed],

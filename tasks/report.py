@@ -11,6 +11,7 @@ from prefect.flows import Flow
 
 from tasks.connections import connect
 from tasks.retrying import RETRIES, RETRY_DELAYS
+from wgan import progress
 from wgan.records import RetrainOutcome
 from wgan.reporting import retrain_markdown
 from wgan.tracked_training import CURVES
@@ -36,6 +37,11 @@ def publish_report(outcome: RetrainOutcome) -> None:
     create_link_artifact(link=run_url(settings, run_id), key="mlflow-run", link_text="The run in MLflow")
     describe_run(settings, run_id, markdown)
     end_run(settings, run_id, "FINISHED")
+
+
+def announce_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Hook of a flow that starts: tell which run it is, so that it can be resumed whatever happens to this process."""
+    progress.announce("flow run", str(flow_run.id))
 
 
 def end_run_as_failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

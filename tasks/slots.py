@@ -12,7 +12,6 @@ from prefect.exceptions import ObjectNotFound
 from wgan import progress
 
 GPU = "gpu"
-WAITING = "waiting for a GPU slot"
 SILENT_SECONDS = 3.0
 """Waiting that is not worth a word."""
 LEASE_SECONDS = 60
@@ -35,9 +34,10 @@ def gpu_slot() -> Iterator[None]:
         try:
             held.enter_context(_gpu(SILENT_SECONDS))
         except TimeoutError:
-            progress.report(WAITING, 0, None, "another training has it, or had it a minute ago")
+            progress.announce(
+                "training", "waiting for the GPU slot: another training has it, or died in the last minute"
+            )
             held.enter_context(_gpu(None))
-            progress.report(WAITING, 1, 1)
         yield
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """One stage's position. `total` is None where the end is not known; `note` is a short text beside the bar."""
+    """One stage's position. `total` is None where the end is not known, 0 where there is only `note`, a short text."""
 
     stage: str
     done: int
@@ -36,3 +36,8 @@ def report(stage: str, done: int, total: int | None, note: str = "") -> None:
     progress = Progress(stage, done, total, note)
     for listener in list(_listeners):
         listener(progress)
+
+
+def announce(stage: str, note: str) -> None:
+    """Tell every listener something that has no length."""
+    report(stage, 0, 0, note)

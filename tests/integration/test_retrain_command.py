@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -84,7 +85,9 @@ def test_a_second_run_reuses_the_data_and_meets_the_champion(first: Any, stack: 
 
 
 def test_the_summary_names_version_decision_picture_and_pages(stack: Settings) -> None:
-    text = run_wgan(stack, "retrain", *quick("summary")).stdout
+    result = run_wgan(stack, "retrain", *quick("summary"))
+    text = result.stdout
+    assert re.search(r"flow run: [0-9a-f-]{36}", result.stderr)
     for part in ("generator-summary version 1", "promoted", "Wasserstein estimate", ".png", stack.mlflow_tracking_uri):
         assert part in text
 

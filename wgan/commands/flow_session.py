@@ -90,6 +90,9 @@ def _bars(console: Console) -> Iterator[Callable[[Progress], None]]:
         known: dict[str, TaskID] = {}
 
         def show(position: Progress) -> None:
+            if position.total == 0:
+                console.print(f"{position.stage}: {position.note}", highlight=False)
+                return
             if position.stage not in known:
                 known[position.stage] = bars.add_task(position.stage, total=position.total, note="")
             bars.update(known[position.stage], completed=position.done, total=position.total, note=position.note)
@@ -102,6 +105,9 @@ def _lines(console: Console) -> Iterator[Callable[[Progress], None]]:
     last: dict[str, float] = {}
 
     def show(position: Progress) -> None:
+        if position.total == 0:
+            console.print(f"{position.stage}: {position.note}", highlight=False)
+            return
         now = time.monotonic()
         complete = position.total is not None and position.done >= position.total
         if complete or now - last.get(position.stage, 0.0) >= SECONDS_BETWEEN_LINES:
