@@ -35,7 +35,7 @@ def gpu_slot() -> Iterator[None]:
             held.enter_context(_gpu(SILENT_SECONDS))
         except TimeoutError:
             progress.announce(
-                "training", "waiting for the GPU slot: another training has it, or died in the last minute"
+                "training", "waits for the GPU slot; another training has it, or died within a minute"
             )
             held.enter_context(_gpu(None))
         yield
