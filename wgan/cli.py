@@ -61,7 +61,7 @@ def main() -> None:
 def run() -> int:
     """Run the command line on `sys.argv`; returns the exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="wgan")
         sys.stdout.flush()
     except typer.TyperException as error:
         if error.format_message():  # else the help has been shown instead
@@ -94,7 +94,9 @@ def _usage_sentence(error: typer.TyperException) -> str:
 def _complain(sentence: str) -> None:
     if os.environ.get("WGAN_DEBUG") == "1":
         traceback.print_exc()
-    print(sentence[:1].upper() + sentence[1:], file=sys.stderr)
+    first = sentence.split(maxsplit=1)[0] if sentence.strip() else ""
+    # A sentence may begin with a name, as in `training.lr=0 is not allowed`: that is left as it is.
+    print(sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence, file=sys.stderr)
 
 
 if __name__ == "__main__":

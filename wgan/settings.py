@@ -86,6 +86,15 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings
 
 
+def embedded_addresses(settings: Settings) -> dict[str, Any]:
+    """Where `wgan up` puts its servers with these ports, by the names of the settings."""
+    return {
+        "s3_endpoint_url": f"http://127.0.0.1:{settings.s3_port}",
+        "mlflow_tracking_uri": f"http://127.0.0.1:{settings.mlflow_port}",
+        "prefect_api_url": f"http://127.0.0.1:{settings.prefect_port}/api",
+    }
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings from arguments, environment, `.env` and the embedded stack's connection file, in that order.
 
@@ -94,9 +103,7 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         explicit = Settings(**overrides)
         connection = explicit.home / CONNECTION_FILE
-        if not connection.is_file():
-            return explicit
-        stored: dict[str, Any] = json.loads(connection.read_text())
+        stored = json.loads(connection.read_text()) if connection.is_file() else embedded_addresses(explicit)
         given = explicit.model_fields_set
         if "s3_endpoint_url" in given and explicit.s3_endpoint_url != stored.get("s3_endpoint_url"):
             given = given | S3_CREDENTIALS  # the embedded server's are not for another store

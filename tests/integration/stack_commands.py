@@ -35,11 +35,16 @@ def start(settings: Settings, *arguments: str, **more: str) -> subprocess.Popen[
     return subprocess.Popen(command, env=environment(settings, **more), stdout=pipe, stderr=pipe, text=True)
 
 
-def run(settings: Settings, *arguments: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end and check its exit code."""
+def run(
+    settings: Settings, *arguments: str, code: int | tuple[int, ...] = 0, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end and check its exit code, which must be `code` or one of it."""
     process = start(settings, *arguments, **more)
-    out, errors = process.communicate(timeout=300)
-    assert process.returncode == code, f"exit code {process.returncode}, expected {code}\n{out}\n{errors}"
+    out, errors = process.communicate(timeout=600)
+    allowed = code if isinstance(code, tuple) else (code,)
+    assert process.returncode in allowed, f"exit code {process.returncode}, expected {code}\n{out}\n{errors}"
+        f"exit code {process.returncode}, expected {code}\n{out}\n{errors}"
+    )
     return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.command_line import json_of, quick, run_wgan
+from tests.integration.command_line import json_of, quick
+from tests.integration.stack_commands import run as run_wgan
 from wgan.registry import ledger
 from wgan.settings import Settings
 from wgan.storage import Storage

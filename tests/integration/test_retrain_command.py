@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.integration.command_line import json_of, quick, run_wgan, start_wgan
+from tests.integration.command_line import json_of, quick
+from tests.integration.stack_commands import run as run_wgan
+from tests.integration.stack_commands import start as start_wgan
 from wgan.checkpoint_store import latest_checkpoints
 from wgan.settings import Settings
 from wgan.storage import Storage

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.command_line import OPEN_FLOORS, QUICK, json_of, run_wgan
+from tests.integration.command_line import OPEN_FLOORS, QUICK, json_of
+from tests.integration.stack_commands import run as run_wgan
 from wgan.data.manifest import Manifest
 from wgan.settings import Settings
 from wgan.storage import Storage, split_uri

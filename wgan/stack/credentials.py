@@ -12,8 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from wgan.errors import WganError
-from wgan.settings import CONNECTION_FILE, Settings
-from wgan.stack.environment import LOOPBACK
+from wgan.settings import CONNECTION_FILE, Settings, embedded_addresses
 
 CREDENTIALS_FILE = "credentials.json"
 
@@ -65,11 +64,9 @@ def connected(settings: Settings, credentials: Credentials) -> Settings:
 
 def _connection(settings: Settings, credentials: Credentials) -> dict[str, str]:
     return {
-        "s3_endpoint_url": f"http://{LOOPBACK}:{settings.s3_port}",
+        **embedded_addresses(settings),
         "s3_access_key_id": credentials.access_key_id,
         "s3_secret_access_key": credentials.secret_access_key,
-        "mlflow_tracking_uri": f"http://{LOOPBACK}:{settings.mlflow_port}",
-        "prefect_api_url": f"http://{LOOPBACK}:{settings.prefect_port}/api",
     }
 
 
