@@ -43,8 +43,6 @@ def run(
     out, errors = process.communicate(timeout=600)
     allowed = code if isinstance(code, tuple) else (code,)
     assert process.returncode in allowed, f"exit code {process.returncode}, expected {code}\n{out}\n{errors}"
-        f"exit code {process.returncode}, expected {code}\n{out}\n{errors}"
-    )
     return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 
