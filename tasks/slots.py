@@ -34,9 +34,7 @@ def gpu_slot() -> Iterator[None]:
         try:
             held.enter_context(_gpu(SILENT_SECONDS))
         except TimeoutError:
-            progress.announce(
-                "training", "waits for the GPU slot; another training has it, or died within a minute"
-            )
+            progress.announce("training", "waits for the GPU slot; another training has it, or died within a minute")
             held.enter_context(_gpu(None))
         yield
 
