@@ -43,11 +43,9 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "AWS_DEFAULT_REGION": settings.s3_region,
-        # torch's threads wait asleep instead of spinning: with anything else on the cores (the servers, a browser) a
-        # spinning pair made training up to twenty times slower.
-        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
-        "AWS_ENDPOINT_URL_S3": settings.s3_endpoint_url,
-        "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
+        # How long torch's threads (GNU OpenMP) spin before they wait asleep. Left to themselves they spin so long that
+        # with anything else on the cores (the servers, a browser) training was up to twenty times slower.
+        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "10000"),
     }
     if settings.s3_access_key_id and settings.s3_secret_access_key:
         environment["AWS_ACCESS_KEY_ID"] = settings.s3_access_key_id
