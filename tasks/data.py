@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from prefect import task
-
 from tasks.connections import connect
 from tasks.progress import progress_artifact
-from tasks.retrying import RETRIES, RETRY_DELAYS, worth_retrying
+from tasks.retrying import retried_task
 from wgan import progress
 from wgan.config import DataConfig
 from wgan.data.prepare import prepare_dataset
 from wgan.records import DatasetRef
 
 
-@task(
-    name="prepare data",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=worth_retrying,
-)
+@retried_task("prepare data")
 def prepare_data(config: DataConfig) -> DatasetRef:
     """Download, check and prepare the data set, or find it prepared."""
     settings, storage = connect()

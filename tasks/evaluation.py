@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact
-from wgan.evaluation.summary import evaluation_markdown
 
 from tasks.connections import connect
 from tasks.progress import progress_artifact
-from tasks.retrying import RETRIES, RETRY_DELAYS, worth_retrying
+from tasks.retrying import retried_task
 from wgan.config import PromotionConfig, RetrainConfig
+from wgan.evaluation.summary import evaluation_markdown
 from wgan.judging import decide_version, evaluate_training, evaluate_version
 from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, TrainingRef
 
 
-@task(
-    name="evaluate generator",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=worth_retrying,
-)
+@retried_task("evaluate generator")
 def evaluate_generator(config: RetrainConfig, training: TrainingRef) -> EvaluationRef:
     """Measure the trained generator and the model's champion on the same images and seeds."""
     settings, storage = connect()
@@ -27,12 +21,7 @@ def evaluate_generator(config: RetrainConfig, training: TrainingRef) -> Evaluati
         return evaluate_training(config, training, settings, storage)
 
 
-@task(
-    name="evaluate version",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=worth_retrying,
-)
+@retried_task("evaluate version")
 def evaluate_registered(config: RetrainConfig, version: ModelVersionRef) -> ModelVersionRef:
     """Measure a registered version and today's champion on the same images and seeds."""
     settings, storage = connect()
@@ -40,7 +29,7 @@ def evaluate_registered(config: RetrainConfig, version: ModelVersionRef) -> Mode
         return evaluate_version(config, version, settings, storage)
 
 
-@task(name="decide", retries=RETRIES, retry_delay_seconds=RETRY_DELAYS, retry_condition_fn=worth_retrying)
+@retried_task("decide")
 def decide_promotion(rules: PromotionConfig, version: ModelVersionRef) -> GateDecision:
     """Ask the gate; its answer with all its numbers is an artifact."""
     settings, _ = connect()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from prefect import runtime, task
+from prefect import runtime
 
 from tasks.connections import connect
-from tasks.retrying import RETRIES, RETRY_DELAYS, worth_retrying
+from tasks.retrying import retried_task
 from tasks.slots import sole_promotion
 from wgan.config import RetrainConfig
 from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, PromotionRef
@@ -14,38 +14,28 @@ from wgan.registry import promotion
 from wgan.registry.versions import load_configuration, load_version
 
 
-@task(
-    name="register generator",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=worth_retrying,
-)
+@retried_task("register generator")
 def register_generator(config: RetrainConfig, evaluation: EvaluationRef) -> ModelVersionRef:
     """Export the generator, check the export and register it; a repeated call finds the version it made."""
     settings, storage = connect()
     return register_training(config, evaluation, settings, storage)
 
 
-@task(name="find version", retries=RETRIES, retry_delay_seconds=RETRY_DELAYS, retry_condition_fn=worth_retrying)
+@retried_task("find version")
 def find_version(model_name: str, version: int) -> ModelVersionRef:
     """The whole record of a registered version."""
     settings, _ = connect()
     return load_version(model_name, version, settings)
 
 
-@task(name="read configuration", retries=RETRIES, retry_delay_seconds=RETRY_DELAYS, retry_condition_fn=worth_retrying)
+@retried_task("read configuration")
 def read_configuration(version: ModelVersionRef) -> RetrainConfig:
     """The configuration of the run that made the version: its protocol and its gate."""
     settings, _ = connect()
     return load_configuration(version.model_name, version.version, settings)
 
 
-@task(
-    name="promote generator",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=worth_retrying,
-)
+@retried_task("promote generator")
 def promote_generator(
     version: ModelVersionRef,
     decision: GateDecision,
@@ -69,12 +59,7 @@ def promote_generator(
         )
 
 
-@task(
-    name="roll back",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=worth_retrying,
-)
+@retried_task("roll back")
 def roll_back_model(model_name: str, to: int | None, reason: str, actor: str | None = None) -> PromotionRef:
     """Make the previous champion, or the given version, the champion again."""
     settings, storage = connect()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import task
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 
 from tasks.connections import connect
-from tasks.retrying import RETRIES, RETRY_DELAYS
+from tasks.retrying import retried_task
 from wgan import progress
 from wgan.records import RetrainOutcome
 from wgan.reporting import retrain_markdown
@@ -18,7 +17,7 @@ from wgan.tracked_training import CURVES
 from wgan.tracking.runs import artifact_url, describe_run, end_run, end_unfinished_run, run_url
 
 
-@task(name="publish report", retries=RETRIES, retry_delay_seconds=RETRY_DELAYS)
+@retried_task("publish report")
 def publish_report(outcome: RetrainOutcome) -> None:
     """Show the outcome where people look: Prefect's artifacts and MLflow's run page."""
     settings, _ = connect()

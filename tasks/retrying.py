@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
+from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
@@ -12,11 +14,24 @@ from wgan.interruption import Interrupted
 
 FINAL = (UsageError, DataError, CheckpointError, TrainingDiverged, GateRefused, Interrupted)
 
-RETRIES = 3
 RETRY_DELAYS = [2.0, 10.0, 30.0]
 """Seconds before each retry."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Prefect's `retry_condition_fn`: false for failures that would come again."""
     return not isinstance(state.result(raise_on_failure=False), FINAL)
+
+
+def retried_task(name: str, tags: set[str] | None = None) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A Prefect task that is tried again, a few seconds apart, when what failed may work the next time."""
+    return task(
+        name=name,
+        tags=tags,
+        retries=len(RETRY_DELAYS),
+        retry_delay_seconds=RETRY_DELAYS,
+        retry_condition_fn=worth_retrying,
+    )

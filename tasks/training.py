@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from prefect import runtime, task
+from prefect import runtime
 
 from tasks.connections import connect
 from tasks.progress import progress_artifact
-from tasks.retrying import RETRIES, RETRY_DELAYS, worth_retrying
+from tasks.retrying import retried_task
 from tasks.slots import gpu_slot
 from wgan.config import RetrainConfig
 from wgan.records import DatasetRef, TrainingRef
 from wgan.tracked_training import run_training
 
 
-@task(
-    name="train generator",
-    tags={"gpu-task"},
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=worth_retrying,
-)
+@retried_task("train generator", tags={"gpu-task"})
 def train_generator(config: RetrainConfig, dataset: DatasetRef) -> TrainingRef:
     """Train, or go on at this flow run's newest checkpoint."""
     settings, storage = connect()
