@@ -28,6 +28,7 @@ from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
 from wgan.training.loop import TrainingResult, train
 from wgan.training.sampling import generate_images
+from wgan.training.state import new_state
 
 SAMPLES = "samples"
 """Key of the image series of fixed noise."""
@@ -114,6 +115,8 @@ def run_training(
             ) as uploads,
         ):
             observer = PipelineObserver(stream, uploads, config.training.generator_steps, asked_to_stop)
+            if found is None:
+                observer.samples(0, _first_samples(config, settings))
             result = train(
                 config,
                 images,
@@ -139,6 +142,13 @@ def run_training(
         raise
     shutil.rmtree(folder)
     return _reference(config, dataset, storage, flow_run_id, run_id, newest, result)
+
+
+def _first_samples(config: RetrainConfig, settings: Settings) -> NDArray[np.uint8]:
+    """What the untrained generator draws: MLflow's image series opens at step 0."""
+    device = resolve_device(settings.device)
+    generator = new_state(config, device).generator
+    return generate_images(generator, config.training.seed, config.training.sample_count, device)
 
 
 def _log_pictures(
