@@ -90,5 +90,6 @@ def test_prefect_shows_progress_and_the_report(chromium_page: Any, outcome: Any,
         see(page, key)
     page.screenshot(path=picture, full_page=True)
     visible(page, "retrain-report").click()
-    see(page, "Wasserstein estimate")
+    see(page, "Fréchet distance")
+    see(page, "Gate: promote.")
     page.screenshot(path=picture.with_suffix(".report.png"), full_page=True)
