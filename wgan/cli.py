@@ -96,7 +96,8 @@ def _complain(sentence: str) -> None:
         traceback.print_exc()
     first = sentence.split(maxsplit=1)[0] if sentence.strip() else ""
     # A sentence may begin with a name, as in `training.lr=0 is not allowed`: that is left as it is.
-    print(sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence, file=sys.stderr)
+    plain = first.rstrip(".,:;").isalpha()
+    print(sentence[:1].upper() + sentence[1:] if plain else sentence, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -63,3 +63,12 @@ def test_servers_inherit_nothing_that_leads_them_astray(tmp_path: Path, monkeypa
     assert "the-users-own" not in given.values()
     assert (given["LANG"], given["OWN"]) == ("C.UTF-8", "1")
     assert given.items() >= TELEMETRY_OFF.items()
+
+
+def test_torchs_threads_spin_briefly_unless_the_user_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    assert client_environment(Settings(home=tmp_path))["GOMP_SPINCOUNT"] == "10000"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    assert client_environment(Settings(home=tmp_path))["GOMP_SPINCOUNT"] == "7"

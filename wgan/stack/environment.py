@@ -43,6 +43,8 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "AWS_DEFAULT_REGION": settings.s3_region,
+        "AWS_ENDPOINT_URL_S3": settings.s3_endpoint_url,
+        "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
         # How long torch's threads (GNU OpenMP) spin before they wait asleep. Left to themselves they spin so long that
         # with anything else on the cores (the servers, a browser) training was up to twenty times slower.
         "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "10000"),
