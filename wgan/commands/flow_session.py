@@ -59,12 +59,12 @@ def require_servers(settings: Settings) -> None:
     open_storage(settings).ensure_bucket()
 
 
-def run_flow_here(start: Callable[[], Result], settings: Settings, announce: bool = True) -> Result:
+def run_flow_here(start: Callable[[], Result], settings: Settings) -> Result:
     """Run `start`, which calls a flow, with its progress shown on standard error; its exceptions come through."""
     from flows.running import prepare_server
 
     prepare_server(settings)
-    with display(error_console if announce else Console(quiet=True)):
+    with display(error_console):
         return start()
 
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
@@ -102,18 +102,6 @@ def log_file(settings: Settings, run_id: str, path: Path, folder: str | None = N
     """Upload a file as an artifact of the run."""
     with speaking(settings) as client:
         client.log_artifact(run_id, str(path), folder)
-
-
-def log_text(settings: Settings, run_id: str, text: str, artifact_file: str) -> None:
-    """Write a text artifact of the run."""
-    with speaking(settings) as client:
-        client.log_text(run_id, text, artifact_file)
-
-
-def log_table(settings: Settings, run_id: str, columns: Mapping[str, list[Any]], artifact_file: str) -> None:
-    """Write a table artifact of the run, which MLflow's UI shows and compares across runs."""
-    with speaking(settings) as client:
-        client.log_table(run_id, dict(columns), artifact_file)
 
 
 def describe_run(settings: Settings, run_id: str, markdown: str) -> None:
