@@ -28,7 +28,8 @@ class DatasetRef(Record):
     digest: str = Field(description="SHA-256 over the source's digest and everything that shapes the pixels.")
     uri: str = Field(description="s3:// address of manifest.json.")
     manifest_sha256: str = Field(description="SHA-256 of the manifest's bytes.")
-    count: int = Field(ge=1, description="Images.")
+    count: int = Field(ge=1, description="Images to train on.")
+    held_out_count: int = Field(0, ge=0, description="Images beside them that are kept out of training.")
     bad_count: int = Field(ge=0, description="Files left out because they did not decode.")
     image_size: int = Field(description="Pixels.")
     channels: int
@@ -86,6 +87,13 @@ class Measurement(Record):
     metrics: dict[str, Interval]
 
 
+class Bounds(Record):
+    """Between which numbers a generator's lie under one protocol."""
+
+    floor: Measurement | None = Field(description="Real held-out images as if generated; None without enough of them.")
+    ceiling: Measurement = Field(description="The untrained generator of the same architecture.")
+
+
 class EvaluationRef(Record):
     """Challenger and, where there is one, champion, measured side by side."""
 
@@ -93,6 +101,14 @@ class EvaluationRef(Record):
     challenger: Measurement
     champion: Measurement | None = None
     champion_version: int | None = None
+    champion_judged_on: str | None = Field(
+        None, description="Data digest of the champion's measurement before this one; None where there was none."
+    )
+    bounds: Bounds | None = Field(None, description="Floor and ceiling under the same protocol.")
+    grids: dict[str, str] = Field(
+        default_factory=dict,
+        description="challenger, champion: path of the sample grid among the MLflow run's artifacts, same seed.",
+    )
 
 
 class ExportCheck(Record):
@@ -121,6 +137,7 @@ class GateRule(Record):
     name: str
     passed: bool
     reason: str = Field(description="One sentence: metric, both values, interval, rule.")
+    requirement: str = Field("", description="What a metric's rule asks for, for a table; empty for other rules.")
 
 
 class GateDecision(Record):
@@ -129,6 +146,12 @@ class GateDecision(Record):
     promote: bool
     first_model: bool
     rules: tuple[GateRule, ...]
+    challenger: Measurement | None = Field(None, description="What was measured; None in decisions not on numbers.")
+    champion: Measurement | None = Field(None, description="What was measured beside it; None for a first model.")
+    champion_version: int | None = None
+    champion_judged_on: str | None = Field(
+        None, description="Data digest of the champion's measurement before this one; None where there was none."
+    )
 
     @property
     def reason(self) -> str:
