@@ -64,6 +64,13 @@ class DataConfig(ConfigModel):
         0.01, ge=0, le=1, description="Share of files that may fail to decode before the run fails."
     )
     max_images: int | None = Field(None, ge=16, description="Use at most this many images, the first ones.")
+    held_out_fraction: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="Share of the images kept out of training to tell memorisation by; a source's own test split is "
+        "taken instead where it has one. 0: none.",
+    )
     stacked_count: int = Field(
         50_000, ge=16, le=10_000_000, description="stacked-mnist only: how many triples are drawn."
     )

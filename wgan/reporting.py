@@ -14,7 +14,7 @@ def retrain_markdown(outcome: RetrainOutcome) -> str:
     action = promotion.action if promotion else "registered, promotion not asked for"
     estimate = training.wasserstein_estimate
     rows = {
-        "Data": f"{dataset.name}, {dataset.count:,} images {dataset.image_size}×{dataset.image_size}, "
+        "Data": f"{dataset.name}, {dataset.count:,} images and {dataset.held_out_count:,} held out, {dataset.image_size}×{dataset.image_size}, "
         f"digest `{dataset.digest[:12]}`, {dataset.bad_count} left out",
         "Training": f"{training.generator_steps:,} generator steps in {training.seconds:,.0f} s, "
         f"{training.images_per_second:,.0f} images/s, {training.device}, {training.precision}",

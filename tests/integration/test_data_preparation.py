@@ -71,26 +71,75 @@ def test_the_digits_are_shards_labels_and_a_manifest_under_their_digest(settings
     ref = prepare_dataset(DIGITS, settings, storage)
     keys = [entry.key for entry in storage.list("datasets/")]
     assert keys == [
-        f"datasets/digits/{ref.digest}/{name}" for name in ("images-00000.npy", "labels.npy", "manifest.json")
+        f"datasets/digits/{ref.digest}/{name}" for name in ("held-out.npy", "images-00000.npy", "labels.npy", "manifest.json")
     ]
-    assert (ref.count, ref.image_size, ref.channels, ref.bad_count, len(ref.classes)) == (1797, 32, 1, 0, 10)
+    assert ref.count + ref.held_out_count == 1797
+    assert (ref.image_size, ref.channels, ref.bad_count, len(ref.classes)) == (32, 1, 0, 10)
     prepared = open_dataset(ref, settings, storage)
     assert prepared.labels is not None
-    assert np.array_equal(prepared.labels, load_digits().target)
+    assert np.array_equal(prepared.labels, load_digits().target[prepared.rows])
+
+
+def test_a_tenth_of_the_images_is_held_out_and_none_is_on_both_sides(settings: Settings, storage: Storage) -> None:
+    training = open_dataset(prepare_dataset(DIGITS, settings, storage), settings, storage)
+    held_out = training.held_out
+    assert held_out is not None
+    assert (training.count, held_out.count) == (training.ref.count, training.ref.held_out_count)
+    # Binomial: 1,797 images at 0.1 give 180 ± 51 (four standard deviations).
+    assert abs(held_out.count - 179.7) < 51
+    sides = [{image.tobytes() for image in side.gather(np.arange(side.count))} for side in (training, held_out)]
+    assert sides[0].isdisjoint(sides[1])
+    assert held_out.labels is not None
+    assert np.array_equal(np.sort([*training.labels, *held_out.labels]), np.sort(load_digits().target))
+
+
+def test_an_image_stays_on_its_side_when_others_are_added(settings: Settings, storage: Storage, tmp_path: Path) -> None:
+    def sides(count: int) -> tuple[set[int], set[int]]:
+        for number in range(count):
+            Image.new("L", (8, 8), number).save(tmp_path / f"{number * 7919 % 256:03}.png")
+        training = open_dataset(
+            prepare_dataset(of_folder(tmp_path, held_out_fraction=0.3), settings, storage), settings, storage
+        )
+        assert training.held_out
+        values = [set(side.gather(np.arange(side.count))[:, 0, 0, 0].tolist()) for side in (training, training.held_out)]
+        return values[0], values[1]
+
+    before, after = sides(100), sides(200)
+    assert before[0] < after[0]
+    assert before[1] < after[1]
+
+
+def test_nothing_is_held_out_when_that_is_asked_for_or_would_be_too_little(
+    settings: Settings, storage: Storage, pictures: Path
+) -> None:
+    for config in (DIGITS.model_copy(update={"held_out_fraction": 0.0}), of_folder(pictures)):
+        ref = prepare_dataset(config, settings, storage)
+        assert ref.held_out_count == 0
+        assert open_dataset(ref, settings, storage).held_out is None
+
+
+def test_holding_out_so_much_that_too_little_is_left_is_one_sentence(
+    settings: Settings, storage: Storage, tmp_path: Path
+) -> None:
+    for number in range(25):
+        Image.new("L", (8, 8), number).save(tmp_path / f"{number:02}.png")
+    with pytest.raises(DataError, match=r"25 images that decode, of which data\.held_out_fraction=0\.5 leaves \d+; at"):
+        prepare_dataset(of_folder(tmp_path, held_out_fraction=0.5), settings, storage)
 
 
 def test_the_prepared_digits_average_to_the_originals(settings: Settings, storage: Storage) -> None:
     """Bicubic enlargement by 4 keeps the mean of the inner area; 4×4 block means come close to the 8×8 values."""
     prepared = open_dataset(prepare_dataset(DIGITS, settings, storage), settings, storage)
-    blocks = prepared.gather(np.arange(1797)).reshape(1797, 8, 4, 8, 4).mean(axis=(2, 4))
-    assert np.corrcoef(blocks.ravel(), load_digits().images.ravel())[0, 1] > 0.99
+    blocks = prepared.gather(np.arange(prepared.count)).reshape(-1, 8, 4, 8, 4).mean(axis=(2, 4))
+    assert np.corrcoef(blocks.ravel(), load_digits().images[prepared.rows].ravel())[0, 1] > 0.99
 
 
 def test_the_manifest_is_written_last(settings: Settings, storage: Storage) -> None:
     requests = recorded_requests(storage)
     ref = prepare_dataset(DIGITS, settings, storage)
     assert [request for request in requests if request.startswith("PUT")] == [
-        f"PUT datasets/digits/{ref.digest}/{name}" for name in ("images-00000.npy", "labels.npy", "manifest.json")
+        f"PUT datasets/digits/{ref.digest}/{name}"
+        for name in ("images-00000.npy", "labels.npy", "held-out.npy", "manifest.json")
     ]
 
 
@@ -108,7 +157,7 @@ def test_another_machine_reads_each_object_once(settings: Settings, storage: Sto
     requests = recorded_requests(storage)
     opened = open_dataset(ref, elsewhere, storage)
     fetched = [request.rsplit("/", 1)[1] for request in requests if request.startswith("GET")]
-    assert sorted(fetched) == ["images-00000.npy", "labels.npy", "manifest.json"]
+    assert sorted(fetched) == ["held-out.npy", "images-00000.npy", "labels.npy", "manifest.json"]
     everything = np.arange(ref.count)
     assert np.array_equal(opened.gather(everything), open_dataset(ref, settings, storage).gather(everything))
 
@@ -160,6 +209,7 @@ def test_the_digest_changes_with_everything_that_shapes_the_pixels(
         digest(of_folder(pictures, image_size=64), settings),
         digest(of_folder(pictures, channels=3), settings),
         digest(of_folder(pictures, max_images=39), settings),
+        digest(of_folder(pictures, held_out_fraction=0.2), settings),
     ]
     Image.new("L", (20, 30), 200).save(pictures / "even" / "00.png")
     digests.append(digest(of_folder(pictures), settings))
@@ -188,7 +238,8 @@ def test_only_the_first_images_are_used_when_there_is_a_limit(
     ref = prepare_dataset(of_folder(pictures, max_images=17), settings, storage)
     assert ref.count == 17
     assert open_dataset(ref, settings, storage).gather(np.arange(17))[:, 0, 0, 0].tolist() == list(range(0, 34, 2))
-    assert prepare_dataset(DIGITS.model_copy(update={"max_images": 100}), settings, storage).count == 100
+    limited = prepare_dataset(DIGITS.model_copy(update={"max_images": 100}), settings, storage)
+    assert limited.count + limited.held_out_count == 100
 
 
 def test_bad_files_are_left_out_and_listed_with_their_reasons(

@@ -40,9 +40,10 @@ def prepare(
     if as_json:
         print_json(ref.model_dump(mode="json"))
         return
+    kept_out = f" and {ref.held_out_count:,} held out" if ref.held_out_count else ""
     left_out = f", {ref.bad_count:,} files left out (the manifest says why)" if ref.bad_count else ""
     console.print(
-        f"Data set {ref.name}: {ref.count:,} images of {ref.image_size}×{ref.image_size}×{ref.channels}, "
+        f"Data set {ref.name}: {ref.count:,} images{kept_out} of {ref.image_size}×{ref.image_size}×{ref.channels}, "
         f"{len(ref.classes) or 'no'} classes{left_out}."
     )
     console.print(ref.uri, soft_wrap=True, highlight=False)
@@ -70,9 +71,9 @@ def list_prepared(
     if not refs:
         console.print("No data set is prepared yet: `wgan data prepare --preset digits` makes the first.")
         return
-    table = Table("name", "source", "images", "size", "channels", "classes", "left out", "digest")
+    table = Table("name", "source", "images", "held out", "size", "channels", "classes", "left out", "digest")
     for ref in refs:
-        numbers = (ref.count, ref.image_size, ref.channels, len(ref.classes), ref.bad_count)
+        numbers = (ref.count, ref.held_out_count, ref.image_size, ref.channels, len(ref.classes), ref.bad_count)
         table.add_row(ref.name, ref.source, *(f"{number:,}" for number in numbers), ref.digest[:12])
     console.print(table)
 

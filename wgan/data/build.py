@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ from wgan.config import DataConfig
 from wgan.data.cache import cache_folder, cached_path
 from wgan.data.decoded import Decoded
 from wgan.data.decoding import decode_arrays, decode_files
+from wgan.data.held_out import LEAST_HELD_OUT, held_out_positions
 from wgan.data.images import DECODER, FORMAT_VERSION, Shape
 from wgan.data.manifest import (
+    HELD_OUT_NAME,
     LABELS_NAME,
     MANIFEST_NAME,
     BadFile,
     DatasetDamaged,
+    HeldOut,
     Labels,
     Manifest,
     Shard,
@@ -43,6 +47,8 @@ class _Gathered:
     """What the files of a source gave so far, beside the pixels."""
 
     labels: array[int] = field(default_factory=lambda: array("q"))
+    held_out: array[int] = field(default_factory=lambda: array("q"))
+    """Positions among the good ones."""
     bad: list[BadFile] = field(default_factory=list)
 
 
@@ -59,7 +65,7 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
         unpacked.mkdir()
         written.mkdir()
         opened = source.open(unpacked)
-        gathered, shards, labels = _write(opened, config, prefix, written, access)
+        gathered, shards, labels, held_out = _write(opened, config, prefix, written, access)
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             name=config.dataset_name,
@@ -74,6 +80,7 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
             classes=opened.classes,
             shards=shards,
             labels=labels,
+            held_out=held_out,
             bad_files=tuple(gathered.bad),
         )
         for entry in manifest.objects:
@@ -95,31 +102,56 @@ def judge_bad_files(config: DataConfig, bad: Sequence[BadFile], total: int) -> N
 
 def _write(
     opened: ImageFiles | ImageArrays, config: DataConfig, prefix: str, folder: Path, access: Access
-) -> tuple[_Gathered, tuple[Shard, ...], Labels | None]:
+) -> tuple[_Gathered, tuple[Shard, ...], Labels | None, HeldOut | None]:
     shape = Shape(config.image_size, config.channels)
     total = min(opened.count, config.max_images or opened.count)
+    test_split = _test_split(opened, config)
+    test_total = min(test_split.count, config.max_images or test_split.count) if test_split else 0
     if isinstance(opened, ImageArrays):
         decoded = decode_arrays(opened, shape, total)
     else:
         decoded = decode_files(opened, shape, access.settings.prepare_workers, total)
+    if test_split:
+        decoded = chain(decoded, decode_arrays(test_split, shape, test_total))
     gathered = _Gathered()
-    batches = _watched(decoded, gathered, total, access.progress)
+    fraction = 0.0 if test_split else config.held_out_fraction
+    batches = _watched(decoded, gathered, fraction, total + test_total, access.progress)
     shards = _write_shards(batches, shape, folder, prefix, access.storage)
     judge_bad_files(config, gathered.bad, total)
-    if len(gathered.labels) < LEAST_IMAGES:
-        raise DataError(
-            f"data set {config.dataset_name} has {len(gathered.labels)} images that decode; "
-            f"at least {LEAST_IMAGES} are needed."
-        )
-    labels = _write_labels(gathered.labels, folder, prefix, access.storage) if opened.classes else None
-    return gathered, shards, labels
+    if test_split:
+        gathered.held_out.extend(range(total, total + test_total))
+    kept_out = gathered.held_out if len(gathered.held_out) >= LEAST_HELD_OUT else array("q")
+    _check_enough(config, len(gathered.labels), len(kept_out))
+    labels = held_out = None
+    if opened.classes:
+        labels = Labels(**_write_integers(gathered.labels, folder / LABELS_NAME, prefix, access.storage))
+    if kept_out:
+        written = _write_integers(kept_out, folder / HELD_OUT_NAME, prefix, access.storage)
+        held_out = HeldOut(**written, count=len(kept_out))
+    return gathered, shards, labels, held_out
+
+
+def _test_split(opened: ImageFiles | ImageArrays, config: DataConfig) -> ImageArrays | None:
+    if isinstance(opened, ImageArrays) and opened.open_test_split and config.held_out_fraction:
+        return opened.open_test_split()
+    return None
+
+
+def _check_enough(config: DataConfig, count: int, held_out: int) -> None:
+    if count - held_out >= LEAST_IMAGES:
+        return
+    kept = f", of which data.held_out_fraction={config.held_out_fraction} leaves {count - held_out}" if held_out else ""
+    raise DataError(
+        f"data set {config.dataset_name} has {count} images that decode{kept}; at least {LEAST_IMAGES} are needed."
+    )
 
 
 def _watched(
-    decoded: Iterable[Decoded], gathered: _Gathered, total: int, progress: Progress
+    decoded: Iterable[Decoded], gathered: _Gathered, fraction: float, total: int, progress: Progress
 ) -> Iterator[NDArray[np.uint8]]:
-    """The pixels; labels and bad files go to `gathered`."""
+    """The pixels; labels, bad files and the positions of held-out images go to `gathered`."""
     for run in decoded:
+        gathered.held_out.extend(held_out_positions(run.pixels, fraction, start=len(gathered.labels)))
         gathered.labels.extend(run.labels)
         gathered.bad.extend(BadFile(name=name, reason=reason) for name, reason in run.bad)
         progress("decode", len(gathered.labels) + len(gathered.bad), total)
@@ -138,11 +170,11 @@ def _write_shards(
     return tuple(shards)
 
 
-def _write_labels(labels: array[int], folder: Path, prefix: str, storage: Storage) -> Labels:
-    path = folder / LABELS_NAME
-    np.save(path, np.array(labels, dtype=np.int64))
+def _write_integers(values: array[int], path: Path, prefix: str, storage: Storage) -> dict[str, str]:
+    """Write and upload an int64 vector; its key and SHA-256."""
+    np.save(path, np.array(values, dtype=np.int64))
     storage.put_file(prefix + path.name, path)
-    return Labels(key=prefix + path.name, sha256=file_sha256(path))
+    return {"key": prefix + path.name, "sha256": file_sha256(path)}
 
 
 def _publish(manifest: Manifest, prefix: str, storage: Storage) -> DatasetRef:

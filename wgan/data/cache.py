@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from wgan.data.manifest import DatasetDamaged, Labels, Manifest, Shard
+from wgan.data.manifest import DatasetDamaged, Manifest, StoredFile
 from wgan.errors import DataError, ObjectMissing
 from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256
@@ -16,7 +16,7 @@ def cache_folder(settings: Settings, name: str, digest: str) -> Path:
     return settings.cache / "datasets" / name / digest
 
 
-def cached_path(folder: Path, entry: Shard | Labels) -> Path:
+def cached_path(folder: Path, entry: StoredFile) -> Path:
     """Local file of one object."""
     return folder / entry.key.rsplit("/", 1)[-1]
 
@@ -39,7 +39,7 @@ def fill_cache(manifest: Manifest, folder: Path, storage: Storage) -> None:
         raise DataError(f"the cache folder {folder} cannot be used: {error.strerror or error}.") from None
 
 
-def fetch(entry: Shard | Labels, folder: Path, storage: Storage) -> None:
+def fetch(entry: StoredFile, folder: Path, storage: Storage) -> None:
     """Fetch one object into the cache; it gets its name only when its SHA-256 is right. Raises `DatasetDamaged`."""
     path, uri = cached_path(folder, entry), storage.uri(entry.key)
     try:

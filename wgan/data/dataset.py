@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wgan.data.cache import cache_folder, cached_path, fill_cache
+from wgan.data.held_out import training_rows
 from wgan.data.manifest import DatasetDamaged, Manifest, parse_manifest
 from wgan.errors import ObjectMissing
 from wgan.records import DatasetRef
@@ -22,18 +23,22 @@ Value = TypeVar("Value", bound=np.generic)
 
 @dataclass(frozen=True)
 class PreparedImages:
-    """Images of a prepared data set, in its order."""
+    """Images of a prepared data set, in its order: those to train on, or those held out."""
 
     ref: DatasetRef
     shards: tuple[NDArray[np.uint8], ...]
     starts: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    """Where each image is in the shards, one after the other; shape (count,), ascending."""
     labels: NDArray[np.int64] | None
     """Class index of every image, shape (count,), or None where the data has no labels."""
+    held_out: PreparedImages | None
+    """The images kept out of training, for the images to train on; None where there are none."""
 
     @property
     def count(self) -> int:
         """Images."""
-        return self.ref.count
+        return len(self.rows)
 
     @property
     def channels(self) -> int:
@@ -53,15 +58,16 @@ class PreparedImages:
         if indices.size and not (indices.min() >= 0 and indices.max() < self.count):
             raise IndexError(f"image indices must be in [0, {self.count})")
         images = np.empty((len(indices), self.channels, self.image_size, self.image_size), dtype=np.uint8)
-        owners = np.searchsorted(self.starts, indices, side="right") - 1
+        rows = self.rows[indices]
+        owners = np.searchsorted(self.starts, rows, side="right") - 1
         for shard in np.unique(owners):
             chosen = owners == shard
-            images[chosen] = self.shards[shard][indices[chosen] - self.starts[shard]]
+            images[chosen] = self.shards[shard][rows[chosen] - self.starts[shard]]
         return images
 
 
 def open_dataset(ref: DatasetRef, settings: Settings, storage: Storage) -> PreparedImages:
-    """Open a data set; every byte it will give has been checked against the manifest, and that against `ref`.
+    """Open the images to train on; every byte they give has been checked against the manifest, and that against `ref`.
 
     What the local cache lacks, or holds damaged, is fetched from S3. Raises `DatasetDamaged` (a `DataError`) naming
     the object when S3's copy is missing or damaged too.
@@ -75,7 +81,14 @@ def open_dataset(ref: DatasetRef, settings: Settings, storage: Storage) -> Prepa
     labels = None
     if manifest.labels:
         labels = np.array(_map(cached_path(folder, manifest.labels), np.int64, (manifest.count,)))
-    return PreparedImages(ref, shards, starts, labels)
+    kept_out = np.empty(0, dtype=np.int64)
+    if manifest.held_out:
+        kept_out = np.array(_map(cached_path(folder, manifest.held_out), np.int64, (manifest.held_out.count,)))
+
+    def part(rows: NDArray[np.int64], held_out: PreparedImages | None) -> PreparedImages:
+        return PreparedImages(ref, shards, starts, rows, None if labels is None else labels[rows], held_out)
+
+    return part(training_rows(manifest.count, kept_out), part(kept_out, None) if len(kept_out) else None)
 
 
 def read_manifest(ref: DatasetRef, storage: Storage) -> Manifest:

@@ -17,7 +17,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DECODER = f"Pillow {PIL.__version__}"
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 """Pixel formats only: others run interpreters (EPS) or have no mark to be told by (TGA)."""

@@ -1,6 +1,6 @@
 """The manifest: what a prepared data set is made of. It is written last, so a data set exists when its manifest does.
 
-Keys: `<datasets prefix>/<name>/<digest>/` + `manifest.json`, `images-00000.npy` …, `labels.npy`.
+Keys: `<datasets prefix>/<name>/<digest>/` + `manifest.json`, `images-00000.npy` …, `labels.npy`, `held-out.npy`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from wgan.storage import Storage
 
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.npy"
+HELD_OUT_NAME = "held-out.npy"
 
 
 class DatasetDamaged(DataError):
@@ -44,6 +45,17 @@ class Labels(Entry):
     sha256: str
 
 
+class HeldOut(Entry):
+    """One `.npy` file of the positions of the images that are kept out of training, int64, ascending."""
+
+    key: str
+    sha256: str
+    count: int = Field(ge=1, description="Positions.")
+
+
+StoredFile = Shard | Labels | HeldOut
+
+
 class BadFile(Entry):
     """A file that was left out."""
 
@@ -67,6 +79,7 @@ class Manifest(Entry):
     classes: tuple[str, ...] = Field(description="Class names by label; empty where the data has no labels.")
     shards: tuple[Shard, ...]
     labels: Labels | None
+    held_out: HeldOut | None
     bad_files: tuple[BadFile, ...] = Field(description="Files that were left out, with the reason.")
 
     def to_bytes(self) -> bytes:
@@ -74,9 +87,9 @@ class Manifest(Entry):
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True).encode()
 
     @property
-    def objects(self) -> tuple[Shard | Labels, ...]:
-        """Everything the manifest names: the shards, then the labels."""
-        return (*self.shards, *((self.labels,) if self.labels else ()))
+    def objects(self) -> tuple[StoredFile, ...]:
+        """Everything the manifest names: the shards, the labels, the held-out positions."""
+        return (*self.shards, *(entry for entry in (self.labels, self.held_out) if entry))
 
 
 def dataset_prefix(settings: Settings, name: str, digest: str) -> str:
@@ -110,13 +123,15 @@ def find_manifest(storage: Storage, prefix: str) -> tuple[Manifest, DatasetRef] 
 
 def reference(manifest: Manifest, uri: str, content: bytes) -> DatasetRef:
     """The record that travels between tasks, from a manifest, its address and its bytes."""
+    held_out_count = manifest.held_out.count if manifest.held_out else 0
     return DatasetRef(
         name=manifest.name,
         source=manifest.source,
         digest=manifest.digest,
         uri=uri,
         manifest_sha256=hashlib.sha256(content).hexdigest(),
-        count=manifest.count,
+        count=manifest.count - held_out_count,
+        held_out_count=held_out_count,
         bad_count=len(manifest.bad_files),
         image_size=manifest.image_size,
         channels=manifest.channels,

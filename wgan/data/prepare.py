@@ -93,7 +93,14 @@ def dataset_digest(config: DataConfig, source: Source) -> str:
         image_size=config.image_size,
         channels=config.channels,
         max_images=cut,
+        held_out=_held_out_rule(config, source),
     )
+
+
+def _held_out_rule(config: DataConfig, source: Source) -> str | float:
+    if config.held_out_fraction and source.test_split_digest:
+        return source.test_split_digest
+    return config.held_out_fraction
 
 
 def _described(config: DataConfig, digest: str, access: Access) -> tuple[Manifest, DatasetRef] | None:

@@ -51,6 +51,8 @@ class ImageArrays:
     count: int
     classes: tuple[str, ...]
     batches: Iterable[tuple[NDArray[np.uint8], NDArray[np.int64]]]
+    open_test_split: Callable[[], ImageArrays] | None = None
+    """The source's own test split, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,11 @@ class Source:
     location: str | None
     """Without credentials."""
     count: int | None
-    """Images, where that is known before it is opened."""
+    """Images to train on, where that is known before it is opened."""
     open: Callable[[Path], ImageFiles | ImageArrays]
     """Fetch, unpack and list the images; the argument is an empty scratch folder that outlives them."""
+    test_split_digest: str | None = None
+    """SHA-256 (hex) of the source's own test split, where it has one."""
 
 
 @dataclass(frozen=True)

@@ -77,10 +77,11 @@ images = generator.predict({{"latents": latents}})["images"]  # (16, C, H, W), f
 
 def _data(training: TrainingRef) -> str:
     dataset = training.dataset
+    held_out = f" and {dataset.held_out_count:,} held out" if dataset.held_out_count else ""
     left_out = f" ({dataset.bad_count:,} files did not decode and were left out)" if dataset.bad_count else ""
     classes = f", {len(dataset.classes)} classes" if dataset.classes else ", no labels"
     return (
-        f"## Data\n\n`{dataset.name}` from source `{dataset.source}`: {dataset.count:,} images{left_out}, "
+        f"## Data\n\n`{dataset.name}` from source `{dataset.source}`: {dataset.count:,} images{held_out}{left_out}, "
         f"{dataset.channels}×{dataset.image_size}×{dataset.image_size}{classes}. Digest `{dataset.digest}`."
     )
 

@@ -50,7 +50,12 @@ def start_or_resume_run(
 
 
 def _dataset_input(dataset: DatasetRef) -> DatasetInput:
-    profile = {"images": dataset.count, "left_out": dataset.bad_count, "classes": len(dataset.classes)}
+    profile = {
+        "images": dataset.count,
+        "held_out": dataset.held_out_count,
+        "left_out": dataset.bad_count,
+        "classes": len(dataset.classes),
+    }
     shape = [-1, dataset.channels, dataset.image_size, dataset.image_size]
     schema = {
         "mlflow_tensorspec": {

@@ -1,4 +1,4 @@
-"""`cifar10`: the 50,000 training images, 32×32 RGB, from the official binary version.
+"""`cifar10`: 50,000 training and 10,000 test images, 32×32 RGB, from the official binary version.
 
 Not through torchvision: it reads the Python version, which is pickle and can run code.
 """
@@ -6,6 +6,7 @@ Not through torchvision: it reads the Python version, which is pickle and can ru
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,18 @@ def cifar10_source(access: Access) -> Source:
 
     def open_cifar10(scratch: Path) -> ImageArrays:
         extract_archive(fetch_published(archive, access), scratch, access.settings.download_max_bytes, access.progress)
-        files = sorted(scratch.rglob("data_batch_*.bin"))
-        if not files:
-            raise DataError(f"{archive.name} holds no data_batch_*.bin: it is not the binary version of CIFAR-10.")
-        count = sum(file.stat().st_size for file in files) // RECORD_BYTES
-        return ImageArrays(count, CLASSES, _batches(files))
 
-    return Source(content_digest(source="cifar10", checksum=archive.checksum.hex), None, None, open_cifar10)
+        def opened(pattern: str) -> ImageArrays:
+            files = sorted(scratch.rglob(pattern))
+            if not files:
+                raise DataError(f"{archive.name} holds no {pattern}: it is not the binary version of CIFAR-10.")
+            count = sum(file.stat().st_size for file in files) // RECORD_BYTES
+            return ImageArrays(count, CLASSES, _batches(files))
+
+        return replace(opened("data_batch_*.bin"), open_test_split=lambda: opened("test_batch.bin"))
+
+    digest = content_digest(source="cifar10", checksum=archive.checksum.hex)
+    return Source(digest, None, None, open_cifar10, test_split_digest=digest)
 
 
 def _batches(files: list[Path]) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:

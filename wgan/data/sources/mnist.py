@@ -1,4 +1,4 @@
-"""`mnist`, `fashion-mnist`, `kmnist`: the 60,000 training images, 28×28, in idx files.
+"""`mnist`, `fashion-mnist`, `kmnist`: 60,000 training and 10,000 test images, 28×28, in idx files.
 
 Names, checksums, addresses and the reader are torchvision's; its downloader has neither time-outs nor a size cap.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import gzip
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,28 +21,37 @@ from wgan.data.source import Access, ImageArrays, Source, content_digest
 from wgan.data.torchvision_tables import torchvision_datasets
 from wgan.errors import DataError
 
-COUNT = 60_000
+COUNTS = {"train": 60_000, "test": 10_000}
+Split = Literal["train", "test"]
 BATCH = 4096
 
 
 def mnist_source(name: str, access: Access) -> Source:
     """One of the three sets, identified by its published checksums. Raises `DataError` without torchvision."""
-    images_file, labels_file = training_files(name)
 
     def open_mnist(scratch: Path) -> ImageArrays:
-        images, labels = read_training_set(name, access, scratch)
-        return ImageArrays(len(images), class_names(name), batched(images, labels))
+        def opened(split: Split) -> ImageArrays:
+            images, labels = read_split(name, split, access, scratch)
+            return ImageArrays(len(images), class_names(name), batched(images, labels))
 
-    digest = content_digest(source=name, md5=[images_file.checksum.hex, labels_file.checksum.hex])
-    return Source(digest, None, COUNT, open_mnist)
+        return replace(opened("train"), open_test_split=lambda: opened("test"))
+
+    return Source(
+        split_digest(name, "train"), None, COUNTS["train"], open_mnist, test_split_digest=split_digest(name, "test")
+    )
 
 
-def training_files(name: str) -> tuple[PublishedFile, PublishedFile]:
-    """Images and labels of the training set, from torchvision's tables."""
+def split_digest(name: str, split: Split) -> str:
+    """SHA-256 (hex) over the published checksums of a split's two files."""
+    return content_digest(source=name, md5=[file.checksum.hex for file in split_files(name, split)])
+
+
+def split_files(name: str, split: Split) -> tuple[PublishedFile, PublishedFile]:
+    """Images and labels of a split, from torchvision's tables."""
     table = _table(name)
     images, labels = (
         PublishedFile(name, file, tuple(f"{mirror}{file}" for mirror in table.mirrors), Checksum("md5", md5))
-        for file, md5 in table.resources[:2]
+        for file, md5 in (table.resources[:2] if split == "train" else table.resources[2:])
     )
     return images, labels
 
@@ -51,15 +61,16 @@ def class_names(name: str) -> tuple[str, ...]:
     return tuple("0123456789") if name == "mnist" else tuple(_table(name).classes)
 
 
-def read_training_set(name: str, access: Access, scratch: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images (60000, 28, 28), uint8, and labels (60000,), int64, fetched unless they are here. Raises `DataError`."""
-    images_file, labels_file = training_files(name)
+def read_split(name: str, split: Split, access: Access, scratch: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images (N, 28, 28), uint8, and labels (N,), int64, fetched unless they are here. Raises `DataError`."""
+    images_file, labels_file = split_files(name, split)
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
     images = read_image_file(_unpacked(fetch_published(images_file, access), scratch)).numpy()
     labels = read_label_file(_unpacked(fetch_published(labels_file, access), scratch)).numpy()
-    if len(images) != COUNT or len(labels) != COUNT:
-        raise DataError(f"{name} holds {len(images)} images and {len(labels)} labels, not {COUNT} of each.")
+    count = COUNTS[split]
+    if len(images) != count or len(labels) != count:
+        raise DataError(f"{name} ({split}) holds {len(images)} images and {len(labels)} labels, not {count} of each.")
     return images, labels
 
 
