@@ -71,6 +71,8 @@ def test_the_real_files_come_whole_from_a_mirror_that_stalls_truncates_lies_and_
     for file, faults in (
         ("train-images-idx3-ubyte.gz", ("stall", "lie")),
         ("train-labels-idx1-ubyte.gz", ("truncate", 500)),
+        ("t10k-images-idx3-ubyte.gz", ()),
+        ("t10k-labels-idx1-ubyte.gz", ()),
     ):
         mirror.serve(f"{name}/{file}", shared_data / name / file, *faults)
     opened = prepared(DataConfig(source=name), settings, storage)  # type: ignore[arg-type]
@@ -81,7 +83,14 @@ def test_the_real_files_come_whole_from_a_mirror_that_stalls_truncates_lies_and_
     chosen = np.arange(0, 60_000, 997)
     difference = opened.gather(chosen).mean(axis=(1, 2, 3)) - originals[chosen].mean(axis=(1, 2))
     assert np.abs(difference).max() < 1.5  # a resize keeps the mean but for its margins
-    assert len(mirror.requests) == 6
+    assert opened.held_out is not None
+    assert opened.held_out.labels is not None
+    assert np.array_equal(opened.held_out.labels, idx(shared_data / name / "t10k-labels-idx1-ubyte.gz", 8))
+    tests = idx(shared_data / name / "t10k-images-idx3-ubyte.gz", 16).reshape(10_000, 28, 28)
+    chosen = np.arange(0, 10_000, 997)
+    difference = opened.held_out.gather(chosen).mean(axis=(1, 2, 3)) - tests[chosen].mean(axis=(1, 2))
+    assert np.abs(difference).max() < 1.5
+    assert len(mirror.requests) == 8
 
     requests = len(mirror.requests)
     assert prepare_dataset(DataConfig(source=name), settings, storage) == opened.ref  # type: ignore[arg-type]
@@ -92,8 +101,8 @@ def test_the_real_files_come_whole_from_a_mirror_that_stalls_truncates_lies_and_
 def test_another_machine_does_not_download_what_is_prepared(
     mirror: Mirror, settings: Settings, storage: Storage, shared_data: Path, tmp_path: Path
 ) -> None:
-    for file in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"):
-        mirror.serve(f"mnist/{file}", shared_data / "mnist" / file)
+    for file in (shared_data / "mnist").glob("*-ubyte.gz"):
+        mirror.serve(f"mnist/{file.name}", file)
     config = DataConfig(source="mnist", max_images=100)
     ref = prepare_dataset(config, settings, storage)
     mirror.requests.clear()
@@ -106,18 +115,23 @@ def test_another_machine_does_not_download_what_is_prepared(
 def test_stacked_mnist_shows_three_real_digits(
     mirror: Mirror, settings: Settings, storage: Storage, shared_data: Path
 ) -> None:
-    for file in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"):
-        mirror.serve(f"mnist/{file}", shared_data / "mnist" / file)
+    for file in (shared_data / "mnist").glob("*-ubyte.gz"):
+        mirror.serve(f"mnist/{file.name}", file)
     config = DataConfig(source="stacked-mnist", channels=3, stacked_count=300, seed=7)
     stacked = prepared(config, settings, storage)
     digits = prepared(DataConfig(source="mnist"), settings, storage)
     assert stacked.labels is not None
     assert digits.labels is not None
     assert (stacked.count, len(stacked.ref.classes)) == (300, 1000)
-    # Each channel is one of the 60,000 prepared digits, and of the class the label names.
-    everything = {digits.gather(np.array([i])).tobytes(): digits.labels[i] for i in range(digits.count)}
-    for image, label in zip(stacked.gather(np.arange(20)), stacked.labels[:20], strict=True):
-        assert [everything[channel.tobytes()] for channel in image] == [int(digit) for digit in f"{label:03d}"]
+    # Each channel is one of the prepared digits of the same split, and of the class the label names.
+    for triples, singles in ((stacked, digits), (stacked.held_out, digits.held_out)):
+        assert triples is not None
+        assert singles is not None
+        assert triples.labels is not None
+        assert singles.labels is not None
+        everything = {singles.gather(np.array([i])).tobytes(): singles.labels[i] for i in range(singles.count)}
+        for image, label in zip(triples.gather(np.arange(20)), triples.labels[:20], strict=True):
+            assert [everything[channel.tobytes()] for channel in image] == [int(digit) for digit in f"{label:03d}"]
     assert prepare_dataset(config.model_copy(update={"seed": 8}), settings, storage).digest != stacked.ref.digest
 
 
@@ -147,6 +161,9 @@ def test_cifar10_is_read_from_the_binary_version(
     assert opened.labels is not None
     assert np.array_equal(opened.labels, expected[:, 0])
     assert np.array_equal(opened.gather(np.arange(10_000)), expected[:, 1:].reshape(-1, 3, 32, 32))
+    tests = np.frombuffer(records["test_batch.bin"], dtype=np.uint8).reshape(10_000, 3073)
+    assert opened.held_out is not None
+    assert np.array_equal(opened.held_out.gather(np.arange(10_000)), tests[:, 1:].reshape(-1, 3, 32, 32))
 
 
 def test_cifar10_is_pinned_to_the_published_checksum(mirror: Mirror, settings: Settings, storage: Storage) -> None:
@@ -163,9 +180,10 @@ def test_the_emoji_archive_is_prepared_from_its_address(
     mirror.etags["emoji.zip"] = '"1"'
     config = DataConfig(source="archive", location=f"{url}?token=secret", name="emoji", image_size=64, channels=3)
     opened = prepared(config, settings, storage)
-    assert (opened.count, opened.ref.bad_count, opened.ref.classes) == (3767, 0, ())
+    assert opened.count + opened.ref.held_out_count == 3767
+    assert (opened.ref.bad_count, opened.ref.classes) == (0, ())
     with zipfile.ZipFile(shared_data / "images" / "noto-emoji-64.zip") as archive:
-        first = sorted(name for name in archive.namelist() if name.endswith(".png"))[0]
+        first = sorted(name for name in archive.namelist() if name.endswith(".png"))[opened.rows[0]]
         original = np.asarray(Image.open(io.BytesIO(archive.read(first))))
     assert np.array_equal(opened.gather(np.array([0]))[0], original.transpose(2, 0, 1))
 

@@ -34,7 +34,7 @@ def test_the_outcome_walks_back_to_run_checkpoint_and_data(first: Any, stack: Se
     training = first["version"]["evaluation"]["training"]
     assert training["generator_steps"] == 12
     assert len(training["dataset"]["digest"]) == 64
-    assert training["dataset"]["count"] == 1797
+    assert training["dataset"]["count"] + training["dataset"]["held_out_count"] == 1797
     assert storage.exists(training["checkpoint_uri"].removeprefix(f"s3://{stack.bucket}/"))
     run = tracking_client(stack).get_run(training["mlflow_run_id"])
     assert run.info.status == "FINISHED"
