@@ -58,12 +58,49 @@ class Settings(BaseSettings):
     mirror_url: str | None = Field(
         None, description="Base URL of a mirror: files are fetched from <mirror>/<source>/<file name>."
     )
+    inception_weights: Path | None = Field(
+        None,
+        description="The file weights-inception-2015-12-05-6726825d.pth; default: downloaded into the cache on first "
+        "use.",
+    )
     download_max_bytes: int = Field(64 * 2**30, gt=0, description="Largest file a download may have, in bytes.")
     prepare_workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Processes that decode images."
     )
 
-    @field_validator("home", "cache_dir")
+    serve_host: str = Field("127.0.0.1", description="Address that `wgan serve` listens on; 0.0.0.0: every one.")
+    serve_port: int = Field(8080, ge=0, le=65535, description="Port of `wgan serve`; 0: any free one.")
+    serve_poll_seconds: float = Field(2.0, ge=0.05, le=3600, description="Seconds between looks at the registry.")
+    serve_challenger: Literal["off", "header", "split", "shadow"] = Field(
+        "header",
+        description="Serve the challenger for requests that ask for it, for a share of all, or unseen beside the champion.",
+    )
+    serve_challenger_percent: float = Field(
+        10.0, ge=0, le=100, description="Percentage of requests that split or shadow take."
+    )
+    serve_threads: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of one forward pass when serving."
+    )
+    serve_max_count: int = Field(512, ge=1, le=4096, description="Most images in one request.")
+    serve_max_batch: int = Field(16, ge=1, le=256, description="Most images in one forward pass when serving.")
+    serve_batch_seconds: float = Field(
+        0.002, ge=0, le=1, description="Longest wait for others to share a forward pass; only under concurrent load."
+    )
+    serve_queue_images: int = Field(2048, ge=1, description="Images that may wait; more is answered with 429.")
+    serve_request_seconds: float = Field(30.0, gt=0, le=3600, description="Longest a request may take, in seconds.")
+    serve_body_bytes: int = Field(4 * 2**20, ge=1024, description="Largest request body, in bytes.")
+    serve_api_keys: SecretStr | None = Field(
+        None, description="SHA-256 (hex) of the allowed API keys, separated by commas; unset: no key is asked for."
+    )
+    serve_api_keys_file: Path | None = Field(
+        None, description="File of such hashes, one a line, name after it; read again when it changes."
+    )
+    serve_cors_origins: str = Field("", description="Origins whose pages may call, separated by commas; empty: none.")
+    serve_webhook_secret: SecretStr | None = Field(
+        None, description="Secret of MLflow's webhook to /hooks/mlflow; unset: it is off."
+    )
+
+    @field_validator("home", "cache_dir", "inception_weights")
     @classmethod
     def _tilde_is_the_users_home(cls, folder: Path | None) -> Path | None:
         return folder.expanduser() if folder else None

@@ -6,7 +6,7 @@ from wgan.config import RetrainConfig
 from wgan.evaluation.summary import evaluation_markdown
 from wgan.records import EvaluationRef, TrainingRef
 from wgan.registry.lineage import code_version
-from wgan.registry.model_folder import VersionRecord
+from wgan.registry.version_record import VersionRecord
 
 DATA_LICENCES = {
     "digits": "Optical Recognition of Handwritten Digits (UCI, as scikit-learn ships it), CC BY 4.0.",

@@ -41,12 +41,12 @@ class OnnxGenerator:
         return images
 
 
-def open_generator(onnx: Path) -> OnnxGenerator:
-    """Open an exported generator.
+def open_generator(onnx: Path, options: onnxruntime.SessionOptions | None = None) -> OnnxGenerator:
+    """Open an exported generator, in a session with those options.
 
     Raises `WganError` when the file is no ONNX model, or none of `latents` (batch, z) → `images` (batch, C, H, W).
     """
-    session = _open_session(onnx)
+    session = _open_session(onnx, options or onnxruntime.SessionOptions())
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if [entry.name for entry in inputs] != ["latents"] or [entry.name for entry in outputs] != ["images"]:
         raise WganError(f"{onnx} is not a generator: it must map `latents` to `images`.")
@@ -54,9 +54,8 @@ def open_generator(onnx: Path) -> OnnxGenerator:
     return OnnxGenerator(session, inputs[0].shape[1], channels, image_size)
 
 
-def _open_session(onnx: Path) -> onnxruntime.InferenceSession:
+def _open_session(onnx: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session on the CPU. Raises `WganError` when the file does not load."""
-    options = onnxruntime.SessionOptions()
     options.log_severity_level = WARNINGS_AND_WORSE
     try:
         return onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])

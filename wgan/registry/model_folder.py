@@ -15,41 +15,15 @@ from mlflow.types import Schema, TensorSpec
 from wgan.config import RetrainConfig
 from wgan.errors import WganError
 from wgan.latents import draw_latents
-from wgan.records import EvaluationRef, ExportCheck, ModelVersionRef, Record
 from wgan.registry.exported import ExportedGenerator
+from wgan.registry.version_record import ONNX_FILE, RECORD_FILE, VersionRecord
 from wgan.storage import file_sha256
 
-ONNX_FILE = "model.onnx"
-"""Where MLflow's ONNX flavour puts the graph."""
-EXTRA_FOLDER = "extra_files"
-"""Where MLflow puts the files beside it."""
-RECORD_FILE = "record.json"
-"""A `VersionRecord`."""
 RUN_CONFIG_FILE = "retrain.yaml"
 """The whole run's configuration, as `wgan retrain --config` takes it."""
 REQUIREMENTS = ("onnx", "onnxruntime", "numpy")
 PROVIDERS = ["CPUExecutionProvider"]
 """Declared execution providers: MLflow's default asks for CUDA and warns wherever there is none."""
-
-
-class VersionRecord(Record):
-    """What is known of a version before the registry gives it a number; lies in its folder."""
-
-    evaluation: EvaluationRef
-    model_name: str
-    onnx_sha256: str
-    export_check: ExportCheck
-
-    def numbered(self, version: int) -> ModelVersionRef:
-        """The record that travels between tasks."""
-        return ModelVersionRef(
-            evaluation=self.evaluation,
-            model_name=self.model_name,
-            version=version,
-            uri=f"models:/{self.model_name}/{version}",
-            onnx_sha256=self.onnx_sha256,
-            export_check=self.export_check,
-        )
 
 
 def write_model_folder(

@@ -21,14 +21,8 @@ from wgan.registry.client import every, registry, require_version
 from wgan.registry.exported import ExportedGenerator
 from wgan.registry.lineage import version_tags
 from wgan.registry.listing import list_models, list_versions
-from wgan.registry.model_folder import (
-    EXTRA_FOLDER,
-    ONNX_FILE,
-    RECORD_FILE,
-    RUN_CONFIG_FILE,
-    VersionRecord,
-    write_model_folder,
-)
+from wgan.registry.model_folder import RUN_CONFIG_FILE, write_model_folder
+from wgan.registry.version_record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE, VersionRecord
 from wgan.settings import Settings
 from wgan.storage import file_sha256
 

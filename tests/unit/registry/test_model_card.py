@@ -9,7 +9,7 @@ from wgan.config import config_digest, parse_config
 from wgan.records import ExportCheck
 from wgan.registry.card import model_description, version_card
 from wgan.registry.lineage import version_tags
-from wgan.registry.model_folder import VersionRecord
+from wgan.registry.version_record import VersionRecord
 
 CONFIG = example_config()
 EVALUATION = example_evaluation(CONFIG)
