@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
 from tasks.connections import connect
 from tasks.progress import progress_artifact
 from tasks.retrying import retried_task
 from wgan.config import PromotionConfig, RetrainConfig
-from wgan.evaluation.summary import evaluation_markdown
+from wgan.evaluation.metric_table import metric_rows, text_table
+from wgan.evaluation.summary import grids_markdown, judgement_markdown
 from wgan.judging import decide_version, evaluate_training, evaluate_version
 from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, TrainingRef
+from wgan.tracking.runs import artifact_url
 
 
 @retried_task("evaluate generator")
@@ -31,14 +33,20 @@ def evaluate_registered(config: RetrainConfig, version: ModelVersionRef) -> Mode
 
 @retried_task("decide")
 def decide_promotion(rules: PromotionConfig, version: ModelVersionRef) -> GateDecision:
-    """Ask the gate; its answer with all its numbers is an artifact."""
+    """Ask the gate; its answer with all its numbers, and samples of both sides, are artifacts."""
     settings, _ = connect()
     decision = decide_version(rules, version, settings)
     evaluation = version.evaluation
+    run_id = evaluation.training.mlflow_run_id
+    outcome = f"{version.model_name} version {version.version}: {'promote' if decision.promote else 'do not promote'}"
+    pictures = {side: artifact_url(settings, run_id, path) for side, path in evaluation.grids.items()}
     create_markdown_artifact(
-        markdown=evaluation_markdown(evaluation.challenger, evaluation.champion, decision),
+        markdown=f"{judgement_markdown(evaluation, decision)}\n\n{grids_markdown(pictures)}",
         key="gate-decision",
-        description=f"{version.model_name} version {version.version}: "
-        f"{'promote' if decision.promote else 'do not promote'}",
+        description=outcome,
     )
+    rows = metric_rows(evaluation.challenger, evaluation.champion, decision, evaluation.bounds)
+    create_table_artifact(table=text_table(rows), key="gate-metrics", description=outcome)
+    for side, url in pictures.items():
+        create_image_artifact(image_url=url, key=f"samples-{side}", description=f"{outcome}. Samples of the {side}")
     return decision

@@ -10,24 +10,19 @@ from numpy.typing import NDArray
 
 from wgan import progress
 from wgan.config import PromotionConfig, RetrainConfig
+from wgan.data.dataset import PreparedImages
 from wgan.data.prepare import open_or_repair
 from wgan.evaluation.gate import decide
 from wgan.evaluation.measure import GenerateImages, measure_side_by_side
+from wgan.evidence import log_grids, log_numbers
 from wgan.latents import draw_latents
-from wgan.records import (
-    DatasetRef,
-    EvaluationRef,
-    GateDecision,
-    GateRule,
-    Measurement,
-    ModelVersionRef,
-    TrainingRef,
-)
+from wgan.records import EvaluationRef, GateDecision, GateRule, ModelVersionRef, TrainingRef
 from wgan.registry.inference import open_generator
+from wgan.registry.judgement import judged_on
+from wgan.registry.newest_data import newest_data
 from wgan.registry.versions import champion_version, fetch_version
 from wgan.settings import Settings
 from wgan.storage import Storage, split_uri
-from wgan.tracking.runs import log_values
 from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
 from wgan.training.sampling import generate_images
@@ -41,7 +36,8 @@ def evaluate_training(
 ) -> EvaluationRef:
     """Measure a trained generator from its checkpoint, and the registered champion, on the same images and seeds.
 
-    The numbers go to the training's MLflow run.
+    The champion is always measured anew, so it is judged on today's data even where it had been judged on other data.
+    Numbers and sample grids of both sides go to the training's MLflow run.
     """
     with tempfile.TemporaryDirectory(prefix="wgan-evaluation-") as name:
         folder = Path(name)
@@ -53,65 +49,58 @@ def evaluate_training(
         def challenger(seed: int, count: int) -> NDArray[np.uint8]:
             return generate_images(generator, seed, count, device)
 
-        champion = champion_version(config.model_name, settings)
-        measured, opponent = _side_by_side(challenger, config, training.dataset, champion, settings, storage, folder)
-    log_values(
-        settings,
-        training.mlflow_run_id,
-        {f"evaluation_{name}": interval.mean for name, interval in measured.metrics.items()},
-    )
-    return EvaluationRef(training=training, challenger=measured, champion=opponent, champion_version=champion)
+        images = open_or_repair(training.dataset, config.data, settings, storage)
+        return _judge(challenger, config, training, images, settings, storage, folder)
 
 
 def evaluate_version(
     config: RetrainConfig, version: ModelVersionRef, settings: Settings, storage: Storage
 ) -> ModelVersionRef:
-    """Measure a registered version against today's champion; returns the version with the new evaluation in it."""
+    """Measure a registered version against today's champion; returns the version with the new evaluation in it.
+
+    Both meet the model's newest data (`newest_data`), which an old version was not trained on.
+    """
     with tempfile.TemporaryDirectory(prefix="wgan-evaluation-") as name:
         folder = Path(name)
         onnx = fetch_version(version.model_name, version.version, settings, folder / "challenger")
-        champion = champion_version(version.model_name, settings)
-        measured, opponent = _side_by_side(
-            open_generator(onnx).generate,
-            config,
-            version.evaluation.training.dataset,
-            champion,
-            settings,
-            storage,
-            folder,
-        )
-    evaluation = EvaluationRef(
-        training=version.evaluation.training,
-        challenger=measured,
-        champion=opponent,
-        champion_version=champion,
-    )
+        dataset, request = newest_data(version, settings)
+        images = open_or_repair(dataset, request, settings, storage)
+        challenger = open_generator(onnx).generate
+        training = version.evaluation.training
+        evaluation = _judge(challenger, config, training, images, settings, storage, folder)
     return version.model_copy(update={"evaluation": evaluation})
 
 
-def _side_by_side(
+def _judge(
     challenger: GenerateImages,
     config: RetrainConfig,
-    dataset: DatasetRef,
-    champion: int | None,
+    training: TrainingRef,
+    images: PreparedImages,
     settings: Settings,
     storage: Storage,
     folder: Path,
-) -> tuple[Measurement, Measurement | None]:
-    opponent: GenerateImages | None = None
-    if champion is not None:
+) -> EvaluationRef:
+    sides = {"challenger": challenger}
+    judged_before = None
+    if (champion := champion_version(config.model_name, settings)) is not None:
         onnx = fetch_version(config.model_name, champion, settings, folder / "champion")
-        opponent = open_generator(onnx).generate
-    return measure_side_by_side(
-        challenger,
-        opponent,
-        open_or_repair(dataset, config.data, settings, storage),
-        config.evaluation,
-        settings,
-        storage,
-        str(resolve_device(settings.device)),
-        progress.report,
+        sides["champion"] = open_generator(onnx).generate
+        judged_before = judged_on(config.model_name, champion, settings)
+    device = str(resolve_device(settings.device))
+    mine, theirs = measure_side_by_side(
+        challenger, sides.get("champion"), images, config.evaluation, settings, storage, device, progress.report
     )
+    seed = mine.protocol.seeds[0]
+    evaluation = EvaluationRef(
+        training=training,
+        challenger=mine,
+        champion=theirs,
+        champion_version=champion,
+        champion_judged_on=judged_before,
+        grids=log_grids(sides, champion, seed, training.mlflow_run_id, settings, folder),
+    )
+    log_numbers(evaluation, settings)  # last, because a retried task would add its lines again
+    return evaluation
 
 
 def decide_version(rules: PromotionConfig, version: ModelVersionRef, settings: Settings) -> GateDecision:
@@ -119,10 +108,13 @@ def decide_version(rules: PromotionConfig, version: ModelVersionRef, settings: S
     evaluation = version.evaluation
     decision = decide(evaluation.challenger, evaluation.champion, rules)
     further = (_export_rule(version), _engine_rule(version, settings))
-    return GateDecision(
-        promote=decision.promote and all(rule.passed for rule in further),
-        first_model=decision.first_model,
-        rules=(*decision.rules, *further),
+    return decision.model_copy(
+        update={
+            "promote": decision.promote and all(rule.passed for rule in further),
+            "rules": (*decision.rules, *further),
+            "champion_version": evaluation.champion_version,
+            "champion_judged_on": evaluation.champion_judged_on,
+        }
     )
 
 

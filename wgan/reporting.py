@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wgan.evaluation.summary import evaluation_markdown
+from wgan.evaluation.summary import judgement_markdown
 from wgan.records import RetrainOutcome
 
 
@@ -14,8 +14,8 @@ def retrain_markdown(outcome: RetrainOutcome) -> str:
     action = promotion.action if promotion else "registered, promotion not asked for"
     estimate = training.wasserstein_estimate
     rows = {
-        "Data": f"{dataset.name}, {dataset.count:,} images and {dataset.held_out_count:,} held out, {dataset.image_size}×{dataset.image_size}, "
-        f"digest `{dataset.digest[:12]}`, {dataset.bad_count} left out",
+        "Data": f"{dataset.name}, {dataset.count:,} images and {dataset.held_out_count:,} held out, "
+        f"{dataset.image_size}×{dataset.image_size}, digest `{dataset.digest[:12]}`, {dataset.bad_count} left out",
         "Training": f"{training.generator_steps:,} generator steps in {training.seconds:,.0f} s, "
         f"{training.images_per_second:,.0f} images/s, {training.device}, {training.precision}",
         "Wasserstein estimate": "not defined for this objective" if estimate is None else f"{estimate:.4f}",
@@ -31,5 +31,5 @@ def retrain_markdown(outcome: RetrainOutcome) -> str:
         f"# {version.model_name} version {version.version}: {action}\n\n"
         f"{promotion.reason if promotion else ''}\n\n"
         f"| | |\n|---|---|\n{table}\n\n"
-        f"{evaluation_markdown(evaluation.challenger, evaluation.champion, decision)}\n"
+        f"{judgement_markdown(evaluation, decision)}\n"
     )

@@ -34,7 +34,13 @@ def decide(challenger: Measurement, champion: Measurement | None, config: Promot
         rules = (_same_protocol(challenger.protocol, champion.protocol),)
         if rules[0].passed:
             rules += tuple(_comparisons(challenger, champion, config))
-    return GateDecision(promote=all(rule.passed for rule in rules), first_model=champion is None, rules=rules)
+    return GateDecision(
+        promote=all(rule.passed for rule in rules),
+        first_model=champion is None,
+        rules=rules,
+        challenger=challenger,
+        champion=champion,
+    )
 
 
 def _same_protocol(challenger: Protocol, champion: Protocol) -> GateRule:
@@ -58,18 +64,19 @@ def _comparisons(challenger: Measurement, champion: Measurement, config: Promoti
 
 
 def _comparison(name: str, challenger: Measurement, champion: Measurement, margin: float) -> GateRule:
+    better = name == "fid"
+    rule = f"must lie wholly below {-margin or 0:.4g}" if better else f"may not reach below {-margin or 0:.4g}"
     if name not in challenger.metrics or name not in champion.metrics:
-        return GateRule(name=name, passed=False, reason=f"{name}: was not measured on both sides.")
+        reason = f"{name}: was not measured on both sides."
+        return GateRule(name=name, passed=False, reason=reason, requirement=f"difference {rule}")
     mine, theirs = challenger.metrics[name], champion.metrics[name]
     confidence = challenger.protocol.confidence
     difference = paired_interval(mine, theirs, confidence)
-    if name == "fid":
+    if better:
         passed = difference.high < -margin
-        rule = f"must lie wholly below {-margin or 0:.4g}"
         verdict = "it is better" if passed else "it is not shown to be better"
     else:
         passed = difference.low >= -margin
-        rule = f"may not reach below {-margin or 0:.4g}"
         verdict = "it has not fallen" if passed else "it has fallen, or is too noisy to tell"
         if not passed and difference.high < 0:
             verdict = "it has fallen"
@@ -77,7 +84,7 @@ def _comparison(name: str, challenger: Measurement, champion: Measurement, margi
         f"{name}: challenger {mine.mean:.4g} against champion {theirs.mean:.4g}, paired difference "
         f"{_bounds(difference)} at {confidence:.0%} {rule}: {verdict}."
     )
-    return GateRule(name=name, passed=passed, reason=reason)
+    return GateRule(name=name, passed=passed, reason=reason, requirement=f"difference {rule}")
 
 
 def _floors(challenger: Measurement, config: PromotionConfig) -> Iterator[GateRule]:
@@ -99,7 +106,12 @@ def _floor(name: str, interval: Interval, limit: float) -> GateRule:
         passed, side = interval.low >= limit, "at least"
     verdict = "it is" if passed else "it is not"
     reason = f"{name}: first model {_bounds(interval)} must be wholly {side} {limit:.4g}: {verdict}."
-    return GateRule(name=name, passed=passed and math.isfinite(interval.mean), reason=reason)
+    return GateRule(
+        name=name,
+        passed=passed and math.isfinite(interval.mean),
+        reason=reason,
+        requirement=f"must be wholly {side} {limit:.4g}",
+    )
 
 
 def _bounds(interval: Interval) -> str:

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from wgan.evaluation.intervals import paired_interval
-from wgan.records import GateDecision, Interval, Measurement, Protocol
+from collections.abc import Mapping
 
-METRIC_TITLES = {
-    "fid": "Fréchet distance ↓",
-    "precision": "Precision ↑",
-    "recall": "Recall ↑",
-    "density": "Density ↑",
-    "coverage": "Coverage ↑",
-    "modes": "Modes captured ↑",
-    "reverse_kl": "Reverse KL ↓",
-}
+from wgan.evaluation.metric_table import interval_text, metric_rows
+from wgan.records import Bounds, EvaluationRef, GateDecision, Interval, Measurement, Protocol
+
+
+def judgement_markdown(evaluation: EvaluationRef, decision: GateDecision | None = None) -> str:
+    """On which data the sides were judged, then `evaluation_markdown` with floor and ceiling."""
+    table = evaluation_markdown(evaluation.challenger, evaluation.champion, decision, evaluation.bounds)
+    return f"{data_sentence(evaluation)}\n\n{table}"
 
 
 def evaluation_markdown(
-    challenger: Measurement, champion: Measurement | None, decision: GateDecision | None = None
+    challenger: Measurement,
+    champion: Measurement | None,
+    decision: GateDecision | None = None,
+    bounds: Bounds | None = None,
 ) -> str:
-    """Table metric | challenger | champion | paired difference, the protocol, then the decision's rules with ✓ or ✗.
+    """Table of metrics and sides, the protocol, then the decision's rules with ✓ or ✗.
 
-    The difference is left out where the protocols differ: such numbers are never compared.
+    Columns: metric | challenger, with a champion | champion | paired difference, with bounds | floor | ceiling. The
+    difference is left out where the protocols differ: such numbers are never compared.
     """
-    comparable = champion is not None and champion.protocol == challenger.protocol
-    lines = ["| Metric | Challenger |" + (" Champion | Challenger − champion |" if champion else "")]
-    lines.append("|---|---|" + ("---|---|" if champion else ""))
-    for name, interval in challenger.metrics.items():
-        row = f"| {METRIC_TITLES.get(name, name)} | {_bounds(interval)} |"
+    columns = ["Metric", "Challenger"]
+    columns += ["Champion", "Challenger − champion"] if champion else []
+    columns += ["Floor", "Ceiling"] if bounds else []
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    for row in metric_rows(challenger, champion, decision, bounds):
+        cells = [row.title, interval_text(row.challenger)]
         if champion:
-            theirs = champion.metrics.get(name)
-            difference = "not comparable"
-            if comparable and theirs:
-                difference = _bounds(paired_interval(interval, theirs, challenger.protocol.confidence), sign="+")
-            row += f" {_bounds(theirs) if theirs else 'not measured'} | {difference} |"
-        lines.append(row)
-    lines += ["", _protocol_sentence(challenger.protocol)]
+            cells.append(_cell(row.champion, "not measured"))
+            cells.append(interval_text(row.difference, sign="+") if row.difference else "not comparable")
+        if bounds:
+            cells += [_cell(row.floor, "–"), _cell(row.ceiling, "–")]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", protocol_sentence(challenger.protocol)]
+    if bounds:
+        lines += ["", bounds_sentence(bounds)]
     if decision:
         mark = {True: "✓", False: "✗"}
         verdict = "promote" if decision.promote else "do not promote"
@@ -44,7 +48,29 @@ def evaluation_markdown(
     return "\n".join(lines)
 
 
-def _protocol_sentence(protocol: Protocol) -> str:
+def data_sentence(evaluation: EvaluationRef) -> str:
+    """Which data both sides were judged on, and which one the champion had been judged on before."""
+    judged, own = evaluation.challenger.protocol.data_digest, evaluation.training.dataset.digest
+    text = f"Judged on the data set with digest {judged[:12]}"
+    if judged == own:
+        text += ", which the challenger was trained on."
+    else:
+        text += f", the model's newest data; the challenger was trained on {own[:12]}."
+    if evaluation.champion is None:
+        return text
+    champion, before = f"champion, version {evaluation.champion_version},", evaluation.champion_judged_on
+    if before is None:
+        return f"{text} The {champion} had not been judged before."
+    if before == judged:
+        return f"{text} The {champion} had been judged on the same data and was measured again beside the challenger."
+    return (
+        f"{text} The {champion} had been judged on {before[:12]} before; since the data has changed, it was judged "
+        "again on this data."
+    )
+
+
+def protocol_sentence(protocol: Protocol) -> str:
+    """What was measured how: images, seeds, features, and the unit of the Fréchet distance."""
     accuracy = "" if protocol.extractor_accuracy is None else f" (held-out accuracy {protocol.extractor_accuracy:.1%})"
     return (
         f"Mean [{protocol.confidence:.0%} interval] over {len(protocol.seeds)} seeds of {protocol.sample_count:,} "
@@ -55,5 +81,19 @@ def _protocol_sentence(protocol: Protocol) -> str:
     )
 
 
-def _bounds(interval: Interval, sign: str = "") -> str:
-    return f"{interval.mean:{sign}.4g} [{interval.low:{sign}.4g}, {interval.high:{sign}.4g}]"
+def bounds_sentence(bounds: Bounds) -> str:
+    """What floor and ceiling are."""
+    floor = "held-out real images, the best any generator can reach" if bounds.floor else "not measured: too few images"
+    return f"Floor: {floor}. Ceiling: the untrained generator."
+
+
+def grids_markdown(pictures: Mapping[str, str]) -> str:
+    """Side → address of its sample grid, as pictures under headings."""
+    return "\n\n".join(
+        f"### Samples of the {side}\n\n![Samples of the {side}, drawn from the same noise on both sides]({url})"
+        for side, url in pictures.items()
+    )
+
+
+def _cell(interval: Interval | None, otherwise: str) -> str:
+    return interval_text(interval) if interval else otherwise

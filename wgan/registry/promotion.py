@@ -17,6 +17,7 @@ from wgan.registry import ledger
 from wgan.registry.aliases import CHALLENGER, CHAMPION, set_alias
 from wgan.registry.client import registry, require_model, require_version
 from wgan.registry.history import History, announce, move_previous, reconciled_history, tag_outcome
+from wgan.registry.judgement import tag_judgement
 from wgan.settings import Settings
 from wgan.storage import Storage
 
@@ -52,6 +53,7 @@ def promote(
         history = reconciled_history(client, model, settings, storage)
         if (written := history.written_by(flow_run_id, number)) is not None:
             tag_outcome(client, written)
+            tag_judgement(client, written, history.versions)
             return written
         if history.champion == number:
             raise UsageError(f"version {number} of {model} is the champion already; nothing was done.")
@@ -77,6 +79,7 @@ def promote(
             tag_outcome(client, entry)
         else:
             _make_champion(client, history, entry, settings, storage)
+        tag_judgement(client, entry, history.versions)
         return entry
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
 
@@ -107,6 +108,14 @@ def log_file(settings: Settings, run_id: str, path: Path, folder: str | None = N
     """Upload a file as an artifact of the run."""
     with speaking(settings) as client:
         client.log_artifact(run_id, str(path), folder)
+
+
+def log_table(settings: Settings, run_id: str, columns: Mapping[str, Sequence[str | float]], path: str) -> None:
+    """Log columns of equal length as a table, `path` ending in .json; lines are added to a table that is there."""
+    # As objects: pandas 3 would infer a type of its own for text, which MLflow does not expect.
+    table = pd.DataFrame({name: list(values) for name, values in columns.items()}, dtype=object)
+    with speaking(settings) as client:
+        client.log_table(run_id, table, path)
 
 
 def describe_run(settings: Settings, run_id: str, markdown: str) -> None:

@@ -1,0 +1,140 @@
+"""Every metric of an evaluation as one row: both sides, their difference, floor and ceiling, rule and verdict.
+
+The one source of every table that people read: Prefect's artifacts, MLflow's table, the model card, the terminal and
+the comparison report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from wgan.evaluation.intervals import paired_interval
+from wgan.records import Bounds, GateDecision, GateRule, Interval, Measurement
+
+METRIC_TITLES = {
+    "fid": "Fréchet distance ↓",
+    "kernel_distance": "Kernel distance ↓",
+    "precision": "Precision ↑",
+    "recall": "Recall ↑",
+    "density": "Density ↑",
+    "coverage": "Coverage ↑",
+    "sliced_wasserstein": "Sliced Wasserstein distance ↓",
+    "modes": "Modes captured ↑",
+    "reverse_kl": "Reverse KL ↓",
+    "memorisation": "Memorisation",
+}
+NOT_JUDGED = "shown, not judged"
+
+Verdict = Literal["passed", "refused", "not judged"]
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric. `difference` is challenger − champion, paired; None where the sides cannot be compared."""
+
+    name: str
+    title: str
+    challenger: Interval
+    champion: Interval | None
+    difference: Interval | None
+    floor: Interval | None
+    ceiling: Interval | None
+    rule: GateRule | None
+
+    @property
+    def requirement(self) -> str:
+        """What the gate asks of this metric."""
+        return self.rule.requirement if self.rule else NOT_JUDGED
+
+    @property
+    def verdict(self) -> Verdict:
+        """How the gate found it."""
+        if self.rule is None:
+            return "not judged"
+        return "passed" if self.rule.passed else "refused"
+
+
+def metric_rows(
+    challenger: Measurement,
+    champion: Measurement | None,
+    decision: GateDecision | None = None,
+    bounds: Bounds | None = None,
+) -> tuple[MetricRow, ...]:
+    """One row per metric of the challenger, in the order they were measured.
+
+    Numbers of another protocol are never set beside the challenger's: neither a difference from such a champion nor
+    such bounds are shown.
+    """
+    comparable = champion is not None and champion.protocol == challenger.protocol
+    rules = {rule.name: rule for rule in decision.rules} if decision else {}
+    sides = {
+        "champion": champion,
+        "floor": _same_protocol(bounds.floor, challenger) if bounds else None,
+        "ceiling": _same_protocol(bounds.ceiling, challenger) if bounds else None,
+    }
+    rows = []
+    for name, mine in challenger.metrics.items():
+        others = {side: measured.metrics.get(name) if measured else None for side, measured in sides.items()}
+        theirs = others["champion"]
+        difference = paired_interval(mine, theirs, challenger.protocol.confidence) if comparable and theirs else None
+        rows.append(
+            MetricRow(
+                name=name,
+                title=METRIC_TITLES.get(name, name.replace("_", " ").capitalize()),
+                challenger=mine,
+                difference=difference,
+                rule=rules.get(name),
+                **others,
+            )
+        )
+    return tuple(rows)
+
+
+def text_table(rows: tuple[MetricRow, ...]) -> list[dict[str, str]]:
+    """The rows as Prefect's table artifact takes them: one mapping of column to text each.
+
+    Columns that no row has anything for are left out.
+    """
+    table = [
+        {
+            "metric": row.title,
+            "challenger": interval_text(row.challenger),
+            "champion": interval_text(row.champion) if row.champion else "",
+            "challenger − champion": interval_text(row.difference, sign="+") if row.difference else "",
+            "floor": interval_text(row.floor) if row.floor else "",
+            "ceiling": interval_text(row.ceiling) if row.ceiling else "",
+            "rule": row.requirement,
+            "verdict": row.verdict,
+        }
+        for row in rows
+    ]
+    filled = [column for column in (table[0] if table else ()) if any(line[column] for line in table)]
+    return [{column: line[column] for column in filled} for line in table]
+
+
+def number_columns(rows: tuple[MetricRow, ...]) -> dict[str, list[str | float]]:
+    """The rows as columns of numbers, as MLflow's table takes them: one line per metric and side."""
+    lines = [
+        (row.name, side, interval.mean, interval.low, interval.high, ", ".join(f"{v:.6g}" for v in interval.values))
+        for row in rows
+        for side, interval in {
+            "challenger": row.challenger,
+            "champion": row.champion,
+            "challenger − champion": row.difference,
+            "floor": row.floor,
+            "ceiling": row.ceiling,
+        }.items()
+        if interval is not None
+    ]
+    names = ("metric", "side", "mean", "low", "high", "values")
+    return {name: [line[position] for line in lines] for position, name in enumerate(names)}
+
+
+def interval_text(interval: Interval, sign: Literal["", "+"] = "") -> str:
+    """`mean [low, high]`, four significant digits."""
+    return f"{interval.mean:{sign}.4g} [{interval.low:{sign}.4g}, {interval.high:{sign}.4g}]"
+
+
+def _same_protocol(measured: Measurement | None, challenger: Measurement) -> Measurement | None:
+    return measured if measured and measured.protocol == challenger.protocol else None
