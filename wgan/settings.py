@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     serve_poll_seconds: float = Field(2.0, ge=0.05, le=3600, description="Seconds between looks at the registry.")
     serve_challenger: Literal["off", "header", "split", "shadow"] = Field(
         "header",
-        description="Serve the challenger for requests that ask for it, for a share of all, or unseen beside the champion.",
+        description="When the challenger draws: never, when asked, for a share of all, or unseen beside the champion.",
     )
     serve_challenger_percent: float = Field(
         10.0, ge=0, le=100, description="Percentage of requests that split or shadow take."
