@@ -149,12 +149,25 @@ class TrainingConfig(ConfigModel):
 class EvaluationConfig(ConfigModel):
     """The protocol: how many images, through which features, how often."""
 
-    extractor: Literal["auto", "classifier", "pixels"] = Field(
-        "auto", description="auto: classifier where the data has labels, else pixels."
+    extractor: Literal["auto", "classifier", "pixels", "imagenet-lite", "inception"] = Field(
+        "auto",
+        description="Feature space of the metrics; auto: classifier where the data has labels, else pixels.",
     )
     sample_count: int = Field(1024, ge=16, le=100_000, description="N generated against N real images per seed.")
     seeds: int = Field(5, ge=2, le=100, description="Independent repetitions the intervals are made of.")
     neighbours: int = Field(5, ge=1, le=100, description="k of precision, recall, density and coverage.")
+    captured_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="A mode counts as captured from this share of its frequency in the data; 0: when hit once.",
+    )
+    memorisation_images: int = Field(
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="Training images, at most, that memorisation and nearest neighbours are looked for among; 0: none.",
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
     batch_size: int = Field(256, ge=1, le=8192, description="Images per forward pass.")
     seed: int = Field(1_000, ge=0, lt=2**31, description="First of the consecutive seeds.")

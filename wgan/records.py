@@ -74,13 +74,17 @@ class Protocol(Record):
     sample_count: int
     seeds: tuple[int, ...]
     neighbours: int
+    captured_share: float = Field(0.1, description="Share of a mode's frequency from which it counts as captured.")
+    training_images: int = Field(0, description="Training images that memorisation is judged against.")
+    held_out_images: int = Field(0, description="Real images held out of training per seed; 0: no memorisation.")
     confidence: float
 
 
 class Measurement(Record):
     """One generator under one protocol: metric name → interval.
 
-    Names: `fid`, `precision`, `recall`, `density`, `coverage`, and with labels `modes`, `reverse_kl`.
+    Names: `fid`, `kernel_distance`, `precision`, `recall`, `density`, `coverage`, `sliced_wasserstein`; with labels
+    `modes`, `reverse_kl`; where images are held out of training `memorisation`.
     """
 
     protocol: Protocol
@@ -92,6 +96,7 @@ class Bounds(Record):
 
     floor: Measurement | None = Field(description="Real held-out images as if generated; None without enough of them.")
     ceiling: Measurement = Field(description="The untrained generator of the same architecture.")
+    no_floor_reason: str | None = Field(None, description="One sentence where there is no floor; None where there is.")
 
 
 class EvaluationRef(Record):

@@ -56,12 +56,23 @@ def open_extractor(
     storage: Storage,
     device: str,
     advance: Callable[[int, int], None],
+    downloading: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> Extractor:
     """The extractor the configuration names; `auto` chooses the classifier where the labels suffice for one.
 
-    `advance(step, steps)` hears of a classifier's training. Raises `UsageError` when `classifier` is asked for but
-    the data has fewer than two classes.
+    `advance(step, steps)` hears of a classifier's training, `downloading(stage, done, total)` of a download. Raises
+    `UsageError` when `classifier` is asked for but the data has fewer than two classes, `DataError` when the weights
+    of `inception` cannot be had.
     """
+    # The pretrained networks are imported by those that ask for them: they take seconds.
+    if config.extractor == "inception":
+        from wgan.evaluation.inception import open_inception
+
+        return open_inception(settings, storage, device, downloading)
+    if config.extractor == "imagenet-lite":
+        from wgan.evaluation.imagenet_lite import open_imagenet_lite
+
+        return open_imagenet_lite(images, device)
     if not _wants_classifier(images, config):
         return fit_pixel_extractor(images)
     trained = cached_classifier(images, settings, storage, device, advance)

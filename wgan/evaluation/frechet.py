@@ -10,6 +10,7 @@ complex by rounding; torchmetrics also sums x·xᵀ without centring, which canc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,15 +28,33 @@ class Moments:
 
 
 def moments(vectors: NDArray[np.floating]) -> Moments:
-    """Mean and covariance of N ≥ 2 vectors (N, d), in two passes of blocks: memory beyond the input is O(d²)."""
-    count, dimension = vectors.shape
+    """Mean and covariance of N ≥ 2 vectors (N, d); memory beyond the input is O(d²)."""
+    return streamed_moments(vectors[start : start + BLOCK_ROWS] for start in range(0, len(vectors), BLOCK_ROWS))
+
+
+def streamed_moments(batches: Iterable[NDArray[np.floating]]) -> Moments:
+    """Mean and covariance of batches of vectors (B, d), N ≥ 2 in all, in one pass whose memory does not grow with N.
+
+    Each batch is centred on its own mean and merged by the parallel update of Chan, Golub and LeVeque (1983): unlike
+    sums of x·xᵀ it loses no digits to features that lie far from the origin.
+    """
+    count, mean, scatter = 0, np.zeros(0), np.zeros((0, 0))
+    for batch in batches:
+        added = len(batch)
+        if not added:
+            continue
+        batch_mean = batch.mean(axis=0, dtype=np.float64)
+        centred = batch.astype(np.float64) - batch_mean
+        batch_scatter = centred.T @ centred
+        if not count:
+            count, mean, scatter = added, batch_mean, batch_scatter
+            continue
+        shift = batch_mean - mean
+        scatter += batch_scatter + np.outer(shift, shift) * (count * added / (count + added))
+        mean = mean + shift * (added / (count + added))
+        count += added
     if count < 2:
         raise ValueError(f"a covariance needs at least 2 vectors, not {count}")
-    mean = vectors.mean(axis=0, dtype=np.float64)
-    scatter = np.zeros((dimension, dimension))
-    for start in range(0, count, BLOCK_ROWS):
-        centred = vectors[start : start + BLOCK_ROWS].astype(np.float64) - mean
-        scatter += centred.T @ centred
     return Moments(mean, scatter / (count - 1))
 
 

@@ -6,6 +6,8 @@ nor of the noise, and over the seeds the differences are independent draws given
 what a paired t interval asks for. The intervals speak of these two generators on this data set; how another
 training run would have come out, they do not say.
 
+What the real side costs is paid once per data set and protocol: `reference_cache` keeps it in S3.
+
 N is the configured sample count, or all real images if there are fewer; k of the neighbour metrics then at most N − 1.
 Both are recorded as they were used. The same inputs on the same device give the same numbers.
 """
@@ -18,12 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wgan.config import EvaluationConfig
-from wgan.errors import DataError
+from wgan.errors import DataError, UsageError
 from wgan.evaluation.extractors import open_extractor
-from wgan.evaluation.features import Extractor, Features, extract
+from wgan.evaluation.features import Extractor, extract
 from wgan.evaluation.intervals import t_interval
+from wgan.evaluation.memorisation import Neighbours, nearest_neighbours
 from wgan.evaluation.metrics import compute_metrics
-from wgan.evaluation.reference import RealImages, Reference, measure_reference, reference_indices
+from wgan.evaluation.reference import RealImages, Reference, measure_reference, reference_cost
+from wgan.evaluation.reference_cache import load_reference, store_reference
 from wgan.records import Measurement, Protocol
 from wgan.settings import Settings
 from wgan.storage import Storage
@@ -46,29 +50,17 @@ def measure_side_by_side(
 ) -> tuple[Measurement, Measurement | None]:
     """Measure one generator, or two under one protocol, against the data set.
 
-    `storage` caches the classifier. `device` is a torch device for the extractor. Raises `DataError` when the data set
-    has fewer than two images or a generator makes images of another shape, `UsageError` when the configured extractor
-    does not fit the data.
+    `storage` caches the classifier and the real side. `device` is a torch device for the extractor. Raises `DataError`
+    when the data set has fewer than two images or a generator makes images of another shape, `UsageError` when the
+    configured extractor does not fit the data.
     """
-    tell = progress or (lambda stage, done, total: None)
-    if images.count < 2:
-        raise DataError(f"{images.ref.name} has {images.count} image: evaluation needs at least two.")
-    extractor = open_extractor(
-        images, config, settings, storage, device, lambda step, steps: tell("classifier", step, steps)
-    )
-    protocol = _protocol(images, config, extractor)
+    tell = progress or _silent
+    extractor, protocol = open_protocol(images, config, settings, storage, device, tell)
     sides = {"challenger": challenger} | ({"champion": champion} if champion else {})
-
-    done = 0
-    total = len(reference_indices(images.count, protocol.sample_count, protocol.seeds))
-    total += protocol.sample_count * len(protocol.seeds) * len(sides)
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        tell("evaluation", done, total)
-
-    reference = measure_reference(images, extractor, protocol.sample_count, protocol.seeds, config.batch_size, advance)
+    generated_images = protocol.sample_count * len(protocol.seeds) * len(sides)
+    reference, advance = _reference(
+        images, extractor, protocol, config, settings, storage, device, tell, generated_images
+    )
     measured = {}
     for side, generate in sides.items():
         per_seed = []
@@ -76,14 +68,75 @@ def measure_side_by_side(
             generated = generate(seed, protocol.sample_count)
             _check_shape(generated, protocol.sample_count, images, side)
             features = extract(extractor, _batches(generated, config.batch_size), advance)
-            per_seed.append(_compare(reference, seed, features, protocol, extractor, device))
+            per_seed.append(
+                compute_metrics(
+                    reference.at(seed),
+                    features,
+                    generated,
+                    seed,
+                    protocol,
+                    extractor.class_shares,
+                    _exact(device),
+                )
+            )
         measured[side] = _summarise(per_seed, protocol)
     return measured["challenger"], measured.get("champion")
 
 
-def _protocol(images: RealImages, config: EvaluationConfig, extractor: Extractor) -> Protocol:
+def nearest_training_images(
+    generated: NDArray[np.uint8],
+    images: RealImages,
+    count: int,
+    config: EvaluationConfig,
+    settings: Settings,
+    storage: Storage,
+    device: str,
+    progress: ProgressListener | None = None,
+) -> Neighbours:
+    """The `count` nearest training images of each generated one, uint8 (N, C, H, W), in the protocol's features.
+
+    Looked for among the `evaluation.memorisation_images` that memorisation is judged against; `images.gather` of the
+    indices gives the pictures. Raises `UsageError` when fewer than `count` are to be looked at, and what
+    `measure_side_by_side` raises.
+    """
+    tell = progress or _silent
+    extractor, protocol = open_protocol(images, config, settings, storage, device, tell)
+    if protocol.training_images < count:
+        raise UsageError(
+            f"evaluation.memorisation_images={config.memorisation_images} leaves {protocol.training_images} training "
+            f"images to find the {count} nearest among: raise it."
+        )
+    reference, advance = _reference(
+        images, extractor, protocol, config, settings, storage, device, tell, len(generated)
+    )
+    vectors = extract(extractor, _batches(generated, config.batch_size), advance).vectors
+    training = reference.vectors[reference.training_rows]
+    found = nearest_neighbours(vectors, training, count, _exact(device))
+    return Neighbours(reference.indices[reference.training_rows][found.indices], found.distances)
+
+
+def open_protocol(
+    images: RealImages,
+    config: EvaluationConfig,
+    settings: Settings,
+    storage: Storage,
+    device: str,
+    progress: ProgressListener | None = None,
+) -> tuple[Extractor, Protocol]:
+    """The extractor of the configuration and the protocol it makes with these images.
+
+    Raises `DataError` when there are fewer than two, `UsageError` when the extractor does not fit the data.
+    """
+    tell = progress or _silent
+    if images.count < 2:
+        raise DataError(f"{images.ref.name} has {images.count} image: evaluation needs at least two.")
+    extractor = open_extractor(
+        images, config, settings, storage, device, lambda step, steps: tell("classifier", step, steps), tell
+    )
     sample_count = min(config.sample_count, images.count)
-    return Protocol(
+    training_images = min(config.memorisation_images, images.count)
+    held_out = images.held_out.count if images.held_out and training_images else 0
+    return extractor, Protocol(
         extractor=extractor.name,
         extractor_digest=extractor.digest,
         extractor_accuracy=extractor.accuracy,
@@ -91,16 +144,47 @@ def _protocol(images: RealImages, config: EvaluationConfig, extractor: Extractor
         sample_count=sample_count,
         seeds=tuple(range(config.seed, config.seed + config.seeds)),
         neighbours=min(config.neighbours, sample_count - 1),
+        captured_share=config.captured_share,
+        training_images=training_images,
+        held_out_images=min(held_out, sample_count),
         confidence=config.confidence,
     )
 
 
-def _compare(
-    reference: Reference, seed: int, features: Features, protocol: Protocol, extractor: Extractor, device: str
-) -> dict[str, float]:
-    # Distances need float64, which mps lacks.
-    where = "cpu" if device.startswith("mps") else device
-    return compute_metrics(reference.at(seed), features, protocol.neighbours, extractor.class_shares, where)
+def _reference(
+    images: RealImages,
+    extractor: Extractor,
+    protocol: Protocol,
+    config: EvaluationConfig,
+    settings: Settings,
+    storage: Storage,
+    device: str,
+    tell: ProgressListener,
+    further_images: int,
+) -> tuple[Reference, Callable[[int], None]]:
+    """The real side, from S3 or measured and stored there, and a counter for the images that follow."""
+    reference = load_reference(protocol, settings, storage)
+    total = further_images + (0 if reference else reference_cost(images, protocol))
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        tell("evaluation", done, total)
+
+    if reference is None:
+        reference = measure_reference(images, extractor, protocol, config.batch_size, _exact(device), advance)
+        store_reference(reference, protocol, settings, storage)
+    return reference, advance
+
+
+def _exact(device: str) -> str:
+    """Where distances are computed: they need float64, which mps lacks."""
+    return "cpu" if device.startswith("mps") else device
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    pass
 
 
 def _summarise(per_seed: list[dict[str, float]], protocol: Protocol) -> Measurement:

@@ -7,23 +7,49 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
+from wgan.evaluation import sliced
 from wgan.evaluation.features import Features
 from wgan.evaluation.frechet import frechet_distance
+from wgan.evaluation.kernel import kernel_distance
+from wgan.evaluation.memorisation import memorisation, nearest_neighbours
 from wgan.evaluation.modes import modes_captured, reverse_kl
 from wgan.evaluation.prdc import prdc
+from wgan.evaluation.reference import RealSample
+from wgan.evaluation.sliced import sliced_wasserstein, sorted_projections
+from wgan.records import Protocol
 
 
 def compute_metrics(
-    real: Features,
+    real: RealSample,
     generated: Features,
-    neighbours: int,
+    images: NDArray[np.uint8],
+    seed: int,
+    protocol: Protocol,
     class_shares: NDArray[np.float64] | None = None,
     device: str = "cpu",
 ) -> dict[str, float]:
-    """Metric name → value: `fid`, `precision`, `recall`, `density`, `coverage`; with classes `modes`, `reverse_kl`."""
-    values = {"fid": frechet_distance(real.vectors, generated.vectors)}
-    values |= asdict(prdc(real.vectors, generated.vectors, neighbours, device))
+    """Metric name → value, as `wgan.records.Measurement` lists them, for one seed.
+
+    `images` are the generated ones, uint8 (N, C, H, W), and `generated` their features. `device` is a torch device
+    that has float64.
+    """
+    shown = images[: sliced.IMAGES]
+    values = {
+        "fid": frechet_distance(real.vectors, generated.vectors),
+        "kernel_distance": kernel_distance(real.vectors, generated.vectors, device, real.kernel_mean),
+    }
+    values |= asdict(prdc(real.vectors, generated.vectors, protocol.neighbours, device, real_radii=real.squared_radii))
+    values["sliced_wasserstein"] = sliced_wasserstein(
+        real.projections, sorted_projections(_batches(shown), len(shown), seed, device)
+    )
     if class_shares is not None and generated.classes is not None:
-        values["modes"] = float(modes_captured(generated.classes, class_shares))
+        values["modes"] = float(modes_captured(generated.classes, class_shares, protocol.captured_share))
         values["reverse_kl"] = reverse_kl(generated.classes, class_shares)
+    if len(real.held_out_distances):
+        nearest = nearest_neighbours(generated.vectors, real.training, device=device).distances[:, 0]
+        values["memorisation"] = memorisation(nearest, real.held_out_distances)
     return values
+
+
+def _batches(images: NDArray[np.uint8], size: int = 128) -> list[NDArray[np.uint8]]:
+    return [images[start : start + size] for start in range(0, len(images), size)]

@@ -39,10 +39,12 @@ def prdc(
     neighbours: int,
     device: str = "cpu",
     block_elements: int = BLOCK_ELEMENTS,
+    real_radii: NDArray[np.float64] | None = None,
 ) -> Prdc:
     """The four numbers for vectors of shape (N, d) and (M, d), with 1 ≤ neighbours < min(N, M).
 
-    Computed in float64 in blocks of rows. `device` is a torch device that has float64 (not mps).
+    Computed in float64 in blocks of rows. `device` is a torch device that has float64 (not mps). `real_radii` (N,) is
+    `squared_radii(real, neighbours)` where it is known already.
     """
     if not 1 <= neighbours < min(len(real), len(generated)):
         raise ValueError(f"neighbours must lie in [1, {min(len(real), len(generated)) - 1}], not {neighbours}")
@@ -50,14 +52,17 @@ def prdc(
     origin = real.mean(axis=0, dtype=np.float64)
     real_points = torch.from_numpy(real - origin).to(device, torch.float64)
     generated_points = torch.from_numpy(generated - origin).to(device, torch.float64)
-    real_radii = _squared_radii(real_points, neighbours, block_elements)
+    if real_radii is None:
+        known_radii = _squared_radii(real_points, neighbours, block_elements)
+    else:
+        known_radii = torch.from_numpy(real_radii).to(device)
     generated_radii = _squared_radii(generated_points, neighbours, block_elements)
 
     real_balls_hit = torch.zeros(len(generated), dtype=torch.float64, device=device)
     reached = torch.zeros(len(real), dtype=torch.bool, device=device)
     covered = torch.zeros(len(real), dtype=torch.bool, device=device)
     for rows, distances in _squared_distances(generated_points, real_points, block_elements):
-        in_real_ball = distances <= real_radii
+        in_real_ball = distances <= known_radii
         real_balls_hit[rows] = in_real_ball.sum(dim=1, dtype=torch.float64)
         covered |= in_real_ball.any(dim=0)
         reached |= (distances <= generated_radii[rows, None]).any(dim=0)
@@ -67,6 +72,15 @@ def prdc(
         density=_mean(real_balls_hit) / neighbours,
         coverage=_mean(covered),
     )
+
+
+def squared_radii(
+    vectors: NDArray[np.floating], neighbours: int, device: str = "cpu", block_elements: int = BLOCK_ELEMENTS
+) -> NDArray[np.float64]:
+    """Squared distance of each of N vectors (N, d) to its k-th nearest other one, (N,), with 1 ≤ k < N."""
+    centred = torch.from_numpy(vectors - vectors.mean(axis=0, dtype=np.float64)).to(device, torch.float64)
+    radii: NDArray[np.float64] = _squared_radii(centred, neighbours, block_elements).cpu().numpy()
+    return radii
 
 
 def _squared_radii(points: Tensor, neighbours: int, block_elements: int) -> Tensor:

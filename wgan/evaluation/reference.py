@@ -1,22 +1,32 @@
-"""The real side: which images every seed compares with, and their features, computed once for both generators."""
+"""The real side: which images every seed compares with, and all that is computed from them before a generator is seen.
+
+Once per data set and protocol: `reference_cache` keeps it.
+"""
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan.evaluation.features import Extractor, Features, extract
-from wgan.records import DatasetRef
+from wgan.evaluation import sliced
+from wgan.evaluation.features import Extractor, extract
+from wgan.evaluation.kernel import mean_kernel
+from wgan.evaluation.memorisation import nearest_neighbours
+from wgan.evaluation.prdc import squared_radii
+from wgan.evaluation.sliced import Projections, sorted_projections
+from wgan.records import DatasetRef, Protocol
 
 SUBSET_STREAM = 1
 """Keeps a seed's choice of real images independent of the noise drawn from the same seed."""
+TRAINING_SEED = 0
+"""Of the training images that memorisation is judged against: the same for all seeds."""
 
 
-class RealImages(Protocol):
+class RealImages(typing.Protocol):
     """What evaluation needs of a prepared data set (`wgan.data.dataset.PreparedImages`)."""
 
     @property
@@ -44,21 +54,67 @@ class RealImages(Protocol):
         """Class of every image, (count,), or None."""
         ...
 
+    @property
+    def held_out(self) -> RealImages | None:
+        """The images kept out of training, for the images to train on; None where there are none."""
+        ...
+
     def gather(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Images (N, C, H, W) at `indices` (N,)."""
         ...
 
 
 @dataclass(frozen=True)
+class RealSample:
+    """The real side of one seed: N images, and what memorisation is judged by."""
+
+    vectors: NDArray[np.float32]
+    """Features (N, d)."""
+    squared_radii: NDArray[np.float64]
+    """Squared distance of each of the N to its k-th nearest other one."""
+    kernel_mean: float
+    """Mean of the kernel over pairs of the N."""
+    projections: Projections
+    """Sorted projections of patches of at most `sliced.IMAGES` of the N."""
+    training: NDArray[np.float32]
+    """Features (T, d) of the training images that memorisation is judged against; T may be 0."""
+    held_out_distances: NDArray[np.float64]
+    """Distance of each held-out image to its nearest training image; empty where there are none."""
+
+
+@dataclass(frozen=True)
 class Reference:
-    """Features of every real image that any seed uses, and each seed's rows in them."""
+    """The real side of all seeds; S seeds, N images each, M different ones in all."""
 
-    features: Features
-    rows: dict[int, NDArray[np.int64]]
+    seeds: tuple[int, ...]
+    indices: NDArray[np.int64]
+    """Which images of the data set have features here, sorted, (M,)."""
+    vectors: NDArray[np.float32]
+    """Their features, (M, d)."""
+    rows: NDArray[np.int64]
+    """Each seed's images among the M, (S, N)."""
+    training_rows: NDArray[np.int64]
+    """The training images that memorisation is judged against, among the M, (T,)."""
+    squared_radii: NDArray[np.float64]
+    """(S, N)."""
+    kernel_means: NDArray[np.float64]
+    """(S,)."""
+    projections: Projections
+    """Per level (S, patches, directions)."""
+    held_out_distances: NDArray[np.float64]
+    """(S, held-out images), 0 of them where there are none."""
 
-    def at(self, seed: int) -> Features:
+    def at(self, seed: int) -> RealSample:
         """The real sample of one seed."""
-        return self.features.rows(self.rows[seed])
+        place = self.seeds.index(seed)
+        return RealSample(
+            vectors=self.vectors[self.rows[place]],
+            squared_radii=self.squared_radii[place],
+            kernel_mean=float(self.kernel_means[place]),
+            projections=tuple(level[place] for level in self.projections),
+            training=self.vectors[self.training_rows],
+            held_out_distances=self.held_out_distances[place],
+        )
 
 
 def draw_subset(count: int, sample_count: int, seed: int) -> NDArray[np.int64]:
@@ -67,27 +123,89 @@ def draw_subset(count: int, sample_count: int, seed: int) -> NDArray[np.int64]:
     return np.sort(generator.choice(count, size=sample_count, replace=False)).astype(np.int64)
 
 
-def reference_indices(count: int, sample_count: int, seeds: tuple[int, ...]) -> NDArray[np.int64]:
-    """Every real image that any of the seeds uses, once, sorted."""
-    return np.unique(np.concatenate([draw_subset(count, sample_count, seed) for seed in seeds]))
+def reference_indices(count: int, protocol: Protocol) -> NDArray[np.int64]:
+    """Every image of the data set that any of the seeds or memorisation uses, once, sorted."""
+    drawn = [draw_subset(count, protocol.sample_count, seed) for seed in protocol.seeds]
+    return np.unique(np.concatenate([*drawn, draw_subset(count, protocol.training_images, TRAINING_SEED)]))
+
+
+def reference_cost(images: RealImages, protocol: Protocol) -> int:
+    """How many images `measure_reference` puts through the extractor."""
+    return len(reference_indices(images.count, protocol)) + len(_held_out_indices(images, protocol))
 
 
 def measure_reference(
     images: RealImages,
     extractor: Extractor,
-    sample_count: int,
-    seeds: tuple[int, ...],
+    protocol: Protocol,
     batch_size: int,
+    device: str,
     advance: Callable[[int], None],
 ) -> Reference:
-    """Features of the real samples of all seeds; an image that several seeds drew goes through the extractor once."""
-    wanted = reference_indices(images.count, sample_count, seeds)
-    features = extract(extractor, gathered(images, wanted, batch_size), advance)
-    rows = {seed: np.searchsorted(wanted, draw_subset(images.count, sample_count, seed)) for seed in seeds}
-    return Reference(features, rows)
+    """The real side of all seeds; an image that several seeds drew goes through the extractor once.
+
+    `device` is a torch device that has float64. `advance` is told the number of images after each batch.
+    """
+    wanted = reference_indices(images.count, protocol)
+    vectors = extract(extractor, gathered(images, wanted, batch_size), advance).vectors
+    subsets = [draw_subset(images.count, protocol.sample_count, seed) for seed in protocol.seeds]
+    rows = np.stack([np.searchsorted(wanted, subset) for subset in subsets])
+    training_rows = np.searchsorted(wanted, draw_subset(images.count, protocol.training_images, TRAINING_SEED))
+    sorted_per_seed = []
+    for seed, subset in zip(protocol.seeds, subsets, strict=True):
+        chosen = subset[evenly_spaced(len(subset), sliced.IMAGES)]
+        sorted_per_seed.append(sorted_projections(gathered(images, chosen, batch_size), len(chosen), seed, device))
+    return Reference(
+        seeds=protocol.seeds,
+        indices=wanted,
+        vectors=vectors,
+        rows=rows,
+        training_rows=training_rows,
+        squared_radii=np.stack([squared_radii(vectors[row], protocol.neighbours, device) for row in rows]),
+        kernel_means=np.array([mean_kernel(vectors[row], device) for row in rows]),
+        projections=tuple(np.stack(level) for level in zip(*sorted_per_seed, strict=True)),
+        held_out_distances=_held_out_distances(
+            images, extractor, protocol, vectors[training_rows], batch_size, device, advance
+        ),
+    )
+
+
+def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` positions in [0, count), evenly spaced: of data that is sorted by class they show all of it."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
 def gathered(images: RealImages, indices: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.uint8]]:
     """The images at `indices` in batches (B, C, H, W)."""
     for start in range(0, len(indices), batch_size):
         yield images.gather(indices[start : start + batch_size])
+
+
+def _held_out_indices(images: RealImages, protocol: Protocol) -> NDArray[np.int64]:
+    if images.held_out is None or not protocol.held_out_images:
+        return np.empty(0, dtype=np.int64)
+    count = images.held_out.count
+    return np.unique(np.concatenate([draw_subset(count, protocol.held_out_images, seed) for seed in protocol.seeds]))
+
+
+def _held_out_distances(
+    images: RealImages,
+    extractor: Extractor,
+    protocol: Protocol,
+    training: NDArray[np.float32],
+    batch_size: int,
+    device: str,
+    advance: Callable[[int], None],
+) -> NDArray[np.float64]:
+    wanted = _held_out_indices(images, protocol)
+    if images.held_out is None or not len(wanted):
+        return np.empty((len(protocol.seeds), 0))
+    vectors = extract(extractor, gathered(images.held_out, wanted, batch_size), advance).vectors
+    distances = nearest_neighbours(vectors, training, device=device).distances[:, 0]
+    count = images.held_out.count
+    return np.stack(
+        [
+            distances[np.searchsorted(wanted, draw_subset(count, protocol.held_out_images, seed))]
+            for seed in protocol.seeds
+        ]
+    )

@@ -20,6 +20,7 @@ class ImagesInMemory:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64] | None = None
     source: str = "digits"
+    held_out: ImagesInMemory | None = None
 
     @property
     def ref(self) -> DatasetRef:

@@ -6,7 +6,8 @@ import numpy as np
 
 from tests.unit.evaluation.example_images import ImagesInMemory, digits
 from wgan.evaluation.pixels import fit_pixel_extractor
-from wgan.evaluation.reference import draw_subset, measure_reference, reference_indices
+from wgan.evaluation.reference import draw_subset, measure_reference, reference_cost, reference_indices
+from wgan.records import Protocol
 
 
 def test_a_sample_holds_different_images_and_is_the_seeds_own() -> None:
@@ -21,18 +22,34 @@ def test_a_sample_as_large_as_the_data_is_the_data() -> None:
     np.testing.assert_array_equal(draw_subset(16, 16, seed=3), np.arange(16))
 
 
+def protocol(sample_count: int, *seeds: int) -> Protocol:
+    return Protocol(
+        extractor="pixels",
+        extractor_digest="",
+        data_digest=digits().ref.digest,
+        sample_count=sample_count,
+        seeds=seeds,
+        neighbours=5,
+        training_images=100,
+        confidence=0.95,
+    )
+
+
 def test_an_image_that_several_seeds_drew_is_looked_at_once() -> None:
     seen: list[int] = []
-    measure_reference(digits(), fit_pixel_extractor(digits()), 1024, (1, 2, 3), 100, seen.append)
-    assert sum(seen) == len(reference_indices(1797, 1024, (1, 2, 3))) <= 1797
+    asked = protocol(1024, 1, 2, 3)
+    measure_reference(digits(), fit_pixel_extractor(digits()), asked, 100, "cpu", seen.append)
+    assert sum(seen) == len(reference_indices(1797, asked)) == reference_cost(digits(), asked) <= 1797
     assert max(seen) <= 100
 
 
 def test_a_seeds_features_are_those_of_its_images() -> None:
     extractor = fit_pixel_extractor(digits())
-    reference = measure_reference(digits(), extractor, 200, (1, 2), 64, lambda count: None)
+    reference = measure_reference(digits(), extractor, protocol(200, 1, 2), 64, "cpu", lambda count: None)
     expected = extractor(digits().gather(draw_subset(1797, 200, 2)))
     np.testing.assert_array_equal(reference.at(2).vectors, expected.vectors)
+    training = extractor(digits().gather(reference.indices[reference.training_rows]))
+    np.testing.assert_array_equal(reference.at(1).training, training.vectors)
 
 
 def test_pixel_features_are_patch_means_with_a_total_variance_of_one_hundred() -> None:

@@ -1,0 +1,123 @@
+"""Between which numbers a generator's lie: real held-out images in its place, and a generator that has learnt nothing.
+
+The floor is what the protocol gives for pictures that are really of the distribution and were not trained on: no
+generator can be expected beyond it. The ceiling is the same architecture with its first weights. Both are measured
+under the generator's own protocol, once, and kept in S3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from wgan.config import EvaluationConfig, NetworksConfig, config_digest
+from wgan.errors import ObjectMissing
+from wgan.evaluation.measure import GenerateImages, ProgressListener, measure_side_by_side, open_protocol
+from wgan.evaluation.reference import RealImages, draw_subset
+from wgan.evaluation.reference_cache import cache_key
+from wgan.records import Bounds, Protocol, Record
+from wgan.settings import Settings
+from wgan.storage import Storage
+from wgan.training.networks import Generator, initialise
+from wgan.training.sampling import generate_images
+from wgan.training.streams import Purpose, torch_stream
+
+log = logging.getLogger(__name__)
+
+
+class _StoredBounds(Record):
+    """What lies in S3."""
+
+    bounds: Bounds
+    sha256: str = Field(description="Of the bounds as canonical JSON.")
+
+
+def measure_bounds(
+    images: RealImages,
+    networks: NetworksConfig,
+    config: EvaluationConfig,
+    settings: Settings,
+    storage: Storage,
+    device: str,
+    progress: ProgressListener | None = None,
+) -> Bounds:
+    """Floor and ceiling under the protocol of `config`, from S3 or measured and stored there.
+
+    The floor is None, with the reason, where fewer images are held out than a sample has. Raises what
+    `measure_side_by_side` raises.
+    """
+    _, protocol = open_protocol(images, config, settings, storage, device, progress)
+    key = cache_key("bounds", protocol, settings, f"-{config_digest(networks)[:16]}.json")
+    if found := _load(key, storage):
+        return found
+    obstacle = _no_floor_reason(images, protocol)
+    ceiling, floor = measure_side_by_side(
+        _untrained(images, networks, config.seed, device),
+        None if obstacle else _held_out(images),
+        images,
+        config,
+        settings,
+        storage,
+        device,
+        progress,
+    )
+    bounds = Bounds(floor=floor, ceiling=ceiling, no_floor_reason=obstacle)
+    stored = _StoredBounds(bounds=bounds, sha256=_digest(bounds))
+    storage.put_bytes(key, stored.model_dump_json(indent=1).encode(), "application/json")
+    return bounds
+
+
+def _no_floor_reason(images: RealImages, protocol: Protocol) -> str | None:
+    held_out = images.held_out.count if images.held_out else 0
+    if held_out >= protocol.sample_count:
+        return None
+    remedy = (
+        f"with evaluation.sample_count={held_out} a floor can be measured"
+        if held_out >= 16
+        else "data.held_out_fraction keeps images out of training"
+    )
+    return f"{held_out:,} images are held out, the protocol asks for {protocol.sample_count:,}: {remedy}."
+
+
+def _untrained(images: RealImages, networks: NetworksConfig, seed: int, device: str) -> GenerateImages:
+    generator = Generator(images.channels, images.image_size, networks.width, networks.latent_dim)
+    initialise(generator, torch_stream(seed, Purpose.GENERATOR_WEIGHTS))
+
+    def generate(seed: int, count: int) -> NDArray[np.uint8]:
+        return generate_images(generator, seed, count, torch.device(device))
+
+    return generate
+
+
+def _held_out(images: RealImages) -> GenerateImages:
+    held_out = images.held_out
+    assert held_out is not None
+
+    def generate(seed: int, count: int) -> NDArray[np.uint8]:
+        return held_out.gather(draw_subset(held_out.count, count, seed))
+
+    return generate
+
+
+def _load(key: str, storage: Storage) -> Bounds | None:
+    """The stored bounds; None when there are none, or, with a warning, when they are damaged."""
+    try:
+        stored = _StoredBounds.model_validate_json(storage.get_bytes(key))
+    except ObjectMissing:
+        return None
+    except ValidationError:
+        log.warning("%s is damaged: floor and ceiling are measured again.", storage.uri(key))
+        return None
+    if stored.sha256 != _digest(stored.bounds):
+        log.warning("%s is damaged (its digest does not match): floor and ceiling are measured again.", key)
+        return None
+    return stored.bounds
+
+
+def _digest(bounds: Bounds) -> str:
+    return hashlib.sha256(bounds.model_dump_json().encode()).hexdigest()

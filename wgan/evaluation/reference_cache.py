@@ -1,0 +1,88 @@
+"""The real side of evaluations in S3, by data set and protocol, so that only generators cost anything the next time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import zipfile
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wgan.config import config_digest
+from wgan.errors import ObjectMissing
+from wgan.evaluation.reference import Reference
+from wgan.records import Protocol
+from wgan.settings import Settings
+from wgan.storage import Storage
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Raised when what is computed from the real images, or how, changes."""
+DIGEST = "sha256"
+LEVEL = "projections-"
+ARRAYS = tuple(field.name for field in fields(Reference) if field.name not in ("seeds", "projections"))
+
+
+class DamagedReference(Exception):
+    """The stored bytes are not a reference as it was written."""
+
+
+def cache_key(kind: str, protocol: Protocol, settings: Settings, suffix: str) -> str:
+    """Where what belongs to a data set and protocol is kept."""
+    return f"{settings.evaluation_prefix}/{kind}-{FORMAT}/{protocol.data_digest}/{config_digest(protocol)}{suffix}"
+
+
+def load_reference(protocol: Protocol, settings: Settings, storage: Storage) -> Reference | None:
+    """The stored real side; None when there is none, or, with a warning, when it is damaged."""
+    key = cache_key("reference", protocol, settings, ".npz")
+    try:
+        return unpack_reference(storage.get_bytes(key), protocol)
+    except ObjectMissing:
+        return None
+    except DamagedReference as error:
+        log.warning("%s is damaged (%s): the real images are measured again.", storage.uri(key), error)
+        return None
+
+
+def store_reference(reference: Reference, protocol: Protocol, settings: Settings, storage: Storage) -> None:
+    """Keep the real side, in one object that appears whole; one that is there is replaced."""
+    storage.put_bytes(cache_key("reference", protocol, settings, ".npz"), pack_reference(reference))
+
+
+def pack_reference(reference: Reference) -> bytes:
+    """As npz, with the SHA-256 of its arrays among them."""
+    arrays: dict[str, Any] = {name: getattr(reference, name) for name in ARRAYS}
+    arrays |= {f"{LEVEL}{number}": level for number, level in enumerate(reference.projections)}
+    file = io.BytesIO()
+    np.savez(file, **arrays | {DIGEST: np.frombuffer(_digest(arrays), dtype=np.uint8)})
+    return file.getvalue()
+
+
+def unpack_reference(data: bytes, protocol: Protocol) -> Reference:
+    """Read a packed reference. Raises `DamagedReference` when a bit of it is not what was written."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if arrays.pop(DIGEST).tobytes() != _digest(arrays):
+            raise DamagedReference("its digest does not match")
+        levels = sorted(name for name in arrays if name.startswith(LEVEL))
+        return Reference(
+            seeds=protocol.seeds,
+            projections=tuple(arrays.pop(name) for name in levels),
+            **{name: arrays[name] for name in ARRAYS},
+        )
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError) as error:
+        raise DamagedReference(f"{type(error).__name__}: {error}") from error
+
+
+def _digest(arrays: dict[str, NDArray[np.generic]]) -> bytes:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.digest()
