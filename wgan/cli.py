@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from wgan import __version__
-from wgan.commands import data, doctor, models, promote, retrain, stack
+from wgan.commands import data, doctor, models, promote, retrain, serve, stack
 from wgan.errors import WganError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command()(retrain.presets)
 app.command()(models.models)
 app.command()(promote.promote)
 app.command()(promote.rollback)
+app.command()(serve.serve)
 
 
 @app.callback()

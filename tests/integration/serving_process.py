@@ -1,0 +1,102 @@
+"""Versions to serve, cheaply registered, and `wgan serve` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from mlflow import MlflowClient
+
+from tests.integration.stack_commands import environment, wait_for
+from tests.unit.registry.examples import example_config, example_evaluation, example_generator
+from wgan.records import ModelVersionRef
+from wgan.registry.export import write_export
+from wgan.registry.versions import register_generator
+from wgan.settings import Settings
+
+
+def client_of(settings: Settings) -> MlflowClient:
+    return MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
+
+
+def register(settings: Settings, folder: Path, name: str, generator_seed: int) -> ModelVersionRef:
+    """Register a generator of its own weights as the next version of generator-<name>."""
+    client = client_of(settings)
+    found = client.get_experiment_by_name("serving tests")
+    experiment = found.experiment_id if found else client.create_experiment("serving tests")
+    config = example_config(name)
+    checkpoint = f"{generator_seed:064x}"
+    evaluation = example_evaluation(config, client.create_run(experiment).info.run_id, checkpoint)
+    exported = write_export(example_generator(generator_seed), folder / f"export-{uuid.uuid4().hex[:8]}")
+    return register_generator(evaluation, exported, config, settings)
+
+
+@dataclass
+class Serving:
+    """A running `wgan serve`."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+    log: Path
+
+    def ready(self) -> dict[str, object]:
+        answer = self.client.get("/readyz")
+        return dict(answer.json())
+
+    def version(self) -> str:
+        return str(self.client.get("/healthz").headers["x-wgan-version"])
+
+    def wait_ready(self) -> None:
+        wait_for(lambda: self.ready()["ready"], 60)
+
+    def wait_for_version(self, version: int) -> None:
+        wait_for(lambda: self.version() == str(version), 60)
+
+    def events(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def metric(self, name: str) -> float:
+        lines = [line for line in self.client.get("/metrics").text.splitlines() if line.startswith(name)]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+@contextmanager
+def serving(settings: Settings, model: str, folder: Path, *options: str, **variables: str) -> Iterator[Serving]:
+    """`wgan serve MODEL` on a free port, with a cache in the folder; ended with SIGTERM, which must give exit code 0."""
+    more = {"WGAN_CACHE_DIR": str(folder / "cache"), "WGAN_SERVE_POLL_SECONDS": "0.2", **variables}
+    log = folder / f"serve-{uuid.uuid4().hex[:8]}.log"
+    command = [sys.executable, "-m", "wgan", "serve", model, "--port", "0", *options]
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            command, env=environment(settings, **more), stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert " at http://" in line, log.read_text()
+        with httpx.Client(base_url=line.split()[-1], timeout=60) as client:
+            wait_for(lambda: _answers(client), 30)
+            yield Serving(process, client, log)
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0, log.read_text()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False

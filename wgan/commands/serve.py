@@ -1,0 +1,47 @@
+"""`wgan serve`: answer with images of the version the registry calls champion."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    model: Annotated[
+        str | None, typer.Argument(help="Registered model, e.g. generator-digits.", show_default=False)
+    ] = None,
+    alias: Annotated[str, typer.Option(help="Alias to follow.")] = "champion",
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: WGAN_SERVE_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; 0: any free one; default: WGAN_SERVE_PORT.", min=0, max=65535)
+    ] = None,
+    challenger: Annotated[
+        str | None, typer.Option(help="off, header, split or shadow; default: WGAN_SERVE_CHALLENGER.")
+    ] = None,
+    percent: Annotated[
+        float | None, typer.Option(help="Share of requests for split or shadow.", min=0, max=100)
+    ] = None,
+    new_api_key: Annotated[
+        bool, typer.Option("--new-api-key", help="Print a fresh API key and its hash for the settings; serve nothing.")
+    ] = False,
+) -> None:
+    """Serve images of a registered model and follow its alias; Ctrl-C stops it. Logs are JSON on standard error."""
+    from wgan.errors import UsageError
+    from wgan.settings import load_settings
+
+    if new_api_key:
+        from wgan.serving.keys import new_key
+
+        key, digest = new_key()
+        print(f"key   {key}\nhash  {digest}")
+        return
+    if model is None:
+        raise UsageError("which model? Give its name, e.g. `wgan serve generator-digits`; `wgan models` lists them.")
+    given = {
+        "serve_host": host, "serve_port": port, "serve_challenger": challenger, "serve_challenger_percent": percent,
+    }  # fmt: skip
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    from wgan.serving.server import serve as serve_until_told
+
+    serve_until_told(model, alias, settings, lambda address: print(f"Serving {model}@{alias} at {address}", flush=True))

@@ -1,0 +1,73 @@
+"""The ASGI application: routes inside, and round them limits, keys, CORS and the envelope, in that order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from wgan import __version__
+from wgan.serving.authentication import Authentication
+from wgan.serving.drawing import ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
+from wgan.serving.envelope import Envelope
+from wgan.serving.errors import speak
+from wgan.serving.limits import Limits
+from wgan.serving.routes_images import image_routes
+from wgan.serving.routes_model import model_routes
+from wgan.serving.routes_operations import operation_routes
+from wgan.serving.service import Service
+
+STOP_SECONDS = 15.0
+"""How long the follower may take to give up what it does."""
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application of a service; its lifespan starts and stops the engine's queue and the follower."""
+    app = FastAPI(
+        title="WGAN serving",
+        summary=f"Images of {service.model}, drawn by the version the registry calls {service.alias}.",
+        version=__version__,
+        docs_url=None,  # both pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=_lifespan(service),
+    )
+    for routes in (image_routes, model_routes, operation_routes):
+        app.include_router(routes(service))
+    speak(app)
+    app.add_middleware(Limits, settings=service.settings)
+    app.add_middleware(Authentication, service=service)
+    origins = [origin.strip() for origin in service.settings.serve_cors_origins.split(",") if origin.strip()]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", ALIAS_HEADER],
+            expose_headers=[VERSION_HEADER, ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, "X-Request-ID", "Retry-After"],
+        )
+    app.add_middleware(Envelope, service=service)
+    return app
+
+
+def _lifespan(service: Service):  # type: ignore[no-untyped-def]  # FastAPI's own type is a union of callables
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        queue = asyncio.create_task(service.batcher.run(), name="batcher")
+        service.follower.start()
+        try:
+            yield
+        finally:
+            service.follower.stop()
+            queue.cancel()
+            for task in (queue, *service.background.tasks):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            service.batcher.close()
+            service.encoders.shutdown()
+            await asyncio.to_thread(service.follower.join, STOP_SECONDS)
+
+    return lifespan

@@ -1,0 +1,110 @@
+"""The pipeline's side of a roll-out: wait until a serving process draws a version, and see that it draws it right."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from wgan.errors import UsageError
+from wgan.pixels import to_bytes
+from wgan.records import PromotionRef, ServingCheck
+from wgan.settings import Settings
+
+POLL_SECONDS = 0.5
+REQUEST_SECONDS = 30.0
+REFUSALS = 2
+"""Failed roll-outs of the version, in a row, that count as a refusal: one may be a download that broke off."""
+GREY_LEVELS = 1
+"""Largest difference from the recorded sample: both are rounded, so a value on the border may fall to either side."""
+
+
+def serving_urls(settings: Settings) -> list[str]:
+    """The configured serving processes. Raises `UsageError` for what is not an address."""
+    urls = [url.strip().rstrip("/") for url in settings.serving_urls.split(",") if url.strip()]
+    for url in urls:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+            raise UsageError(f"WGAN_SERVING_URLS: {url!r} is not an address: give http(s)://host:port, comma-separated.")
+    return urls
+
+
+def confirm_version(
+    url: str, promotion: PromotionRef, sample: NDArray[np.float32], seed: int, settings: Settings
+) -> ServingCheck:
+    """Wait, at most `serving_wait_seconds`, until the process at `url` draws the promoted version; compare its sample.
+
+    `sample` float32 (N, C, H, W) in [-1, 1] is what the version was registered with, drawn from `seed`. The outcome is
+    `refused` when the process could not take the version into service or draws something else, and `unconfirmed` when
+    it does not answer, serves another model or has not followed in time: that says nothing about the version.
+    """
+    started = time.monotonic()
+    headers = {"X-WGAN-Alias": "champion"}
+    if settings.serving_api_key:
+        headers["Authorization"] = f"Bearer {settings.serving_api_key.get_secret_value()}"
+    outcome, reason, difference = "unconfirmed", "it has not been asked yet", None
+    with httpx.Client(base_url=url, headers=headers, timeout=REQUEST_SECONDS, trust_env=False) as client:
+        while True:
+            try:
+                outcome, reason = _followed(client, promotion)
+                if outcome == "confirmed":
+                    outcome, reason, difference = _drawn(client, promotion.to_version, sample, seed)
+            except httpx.HTTPError as error:
+                outcome, reason = "unconfirmed", f"it does not answer ({' '.join(str(error).split()) or type(error).__name__})"
+            waited = time.monotonic() - started
+            if outcome != "unconfirmed" or waited >= settings.serving_wait_seconds:
+                return ServingCheck(
+                    url=url, outcome=outcome, reason=reason, seconds=round(waited, 2), grey_level_difference=difference
+                )
+            time.sleep(POLL_SECONDS)
+
+
+def _followed(client: httpx.Client, promotion: PromotionRef) -> tuple[str, str]:
+    """What `/readyz` says of the version."""
+    state = _json(client.get("/readyz"))
+    if state is None or "aliases" not in state:
+        return "unconfirmed", "it is not a serving process of this pipeline"
+    if state["model"] != promotion.model_name:
+        return "unconfirmed", f"it serves {state['model']}, not {promotion.model_name}"
+    champion = state["aliases"].get("champion")
+    if champion is None:
+        return "unconfirmed", f"it follows the alias {state['alias']}, not champion"
+    if champion["serving"] == promotion.to_version:
+        return "confirmed", "it draws the version"
+    if champion["wanted"] == promotion.to_version and champion["failures"] >= REFUSALS:
+        return "refused", f"it could not take the version into service: {champion['stale']}"
+    return "unconfirmed", f"it still draws version {champion['serving']}: {champion['stale'] or 'it has not looked yet'}"
+
+
+def _drawn(
+    client: httpx.Client, version: int, sample: NDArray[np.float32], seed: int
+) -> tuple[str, str, int | None]:
+    """Draw the recorded sample there and compare."""
+    answer = client.post(
+        "/v1/images", json={"count": len(sample), "seed": seed}, headers={"Accept": "application/x-npy"}
+    )
+    if answer.status_code != httpx.codes.OK:
+        message = (_json(answer) or {}).get("error", {}).get("message", f"status {answer.status_code}")
+        return "unconfirmed", f"it did not draw the recorded sample: {message}", None
+    if answer.headers.get("X-WGAN-Version") != str(version):
+        return "unconfirmed", f"it drew with version {answer.headers.get('X-WGAN-Version')}", None
+    images = np.load(io.BytesIO(answer.content), allow_pickle=False)
+    expected = to_bytes(sample)
+    if images.shape != expected.shape:
+        return "refused", f"it draws images {images.shape}, the recorded sample is {expected.shape}", None
+    difference = int(np.abs(images.astype(np.int16) - expected.astype(np.int16)).max())
+    if difference > GREY_LEVELS:
+        return "refused", f"its images differ from the recorded sample by {difference} of 255 grey levels", difference
+    return "confirmed", f"it draws the recorded sample, to {difference} of 255 grey levels", difference
+
+
+def _json(answer: httpx.Response) -> dict[str, Any] | None:
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None

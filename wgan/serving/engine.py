@@ -1,0 +1,110 @@
+"""A generator in ONNX Runtime, with the batch sizes that were proved to give the same bits as one image at a time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from wgan.errors import WganError
+from wgan.latents import draw_latents
+from wgan.registry.inference import OnnxGenerator, open_generator
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A loaded generator. `buckets` are the batch sizes it is run with, ascending, always with 1 among them."""
+
+    generator: OnnxGenerator
+    buckets: tuple[int, ...]
+
+    @property
+    def latent_dim(self) -> int:
+        """Dimension z of the noise."""
+        return self.generator.latent_dim
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.generator.channels, self.generator.image_size, self.generator.image_size
+
+    def bucket(self, waiting: int) -> int:
+        """How many of `waiting` ≥ 1 rows the next pass takes: the largest bucket they fill, so nothing is padded."""
+        return max(size for size in self.buckets if size <= waiting)
+
+
+def load_engine(onnx: Path, threads: int) -> Engine:
+    """Open a generator; its only bucket is 1 until `prove_buckets`. Raises `WganError` when it is none."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin between two requests take the processor from the requests' own work.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        generator = open_generator(onnx, options)
+    except (TypeError, ValueError, IndexError):
+        raise WganError(f"{onnx.name} is not a generator of images (N, C, H, W).") from None
+    if not all(isinstance(size, int) for size in (generator.latent_dim, generator.channels, generator.image_size)):
+        raise WganError(f"{onnx.name} is not a generator of a fixed latent dimension and image size.")
+    return Engine(generator, (1,))
+
+
+def prove_buckets(engine: Engine, max_batch: int, seed: int = 0, duty: float = 1.0) -> Engine:
+    """Warm every power of two up to `max_batch` and keep those whose bits are those of one image at a time.
+
+    A matrix product may add in another order when the batch is another one, which shows in the last bit; a rounded
+    byte may then differ. Each size is run forwards and backwards, so that every row was also at another place, and
+    compared bit for bit. What is left gives each image the same bytes whatever is batched beside it. `duty` is the
+    share of time spent computing: less than 1 leaves the processor to the model that is being served.
+    """
+    latents = draw_latents(seed, max_batch, engine.latent_dim)
+    alone = np.concatenate([_paced(engine, latents[row : row + 1], duty) for row in range(max_batch)])
+    if not np.isfinite(alone).all():
+        raise WganError("the model draws pixels that are not finite numbers.")
+    proved = [1]
+    size = 2
+    while size <= max_batch:
+        forwards = _paced(engine, latents[:size], duty)
+        backwards = _paced(engine, np.ascontiguousarray(latents[:size][::-1]), duty)
+        if np.array_equal(forwards, alone[:size]) and np.array_equal(backwards[::-1], alone[:size]):
+            proved.append(size)
+        size *= 2
+    return Engine(engine.generator, tuple(proved))
+
+
+def check_sample(engine: Engine, sample: NDArray[np.float32], seed: int, tolerance: float, duty: float = 1.0) -> None:
+    """Draw the version's recorded sample again. Raises `WganError` when it differs by more than the tolerance.
+
+    `sample` is float32 (N, C, H, W) in [-1, 1], made from `draw_latents(seed, N, z)` when the version was exported.
+    """
+    if sample.ndim != 4 or sample.shape[1:] != engine.image_shape or not len(sample):
+        raise WganError(f"the recorded sample has shape {sample.shape}, the model draws images {engine.image_shape}.")
+    latents = draw_latents(seed, len(sample), engine.latent_dim)
+    start, worst = 0, 0.0
+    while start < len(sample):
+        size = engine.bucket(len(sample) - start)
+        drawn = _paced(engine, latents[start : start + size], duty)
+        worst = float(np.maximum(worst, np.abs(drawn - sample[start : start + size]).max()))
+        start += size
+    if not worst <= tolerance:  # also true of NaN
+        raise WganError(
+            f"the model does not reproduce its recorded sample: a pixel differs by {worst:.3g}, "
+            f"allowed is {tolerance:g} (range [-1, 1])."
+        )
+
+
+def _paced(engine: Engine, latents: NDArray[np.float32], duty: float) -> NDArray[np.float32]:
+    started = time.monotonic()
+    try:
+        images = engine.generator.decode(latents)
+    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of failure
+        raise WganError(f"the model does not run: {' '.join(str(error).split())[:200]}.") from None
+    if images.shape != (len(latents), *engine.image_shape):
+        raise WganError(f"the model draws {images.shape} where {(len(latents), *engine.image_shape)} was announced.")
+    if duty < 1:
+        time.sleep((time.monotonic() - started) * (1 / duty - 1))
+    return images

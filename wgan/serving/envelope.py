@@ -1,0 +1,85 @@
+"""Round every answer: request id, version, security headers, metrics, one line of log, and a sentence for a defect."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wgan.serving.drawing import ALIAS_HEADER, MODEL_HEADER, VERSION_HEADER
+from wgan.serving.errors import refusal
+from wgan.serving.logs import request_id
+from wgan.serving.service import Service
+
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+}
+QUIET = ("/healthz", "/readyz", "/metrics")
+"""Asked every few seconds: not logged when all is well."""
+
+log = logging.getLogger("wgan.serving")
+
+
+class Envelope:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self.app = app
+        self.service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        identity = request_id(Headers(scope=scope).get("x-request-id"))
+        state = scope.setdefault("state", {})
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._mark(MutableHeaders(scope=message), identity)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except Exception:
+            log.exception("a request failed unexpectedly", extra={"fields": {"request_id": identity}})
+            if not status:
+                message = f"an unexpected error; its log has the request id {identity}."
+                await refusal(500, "unexpected", message)(scope, receive, sending)
+        finally:
+            self._note(scope, status or 499, time.perf_counter() - started, identity, state.get("drawn", {}))
+
+    def _mark(self, headers: MutableHeaders, identity: str) -> None:
+        lineup = self.service.follower.lineup
+        headers["X-Request-ID"] = identity
+        headers[MODEL_HEADER] = self.service.model
+        headers.setdefault(VERSION_HEADER, str(lineup.main.version.version) if lineup.main else "none")
+        headers.setdefault(ALIAS_HEADER, lineup.alias)
+        for name, value in SECURITY.items():
+            headers.setdefault(name, value)
+
+    def _note(self, scope: Scope, status: int, seconds: float, identity: str, drawn: dict[str, Any]) -> None:
+        metrics, path = self.service.metrics, scope["path"]
+        route = getattr(scope.get("route"), "path", "unknown")  # not the path: anybody can invent those
+        method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other"
+        metrics.requests.labels(route, method, str(status)).inc()
+        metrics.request_seconds.labels(route).observe(seconds)
+        if path in QUIET and status < 400:
+            return
+        fields = {"request_id": identity, "method": scope["method"], "path": path, "status": status}
+        log.info("request", extra={"fields": {**fields, "seconds": round(seconds, 4), **drawn}})

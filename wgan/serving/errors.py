@@ -1,0 +1,78 @@
+"""Refusals: one JSON form for every answer that is no picture, one sentence each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from wgan.errors import UsageError, WganError
+from wgan.serving.batching import NotFinite, QueueFull
+from wgan.serving.encoding import NotAcceptable, TooLargePicture
+from wgan.serving.served import NoModel, UnknownAlias
+
+STATUS: dict[type[Exception], tuple[int, str]] = {
+    QueueFull: (429, "queue-full"),
+    NoModel: (503, "no-model"),
+    UnknownAlias: (404, "unknown-alias"),
+    NotAcceptable: (406, "not-acceptable"),
+    TooLargePicture: (422, "too-large-picture"),
+    NotFinite: (422, "not-finite"),
+    UsageError: (422, "invalid"),
+    WganError: (500, "model-failed"),
+}
+RETRY_SECONDS = 2
+
+
+class DeadlinePassed(Exception):
+    """The request took longer than it may."""
+
+
+class ClientLeft(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    """`{"error": {"code", "message"}}`."""
+    sentence = message[:1].upper() + message[1:] if message.split(" ", 1)[0].isalpha() else message
+    return JSONResponse({"error": {"code": code, "message": sentence}}, status, headers)
+
+
+def speak(app: FastAPI) -> None:
+    """Give every kind of error its status and its sentence."""
+
+    async def known(request: Request, error: Exception) -> Response:
+        status, code = next(value for kind, value in STATUS.items() if isinstance(error, kind))
+        waits = error.retry_after if isinstance(error, QueueFull) else RETRY_SECONDS if status == 503 else None
+        return refusal(status, code, str(error), {"Retry-After": str(waits)} if waits else None)
+
+    async def late(request: Request, error: Exception) -> Response:
+        return refusal(503, "deadline", str(error), {"Retry-After": str(RETRY_SECONDS)})
+
+    async def left(request: Request, error: Exception) -> Response:
+        return Response(status_code=499)  # for the log: nobody reads it
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return refusal(422, "invalid", first_mistake(error.errors()))
+
+    async def plain(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return refusal(error.status_code, "http", f"{error.detail}.", dict(error.headers or {}))
+
+    for kind in STATUS:
+        app.add_exception_handler(kind, known)
+    app.add_exception_handler(DeadlinePassed, late)
+    app.add_exception_handler(ClientLeft, left)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, plain)
+
+
+def first_mistake(errors: Any) -> str:
+    """The first of pydantic's complaints as a sentence, without the value, which may be anything."""
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query")) or "the body"
+    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}."

@@ -1,0 +1,137 @@
+"""`POST /v1/images`, `POST /v1/decode`, `GET /v1/interpolate`."""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Header, Query, Request, Response
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from wgan.errors import UsageError
+from wgan.latents import draw_latents
+from wgan.serving.drawing import SEED_HEADER, Drawn, draw, encoded
+from wgan.serving.encoding import NPY, Shape, animation, encode, negotiate
+from wgan.serving.errors import first_mistake
+from wgan.serving.latents import check_latents, parse_lists, parse_npy, walk
+from wgan.serving.schemas import ASK, LARGEST_SEED, PICTURES, DecodeRequest, ImagesRequest
+from wgan.serving.served import ServedModel
+from wgan.serving.service import Service
+
+FRESH_SEEDS = 2**32
+"""Seeds the server chooses itself are below: JavaScript holds them exactly."""
+AliasHeader = Annotated[
+    str | None,
+    Header(alias="X-WGAN-Alias", description="Whose images: `champion` (default) or `challenger`.", max_length=256),
+]
+
+
+def image_routes(service: Service) -> APIRouter:
+    """The routes that draw."""
+    router = APIRouter(tags=["images"])
+    most = service.settings.serve_max_count
+
+    @router.post(
+        "/v1/images", responses={**PICTURES, **ASK}, response_class=Response, summary="Draw images from a seed"
+    )
+    async def images(body: ImagesRequest, request: Request, alias: AliasHeader = None) -> Response:
+        """The same seed, count and version give the same bytes, whatever else is drawn at that moment."""
+        if body.count > most:
+            raise UsageError(f"count: at most {most} images are drawn at once.")
+        shape = negotiate(body.format, body.layout, request.headers.get("accept"))
+        seed = secrets.randbelow(FRESH_SEEDS) if body.seed is None else body.seed
+        drawn = await draw(request, service, lambda model: draw_latents(seed, body.count, model.engine.latent_dim))
+        return await _answer(service, drawn, shape, seed)
+
+    @router.post(
+        "/v1/decode",
+        responses={**PICTURES, **ASK},
+        response_class=Response,
+        summary="Draw images from latents of your own",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": DecodeRequest.model_json_schema()},
+                    NPY: {"schema": {"type": "string", "format": "binary", "description": "float (N, z)"}},
+                },
+            }
+        },
+    )
+    async def decode(request: Request, alias: AliasHeader = None) -> Response:
+        """Latents as rows of numbers in JSON, or as an array in numpy's .npy format; images in the same order."""
+        body = await request.body()
+        if request.headers.get("content-type", "").startswith(NPY):
+            latents, format, layout = await encoded(service, partial(parse_npy, body)), None, None
+        else:
+            asked = await encoded(service, partial(_decode_request, body))
+            latents, format, layout = parse_lists(asked.latents), asked.format, asked.layout
+        shape = negotiate(format, layout, request.headers.get("accept"))
+
+        def checked(model: ServedModel) -> NDArray[np.float32]:
+            check_latents(latents, model.engine.latent_dim, most)
+            return latents
+
+        return await _answer(service, await draw(request, service, checked), shape, None)
+
+    @router.get(
+        "/v1/interpolate",
+        responses={
+            200: {
+                "description": "A looping animation from the first image of one seed to that of another.",
+                "content": {
+                    name: {"schema": {"type": "string", "format": "binary"}} for name in ("image/webp", "image/gif")
+                },
+            },
+            **ASK,
+        },
+        response_class=Response,
+        summary="Walk from one seed to another",
+    )
+    async def interpolate(
+        request: Request,
+        start: Annotated[int, Query(alias="from", ge=0, le=LARGEST_SEED, description="Seed.", examples=[1])],
+        end: Annotated[int, Query(alias="to", ge=0, le=LARGEST_SEED, description="Seed.", examples=[2])],
+        frames: Annotated[int, Query(ge=2, le=4096, description="Images, both ends among them.")] = 24,
+        format: Annotated[Literal["webp", "gif"], Query(description="Lossless WebP, or GIF.")] = "webp",
+        way: Annotated[
+            Literal["slerp", "lerp"], Query(description="slerp: along the great circle; lerp: the straight line.")
+        ] = "slerp",
+        fps: Annotated[float, Query(ge=1, le=50, description="Frames per second.")] = 12.0,
+        alias: AliasHeader = None,
+    ) -> Response:
+        """An animation through latent space, as WebP or GIF."""
+        if frames > most:
+            raise UsageError(f"frames: at most {most} images are drawn at once.")
+
+        def path(model: ServedModel) -> NDArray[np.float32]:
+            ends = [draw_latents(seed, 1, model.engine.latent_dim)[0] for seed in (start, end)]
+            return walk(ends[0], ends[1], frames, way)
+
+        drawn = await draw(request, service, path)
+        body = await encoded(service, partial(animation, drawn.images, format, fps))
+        return Response(body, media_type=f"image/{format}", headers=drawn.headers)
+
+    return router
+
+
+def _decode_request(body: bytes) -> DecodeRequest:
+    try:
+        return DecodeRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise UsageError(first_mistake(error.errors(include_input=False, include_url=False))) from None
+
+
+async def _answer(service: Service, drawn: Drawn, shape: Shape, seed: int | None) -> Response:
+    facts: dict[str, Any] = {
+        "model": drawn.model.version.model,
+        "version": drawn.model.version.version,
+        "count": len(drawn.images),
+        "seed": seed,
+    }
+    body = await encoded(service, partial(encode, drawn.images, shape, facts))
+    headers = drawn.headers if seed is None else {**drawn.headers, SEED_HEADER: str(seed)}
+    return Response(body, media_type=shape.media_type, headers={**headers, "Vary": "Accept"})

@@ -1,0 +1,62 @@
+"""`GET /v1/model`: which version draws, how good it is, and where it comes from."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from wgan.serving.drawing import ALIAS_HEADER, VERSION_HEADER
+from wgan.serving.routes_images import AliasHeader
+from wgan.serving.schemas import DataSetFacts, Lineage, MetricValue, ModelFacts, refusals
+from wgan.serving.served import Lineup, ServedModel, choose
+from wgan.serving.service import Service
+
+
+def model_routes(service: Service) -> APIRouter:
+    """The route that tells."""
+    router = APIRouter(tags=["model"])
+
+    @router.get("/v1/model", responses=refusals(401, 404, 422, 503), summary="The version that draws")
+    async def model(response: Response, alias: AliasHeader = None) -> ModelFacts:
+        """Name, version, digest, metrics, data set, lineage, since when. X-WGAN-Alias asks for the challenger's."""
+        lineup = service.follower.lineup
+        mode = service.settings.serve_challenger
+        found, name = choose(lineup, alias or lineup.alias, mode, 0.0)
+        response.headers[VERSION_HEADER] = str(found.version.version)
+        response.headers[ALIAS_HEADER] = name
+        return model_facts(found, name, lineup, service.settings.serve_max_count)
+
+    return router
+
+
+def model_facts(model: ServedModel, alias: str, lineup: Lineup, max_count: int) -> ModelFacts:
+    """What is told of a version."""
+    evaluation = model.record.evaluation
+    training, dataset = evaluation.training, evaluation.training.dataset
+    channels, image_size, _ = model.engine.image_shape
+    return ModelFacts(
+        name=model.version.model,
+        alias=alias,
+        version=model.version.version,
+        digest=model.record.onnx_sha256,
+        registered=model.version.created,
+        since=model.since,
+        latent_dim=model.engine.latent_dim,
+        channels=channels,
+        image_size=image_size,
+        max_count=max_count,
+        metrics={
+            name: MetricValue(mean=interval.mean, low=interval.low, high=interval.high)
+            for name, interval in evaluation.challenger.metrics.items()
+        },
+        data_set=DataSetFacts(**{name: getattr(dataset, name) for name in DataSetFacts.model_fields}),
+        lineage=Lineage(
+            mlflow_run_id=training.mlflow_run_id,
+            flow_run_id=training.flow_run_id,
+            checkpoint_uri=training.checkpoint_uri,
+            checkpoint_sha256=training.checkpoint_sha256,
+            config_digest=training.config_digest,
+            code_version=model.version.tags.get("code_version"),
+            generator_steps=training.generator_steps,
+        ),
+        challenger=lineup.challenger.version.version if lineup.challenger else None,
+    )

@@ -1,0 +1,84 @@
+"""`/healthz`, `/readyz`, `/metrics`, and MLflow's webhook: for those who run the server."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import JSONResponse
+
+from wgan.serving.errors import refusal
+from wgan.serving.schemas import AliasState, Alive, Hinted, Readiness, refusals
+from wgan.serving.service import Service
+
+
+def operation_routes(service: Service) -> APIRouter:
+    """The routes of the process itself."""
+    router = APIRouter(tags=["operation"])
+
+    @router.get("/healthz", summary="Whether the process works")
+    async def healthz() -> Alive:
+        """Answers while the process works, with or without a model."""
+        return Alive(status="alive")
+
+    @router.get(
+        "/readyz",
+        response_model=Readiness,
+        responses={503: {"model": Readiness, "description": "No model yet."}},
+        summary="Whether there is a model, and what is stale and why",
+    )
+    async def readyz() -> Response:
+        """200 with a model to draw with, else 503. A stale model still draws: the reasons are in the body."""
+        found = readiness(service)
+        return JSONResponse(found.model_dump(mode="json"), 200 if found.ready else 503)
+
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals(401)},
+        summary="Prometheus metrics",
+    )
+    async def metrics() -> Response:
+        """Text format 0.0.4."""
+        return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
+
+    @router.post("/hooks/mlflow", responses=refusals(401, 404, 408, 413, 415), summary="MLflow's registry webhook")
+    async def mlflow_hook(request: Request) -> Response:
+        """A genuine delivery is a hint to look at the registry now; what it says is not believed."""
+        if service.webhook is None:
+            return refusal(404, "no-webhook", "no webhook is expected: WGAN_SERVE_WEBHOOK_SECRET is not set.")
+        outcome = service.webhook.check(request.headers, await request.body())
+        service.metrics.hooks.labels(outcome).inc()
+        if outcome == "refused":
+            return refusal(401, "signature", "the delivery is not signed with the secret, or too old.")
+        if outcome == "accepted":
+            service.follower.hint()
+        return JSONResponse(Hinted(status="polling" if outcome == "accepted" else "known already").model_dump())
+
+    return router
+
+
+def readiness(service: Service) -> Readiness:
+    """What `/readyz` says."""
+    follower, now = service.follower, time.monotonic()
+    lineup, answered = follower.lineup, follower.last_answer
+    aliases = {}
+    for alias, state in follower.following.items():
+        model = lineup.under(alias)
+        aliases[alias] = AliasState(
+            serving=model.version.version if model else None,
+            wanted=state.wanted,
+            failures=state.failures,
+            stale=state.reason,
+            retry_in=round(max(0.0, state.retry_at - now), 1) if state.failures else None,
+        )
+    reasons = [f"{alias}: {state.stale}" for alias, state in aliases.items() if state.stale]
+    return Readiness(
+        ready=lineup.main is not None,
+        model=service.model,
+        alias=lineup.alias,
+        version=lineup.main.version.version if lineup.main else None,
+        reason=" ".join(reasons) or None,
+        aliases=aliases,
+        registry_answered_seconds_ago=None if answered is None else round(now - answered, 1),
+    )

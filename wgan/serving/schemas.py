@@ -1,0 +1,183 @@
+"""What the API takes and gives, with examples for its OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wgan.serving.encoding import JSON, MEDIA_TYPES, NPY, ZIP, Format, Layout
+
+LARGEST_SEED = 2**63 - 1
+
+
+class Body(BaseModel):
+    """Unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ImagesRequest(Body):
+    """How many images, of which noise, in which form."""
+
+    count: int = Field(1, ge=1, le=4096, description="Images; at most WGAN_SERVE_MAX_COUNT.", examples=[16])
+    seed: int | None = Field(
+        None,
+        ge=0,
+        le=LARGEST_SEED,
+        description="Seed of the noise; the same seed, count and version give the same bytes. Unset: a fresh one.",
+        examples=[7],
+    )
+    format: Format | None = Field(None, description="Picture format; default: what Accept says, else png.")
+    layout: Layout | None = Field(
+        None, description="grid: one picture; zip: one file each; base64: JSON. Default: what Accept says, else grid."
+    )
+
+
+class DecodeRequest(Body):
+    """Noise of one's own."""
+
+    latents: list[list[float]] = Field(
+        min_length=1, description="Rows of z numbers each, z as /v1/model says; finite, at most 1000 in magnitude."
+    )
+    format: Format | None = Field(None, description="Picture format; default: what Accept says, else png.")
+    layout: Layout | None = Field(None, description="As for /v1/images.")
+
+
+class Refusal(BaseModel):
+    """Why there is no picture."""
+
+    class Error(BaseModel):
+        """One sentence, and a word for programs."""
+
+        code: str = Field(examples=["queue-full"])
+        message: str = Field(examples=["Too many images are waiting: try again in 3 s."])
+
+    error: Error
+
+
+class Base64Images(BaseModel):
+    """Images in JSON."""
+
+    model: str
+    version: int
+    count: int
+    seed: int | None = Field(description="None for /v1/decode.")
+    format: Format
+    images: list[str] = Field(description="Base64 of one encoded picture each.")
+
+
+class MetricValue(BaseModel):
+    """Mean and confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class DataSetFacts(BaseModel):
+    """What the generator was trained on."""
+
+    name: str
+    source: str
+    digest: str
+    count: int
+    image_size: int = Field(description="Pixels.")
+    channels: int
+    classes: tuple[str, ...]
+
+
+class Lineage(BaseModel):
+    """Where the version comes from."""
+
+    mlflow_run_id: str
+    flow_run_id: str
+    checkpoint_uri: str
+    checkpoint_sha256: str
+    config_digest: str
+    code_version: str | None
+    generator_steps: int
+
+
+class ModelFacts(BaseModel):
+    """The version that draws."""
+
+    name: str
+    alias: str
+    version: int
+    digest: str = Field(description="SHA-256 of the ONNX file.")
+    registered: datetime
+    since: datetime = Field(description="When it was taken into service here.")
+    latent_dim: int
+    channels: int
+    image_size: int = Field(description="Pixels.")
+    max_count: int = Field(description="Most images in one request.")
+    metrics: dict[str, MetricValue]
+    data_set: DataSetFacts
+    lineage: Lineage
+    challenger: int | None = Field(description="Version that is served beside it; ask for it with X-WGAN-Alias.")
+
+
+class Alive(BaseModel):
+    """The process works."""
+
+    status: str = Field(examples=["alive"])
+
+
+class AliasState(BaseModel):
+    """What is served under an alias and what should be."""
+
+    serving: int | None = Field(description="Version; null: none.")
+    wanted: int | None = Field(description="Version the registry last named; null: none, or not known.")
+    failures: int = Field(description="Failed roll-outs of the wanted version in a row.")
+    stale: str | None = Field(description="Why what is served may not be what the registry says; null: it is.")
+    retry_in: float | None = Field(description="Seconds until a failed roll-out is tried again.")
+
+
+class Readiness(BaseModel):
+    """Whether there is a model to draw with, and whether it is the one that should draw."""
+
+    ready: bool
+    model: str
+    alias: str
+    version: int | None
+    reason: str | None = Field(description="Why it is not ready or stale; null: all is well.")
+    aliases: dict[str, AliasState]
+    registry_answered_seconds_ago: float | None
+
+
+class Hinted(BaseModel):
+    """What became of a webhook's delivery."""
+
+    status: str = Field(examples=["polling"])
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of refusals."""
+    meaning = {
+        401: "An API key is needed.",
+        404: "No such alias here.",
+        406: "Accept names nothing that can be made.",
+        408: "The body took too long.",
+        413: "The body is too large.",
+        415: "A content type that is not read.",
+        422: "A value that is not allowed.",
+        429: "Too many images are waiting; Retry-After says for how long.",
+        503: "No model yet, or the time is up; Retry-After says when to try again.",
+    }
+    return {status: {"model": Refusal, "description": meaning[status]} for status in statuses}
+
+
+PICTURES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The images. X-WGAN-Version says which version drew them, X-WGAN-Seed of which seed.",
+        "content": {
+            **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES.values()},
+            ZIP: {"schema": {"type": "string", "format": "binary"}},
+            NPY: {"schema": {"type": "string", "format": "binary", "description": "uint8 (N, C, H, W)"}},
+            JSON: {"schema": Base64Images.model_json_schema()},
+        },
+    }
+}
+ASK = refusals(401, 404, 406, 408, 413, 415, 422, 429, 503)

@@ -1,0 +1,105 @@
+"""A model version that is ready to draw, and which one draws for a request."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from wgan.errors import WganError
+from wgan.registry.reader import RegistryVersion
+from wgan.registry.version_record import VersionRecord
+from wgan.serving.engine import Engine
+
+CHALLENGER = "challenger"
+"""The alias that can be served beside the one that was asked for."""
+Role = Literal["served", "challenger", "shadow"]
+
+
+class NoModel(WganError):
+    """Nothing can be drawn yet, or not by that alias."""
+
+
+class UnknownAlias(WganError):
+    """A request asks for an alias that is not served here."""
+
+
+@dataclass(eq=False)
+class ServedModel:
+    """A loaded, proved version. Only the count of requests that use it changes."""
+
+    version: RegistryVersion
+    record: VersionRecord
+    engine: Engine
+    since: datetime
+    """When it was ready to be served here."""
+    when_unused: Callable[[], None] | None = None
+    users: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def used(self) -> Iterator[ServedModel]:
+        """Count a request that uses this model."""
+        with self._lock:
+            self.users += 1
+        try:
+            yield self
+        finally:
+            with self._lock:
+                self.users -= 1
+                last, callback = not self.users, self.when_unused
+                if last:
+                    self.when_unused = None
+            if last and callback:
+                callback()
+
+    def retire(self, drained: Callable[[], None]) -> None:
+        """Call `drained` once no request uses this model any more; at once when none does."""
+        with self._lock:
+            if self.users:
+                self.when_unused = drained
+                return
+        drained()
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """What is served at one moment. Replaced whole, never changed: a request that holds one sees one."""
+
+    alias: str
+    """The alias that is followed, normally `champion`."""
+    main: ServedModel | None = None
+    challenger: ServedModel | None = None
+
+    def under(self, alias: str) -> ServedModel | None:
+        """The model under one of the two aliases."""
+        return self.main if alias == self.alias else self.challenger
+
+
+def choose(lineup: Lineup, asked: str | None, mode: str, percent: float) -> tuple[ServedModel, str]:
+    """The model that draws a request, and its alias; `asked` is the request's own wish.
+
+    Raises `UnknownAlias` for an alias that is not served here, `NoModel` for one that has no model yet.
+    """
+    beside = mode != "off"
+    if asked is not None and asked != lineup.alias and not (beside and asked == CHALLENGER):
+        allowed = f"{lineup.alias} or {CHALLENGER}" if beside and lineup.alias != CHALLENGER else lineup.alias
+        raise UnknownAlias(f"alias {asked[:64]!r} is not served here: ask for {allowed}.")
+    if asked is None and mode == "split" and lineup.challenger and random.random() * 100 < percent:
+        return lineup.challenger, CHALLENGER
+    alias = asked or lineup.alias
+    found = lineup.under(alias)
+    if found is None:
+        raise NoModel(f"there is no {alias} to draw with; /readyz says why.")
+    return found, alias
+
+
+def shadow_of(lineup: Lineup, alias: str, mode: str, percent: float) -> ServedModel | None:
+    """The challenger, when it should draw this request too, unseen."""
+    if mode != "shadow" or alias != lineup.alias or random.random() * 100 >= percent:
+        return None
+    return lineup.challenger

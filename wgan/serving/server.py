@@ -1,0 +1,80 @@
+"""Listen, serve, and end well: SIGTERM or Ctrl-C stops accepting, finishes what was begun, and exits with 0."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from wgan.errors import UsageError
+from wgan.serving.app import create_app
+from wgan.serving.logs import log_as_json
+from wgan.serving.service import make_service
+from wgan.settings import Settings
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+IDLE_SECONDS = 30
+"""How long a connection without requests is kept."""
+BACKLOG = 1024
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, for which being asked to stop is a success and not a death by signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM or SIGINT; a second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve(model: str, alias: str, settings: Settings, listening: Callable[[str], None]) -> None:
+    """Serve until told to stop. `listening` is called with the address once connections are accepted.
+
+    Raises `UsageError` when the port is taken or a setting cannot be.
+    """
+    with listen(settings.serve_host, settings.serve_port) as sock:
+        app = create_app(make_service(model, alias, settings))
+        log_as_json()
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=round(settings.serve_request_seconds) + 5,
+            backlog=BACKLOG,
+        )
+        host, port = sock.getsockname()[:2]
+        listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        Server(config).run(sockets=[sock])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises `UsageError` when that cannot be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except PermissionError:
+        reason = "is reserved to the administrator: choose one above 1023 with --port or WGAN_SERVE_PORT"
+    except OSError as error:
+        reason = f"cannot be listened on ({error.strerror}): choose another with --port or WGAN_SERVE_PORT"
+    else:
+        sock.listen(BACKLOG)
+        sock.set_inheritable(True)
+        return sock
+    sock.close()
+    raise UsageError(f"port {port} of {host} {reason}.")

@@ -1,0 +1,70 @@
+"""Everything one serving process consists of, made once from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from wgan.serving.batching import Batcher
+from wgan.serving.follower import Follower
+from wgan.serving.keys import ApiKeys
+from wgan.serving.metrics import Metrics
+from wgan.serving.webhook import Webhook
+from wgan.settings import Settings
+
+ENCODERS = 2
+"""Threads that encode pictures, beside the engine's."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """Work no request waits for; held on to, since the event loop itself does not."""
+
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it in the event loop."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of one serving process."""
+
+    model: str
+    alias: str
+    settings: Settings
+    metrics: Metrics
+    follower: Follower
+    batcher: Batcher
+    keys: ApiKeys
+    webhook: Webhook | None
+    encoders: ThreadPoolExecutor
+    background: Background = field(default_factory=Background)
+
+
+def make_service(model: str, alias: str, settings: Settings) -> Service:
+    """Put the parts together; nothing runs yet. Raises `UsageError` for settings that cannot be."""
+    metrics = Metrics()
+    secret = settings.serve_webhook_secret
+    return Service(
+        model=model,
+        alias=alias,
+        settings=settings,
+        metrics=metrics,
+        follower=Follower(model, alias, settings, metrics),
+        batcher=Batcher(
+            settings.serve_max_batch,
+            settings.serve_batch_seconds,
+            max(settings.serve_queue_images, settings.serve_max_count),
+            metrics,
+        ),
+        keys=ApiKeys(settings),
+        webhook=Webhook(secret.get_secret_value()) if secret else None,
+        encoders=ThreadPoolExecutor(ENCODERS, "encoder"),
+    )
