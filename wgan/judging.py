@@ -12,6 +12,7 @@ from wgan import progress
 from wgan.config import PromotionConfig, RetrainConfig
 from wgan.data.dataset import PreparedImages
 from wgan.data.prepare import open_or_repair
+from wgan.evaluation.bounds import measure_bounds
 from wgan.evaluation.gate import decide
 from wgan.evaluation.measure import GenerateImages, measure_side_by_side
 from wgan.evidence import log_grids, log_numbers
@@ -97,6 +98,7 @@ def _judge(
         champion=theirs,
         champion_version=champion,
         champion_judged_on=judged_before,
+        bounds=measure_bounds(images, training.networks, config.evaluation, settings, storage, device, progress.report),
         grids=log_grids(sides, champion, seed, training.mlflow_run_id, settings, folder),
     )
     log_numbers(evaluation, settings)  # last, because a retried task would add its lines again

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from io import BytesIO
 from typing import Any
 
+import httpx
 import pytest
+from PIL import Image
 
 from tests.integration.command_line import json_of, quick
 from tests.integration.stack_commands import run as run_wgan
@@ -51,6 +55,36 @@ def test_a_dry_run_decides_and_changes_nothing(versions: Any, stack: Settings, s
     decision = json_of(stack, "promote", MODEL, str(versions[1]), "--dry-run", code=3)
     assert decision["promote"] is False
     assert len(ledger.read(MODEL, storage, stack)) == before
+
+
+def artifacts(settings: Settings, key: str) -> list[Any]:
+    """Prefect's artifacts of a key for decisions on this model, newest first."""
+    found = httpx.post(
+        f"{settings.prefect_api_url}/artifacts/filter",
+        json={"artifacts": {"key": {"any_": [key]}}, "sort": "UPDATED_DESC"},
+    ).json()
+    return [artifact for artifact in found if MODEL in artifact["description"]]
+
+
+def test_the_decision_is_a_table_and_pictures_of_both_sides_that_open(versions: Any, stack: Settings) -> None:
+    best, worse = versions
+    run_wgan(stack, "promote", MODEL, str(worse), "--dry-run", code=3)
+    table = artifacts(stack, "gate-metrics")[0]
+    assert table["description"] == f"{MODEL} version {worse}: do not promote"
+    rows = {row["metric"]: row for row in json.loads(table["data"])}
+    distance = rows["Fréchet distance ↓"]
+    assert distance["verdict"] == "refused"
+    assert distance["rule"] == "difference must lie wholly below 0"
+    assert {"challenger", "champion", "challenger − champion"} <= set(distance)
+
+    text = artifacts(stack, "gate-decision")[0]["data"]
+    for side, file in (("challenger", "challenger.png"), ("champion", f"champion-{best}.png")):
+        url = artifacts(stack, f"samples-{side}")[0]["data"]
+        assert f"({url})" in text
+        assert file in url
+        with Image.open(BytesIO(httpx.get(url).raise_for_status().content)) as picture:
+            assert picture.format == "PNG"
+            assert picture.width > 500
 
 
 def test_force_overrules_the_gate_and_a_rollback_undoes_it(versions: Any, stack: Settings, storage: Storage) -> None:

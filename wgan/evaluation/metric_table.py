@@ -22,7 +22,7 @@ METRIC_TITLES = {
     "sliced_wasserstein": "Sliced Wasserstein distance ↓",
     "modes": "Modes captured ↑",
     "reverse_kl": "Reverse KL ↓",
-    "memorisation": "Memorisation",
+    "memorisation": "Memorisation (1 copies, 0.5 as real images)",
 }
 NOT_JUDGED = "shown, not judged"
 

@@ -83,8 +83,8 @@ def protocol_sentence(protocol: Protocol) -> str:
 
 def bounds_sentence(bounds: Bounds) -> str:
     """What floor and ceiling are."""
-    floor = "held-out real images, the best any generator can reach" if bounds.floor else "not measured: too few images"
-    return f"Floor: {floor}. Ceiling: the untrained generator."
+    floor = bounds.no_floor_reason or "real images held out of training, the best any generator can reach."
+    return f"Floor: {floor} Ceiling: the same networks, untrained."
 
 
 def grids_markdown(pictures: Mapping[str, str]) -> str:

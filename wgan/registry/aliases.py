@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mlflow import MlflowClient
 
-from wgan.registry.client import find_model, registry
+from wgan.errors import UsageError
+from wgan.registry.client import find_model, registry, require_model, require_version
 from wgan.settings import Settings
 
 CHAMPION = "champion"
@@ -33,6 +34,22 @@ def alias_version(model: str, alias: str, settings: Settings) -> int | None:
     """The version under an alias; None when there is no such alias or model. Raises `WganError`."""
     with registry(settings) as client:
         return read_aliases(client, model).get(alias)
+
+
+def named_version(model: str, name: str, settings: Settings) -> int:
+    """The number of a version given as a number or an alias. Raises `UsageError` naming what there is."""
+    with registry(settings) as client:
+        require_model(client, model)
+        if name.isascii() and name.isdigit():
+            return int(require_version(client, model, int(name)).version)
+        aliases = read_aliases(client, model)
+        if name not in aliases:
+            there = ", ".join(f"{alias} (version {version})" for alias, version in sorted(aliases.items()))
+            raise UsageError(
+                f"{model} has no version or alias {name!r}: give a number, or an alias; "
+                f"{f'there are {there}' if there else 'it has no aliases'}."
+            )
+        return aliases[name]
 
 
 def champion_version(model: str, settings: Settings) -> int | None:

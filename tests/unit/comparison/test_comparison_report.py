@@ -1,0 +1,140 @@
+"""The comparison as one HTML page: self-contained, complete, and readable without colour, script or sight."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from tests.unit.comparison.example_comparison import example_comparison
+from tests.unit.evaluation.example_measurements import unlabelled
+from wgan.comparison.record import Comparison
+from wgan.comparison.report import comparison_html
+
+
+class Page(HTMLParser):
+    """Elements as (tag, attributes), and all text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return example_comparison()
+
+
+@pytest.fixture(scope="module")
+def page(comparison: Comparison) -> Page:
+    return Page(comparison_html(comparison))
+
+
+def test_the_page_asks_nobody_for_anything_and_runs_no_script(comparison: Comparison, page: Page) -> None:
+    assert not page.all("script")
+    assert not page.all("link")
+    addresses = [
+        value for _, attributes in page.elements for name in ("src", "href") if (value := attributes.get(name))
+    ]
+    assert all(address.startswith("data:image/png;base64,") for address in addresses if not address.startswith("#"))
+    assert not re.search(r"@import|url\((?!#)", comparison_html(comparison))
+
+
+def test_the_verdict_and_every_rule_stand_first(comparison: Comparison, page: Page) -> None:
+    assert "version 4 would not be promoted" in page.text
+    for rule in comparison.decision.rules:
+        assert rule.reason in page.text
+    assert page.text.index("would not be promoted") < page.text.index("Fréchet distance ↓")
+
+
+def test_every_metric_has_both_sides_difference_floor_and_ceiling_with_intervals(page: Page) -> None:
+    row = re.sub(r"\s+", " ", page.text[page.text.index("Recall ↑") : page.text.index("Density ↑")])
+    # Champion 0.746, challenger 0.644, floor 0.8, ceiling 0 (tests/unit/comparison/example_comparison.py).
+    assert re.search(r"0\.746 \[.*0\.644 \[.*−0\.102 \[−.*0\.8 \[.*0 \[0, 0\].*refused", row)
+
+
+def test_pictures_have_words_for_those_who_do_not_see_them(page: Page) -> None:
+    assert all(image["alt"] for image in page.all("img"))
+    figures = page.all("svg")
+    assert figures
+    assert all(figure["role"] == "img" and figure["aria-label"] for figure in figures)
+    assert any("version 4 11.52 [" in str(figure["aria-label"]) for figure in figures)
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(header.get("scope") for header in page.all("th"))
+
+
+def test_both_grids_and_the_nearest_training_images_are_shown(page: Page) -> None:
+    words = [str(image["alt"]) for image in page.all("img")]
+    assert sum("64 images that version" in text for text in words) == 2
+    assert sum(text.startswith("Image") for text in words) == 12
+    assert sum(text.startswith("Training image at distance") for text in words) == 36
+
+
+def test_lineage_and_only_the_settings_that_differ_are_listed(page: Page) -> None:
+    settings = page.text[page.text.index("Differences in the configuration") :]
+    assert re.search(r"networks\.width\s*4\s*8", settings)
+    assert re.search(r"training\.lr\s*5e-05\s*0\.0001", settings)
+    assert "training.n_critic" not in settings
+    assert "s3://wgan/checkpoints/" in page.text
+
+
+def test_text_from_outside_is_text_and_no_markup() -> None:
+    html = comparison_html(example_comparison(model_name="<b>&</b>"))
+    assert "<b>&</b>" not in html
+    assert "&lt;b&gt;&amp;&lt;/b&gt;" in html
+
+
+def test_data_without_classes_and_runs_without_history_leave_their_parts_out(comparison: Comparison) -> None:
+    evaluation = comparison.evaluation
+    assert evaluation.champion is not None
+    bare = replace(
+        comparison,
+        first=replace(comparison.first, class_counts=None, curves={}, nearest=None),
+        second=replace(comparison.second, class_counts=None, curves={}, nearest=None),
+        evaluation=evaluation.model_copy(
+            update={
+                "challenger": unlabelled(evaluation.challenger),
+                "champion": unlabelled(evaluation.champion),
+                "bounds": None,
+            }
+        ),
+        class_names=(),
+        data_shares=None,
+    )
+    text = Page(comparison_html(bare)).text
+    for absent in ("Classes", "Modes captured", "Nearest training images", "Ceiling"):
+        assert absent not in text
+    assert "MLflow has no metric history of either run." in text
+
+
+def test_of_many_classes_those_farthest_from_the_data_are_drawn(comparison: Comparison) -> None:
+    counts = np.full(1000, 10)
+    counts[777] = 500
+    many = replace(
+        comparison,
+        first=replace(comparison.first, class_counts=np.full(1000, 10)),
+        second=replace(comparison.second, class_counts=counts),
+        class_names=tuple(f"{mode:03d}" for mode in range(1000)),
+        data_shares=np.full(1000, 0.001),
+    )
+    page = Page(comparison_html(many))
+    assert "Of 1000 classes, those in which a version is farthest from the data." in page.text
+    assert any("version 4 is farthest from the data in 777" in str(svg["aria-label"]) for svg in page.all("svg"))
+
+
+def test_the_same_comparison_gives_the_same_page(comparison: Comparison) -> None:
+    assert comparison_html(comparison) == comparison_html(comparison)

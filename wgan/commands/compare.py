@@ -1,0 +1,88 @@
+"""`wgan compare`: two registered versions side by side, in the terminal and as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from wgan.comparison.record import Comparison
+
+
+def compare(
+    model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
+    first: Annotated[str, typer.Argument(metavar="V1", help="Version or alias, in the champion's place.")],
+    second: Annotated[str, typer.Argument(metavar="V2", help="Version or alias, as its challenger.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write the HTML report.", show_default="comparisons/ in WGAN_HOME")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Measure two versions side by side and write a report with pictures. Changes nothing in the registry."""
+    from wgan.commands.flow_session import display, enter_environment
+    from wgan.commands.output import error_console, print_json
+    from wgan.settings import load_settings
+
+    settings = load_settings()
+    enter_environment(settings)
+    from wgan.comparison.gather import compare_versions
+    from wgan.comparison.report import comparison_html
+    from wgan.registry.aliases import named_version
+    from wgan.storage import open_storage
+
+    numbers = [named_version(model, name, settings) for name in (first, second)]
+    report = output or settings.home / "comparisons" / f"{model}-v{numbers[0]}-v{numbers[1]}.html"
+    _require_writable(report)
+    with display(error_console):
+        found = compare_versions(model, numbers[0], numbers[1], None, settings, open_storage(settings))
+    report.write_text(comparison_html(found), encoding="utf-8")
+    if as_json:
+        print_json({**found.as_json(), "report": str(report.resolve())})
+    else:
+        _show(found, report)
+
+
+def _require_writable(report: Path) -> None:
+    from wgan.errors import UsageError
+
+    try:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.open("a").close()
+    except OSError as error:
+        raise UsageError(f"the report {report} cannot be written: {error.strerror or error}.") from None
+
+
+def _show(found: Comparison, report: Path) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from wgan.commands.output import console
+    from wgan.evaluation.metric_table import interval_text
+    from wgan.records import Interval
+
+    def cell(interval: Interval | None) -> str:
+        return interval_text(interval) if interval else "–"
+
+    columns = ["metric", found.first.name, found.second.name, "difference"]
+    columns += ["floor", "ceiling"] if found.evaluation.bounds else []
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in found.rows:
+        intervals = [row.champion, row.challenger]
+        bounds = [row.floor, row.ceiling] if found.evaluation.bounds else []
+        cells = [
+            row.title,
+            *(cell(interval) for interval in intervals),
+            interval_text(row.difference, sign="+") if row.difference else "–",
+            *(cell(interval) for interval in bounds),
+        ]
+        # Text, not markup: [44, 48.5] is an interval and no style.
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    verdict = "" if found.decision.promote else "not "
+    console.print(f"As a challenger of {found.first.name}, {found.second.name} would {verdict}be promoted:")
+    for rule in found.decision.rules:
+        console.print(f"  {'[green]✓[/green]' if rule.passed else '[red]✗[/red]'} ", end="")
+        console.print(rule.reason, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Report: {report.resolve()}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,150 @@
+"""Measure two registered versions side by side, and collect what the report shows of them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wgan import progress
+from wgan.comparison.record import Comparison, NearestImages, Side
+from wgan.config import EvaluationConfig
+from wgan.data.dataset import PreparedImages
+from wgan.data.prepare import open_or_repair
+from wgan.errors import UsageError
+from wgan.evaluation.bounds import measure_bounds
+from wgan.evaluation.features import Extractor, extract
+from wgan.evaluation.measure import measure_side_by_side, nearest_training_images, open_protocol
+from wgan.judging import decide_version
+from wgan.records import EvaluationRef, ModelVersionRef
+from wgan.registry.inference import OnnxGenerator, open_generator
+from wgan.registry.judgement import judged_on
+from wgan.registry.newest_data import newest_data
+from wgan.registry.versions import fetch_version, list_versions, load_configuration, load_version
+from wgan.settings import Settings
+from wgan.storage import Storage
+from wgan.tracking.runs import metric_history
+from wgan.training.device import resolve_device
+
+SAMPLES = 64
+LOOKED_UP = 6
+"""Samples whose nearest training images are shown."""
+NEAREST = 3
+MOST_CLASSIFIED = 2_048
+"""Generated images of a side that are counted by class."""
+
+
+def compare_versions(
+    model: str, first: int, second: int, protocol: EvaluationConfig | None, settings: Settings, storage: Storage
+) -> Comparison:
+    """Measure both on the model's newest data, `second` as the challenger of `first`, and ask the gate.
+
+    `protocol` is that of the second version's run unless given. Raises `UsageError` when both are the same version,
+    one does not exist or their images have different shapes; `WganError`.
+    """
+    if first == second:
+        raise UsageError(f"version {first} of {model} cannot be compared with itself: name two versions.")
+    versions = [load_version(model, number, settings) for number in (first, second)]
+    _require_one_shape(*versions)
+    data, request = newest_data(versions[1], settings)
+    configs = [load_configuration(model, number, settings) for number in (first, second)]
+    protocol = protocol or configs[1].evaluation
+    aliases = {entry.version: entry.aliases for entry in list_versions(model, settings)}
+    images = open_or_repair(data, request, settings, storage)
+    servers = (settings, storage, str(resolve_device(settings.device)))
+    with tempfile.TemporaryDirectory(prefix="wgan-comparison-") as name:
+        folder = Path(name)
+        generators = [
+            open_generator(fetch_version(model, number, settings, folder / str(number))) for number in (first, second)
+        ]
+        challenger, champion = measure_side_by_side(
+            generators[1].generate, generators[0].generate, images, protocol, *servers, progress.report
+        )
+        evaluation = EvaluationRef(
+            training=versions[1].evaluation.training,
+            challenger=challenger,
+            champion=champion,
+            champion_version=first,
+            champion_judged_on=judged_on(model, first, settings),
+            bounds=measure_bounds(
+                images, versions[1].evaluation.training.networks, protocol, *servers, progress.report
+            ),
+        )
+        extractor, _ = open_protocol(images, protocol, *servers)
+        seed, classified = challenger.protocol.seeds[0], min(challenger.protocol.sample_count, MOST_CLASSIFIED)
+        sides = []
+        for version, config, generator in zip(versions, configs, generators, strict=True):
+            sides.append(
+                Side(
+                    version=version,
+                    aliases=aliases[version.version],
+                    config=config,
+                    samples=generator.generate(seed, SAMPLES),
+                    nearest=_nearest(generator.generate(seed, LOOKED_UP), images, protocol, settings, storage),
+                    class_counts=_class_counts(generator, seed, classified, extractor, protocol.batch_size),
+                    curves=metric_history(settings, version.evaluation.training.mlflow_run_id),
+                )
+            )
+    decision = decide_version(configs[1].promotion, versions[1].model_copy(update={"evaluation": evaluation}), settings)
+    shares = extractor.class_shares
+    return Comparison(
+        model_name=model,
+        first=sides[0],
+        second=sides[1],
+        evaluation=evaluation,
+        decision=decision,
+        data=data,
+        seed=seed,
+        class_names=_class_names(images, shares),
+        data_shares=shares,
+    )
+
+
+def _require_one_shape(first: ModelVersionRef, second: ModelVersionRef) -> None:
+    shapes = [
+        (dataset.channels, dataset.image_size)
+        for dataset in (version.evaluation.training.dataset for version in (first, second))
+    ]
+    if shapes[0] != shapes[1]:
+        described = [f"{size}×{size} pixels in {channels} channel(s)" for channels, size in shapes]
+        raise UsageError(
+            f"{first.model_name} makes images of {described[0]} in version {first.version} and of {described[1]} in "
+            f"version {second.version}: only versions of one shape can be compared."
+        )
+
+
+def _nearest(
+    generated: NDArray[np.uint8],
+    images: PreparedImages,
+    protocol: EvaluationConfig,
+    settings: Settings,
+    storage: Storage,
+) -> NearestImages | None:
+    if protocol.memorisation_images < NEAREST:
+        return None
+    device = str(resolve_device(settings.device))
+    found = nearest_training_images(generated, images, NEAREST, protocol, settings, storage, device, progress.report)
+    pictures = images.gather(found.indices.ravel()).reshape(*found.indices.shape, *generated.shape[1:])
+    return NearestImages(generated, pictures, found.distances)
+
+
+def _class_counts(
+    generator: OnnxGenerator, seed: int, count: int, extractor: Extractor, batch_size: int
+) -> NDArray[np.int64] | None:
+    generated = generator.generate(seed, count)
+    batches = [generated[start : start + batch_size] for start in range(0, count, batch_size)]
+    classes = extract(extractor, batches).classes
+    shares = extractor.class_shares
+    return None if classes is None or shares is None else np.bincount(classes, minlength=len(shares))
+
+
+def _class_names(images: PreparedImages, shares: NDArray[np.float64] | None) -> tuple[str, ...]:
+    if shares is None:
+        return ()
+    occurring = np.arange(len(shares)) if images.labels is None else np.unique(images.labels)
+    named = images.ref.classes
+    if len(occurring) != len(shares):  # stacked-mnist: modes, not labels of the data
+        return tuple(f"{mode:03d}" for mode in range(len(shares)))
+    return tuple(named[label] if label < len(named) else str(label) for label in occurring)

@@ -1,0 +1,43 @@
+"""Where two versions come from, and in what they differ."""
+
+from __future__ import annotations
+
+from wgan.comparison.record import Side
+from wgan.config import flat_parameters
+
+Row = tuple[str, str, str]
+"""What, of the first, of the second."""
+
+
+def lineage_rows(first: Side, second: Side) -> list[Row]:
+    """Data, run, checkpoint, export and how training went, of both."""
+    return [(what, mine, theirs) for (what, mine), (_, theirs) in zip(_lineage(first), _lineage(second), strict=True)]
+
+
+def differing_settings(first: Side, second: Side) -> list[Row]:
+    """Every configuration field in which the runs of the two differ, by dotted name."""
+    mine, theirs = flat_parameters(first.config), flat_parameters(second.config)
+    names = sorted(set(mine) | set(theirs))
+    return [
+        (name, mine.get(name) or "not set", theirs.get(name) or "not set")
+        for name in names
+        if mine.get(name) != theirs.get(name)
+    ]
+
+
+def _lineage(side: Side) -> list[tuple[str, str]]:
+    training = side.version.evaluation.training
+    dataset, estimate = training.dataset, training.wasserstein_estimate
+    return [
+        ("Aliases", ", ".join(side.aliases) or "none"),
+        ("Data set", f"{dataset.name}, {dataset.count:,} images"),
+        ("Data digest", dataset.digest[:16]),
+        ("Configuration digest", training.config_digest[:16]),
+        ("Generator steps", f"{training.generator_steps:,}"),
+        ("Training time", f"{training.seconds:,.0f} s on {training.device}, {training.precision}"),
+        ("Wasserstein estimate", "not defined for this objective" if estimate is None else f"{estimate:.4g}"),
+        ("MLflow run", training.mlflow_run_id),
+        ("Flow run", training.flow_run_id),
+        ("Checkpoint", f"{training.checkpoint_uri} (SHA-256 {training.checkpoint_sha256[:16]})"),
+        ("ONNX", f"SHA-256 {side.version.onnx_sha256[:16]}"),
+    ]
