@@ -184,8 +184,23 @@ class PromotionRef(Record):
     actor: str | None = None
 
 
+class ServingCheck(Record):
+    """What one serving process made of a promotion."""
+
+    url: str
+    outcome: Literal["confirmed", "refused", "unconfirmed"] = Field(
+        description="unconfirmed: it did not answer or follow in time, which says nothing about the version."
+    )
+    reason: str
+    seconds: float = Field(description="From the first question to the outcome.")
+    grey_level_difference: int | None = Field(
+        None, description="Largest difference of its images from the recorded sample, of 255; None: none were drawn."
+    )
+
+
 class RetrainOutcome(Record):
     """What a retraining flow returns."""
 
     version: ModelVersionRef
     promotion: PromotionRef | None = Field(description="None where promotion was not asked for.")
+    serving: tuple[ServingCheck, ...] = Field((), description="One for each configured serving process.")

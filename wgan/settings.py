@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     prefect_port: int = Field(4200, ge=1, le=65535, description="Port of the embedded Prefect server.")
     start_timeout: float = Field(90.0, gt=0, description="Seconds an embedded server may take to become healthy.")
 
+    serving_urls: str = Field(
+        "", description="Serving processes that a retraining waits for after a promotion, comma-separated; empty: none."
+    )
+    serving_wait_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Longest wait for a serving process to draw the promoted version."
+    )
+    serving_api_key: SecretStr | None = Field(None, description="API key that the pipeline shows to serving processes.")
+
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where training and evaluation run.")
     mirror_url: str | None = Field(
         None, description="Base URL of a mirror: files are fetched from <mirror>/<source>/<file name>."

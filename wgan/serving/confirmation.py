@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+import tempfile
 import time
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,8 +19,10 @@ from numpy.typing import NDArray
 from wgan.errors import UsageError
 from wgan.pixels import to_bytes
 from wgan.records import PromotionRef, ServingCheck
+from wgan.registry.versions import fetch_version
 from wgan.settings import Settings
 
+Outcome = Literal["confirmed", "refused", "unconfirmed"]
 POLL_SECONDS = 0.5
 REQUEST_SECONDS = 30.0
 REFUSALS = 2
@@ -29,8 +36,28 @@ def serving_urls(settings: Settings) -> list[str]:
     urls = [url.strip().rstrip("/") for url in settings.serving_urls.split(",") if url.strip()]
     for url in urls:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-            raise UsageError(f"WGAN_SERVING_URLS: {url!r} is not an address: give http(s)://host:port, comma-separated.")
+            raise UsageError(
+                f"WGAN_SERVING_URLS: {url!r} is not an address: give http(s)://host:port, comma-separated."
+            )
     return urls
+
+
+def confirm_promotion(promotion: PromotionRef, settings: Settings) -> tuple[ServingCheck, ...]:
+    """Ask every configured serving process, all at the same time; the checks come in the order of the settings.
+
+    Raises `UsageError` for a setting that is no address, `WganError` when the version's sample cannot be fetched.
+    """
+    urls = serving_urls(settings)
+    if not urls:
+        return ()
+    with tempfile.TemporaryDirectory(prefix="wgan-serving-") as name:
+        folder = Path(name)
+        fetch_version(promotion.model_name, promotion.to_version, settings, folder)
+        sample = np.load(folder / "sample.npy", allow_pickle=False)
+        seed = int(json.loads((folder / "config.json").read_text())["sample_seed"])
+    ask = partial(confirm_version, promotion=promotion, sample=sample, seed=seed, settings=settings)
+    with ThreadPoolExecutor(len(urls)) as pool:
+        return tuple(pool.map(ask, urls))
 
 
 def confirm_version(
@@ -46,7 +73,8 @@ def confirm_version(
     headers = {"X-WGAN-Alias": "champion"}
     if settings.serving_api_key:
         headers["Authorization"] = f"Bearer {settings.serving_api_key.get_secret_value()}"
-    outcome, reason, difference = "unconfirmed", "it has not been asked yet", None
+    outcome: Outcome
+    difference: int | None = None
     with httpx.Client(base_url=url, headers=headers, timeout=REQUEST_SECONDS, trust_env=False) as client:
         while True:
             try:
@@ -54,7 +82,8 @@ def confirm_version(
                 if outcome == "confirmed":
                     outcome, reason, difference = _drawn(client, promotion.to_version, sample, seed)
             except httpx.HTTPError as error:
-                outcome, reason = "unconfirmed", f"it does not answer ({' '.join(str(error).split()) or type(error).__name__})"
+                cause = " ".join(str(error).split()) or type(error).__name__
+                outcome, reason = "unconfirmed", f"it does not answer ({cause})"
             waited = time.monotonic() - started
             if outcome != "unconfirmed" or waited >= settings.serving_wait_seconds:
                 return ServingCheck(
@@ -63,7 +92,7 @@ def confirm_version(
             time.sleep(POLL_SECONDS)
 
 
-def _followed(client: httpx.Client, promotion: PromotionRef) -> tuple[str, str]:
+def _followed(client: httpx.Client, promotion: PromotionRef) -> tuple[Outcome, str]:
     """What `/readyz` says of the version."""
     state = _json(client.get("/readyz"))
     if state is None or "aliases" not in state:
@@ -77,12 +106,15 @@ def _followed(client: httpx.Client, promotion: PromotionRef) -> tuple[str, str]:
         return "confirmed", "it draws the version"
     if champion["wanted"] == promotion.to_version and champion["failures"] >= REFUSALS:
         return "refused", f"it could not take the version into service: {champion['stale']}"
-    return "unconfirmed", f"it still draws version {champion['serving']}: {champion['stale'] or 'it has not looked yet'}"
+    return (
+        "unconfirmed",
+        f"it still draws version {champion['serving']}: {champion['stale'] or 'it has not looked yet'}",
+    )
 
 
 def _drawn(
     client: httpx.Client, version: int, sample: NDArray[np.float32], seed: int
-) -> tuple[str, str, int | None]:
+) -> tuple[Outcome, str, int | None]:
     """Draw the recorded sample there and compare."""
     answer = client.post(
         "/v1/images", json={"count": len(sample), "seed": seed}, headers={"Accept": "application/x-npy"}
