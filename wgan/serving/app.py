@@ -18,6 +18,7 @@ from wgan.serving.limits import Limits
 from wgan.serving.routes_images import image_routes
 from wgan.serving.routes_model import model_routes
 from wgan.serving.routes_operations import operation_routes
+from wgan.serving.routes_page import page_routes
 from wgan.serving.service import Service
 
 STOP_SECONDS = 15.0
@@ -34,7 +35,7 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan(service),
     )
-    for routes in (image_routes, model_routes, operation_routes):
+    for routes in (image_routes, model_routes, operation_routes, page_routes):
         app.include_router(routes(service))
     speak(app)
     app.add_middleware(Limits, settings=service.settings)

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wgan.serving.errors import refusal
 from wgan.serving.service import Service
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/hooks/mlflow"})
-"""Health, for load balancers; and MLflow's webhook, which is signed with a secret of its own."""
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/hooks/mlflow"})
+"""The page, which asks for a key itself; health, for load balancers; MLflow's webhook, signed with its own secret."""
 
 
 class Authentication:
@@ -22,7 +22,7 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         keys = self.service.keys
-        if scope["type"] == "http" and keys.required and scope["path"] not in OPEN_PATHS:
+        if scope["type"] == "http" and keys.required and not _is_open(scope["path"]):
             key = _key(Headers(scope=scope))
             if not keys.accepts(key):
                 self.service.metrics.rejected.labels("key").inc()
@@ -30,6 +30,10 @@ class Authentication:
                 await refusal(401, "api-key", message, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith("/page/")
 
 
 def _key(headers: Headers) -> str:

@@ -75,6 +75,19 @@ def negotiate(format: Format | None, layout: Layout | None, accept: str | None) 
     raise NotAcceptable(f"Accept: {(accept or '')[:100]!r} names nothing that can be made: allowed are {allowed}.")
 
 
+def animation_format(accept: str | None) -> Literal["webp", "gif", "frames"]:
+    """How a walk is answered: as an animation, or for JSON as single frames. Raises `NotAcceptable`."""
+    kinds: dict[str, Literal["webp", "gif", "frames"]] = {"image/webp": "webp", "image/gif": "gif", JSON: "frames"}
+    for media_type in _by_preference(accept or "*/*"):
+        if media_type in ("*/*", "image/*"):
+            return "webp"
+        if media_type in kinds:
+            return kinds[media_type]
+    raise NotAcceptable(
+        f"Accept: {(accept or '')[:100]!r} names nothing that can be made: allowed are {', '.join(kinds)}."
+    )
+
+
 def encode(images: NDArray[np.uint8], shape: Shape, facts: dict[str, Any]) -> bytes:
     """Images (N, C, H, W), uint8, C 1 or 3, as the body of an answer. `facts` go into the JSON of `base64`.
 

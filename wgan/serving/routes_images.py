@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from wgan.errors import UsageError
 from wgan.latents import draw_latents
 from wgan.serving.drawing import SEED_HEADER, Drawn, draw, encoded
-from wgan.serving.encoding import NPY, Shape, animation, encode, negotiate
+from wgan.serving.encoding import JSON, NPY, Shape, animation, animation_format, encode, negotiate
 from wgan.serving.errors import first_mistake
 from wgan.serving.latents import check_latents, parse_lists, parse_npy, walk
-from wgan.serving.schemas import ASK, LARGEST_SEED, PICTURES, DecodeRequest, ImagesRequest
+from wgan.serving.schemas import ASK, LARGEST_SEED, PICTURES, Base64Images, DecodeRequest, ImagesRequest
 from wgan.serving.served import ServedModel
 from wgan.serving.service import Service
 
@@ -83,7 +83,10 @@ def image_routes(service: Service) -> APIRouter:
             200: {
                 "description": "A looping animation from the first image of one seed to that of another.",
                 "content": {
-                    name: {"schema": {"type": "string", "format": "binary"}} for name in ("image/webp", "image/gif")
+                    **{
+                        name: {"schema": {"type": "string", "format": "binary"}} for name in ("image/webp", "image/gif")
+                    },
+                    JSON: {"schema": Base64Images.model_json_schema()},
                 },
             },
             **ASK,
@@ -96,14 +99,19 @@ def image_routes(service: Service) -> APIRouter:
         start: Annotated[int, Query(alias="from", ge=0, le=LARGEST_SEED, description="Seed.", examples=[1])],
         end: Annotated[int, Query(alias="to", ge=0, le=LARGEST_SEED, description="Seed.", examples=[2])],
         frames: Annotated[int, Query(ge=2, le=4096, description="Images, both ends among them.")] = 24,
-        format: Annotated[Literal["webp", "gif"], Query(description="Lossless WebP, or GIF.")] = "webp",
+        format: Annotated[
+            Literal["webp", "gif"] | None,
+            Query(
+                description="Lossless WebP, or GIF; default: what Accept says (JSON: each frame as a PNG), else WebP."
+            ),
+        ] = None,
         way: Annotated[
             Literal["slerp", "lerp"], Query(description="slerp: along the great circle; lerp: the straight line.")
         ] = "slerp",
         fps: Annotated[float, Query(ge=1, le=50, description="Frames per second.")] = 12.0,
         alias: AliasHeader = None,
     ) -> Response:
-        """An animation through latent space, as WebP or GIF."""
+        """An animation through latent space, as WebP or GIF, or its frames one by one in JSON."""
         if frames > most:
             raise UsageError(f"frames: at most {most} images are drawn at once.")
 
@@ -111,9 +119,12 @@ def image_routes(service: Service) -> APIRouter:
             ends = [draw_latents(seed, 1, model.engine.latent_dim)[0] for seed in (start, end)]
             return walk(ends[0], ends[1], frames, way)
 
+        kind = format or animation_format(request.headers.get("accept"))
         drawn = await draw(request, service, path)
-        body = await encoded(service, partial(animation, drawn.images, format, fps))
-        return Response(body, media_type=f"image/{format}", headers=drawn.headers)
+        if kind == "frames":
+            return await _answer(service, drawn, Shape("base64"), None)
+        body = await encoded(service, partial(animation, drawn.images, kind, fps))
+        return Response(body, media_type=f"image/{kind}", headers={**drawn.headers, "Vary": "Accept"})
 
     return router
 

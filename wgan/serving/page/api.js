@@ -54,21 +54,19 @@ export async function drawSeeds(seeds, alias) {
   throw new Refused(0, "The served version keeps changing: try again.");
 }
 
-export const walkAddress = (from, to, frames, format) => `v1/interpolate?from=${from}&to=${to}&frames=${frames}&format=${format}`;
+const walkAddress = (from, to, frames) => `v1/interpolate?from=${from}&to=${to}&frames=${frames}`;
 
 // The frames of a walk between two seeds: {version, sources}.
-export async function walkFrames(from, to, frames, alias) {
-  const headers = alias ? { "X-WGAN-Alias": alias } : {};
-  const answer = await ask(walkAddress(from, to, frames, "png"), { headers });
+export async function walkFrames(from, to, frames) {
+  const answer = await ask(walkAddress(from, to, frames));
   return { version: answer.version, sources: answer.images.map((image) => `data:image/png;base64,${image}`) };
 }
 
-// The animation as a file: a link could send neither key nor alias.
-export async function walkFile(from, to, frames, alias) {
-  const headers = alias ? { "X-WGAN-Alias": alias } : {};
+// The animation as a file: a link could not send the key.
+export async function walkFile(from, to, frames) {
   const key = sessionStorage.getItem(KEY);
-  if (key) headers.Authorization = `Bearer ${key}`;
-  const answer = await fetch(walkAddress(from, to, frames, "webp"), { headers });
+  const headers = { Accept: "image/webp", ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+  const answer = await fetch(walkAddress(from, to, frames), { headers });
   if (!answer.ok) throw new Refused(answer.status, "The animation could not be made.");
   return answer.blob();
 }

@@ -1,0 +1,33 @@
+"""The playground at `/`: plain files of this package, so that it works without a network."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import FileResponse, Response
+
+from wgan.serving.errors import refusal
+from wgan.serving.service import Service
+
+PAGE = Path(str(resources.files("wgan.serving") / "page"))
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+
+
+def page_routes(service: Service) -> APIRouter:
+    """The page and its parts; the same whatever is served."""
+    router = APIRouter(include_in_schema=False)
+    parts = {path.name: path for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES}
+
+    @router.get("/")
+    async def playground() -> Response:
+        return FileResponse(parts["index.html"], media_type=MEDIA_TYPES[".html"])
+
+    @router.get("/page/{name}")
+    async def part(name: str) -> Response:
+        if name not in parts:
+            return refusal(404, "http", "there is no such part of the page.")
+        return FileResponse(parts[name], media_type=MEDIA_TYPES[parts[name].suffix])
+
+    return router
