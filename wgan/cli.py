@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from wgan import __version__
-from wgan.commands import compare, data, doctor, models, promote, retrain, serve, stack
+from wgan.commands import compare, data, doctor, evaluate, models, promote, retrain, serve, stack
 from wgan.errors import WganError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.add_typer(data.app, name="data")
 app.command()(retrain.retrain)
 app.command()(retrain.presets)
 app.command()(models.models)
+app.command()(evaluate.evaluate)
 app.command()(compare.compare)
 app.command()(promote.promote)
 app.command()(promote.rollback)

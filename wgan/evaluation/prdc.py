@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-BLOCK_ELEMENTS = 2**23
-"""Distances held at once (float64: 64 MiB), so that memory grows with N and not with N²."""
+BLOCK_ELEMENTS = 2**19
+"""Distances held at once (float64: 4 MiB): memory grows with N and not with N², and a block stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,20 @@ def prdc(
         known_radii = torch.from_numpy(real_radii).to(device)
     generated_radii = _squared_radii(generated_points, neighbours, block_elements)
 
-    real_balls_hit = torch.zeros(len(generated), dtype=torch.float64, device=device)
-    reached = torch.zeros(len(real), dtype=torch.bool, device=device)
-    covered = torch.zeros(len(real), dtype=torch.bool, device=device)
+    balls_hit = torch.zeros(len(generated), dtype=torch.int64)
+    reached = torch.zeros(len(real), dtype=torch.bool)
+    covered = torch.zeros(len(real), dtype=torch.bool)
     for rows, distances in _squared_distances(generated_points, real_points, block_elements):
-        in_real_ball = distances <= known_radii
-        real_balls_hit[rows] = in_real_ball.sum(dim=1, dtype=torch.float64)
-        covered |= in_real_ball.any(dim=0)
-        reached |= (distances <= generated_radii[rows, None]).any(dim=0)
+        in_real_ball = (distances <= known_radii).cpu().numpy()
+        # numpy counts bytes of 0 and 1 about ten times as fast as torch on the CPU.
+        balls_hit[rows] = torch.from_numpy(np.count_nonzero(in_real_ball, axis=1))
+        covered |= torch.from_numpy(in_real_ball.any(axis=0))
+        in_generated_ball = (distances <= generated_radii[rows, None]).cpu().numpy()
+        reached |= torch.from_numpy(in_generated_ball.any(axis=0))
     return Prdc(
-        precision=_mean(real_balls_hit > 0),
+        precision=_mean(balls_hit > 0),
         recall=_mean(reached),
-        density=_mean(real_balls_hit) / neighbours,
+        density=_mean(balls_hit) / neighbours,
         coverage=_mean(covered),
     )
 

@@ -75,9 +75,16 @@ def protocol_sentence(protocol: Protocol) -> str:
     return (
         f"Mean [{protocol.confidence:.0%} interval] over {len(protocol.seeds)} seeds of {protocol.sample_count:,} "
         f"generated against as many real images; features: {protocol.extractor}{accuracy}, digest "
-        f"`{protocol.extractor_digest[:12]}`; k = {protocol.neighbours}. The Fréchet distance is in percent of the "
-        "real images' variance in these features (0 perfect, 100 only their average) and cannot be compared with "
-        "distances in Inception features."
+        f"`{protocol.extractor_digest[:12]}`; k = {protocol.neighbours}. {_unit_sentence(protocol)}"
+    )
+
+
+def _unit_sentence(protocol: Protocol) -> str:
+    if protocol.extractor == "inception":
+        return "The Fréchet and kernel distances are FID and KID in Inception features, unscaled, as papers print them."
+    return (
+        "The Fréchet distance is in percent of the real images' variance in these features (0 perfect, 100 only their "
+        "average) and cannot be compared with distances in Inception features."
     )
 
 

@@ -102,6 +102,15 @@ def load_generator(path: Path) -> Generator:
     return generator.eval()
 
 
+def load_run(path: Path) -> tuple[RetrainConfig, str]:
+    """Configuration and data digest of the run that wrote the checkpoint.
+
+    Raises `CheckpointError` if the file is missing or damaged.
+    """
+    content = _read(path)
+    return _config(path, content), str(content["data_digest"])
+
+
 def load_history(path: Path) -> dict[str, NDArray[np.float32]]:
     """What was measured at every generator step up to the checkpoint, by name; entry i is step i + 1."""
     return {name: column.numpy() for name, column in _read(path)["history"].items()}

@@ -1,0 +1,76 @@
+"""`wgan evaluate`: one generator's metrics with intervals, beside the floor and the ceiling of its protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from wgan.measuring import Report
+
+
+def evaluate(
+    target: Annotated[
+        str,
+        typer.Argument(metavar="MODEL|CHECKPOINT", help="Registered model, or a checkpoint: s3://… or a .pt file."),
+    ],
+    version: Annotated[
+        str,
+        typer.Argument(metavar="[VERSION|CHECKPOINT]", help="Version of the model, its alias, or a checkpoint of it."),
+    ] = "champion",
+    protocol: Annotated[
+        Literal["quick", "standard", "paper"],
+        typer.Option(
+            help="quick: fewer images and seeds; standard: the run's own; paper: Inception and 10,000 images, or "
+            "26,000 Stacked-MNIST triples."
+        ),
+    ] = "standard",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Measure one generator and show its metrics beside real held-out images and an untrained generator."""
+    from wgan.commands.flow_session import display, enter_environment
+    from wgan.commands.output import error_console, print_json
+    from wgan.settings import load_settings
+
+    settings = load_settings()
+    enter_environment(settings)
+    from wgan.measuring import evaluate_checkpoint, evaluate_version
+    from wgan.registry.aliases import named_version
+    from wgan.storage import open_storage
+
+    storage = open_storage(settings)
+    with display(error_console):
+        if _is_checkpoint(target):
+            report = evaluate_checkpoint(target, protocol, settings, storage)
+        elif _is_checkpoint(version):
+            report = evaluate_checkpoint(version, protocol, settings, storage, target)
+        else:
+            report = evaluate_version(target, named_version(target, version, settings), protocol, settings, storage)
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        _show(report)
+
+
+def _is_checkpoint(name: str) -> bool:
+    return name.startswith("s3://") or name.endswith(".pt")
+
+
+def _show(report: Report) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from wgan.commands.output import console
+    from wgan.evaluation.metric_table import interval_text, metric_rows
+    from wgan.evaluation.summary import bounds_sentence, protocol_sentence
+
+    table = Table("metric", "this generator", "floor", "ceiling", box=None, pad_edge=False)
+    for row in metric_rows(report.measurement, None, None, report.bounds):
+        intervals = (row.challenger, row.floor, row.ceiling)
+        # Text, not markup: [44, 48.5] is an interval and no style.
+        table.add_row(row.title, *(Text(interval_text(interval) if interval else "–") for interval in intervals))
+    console.print(f"{report.target} on {report.dataset.name}, protocol {report.protocol_name}:", highlight=False)
+    console.print(table)
+    for sentence in (bounds_sentence(report.bounds), protocol_sentence(report.measurement.protocol)):
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)

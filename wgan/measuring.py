@@ -1,0 +1,129 @@
+"""One generator measured alone, a registered version or a checkpoint: its metrics beside floor and ceiling."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from wgan import progress
+from wgan.config import EvaluationConfig, RetrainConfig
+from wgan.data.manifest import dataset_prefix, find_manifest
+from wgan.data.prepare import open_or_repair, prepare_dataset
+from wgan.errors import CheckpointError, ObjectMissing, UsageError
+from wgan.evaluation.bounds import measure_bounds
+from wgan.evaluation.measure import GenerateImages, measure_side_by_side
+from wgan.records import Bounds, DatasetRef, Measurement, Record
+from wgan.registry.inference import open_generator
+from wgan.registry.versions import fetch_version, load_configuration, load_version
+from wgan.settings import Settings
+from wgan.storage import Storage, split_uri
+from wgan.training.checkpoint import load_generator, load_run
+from wgan.training.device import resolve_device
+from wgan.training.sampling import generate_images
+
+ProtocolName = Literal["quick", "standard", "paper"]
+QUICK_IMAGES, QUICK_SEEDS = 256, 3
+PAPER_IMAGES, PAPER_SEEDS = 10_000, 3
+"""Lucic et al. (2018): 10,000 images through Inception."""
+STACKED_IMAGES = 26_000
+"""PacGAN (Lin et al. 2018) and VEEGAN, Stacked-MNIST: a mode counts when hit once."""
+
+
+class Report(Record):
+    """What `wgan evaluate` found."""
+
+    target: str = Field(description="models:/<name>/<version>, or the checkpoint's address.")
+    protocol_name: ProtocolName
+    dataset: DatasetRef
+    measurement: Measurement
+    bounds: Bounds = Field(description="Floor and ceiling under the same protocol.")
+
+
+def named_protocol(config: RetrainConfig, name: ProtocolName) -> EvaluationConfig:
+    """`standard`: the run's own protocol; `quick`: fewer images and seeds; `paper`: as the papers measure."""
+    own = config.evaluation
+    if name == "standard":
+        return own
+    if name == "quick":
+        return own.model_copy(
+            update={"sample_count": min(own.sample_count, QUICK_IMAGES), "seeds": min(own.seeds, QUICK_SEEDS)}
+        )
+    if config.data.source == "stacked-mnist":
+        as_in_paper = {"extractor": "classifier", "sample_count": STACKED_IMAGES, "captured_share": 0.0}
+    else:
+        as_in_paper = {"extractor": "inception", "sample_count": PAPER_IMAGES}
+    return own.model_copy(update={**as_in_paper, "seeds": PAPER_SEEDS})
+
+
+def evaluate_version(model: str, version: int, protocol: ProtocolName, settings: Settings, storage: Storage) -> Report:
+    """Measure a registered version on the data it was trained on. Raises `UsageError`, `WganError`."""
+    record = load_version(model, version, settings)
+    config = load_configuration(model, version, settings)
+    with tempfile.TemporaryDirectory(prefix="wgan-evaluation-") as folder:
+        generator = open_generator(fetch_version(model, version, settings, Path(folder)))
+        dataset = record.evaluation.training.dataset
+        return _report(record.uri, generator.generate, config, dataset, protocol, settings, storage)
+
+
+def evaluate_checkpoint(
+    address: str, protocol: ProtocolName, settings: Settings, storage: Storage, model: str | None = None
+) -> Report:
+    """Measure the generator in a checkpoint, `s3://…` or a local path, on the data its configuration names.
+
+    `model` is refused when it is not the one that the checkpoint's run registers. Raises `CheckpointError` when there
+    is no such file or it is damaged.
+    """
+    with tempfile.TemporaryDirectory(prefix="wgan-evaluation-") as folder:
+        path = _fetch(address, Path(folder) / "checkpoint.pt", storage)
+        config, data_digest = load_run(path)
+        if model is not None and model != config.model_name:
+            raise UsageError(f"{address} is a checkpoint of {config.model_name}, not of {model}.")
+        device = resolve_device(settings.device)
+        generator = load_generator(path).to(device)
+
+    def generate(seed: int, count: int) -> NDArray[np.uint8]:
+        return generate_images(generator, seed, count, device)
+
+    # What it was trained on, or, where that is no longer in storage, what its configuration gives today.
+    found = find_manifest(storage, dataset_prefix(settings, config.data.dataset_name, data_digest))
+    dataset = found[1] if found else prepare_dataset(config.data, settings, storage, progress.report)
+    return _report(address, generate, config, dataset, protocol, settings, storage)
+
+
+def _fetch(address: str, path: Path, storage: Storage) -> Path:
+    if not address.startswith("s3://"):
+        return Path(address)
+    bucket, key = split_uri(address)
+    try:
+        storage.at(bucket).get_file(key, path)
+    except ObjectMissing as error:
+        raise CheckpointError(str(error)) from None
+    return path
+
+
+def _report(
+    target: str,
+    generate: GenerateImages,
+    config: RetrainConfig,
+    dataset: DatasetRef,
+    protocol: ProtocolName,
+    settings: Settings,
+    storage: Storage,
+) -> Report:
+    images = open_or_repair(dataset, config.data, settings, storage, progress.report)
+    evaluation = named_protocol(config, protocol)
+    device = str(resolve_device(settings.device))
+    measurement, _ = measure_side_by_side(
+        generate, None, images, evaluation, settings, storage, device, progress.report
+    )
+
+    def of_the_bounds(stage: str, done: int, total: int | None) -> None:
+        progress.report(f"floor and ceiling: {stage}", done, total)
+
+    bounds = measure_bounds(images, config.networks, evaluation, settings, storage, device, of_the_bounds)
+    return Report(target=target, protocol_name=protocol, dataset=dataset, measurement=measurement, bounds=bounds)
