@@ -98,7 +98,15 @@ def _judge(
         champion=theirs,
         champion_version=champion,
         champion_judged_on=judged_before,
-        bounds=measure_bounds(images, training.networks, config.evaluation, settings, storage, device, progress.report),
+        bounds=measure_bounds(
+            images,
+            training.networks,
+            config.evaluation,
+            settings,
+            storage,
+            device,
+            progress.titled("floor and ceiling"),
+        ),
         grids=log_grids(sides, champion, seed, training.mlflow_run_id, settings, folder),
     )
     log_numbers(evaluation, settings)  # last, because a retried task would add its lines again

@@ -38,6 +38,11 @@ def report(stage: str, done: int, total: int | None, note: str = "") -> None:
         listener(progress)
 
 
+def titled(title: str) -> Callable[[str, int, int | None], None]:
+    """`report` for a part of the work that has stages of its own: `floor and ceiling: evaluation`."""
+    return lambda stage, done, total: report(f"{title}: {stage}", done, total)
+
+
 def announce(stage: str, note: str) -> None:
     """Tell every listener something that has no length."""
     report(stage, 0, 0, note)

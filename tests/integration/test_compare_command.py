@@ -69,7 +69,7 @@ def test_people_see_a_table_the_gates_rules_and_where_the_report_is(
 
 
 def test_without_an_output_the_report_lies_in_the_home_folder(model: str, stack_home: Path) -> None:
-    compare(model, "2", "1", as_json=True)
+    compare(model, "2", "1", protocol="quick", as_json=True)
     assert (stack_home / "comparisons" / f"{model}-v2-v1.html").stat().st_size > 10_000
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,6 +18,12 @@ def compare(
     output: Annotated[
         Path | None, typer.Option(help="Where to write the HTML report.", show_default="comparisons/ in WGAN_HOME")
     ] = None,
+    protocol: Annotated[
+        Literal["quick", "standard", "paper"],
+        typer.Option(
+            help="quick: fewer images and seeds; standard: that of V2's run; paper: through Inception, as papers do."
+        ),
+    ] = "standard",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Measure two versions side by side and write a report with pictures. Changes nothing in the registry."""
@@ -36,7 +42,7 @@ def compare(
     report = output or settings.home / "comparisons" / f"{model}-v{numbers[0]}-v{numbers[1]}.html"
     _require_writable(report)
     with display(error_console):
-        found = compare_versions(model, numbers[0], numbers[1], None, settings, open_storage(settings))
+        found = compare_versions(model, numbers[0], numbers[1], protocol, settings, open_storage(settings))
     report.write_text(comparison_html(found), encoding="utf-8")
     if as_json:
         print_json({**found.as_json(), "report": str(report.resolve())})

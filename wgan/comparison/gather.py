@@ -18,6 +18,7 @@ from wgan.evaluation.bounds import measure_bounds
 from wgan.evaluation.features import Extractor, extract
 from wgan.evaluation.measure import measure_side_by_side, nearest_training_images, open_protocol
 from wgan.judging import decide_version
+from wgan.measuring import ProtocolName, named_protocol
 from wgan.records import EvaluationRef, ModelVersionRef
 from wgan.registry.inference import OnnxGenerator, open_generator
 from wgan.registry.judgement import judged_on
@@ -37,12 +38,12 @@ MOST_CLASSIFIED = 2_048
 
 
 def compare_versions(
-    model: str, first: int, second: int, protocol: EvaluationConfig | None, settings: Settings, storage: Storage
+    model: str, first: int, second: int, protocol_name: ProtocolName, settings: Settings, storage: Storage
 ) -> Comparison:
     """Measure both on the model's newest data, `second` as the challenger of `first`, and ask the gate.
 
-    `protocol` is that of the second version's run unless given. Raises `UsageError` when both are the same version,
-    one does not exist or their images have different shapes; `WganError`.
+    The protocol is made from that of the second version's run (`named_protocol`). Raises `UsageError` when both are
+    the same version, one does not exist or their images have different shapes; `WganError`.
     """
     if first == second:
         raise UsageError(f"version {first} of {model} cannot be compared with itself: name two versions.")
@@ -50,7 +51,7 @@ def compare_versions(
     _require_one_shape(*versions)
     data, request = newest_data(versions[1], settings)
     configs = [load_configuration(model, number, settings) for number in (first, second)]
-    protocol = protocol or configs[1].evaluation
+    protocol = named_protocol(configs[1], protocol_name)
     aliases = {entry.version: entry.aliases for entry in list_versions(model, settings)}
     images = open_or_repair(data, request, settings, storage)
     servers = (settings, storage, str(resolve_device(settings.device)))
@@ -69,7 +70,11 @@ def compare_versions(
             champion_version=first,
             champion_judged_on=judged_on(model, first, settings),
             bounds=measure_bounds(
-                images, versions[1].evaluation.training.networks, protocol, *servers, progress.report
+                images,
+                versions[1].evaluation.training.networks,
+                protocol,
+                *servers,
+                progress.titled("floor and ceiling"),
             ),
         )
         extractor, _ = open_protocol(images, protocol, *servers)
@@ -125,7 +130,8 @@ def _nearest(
     if protocol.memorisation_images < NEAREST:
         return None
     device = str(resolve_device(settings.device))
-    found = nearest_training_images(generated, images, NEAREST, protocol, settings, storage, device, progress.report)
+    told = progress.titled("nearest training images")
+    found = nearest_training_images(generated, images, NEAREST, protocol, settings, storage, device, told)
     pictures = images.gather(found.indices.ravel()).reshape(*found.indices.shape, *generated.shape[1:])
     return NearestImages(generated, pictures, found.distances)
 
