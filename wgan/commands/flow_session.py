@@ -34,6 +34,7 @@ def enter_environment(settings: Settings) -> None:
     # The terminal belongs to the display; Prefect's own lines go to its server, where its UI shows them.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars of single small files
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "wgan")
     os.environ.setdefault("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK", RESULT_BLOCK)
 
