@@ -10,7 +10,7 @@ from scipy.linalg import sqrtm
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from wgan.evaluation import frechet
-from wgan.evaluation.frechet import Moments, frechet_distance, gaussian_distance, moments
+from wgan.evaluation.frechet import Moments, frechet_distance, gaussian_distance, moments, streamed_moments
 
 
 def normal(seed: int, *shape: int) -> NDArray[np.float64]:
@@ -106,3 +106,11 @@ def test_float32_features_far_from_the_origin_lose_no_digits() -> None:
     np.testing.assert_allclose(
         moments(vectors).covariance, np.cov(vectors.astype(np.float64), rowvar=False), rtol=1e-9, atol=1e-9
     )
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_streamed_moments_equal_those_of_the_whole(size: int) -> None:
+    vectors = normal(6, 500, 6) * 3 + 1e4
+    found = streamed_moments(vectors[start : start + size] for start in range(0, 500, size))
+    np.testing.assert_allclose(found.mean, vectors.mean(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(found.covariance, np.cov(vectors, rowvar=False), rtol=1e-8)

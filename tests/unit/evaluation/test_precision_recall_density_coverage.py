@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from wgan.evaluation.prdc import Prdc, prdc
+from wgan.evaluation.prdc import Prdc, prdc, squared_radii
 
 
 def normal(seed: int, *shape: int) -> NDArray[np.float64]:
@@ -86,3 +86,14 @@ def test_features_far_from_the_origin_are_judged_as_near_it() -> None:
 def test_more_neighbours_than_other_points_are_refused(neighbours: int) -> None:
     with pytest.raises(ValueError, match="neighbours"):
         prdc(normal(0, 10, 2), normal(1, 20, 2), neighbours)
+
+
+def test_known_radii_of_the_real_side_give_the_same_numbers() -> None:
+    real, generated = normal(15, 120, 4), normal(16, 100, 4) + 0.5
+    assert prdc(real, generated, 5, real_radii=squared_radii(real, 5)) == prdc(real, generated, 5)
+
+
+def test_a_radius_reaches_to_the_kth_nearest_other_point() -> None:
+    points = normal(17, 60, 3)
+    expected = [sorted(row)[4] ** 2 for row in cdist(points, points)]
+    np.testing.assert_allclose(squared_radii(points, 4), expected, rtol=1e-10)

@@ -1,0 +1,118 @@
+"""`wgan evaluate` on real servers: a registered version or a checkpoint, alone, beside floor and ceiling."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.integration.untrained_versions import digits_config, register_untrained
+from wgan.cli import app
+from wgan.commands.evaluate import evaluate
+from wgan.config import RetrainConfig
+from wgan.errors import CheckpointError, UsageError
+from wgan.measuring import named_protocol
+from wgan.registry.promotion import promote
+from wgan.settings import Settings
+from wgan.storage import Storage
+from wgan.training.checkpoint import save_checkpoint
+from wgan.training.state import new_state
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("stack_home")]
+
+
+@pytest.fixture(scope="module")
+def config() -> RetrainConfig:
+    return digits_config(f"evaluated-{uuid.uuid4().hex[:8]}", max_images=300)
+
+
+@pytest.fixture(scope="module")
+def model(config: RetrainConfig, stack: Settings, storage: Storage) -> str:
+    """Version 1 is the champion."""
+    storage.ensure_bucket()
+    first = register_untrained(config, 1, stack, storage)
+    promote(first, None, stack, storage, force=True, reason="somebody must be first", expected_champion=None)
+    return first.model_name
+
+
+@pytest.fixture
+def checkpoint(config: RetrainConfig, tmp_path: Path) -> Path:
+    return save_checkpoint(tmp_path, new_state(config, torch.device("cpu")), config, data_digest="ab" * 32)
+
+
+def test_a_version_is_found_by_its_alias_and_told_as_one_json_object(
+    model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(model, "champion", protocol="standard", as_json=True)
+    report = json.loads(capsys.readouterr().out)
+    assert report["target"] == f"models:/{model}/1"
+    measured = report["measurement"]
+    assert measured["protocol"]["sample_count"] == 64
+    assert set(measured["metrics"]) == {
+        "fid", "kernel_distance", "precision", "recall", "density", "coverage", "sliced_wasserstein", "memorisation",
+    }  # fmt: skip
+    assert report["bounds"]["ceiling"]["protocol"] == measured["protocol"]
+    evaluate(model, "1", protocol="standard", as_json=True)
+    assert json.loads(capsys.readouterr().out) == report
+
+
+def test_a_checkpoint_is_measured_with_its_own_configuration(
+    model: str, checkpoint: Path, stack: Settings, storage: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(str(checkpoint), protocol="quick", as_json=True)
+    local = json.loads(capsys.readouterr().out)
+    assert local["dataset"]["name"] == model.removeprefix("generator-")
+    assert local["measurement"]["protocol"]["seeds"] == [1000, 1001]
+    address = storage.put_file("checkpoints/evaluated.pt", checkpoint)
+    evaluate(model, address, protocol="quick", as_json=True)
+    assert json.loads(capsys.readouterr().out)["measurement"] == local["measurement"]
+
+
+def test_people_see_every_metric_beside_floor_and_ceiling_and_what_they_mean(
+    model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(model, "champion")
+    shown = capsys.readouterr().out
+    for part in ("floor", "ceiling", "Sliced Wasserstein", "images are held out, the protocol asks for 64", "k = 5"):
+        assert part in shown
+
+
+@pytest.mark.parametrize(
+    ("target", "version", "sentence"),
+    [
+        ("generator-absent", "1", "generator-absent"),
+        ("absent.pt", "champion", r"there is no checkpoint absent\.pt"),
+        ("s3://wgan/absent.pt", "champion", r"there is no s3://wgan/absent\.pt"),
+    ],
+)
+def test_what_does_not_exist_is_named_in_one_sentence(model: str, target: str, version: str, sentence: str) -> None:
+    with pytest.raises((UsageError, CheckpointError), match=sentence):
+        evaluate(target, version, protocol="quick")
+
+
+def test_a_version_that_does_not_exist_is_named_with_those_that_do(model: str) -> None:
+    with pytest.raises(UsageError, match="no version 7: there are 1"):
+        evaluate(model, "7", protocol="quick")
+
+
+def test_a_checkpoint_of_another_model_is_refused(model: str, checkpoint: Path) -> None:
+    with pytest.raises(UsageError, match=rf"is a checkpoint of {model}, not of generator-other"):
+        evaluate("generator-other", str(checkpoint), protocol="quick")
+
+
+def test_the_command_is_registered() -> None:
+    assert "evaluate" in {command.callback.__name__ for command in app.registered_commands if command.callback}
+
+
+def test_the_protocols_are_the_runs_own_a_small_one_and_the_papers(config: RetrainConfig) -> None:
+    assert named_protocol(config, "standard") == config.evaluation
+    quick = named_protocol(RetrainConfig(), "quick")
+    assert (quick.sample_count, quick.seeds) == (256, 3)
+    paper = named_protocol(config, "paper")
+    assert (paper.extractor, paper.sample_count) == ("inception", 10_000)  # Lucic et al. 2018
+    stacked = RetrainConfig.model_validate({"data": {"source": "stacked-mnist", "channels": 3}})
+    pacgan = named_protocol(stacked, "paper")
+    assert (pacgan.extractor, pacgan.sample_count, pacgan.captured_share) == ("classifier", 26_000, 0)
