@@ -60,6 +60,7 @@ export function makeBoard(grid, onChoice) {
     busy() { grid.setAttribute("aria-busy", "true"); },
     idle() { grid.setAttribute("aria-busy", "false"); },
     clear() { chosen = []; mark(); onChoice([]); },
+    seeds: () => seeds,
     sources: () => cells().map((cell) => cell.firstElementChild.src),
   };
 }

@@ -61,7 +61,7 @@ async function draw() {
     shownVersion = drawn.version;
     element("samples-version").textContent = `version ${drawn.version} · seeds ${first} to ${first + SAMPLES - 1}`;
     if (announced === drawn.version) element("news").hidden = true;
-    await drawOpponent(seeds);
+    await drawOpponent();
     calm();
   } catch (error) {
     board.idle();
@@ -69,12 +69,13 @@ async function draw() {
   }
 }
 
-async function drawOpponent(seeds) {
+async function drawOpponent() {
   const wanted = element("compare").checked;
   element("challenger-board").hidden = !wanted;
   element("samples-title").textContent = wanted ? "Champion" : "Samples";
   if (!wanted) return;
   opponent.busy();
+  const seeds = board.seeds();
   const drawn = await drawSeeds(seeds, "challenger");
   opponent.show(seeds, drawn, facts.name);
   element("challenger-version").textContent = `version ${drawn.version} · the same seeds`;
@@ -127,7 +128,7 @@ element("shuffle").addEventListener("click", () => {
   element("seed").value = crypto.getRandomValues(new Uint32Array(1))[0];
   draw();
 });
-element("compare").addEventListener("change", draw);
+element("compare").addEventListener("change", () => drawOpponent().catch(complain));
 element("download").addEventListener("click", download);
 element("news-show").addEventListener("click", draw);
 element("news-keep").addEventListener("click", () => { kept = announced; element("news").hidden = true; });
