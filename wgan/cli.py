@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from wgan import __version__
-from wgan.commands import compare, data, doctor, evaluate, models, promote, retrain, serve, stack
+from wgan.commands import compare, data, doctor, evaluate, models, promote, retrain, serve, stack, study
 from wgan.errors import WganError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command()(evaluate.evaluate)
 app.command()(compare.compare)
 app.command()(promote.promote)
 app.command()(promote.rollback)
+app.command()(study.study)
 app.command()(serve.serve)
 
 

@@ -24,9 +24,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from wgan.config import RetrainConfig, TrainingConfig
 from wgan.training.batches import DataOrder, ImageSource, RealImages
@@ -34,11 +36,35 @@ from wgan.training.checkpoint import load_checkpoint
 from wgan.training.device import resolve_precision
 from wgan.training.objectives import Mixing, Objective, objective_of
 from wgan.training.observing import Observer, Outside, TrainingResult
-from wgan.training.state import TrainingState, new_state
+from wgan.training.state import new_state
 from wgan.training.streams import Purpose, normal, uniform
 from wgan.training.world import ALONE, World
 
-__all__ = ["ImageSource", "Observer", "TrainingResult", "train"]
+__all__ = ["ImageSource", "Observer", "Players", "TrainingResult", "train"]
+
+
+class Players(Protocol):
+    """What a step needs of a training: any critic and any generator, with their optimizers."""
+
+    @property
+    def generator(self) -> nn.Module:
+        """Noise (m, z) to samples."""
+        ...
+
+    @property
+    def critic(self) -> nn.Module:
+        """Samples to scores (m,)."""
+        ...
+
+    @property
+    def generator_optimizer(self) -> Optimizer:
+        """Over the generator's parameters."""
+        ...
+
+    @property
+    def critic_optimizer(self) -> Optimizer:
+        """Over the critic's parameters."""
+        ...
 
 
 def train(
@@ -90,7 +116,7 @@ def train(
 
 
 def critic_step(
-    state: TrainingState,
+    state: Players,
     objective: Objective,
     real: Tensor,
     noise: Tensor,
@@ -115,7 +141,7 @@ def critic_step(
 
 
 def generator_step(
-    state: TrainingState, objective: Objective, noise: Tensor, precision: str = "float32", world: World = ALONE
+    state: Players, objective: Objective, noise: Tensor, precision: str = "float32", world: World = ALONE
 ) -> Tensor:
     """One update of the generator against the critic as it is. `noise` (m, z).
 

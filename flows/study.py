@@ -1,0 +1,67 @@
+"""The paper's claims, one after the other, and a report of what came out."""
+
+from __future__ import annotations
+
+from prefect import flow, runtime
+
+from tasks.report import announce_run
+from tasks.study import (
+    end_study_as_failed,
+    end_study_as_killed,
+    find_digits,
+    open_study,
+    publish_study,
+    try_architectures,
+    try_clip_value,
+    try_critic_iterations,
+    try_critic_optimizer,
+    try_meaningful_estimate,
+    try_mode_collapse,
+    try_vanishing_gradients,
+)
+from wgan.study.records import StudyOutcome
+from wgan.study.sizes import SizeName
+
+ON_DIGITS = {
+    1: try_mode_collapse,
+    2: try_meaningful_estimate,
+    6: try_architectures,
+}
+WITHOUT_IMAGES = {
+    3: try_vanishing_gradients,
+    4: try_critic_iterations,
+    5: try_critic_optimizer,
+    7: try_clip_value,
+}
+ALL = tuple(sorted(ON_DIGITS | WITHOUT_IMAGES))
+
+
+@flow(
+    name="study",
+    flow_run_name="{size} seed {seed}",
+    persist_result=True,
+    on_running=[announce_run],
+    on_failure=[end_study_as_failed],
+    on_crashed=[end_study_as_killed],
+    on_cancellation=[end_study_as_killed],
+)
+def study(size: SizeName = "short", claims: tuple[int, ...] = ALL, seed: int = 0) -> StudyOutcome:
+    """Try the claims with these numbers and publish the report."""
+    run_id = open_study(size, seed, claims)
+    digits, results = None, []
+    for number in claims:
+        if number in ON_DIGITS:
+            digits = digits or find_digits(size)
+            results.append(ON_DIGITS[number](size, seed, digits, run_id))
+        else:
+            results.append(WITHOUT_IMAGES[number](size, seed, run_id))
+    outcome = StudyOutcome(
+        size=size,
+        seed=seed,
+        flow_run_id=str(runtime.flow_run.id),
+        mlflow_run_id=run_id,
+        digits=f"{digits.name}, {digits.count:,}" if digits else "",
+        results=tuple(results),
+    )
+    publish_study(outcome)
+    return outcome

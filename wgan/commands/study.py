@@ -1,0 +1,96 @@
+"""`wgan study`: the paper's claims, reproduced, and a report of what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+if TYPE_CHECKING:
+    from wgan.settings import Settings
+    from wgan.study.records import StudyOutcome
+    from wgan.study.sizes import SizeName
+
+CLAIM_COUNT = 7
+
+
+def study(
+    full: Annotated[bool, typer.Option("--full", help="The long protocol: as long as the papers train.")] = False,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="A few steps of each training: tries the machinery only.")
+    ] = False,
+    claims: Annotated[str | None, typer.Option(help="Claims to try, e.g. 3,7; default: all.")] = None,
+    seed: Annotated[int, typer.Option(help="First of the consecutive seeds.", min=0, max=2**30)] = 0,
+    output: Annotated[Path, typer.Option(help="Folder for report.html, report.md and the figures.")] = Path(
+        "study-report"
+    ),
+    resume: Annotated[
+        UUID | None, typer.Option(help="Go on with an earlier flow run; its finished claims are not repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Try the paper's claims by experiment and report, for each, whether it holds."""
+    from wgan.errors import UsageError
+    from wgan.settings import load_settings
+    from wgan.study.sizes import parse_claims
+
+    if full and tiny:
+        raise UsageError("--full and --tiny exclude each other.")
+    if resume and (full or tiny or claims or seed):
+        raise UsageError("--resume takes what its flow run was given: leave out --full, --tiny, --claims and --seed.")
+    size: SizeName = "full" if full else "tiny" if tiny else "short"
+    numbers = parse_claims(claims, CLAIM_COUNT) if claims else tuple(range(1, CLAIM_COUNT + 1))
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output} is a file: name a folder.")
+    settings = load_settings()
+    outcome = _run(size, numbers, seed, resume, settings)
+    _show(outcome, output, settings, as_json)
+
+
+def _run(size: SizeName, claims: tuple[int, ...], seed: int, resume: UUID | None, settings: Settings) -> StudyOutcome:
+    from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
+    from wgan.commands.output import error_console
+
+    enter_environment(settings)
+    require_servers(settings)
+    error_console.print("Loading torch, Prefect and MLflow …")
+    from flows.running import resume as resume_flow
+    from flows.study import study as study_flow
+    from wgan.study.records import StudyOutcome
+
+    def start() -> Any:
+        return resume_flow(study_flow, resume) if resume else study_flow(size, claims, seed)
+
+    return StudyOutcome.model_validate(run_flow_here(start, settings))
+
+
+def _show(outcome: StudyOutcome, output: Path, settings: Settings, as_json: bool) -> None:
+    from wgan.commands.output import console, print_json
+    from wgan.study.report import summary, verdict, write_report
+    from wgan.tracking.runs import run_url
+
+    report = write_report(outcome, output).resolve()
+    mlflow_page = run_url(settings, outcome.mlflow_run_id)
+    if as_json:
+        claims = [
+            {
+                "claim": result.claim.number,
+                "title": result.claim.title,
+                "holds": result.holds,
+                "finding": result.finding,
+                "seconds": result.seconds,
+                "cpu_seconds": result.cpu_seconds,
+            }
+            for result in outcome.results
+        ]
+        print_json({"report": str(report), "mlflow_page": mlflow_page, "claims": claims})
+        return
+    for result in outcome.results:
+        mark = "[green]✓[/green]" if result.holds else "[red]✗[/red]"
+        console.print(f"{mark} {result.claim.number}. {result.claim.title}: {verdict(result.holds)}", highlight=False)
+        console.print(f"   {result.finding}", highlight=False, markup=False)
+    console.print(summary(outcome), highlight=False, markup=False)
+    console.print(f"report  {report}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"MLflow  {mlflow_page}", highlight=False, markup=False, soft_wrap=True)

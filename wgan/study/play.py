@@ -1,0 +1,66 @@
+"""The outer loop of Algorithm 1 for any two networks: the steps themselves are `wgan.training.loop`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from wgan.config import TrainingConfig
+from wgan.training.history import History
+from wgan.training.loop import critic_step, critic_steps_before, generator_step
+from wgan.training.objectives import objective_of
+from wgan.training.state import optimizer_of
+from wgan.training.streams import Purpose, normal, uniform
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Players:
+    """Two networks, initialised, and their optimizers."""
+
+    generator: nn.Module
+    critic: nn.Module
+    generator_optimizer: Optimizer
+    critic_optimizer: Optimizer
+
+
+def players(generator: nn.Module, critic: nn.Module, training: TrainingConfig) -> Players:
+    """Both networks with the optimizers that the configuration names."""
+    return Players(generator, critic, optimizer_of(generator, training), optimizer_of(critic, training))
+
+
+def play(
+    both: Players,
+    training: TrainingConfig,
+    real: Callable[[int], Tensor],
+    latent_dim: int,
+    after_step: Callable[[int], None],
+) -> History:
+    """Train for `training.generator_steps` on one CPU; returns what the loop measured at every generator step.
+
+    `real(s)` is the batch of critic step s, float32; `after_step(n)` is called when n generator steps are done, and
+    may end the training by raising. Every random number is a function of `training.seed`, purpose and step. Raises
+    `TrainingDiverged`.
+    """
+    objective, history, done = objective_of(training), History(), 0
+
+    def noise(purpose: Purpose, step: int) -> Tensor:
+        return normal((training.batch_size, latent_dim), CPU, training.seed, purpose, 0, step)
+
+    def mixing(count: int) -> Tensor:
+        return uniform((count,), CPU, training.seed, Purpose.INTERPOLATION, 0, done)
+
+    for step in range(training.generator_steps):
+        for _ in range(critic_steps_before(step, training)):
+            measured = critic_step(both, objective, real(done), noise(Purpose.CRITIC_NOISE, done), mixing)
+            done += 1
+        measured["generator_loss"] = generator_step(both, objective, noise(Purpose.GENERATOR_NOISE, step))
+        history.append(measured)
+        after_step(step + 1)
+    history.settle()
+    return history

@@ -1,0 +1,95 @@
+"""A study in MLflow: one experiment, a parent run for each study, a child run for each training of a claim."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlflow.entities import Metric, Param
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
+
+from wgan.settings import Settings
+from wgan.tracking.client import speaking
+from wgan.tracking.runs import FLOW_RUN_TAG
+from wgan.tracking.stream import MAX_BATCH
+
+EXPERIMENT = "wgan-study"
+CHILD_TAG = "wgan.study_variant"
+
+
+def study_settings(settings: Settings) -> Settings:
+    """The settings with the study's experiment, for the functions of `wgan.tracking.runs`."""
+    return settings.model_copy(update={"mlflow_experiment": EXPERIMENT})
+
+
+def start_or_resume_study(settings: Settings, flow_run_id: str, name: str, parameters: Mapping[str, str]) -> str:
+    """The parent run of a flow run: found by its tag and set running again, or created. Returns the run's id."""
+    with speaking(settings) as client:
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+        found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", max_results=1)
+        if found:
+            run_id: str = found[0].info.run_id
+            client.update_run(run_id, status="RUNNING")
+            return run_id
+        run = client.create_run(
+            experiment_id,
+            run_name=name,
+            tags={FLOW_RUN_TAG: flow_run_id, MLFLOW_SOURCE_NAME: "flows/study.py", MLFLOW_USER: "wgan"},
+        )
+        run_id = run.info.run_id
+        client.log_batch(run_id, params=[Param(key, value) for key, value in parameters.items()])
+        return run_id
+
+
+def log_child(
+    settings: Settings,
+    parent: str,
+    name: str,
+    note: str,
+    parameters: Mapping[str, str],
+    metrics: Mapping[str, float],
+    curves: Mapping[str, Sequence[float]],
+    steps: Sequence[int],
+) -> str:
+    """One child run of `parent`, finished; a repeated call with the same name finds the one it made.
+
+    `curves` hold a value for each of `steps`; `metrics` are single values, of which those without a curve are logged.
+    """
+    with speaking(settings) as client:
+        experiment_id = client.get_run(parent).info.experiment_id
+        query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and tags.`{CHILD_TAG}` = '{name}'"
+        for run in client.search_runs([experiment_id], query):
+            if run.info.status == "FINISHED":
+                return str(run.info.run_id)
+            client.delete_run(run.info.run_id)
+        run = client.create_run(
+            experiment_id,
+            run_name=name,
+            tags={
+                MLFLOW_PARENT_RUN_ID: parent,
+                CHILD_TAG: name,
+                MLFLOW_RUN_NOTE: note,
+                MLFLOW_SOURCE_NAME: "flows/study.py",
+                MLFLOW_USER: "wgan",
+            },
+        )
+        now = int(time.time() * 1000)
+        values = [Metric(key, value, now, 0) for key, value in metrics.items() if key not in curves]
+        values += [
+            Metric(key, value, now, step)
+            for key, column in curves.items()
+            for step, value in zip(steps, column, strict=True)
+        ]
+        client.log_batch(run.info.run_id, params=[Param(key, value) for key, value in parameters.items()])
+        for start in range(0, len(values), MAX_BATCH):
+            client.log_batch(run.info.run_id, metrics=values[start : start + MAX_BATCH])
+        client.set_terminated(run.info.run_id, "FINISHED")
+        return str(run.info.run_id)
+
+
+def log_folder(settings: Settings, run_id: str, folder: Path) -> None:
+    """Upload everything in a folder as artifacts of the run."""
+    with speaking(settings) as client:
+        client.log_artifacts(run_id, str(folder))
