@@ -70,7 +70,7 @@ class Serving:
 
 @contextmanager
 def serving(settings: Settings, model: str, folder: Path, *options: str, **variables: str) -> Iterator[Serving]:
-    """`wgan serve MODEL` on a free port, with a cache in the folder; ended with SIGTERM, which must give exit code 0."""
+    """`wgan serve MODEL` on a free port, with a cache in the folder; SIGTERM must end it with exit code 0."""
     more = {"WGAN_CACHE_DIR": str(folder / "cache"), "WGAN_SERVE_POLL_SECONDS": "0.2", **variables}
     log = folder / f"serve-{uuid.uuid4().hex[:8]}.log"
     command = [sys.executable, "-m", "wgan", "serve", model, "--port", "0", *options]

@@ -58,8 +58,7 @@ class Follower(threading.Thread):
         """Monotonic seconds of the registry's last answer."""
         self.reader = RegistryReader(settings)
         self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._ready = threading.Event()
+        self._ended = threading.Event()
 
     def hint(self) -> None:
         """Look at the registry now."""
@@ -67,14 +66,14 @@ class Follower(threading.Thread):
 
     def stop(self) -> None:
         """End the thread soon; a download in progress is given up."""
-        self._stop.set()
+        self._ended.set()
         self._wake.set()
 
     def run(self) -> None:
         """The thread's work: the last good model from the disk, then the registry, again and again."""
         for alias in self.following:
             self._restore(alias)
-        while not self._stop.is_set():
+        while not self._ended.is_set():
             try:
                 self.look()
             except Exception:  # whatever happens, what is served goes on being served
@@ -93,7 +92,7 @@ class Follower(threading.Thread):
     def look(self) -> None:
         """Ask the registry for every alias, and roll out what is new. For the thread, and for tests."""
         for alias in list(self.following):
-            if self._stop.is_set():
+            if self._ended.is_set():
                 return
             try:
                 wanted = self.reader.find(self.model, alias)
@@ -137,7 +136,7 @@ class Follower(threading.Thread):
             return
         started = time.monotonic()
         try:
-            model = self._loaded(wanted) or roll_out(wanted, self.reader, self.disk, self.settings, self._stop.is_set)
+            model = self._loaded(wanted) or roll_out(wanted, self.reader, self.disk, self.settings, self._ended.is_set)
             self.disk.remember(alias, wanted)
         except (WganError, OSError) as error:
             self._refused(alias, wanted, f"{error}")
@@ -163,7 +162,7 @@ class Follower(threading.Thread):
         )
 
     def _refused(self, alias: str, wanted: RegistryVersion, reason: str) -> None:
-        if self._stop.is_set():
+        if self._ended.is_set():
             return
         failures = self.following[alias].failures + 1
         self.metrics.failed_reloads.labels(alias).inc()
