@@ -72,7 +72,7 @@ def open_extractor(
     if config.extractor == "imagenet-lite":
         from wgan.evaluation.imagenet_lite import open_imagenet_lite
 
-        return open_imagenet_lite(images, device)
+        return open_imagenet_lite(images, settings, storage, device)
     if not _wants_classifier(images, config):
         return fit_pixel_extractor(images)
     trained = cached_classifier(images, settings, storage, device, advance)

@@ -9,6 +9,7 @@ much and adds nothing to pictures of 32 or 64 pixels. Pixels become (x − 127) 
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,14 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from wgan.errors import WganError
+from wgan.errors import ObjectMissing, WganError
 from wgan.evaluation.features import variance_scale
 from wgan.evaluation.pretrained import PretrainedExtractor
 from wgan.evaluation.reference import RealImages, evenly_spaced, gathered
-from wgan.storage import file_sha256
+from wgan.settings import Settings
+from wgan.storage import Storage, file_sha256
+
+log = logging.getLogger(__name__)
 
 INPUT_SIZE = 128
 SCALE_IMAGES = 1024
@@ -31,8 +35,11 @@ SCALE_IMAGES = 1024
 BATCH = 32
 
 
-def open_imagenet_lite(images: RealImages, device: str) -> PretrainedExtractor:
-    """The extractor, its features scaled to the unit of `classifier` and `pixels` by evenly spaced real images."""
+def open_imagenet_lite(images: RealImages, settings: Settings, storage: Storage, device: str) -> PretrainedExtractor:
+    """The extractor, its features scaled to the unit of `classifier` and `pixels` by evenly spaced real images.
+
+    The scale is kept in S3: finding it takes the network longer than many an evaluation.
+    """
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     network = EfficientNet.from_name("efficientnet-lite0", image_size=INPUT_SIZE)
     try:
@@ -53,9 +60,29 @@ def open_imagenet_lite(images: RealImages, device: str) -> PretrainedExtractor:
         features: Tensor = network.extract_features(ready)
         return features.mean(dim=(2, 3))
 
+    definition = f"imagenet-lite {INPUT_SIZE} {SCALE_IMAGES} {file_sha256(path)}"
     unscaled = PretrainedExtractor("imagenet-lite", "", pool, device, BATCH)
-    spread = evenly_spaced(images.count, SCALE_IMAGES)
-    vectors = np.concatenate([unscaled(batch).vectors for batch in gathered(images, spread, BATCH)])
-    scale = variance_scale(vectors)
-    definition = f"imagenet-lite {INPUT_SIZE} {file_sha256(path)} {scale.hex()}"
-    return replace(unscaled, digest=hashlib.sha256(definition.encode()).hexdigest(), scale=scale)
+    key = f"{settings.evaluation_prefix}/imagenet-lite/{images.ref.digest}/{_sha256(definition)}.txt"
+    scale = _stored_scale(key, storage)
+    if scale is None:
+        spread = evenly_spaced(images.count, SCALE_IMAGES)
+        scale = variance_scale(np.concatenate([unscaled(batch).vectors for batch in gathered(images, spread, BATCH)]))
+        storage.put_bytes(key, f"{scale.hex()} {_sha256(scale.hex())}".encode(), "text/plain")
+    return replace(unscaled, digest=_sha256(f"{definition} {scale.hex()}"), scale=scale)
+
+
+def _stored_scale(key: str, storage: Storage) -> float | None:
+    """The scale found before; None when there is none, or, with a warning, when it is damaged."""
+    try:
+        content = storage.get_bytes(key)
+    except ObjectMissing:
+        return None
+    number, _, digest = content.decode("ascii", errors="replace").partition(" ")
+    if digest != _sha256(number):
+        log.warning("%s is damaged: the scale of the features is found again.", storage.uri(key))
+        return None
+    return float.fromhex(number)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Networks trained on ImageNet as extractors: offline weights, grey as RGB, and how to provide what is not there."""
+"""The Inception extractor: what its features are, and how to provide the weights where they are not there."""
 
 from __future__ import annotations
 
@@ -12,43 +12,13 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from tests.unit.evaluation.example_images import ImagesInMemory, digits
 from wgan.errors import DataError, UsageError
-from wgan.evaluation.imagenet_lite import open_imagenet_lite
 from wgan.evaluation.inception import inception_extractor, inception_weights
-from wgan.evaluation.pretrained import PretrainedExtractor
 from wgan.settings import Settings
 from wgan.storage import open_storage
 
 
 def few_digits() -> ImagesInMemory:
     return ImagesInMemory(digits().pixels[:48])
-
-
-@pytest.fixture(scope="module")
-def lite() -> PretrainedExtractor:
-    return open_imagenet_lite(few_digits(), "cpu")
-
-
-def test_imagenet_lite_gives_1280_features_with_a_total_variance_of_one_hundred(lite: PretrainedExtractor) -> None:
-    vectors = lite(few_digits().pixels).vectors
-    assert vectors.shape == (48, 1280)
-    assert vectors.dtype == np.float32
-    np.testing.assert_allclose(vectors.var(axis=0, dtype=np.float64).sum(), 100, rtol=1e-3)
-
-
-def test_imagenet_lites_weights_are_those_of_the_package(lite: PretrainedExtractor) -> None:
-    # The digest holds the file's SHA-256, the input size and the scale of these images.
-    assert len(lite.digest) == 64
-    assert lite.digest == open_imagenet_lite(few_digits(), "cpu").digest
-
-
-def test_grey_images_are_repeated_to_rgb(lite: PretrainedExtractor) -> None:
-    grey = few_digits().pixels[:3]
-    np.testing.assert_array_equal(lite(grey).vectors, lite(grey.repeat(3, axis=1)).vectors)
-
-
-def test_an_image_larger_than_the_network_sees_is_shrunk(lite: PretrainedExtractor) -> None:
-    large = np.random.default_rng(0).integers(0, 256, (1, 3, 256, 256), dtype=np.uint8)
-    assert np.isfinite(lite(large).vectors).all()
 
 
 def test_inception_gives_2048_unscaled_features_of_grey_images(monkeypatch: pytest.MonkeyPatch) -> None:
