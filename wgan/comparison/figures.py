@@ -30,6 +30,8 @@ PAGE_COLOURS = {INK: "currentColor", FAINT: "var(--faint)", FIRST: "var(--first)
 """Colour drawn → what the page puts in its place."""
 MOST_CLASSES = 20
 """Classes a histogram shows; of more, those whose shares differ most."""
+LINEAR_RATIO = 20
+"""Distances that differ by more than this factor are drawn on a logarithmic axis; shares, at most 1, never are."""
 MOST_POINTS = 600
 """Points of a curve; of more, every n-th."""
 PANELS = (
@@ -88,7 +90,7 @@ def interval_figure(row: MetricRow, first: str, second: str) -> Markup:
             _intervals(axes, group)
 
     words = "; ".join(f"{label} {interval_text(interval)}" for label, interval, *_ in (*levels, *difference))
-    height = 0.42 + 0.26 * len(levels) + (0.62 if difference else 0)
+    height = 0.58 + 0.26 * len(levels) + (0.62 if difference else 0)
     return _svg(f"interval-{row.name}", f"{row.title}: {words}", height, draw)
 
 
@@ -102,7 +104,11 @@ def _intervals(axes: Axes, lines: Sequence[tuple[str, Interval, str, str]]) -> N
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.margins(x=0.06)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
+    if min(low := [interval.low for _, interval, *_ in lines]) > 0 and max(low) > max(1, LINEAR_RATIO * min(low)):
+        axes.set_xscale("log")
+        axes.set_xlabel("logarithmic")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def class_figure(
