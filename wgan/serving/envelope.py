@@ -25,7 +25,7 @@ SECURITY = {
     "Cache-Control": "no-store",
 }
 QUIET = ("/healthz", "/readyz", "/metrics")
-"""Asked every few seconds: not logged when all is well."""
+"""Asked every few seconds, and answered by their own account of what is wrong: not logged."""
 
 log = logging.getLogger("wgan.serving")
 
@@ -79,7 +79,7 @@ class Envelope:
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other"
         metrics.requests.labels(route, method, str(status)).inc()
         metrics.request_seconds.labels(route).observe(seconds)
-        if path in QUIET and status < 400:
+        if path in QUIET and status in (200, 503):
             return
         fields = {"request_id": identity, "method": scope["method"], "path": path, "status": status}
         log.info("request", extra={"fields": {**fields, "seconds": round(seconds, 4), **drawn}})

@@ -1,0 +1,51 @@
+"""The extra `serve` in an environment of its own: there is no torch, and an image is served."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.stack_commands import wait_for
+from tests.unit.serving.example_service import MODEL, NOBODY, write_version
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+CHECKOUT = Path(__file__).resolve().parents[2]
+INSTALLED = ("pyproject.toml", "README.md", "LICENSE", "constraints.txt", "wgan", "tasks", "flows")
+
+
+def test_serve_runs_in_an_environment_without_torch(tmp_path: Path) -> None:
+    source, python = tmp_path / "source", tmp_path / "venv" / "bin" / "python"
+    source.mkdir()
+    for name in INSTALLED:
+        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
+        copy(CHECKOUT / name, source / name)
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--constraint", source / "constraints.txt", f"{source}[serve]"], check=True, timeout=600)
+    missing = subprocess.run([python, "-c", "import torch"], capture_output=True, text=True)
+    assert "No module named 'torch'" in missing.stderr
+
+    write_version(tmp_path / "cache", 1, 1)
+    environment = {"WGAN_CACHE_DIR": str(tmp_path / "cache"), "WGAN_MLFLOW_TRACKING_URI": NOBODY}
+    process = subprocess.Popen(
+        [python, "-m", "wgan", "serve", MODEL, "--port", "0"],
+        env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        with httpx.Client(base_url=process.stdout.readline().split()[-1], timeout=30) as client:
+            wait_for(lambda: client.get("/readyz").status_code == 200, 60)
+            answer = client.post("/v1/images", json={"count": 4, "seed": 1})
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
