@@ -17,7 +17,7 @@ def evaluate(
     ],
     version: Annotated[
         str,
-        typer.Argument(metavar="[VERSION|CHECKPOINT]", help="Version of the model, its alias, or a checkpoint of it."),
+        typer.Argument(metavar="VERSION|CHECKPOINT", help="Version of the model, its alias, or a checkpoint of it."),
     ] = "champion",
     protocol: Annotated[
         Literal["quick", "standard", "paper"],
