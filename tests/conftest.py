@@ -45,8 +45,15 @@ def free_ports(count: int) -> list[int]:
 
 def new_settings(home: Path) -> Settings:
     """Settings of a stack that is not up yet, in the folder, on free ports."""
-    s3_port, mlflow_port, prefect_port = free_ports(3)
-    return Settings(_env_file=None, home=home, s3_port=s3_port, mlflow_port=mlflow_port, prefect_port=prefect_port)
+    s3_port, mlflow_port, prefect_port, serve_port = free_ports(4)
+    return Settings(
+        _env_file=None,
+        home=home,
+        s3_port=s3_port,
+        mlflow_port=mlflow_port,
+        prefect_port=prefect_port,
+        serve_port=serve_port,
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -85,7 +92,7 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config) -> Iterator[Settings]:
-    """Settings of three real servers, started once, stopped at the end; this process's environment points at them."""
+    """Settings of real servers, started once, stopped at the end; this process's environment points at them."""
     running = start_stack(pytestconfig.stash[_PLANNED])
     for name in DATABASES:
         _copy_database(running.home / name, running.home / "empty" / name)

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Processes that decode images."
     )
 
+    serve_model: str = Field(
+        "generator-digits", description="Model that `wgan up` serves beside its other servers; empty: none."
+    )
     serve_host: str = Field("127.0.0.1", description="Address that `wgan serve` listens on; 0.0.0.0: every one.")
     serve_port: int = Field(8080, ge=0, le=65535, description="Port of `wgan serve`; 0: any free one.")
     serve_poll_seconds: float = Field(2.0, ge=0.05, le=3600, description="Seconds between looks at the registry.")
@@ -152,6 +155,8 @@ def load_settings(**overrides: Any) -> Settings:
         given = explicit.model_fields_set
         if "s3_endpoint_url" in given and explicit.s3_endpoint_url != stored.get("s3_endpoint_url"):
             given = given | S3_CREDENTIALS  # the embedded server's are not for another store
+        if "mlflow_tracking_uri" in given and explicit.mlflow_tracking_uri != stored.get("mlflow_tracking_uri"):
+            given = given | {"serving_urls"}  # the embedded serving process follows the embedded registry
         fallback = {name: value for name, value in stored.items() if name not in given}
         return Settings(**{**overrides, **fallback})
     except OSError as error:

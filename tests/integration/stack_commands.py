@@ -24,6 +24,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "WGAN_S3_PORT": str(settings.s3_port),
         "WGAN_MLFLOW_PORT": str(settings.mlflow_port),
         "WGAN_PREFECT_PORT": str(settings.prefect_port),
+        "WGAN_SERVE_PORT": str(settings.serve_port),
     }
     return {**kept, **own, **more}
 

@@ -71,7 +71,7 @@ def test_a_home_that_cannot_be_used_is_one_sentence(idle_stack: Settings, argume
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere servers outlive a killed parent until the next up")
 def test_servers_end_with_a_killed_up(idle_stack: Settings) -> None:
     up = start(idle_stack, "up")
-    wait_for(lambda: len(strays(idle_stack.home)) == 3 or up.poll() is not None)
+    wait_for(lambda: len(strays(idle_stack.home)) == 4 or up.poll() is not None)
     servers = strays(idle_stack.home)
     up.kill()
     up.communicate()

@@ -25,12 +25,12 @@ def test_a_signal_stops_every_server_and_the_exit_code_is_0(idle_stack: Settings
     up = start(idle_stack, "up")
     wait_for(lambda: is_ready(idle_stack.home) or up.poll() is not None)
     servers = list(server_processes(idle_stack.home).values())
-    assert len(servers) == 3
+    assert len(servers) == 4
     up.send_signal(number)
     out, errors = up.communicate(timeout=60)
     assert up.returncode == 0, errors
     assert "Traceback" not in errors
-    for port in (idle_stack.s3_port, idle_stack.mlflow_port, idle_stack.prefect_port):
+    for port in (idle_stack.s3_port, idle_stack.mlflow_port, idle_stack.prefect_port, idle_stack.serve_port):
         assert f"http://127.0.0.1:{port} " in out
     assert have_ended(servers)
     assert read_state(idle_stack.home) is None
@@ -49,7 +49,7 @@ def test_down_ends_a_foreground_up_and_returns_when_all_has_ended(idle_stack: Se
 
 def test_a_signal_during_the_start_leaves_nothing_behind(idle_stack: Settings) -> None:
     up = start(idle_stack, "up")
-    wait_for(lambda: len(strays(idle_stack.home)) == 3 or up.poll() is not None)
+    wait_for(lambda: len(strays(idle_stack.home)) == 4 or up.poll() is not None)
     launched = strays(idle_stack.home)
     up.terminate()
     _, errors = up.communicate(timeout=60)
@@ -65,7 +65,7 @@ def test_of_two_ups_at_once_one_starts_the_servers_and_the_other_waits_for_them(
     out, errors = loser.communicate(timeout=60)
     assert loser.returncode == 0, errors
     assert "already up" in out
-    assert len(strays(idle_stack.home)) == 3
+    assert len(strays(idle_stack.home)) == 4
     winner.send_signal(signal.SIGHUP)  # its terminal is closed
     winner.communicate(timeout=60)
     assert winner.returncode == 0
@@ -86,7 +86,7 @@ def test_what_is_not_running_is_said_plainly(idle_stack: Settings) -> None:
     assert "not running" in run(idle_stack, "down").stdout
     status = json.loads(run(idle_stack, "status", "--json", code=1).stdout)
     assert (status["up"], status["healthy"]) == (False, False)
-    assert [service["pid"] for service in status["services"]] == [None, None, None]
+    assert [service["pid"] for service in status["services"]] == [None] * 4
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def up(
         bool, typer.Option("--detach", "-d", help="Return when all servers are healthy; they stay up.")
     ] = False,
 ) -> None:
-    """Start the S3, MLflow and Prefect servers on this machine; Ctrl-C stops them."""
+    """Start the S3, MLflow, Prefect and serving processes on this machine; Ctrl-C stops them."""
     from wgan.settings import load_settings
     from wgan.stack import overruling, run_detached, run_here, stack_status
 
@@ -28,7 +28,7 @@ def up(
 
     settings = load_settings()
     if not stack_status(settings).healthy:
-        _say(f"Starting S3, MLflow and Prefect in {settings.home.resolve()} …")
+        _say(f"Starting S3, MLflow, Prefect and serving in {settings.home.resolve()} …")
     if detach:
         ready(*run_detached(settings))
     else:

@@ -31,6 +31,10 @@ GREY_LEVELS = 1
 """Largest difference from the recorded sample: both are rounded, so a value on the border may fall to either side."""
 
 
+class _ServesAnother(Exception):
+    """The process follows another model or alias, and will tomorrow."""
+
+
 def serving_urls(settings: Settings) -> list[str]:
     """The configured serving processes. Raises `UsageError` for what is not an address."""
     urls = [url.strip().rstrip("/") for url in settings.serving_urls.split(",") if url.strip()]
@@ -81,6 +85,8 @@ def confirm_version(
                 outcome, reason = _followed(client, promotion)
                 if outcome == "confirmed":
                     outcome, reason, difference = _drawn(client, promotion.to_version, sample, seed)
+            except _ServesAnother as error:
+                return ServingCheck(url=url, outcome="unconfirmed", reason=str(error), seconds=0.0)
             except httpx.HTTPError as error:
                 cause = " ".join(str(error).split()) or type(error).__name__
                 outcome, reason = "unconfirmed", f"it does not answer ({cause})"
@@ -98,10 +104,10 @@ def _followed(client: httpx.Client, promotion: PromotionRef) -> tuple[Outcome, s
     if state is None or "aliases" not in state:
         return "unconfirmed", "it is not a serving process of this pipeline"
     if state["model"] != promotion.model_name:
-        return "unconfirmed", f"it serves {state['model']}, not {promotion.model_name}"
+        raise _ServesAnother(f"it serves {state['model']}, not {promotion.model_name}")
     champion = state["aliases"].get("champion")
     if champion is None:
-        return "unconfirmed", f"it follows the alias {state['alias']}, not champion"
+        raise _ServesAnother(f"it follows the alias {state['alias']}, not champion")
     if champion["serving"] == promotion.to_version:
         return "confirmed", "it draws the version"
     if champion["wanted"] == promotion.to_version and champion["failures"] >= REFUSALS:

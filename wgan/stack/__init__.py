@@ -1,4 +1,4 @@
-"""The embedded stack: three real servers (S3, MLflow, Prefect) as child processes, on loopback, in one folder."""
+"""The embedded stack: real servers (S3, MLflow, Prefect, serving) as child processes, on loopback, in one folder."""
 
 from wgan.stack.control import run_detached, run_here, take_down
 from wgan.stack.environment import client_environment

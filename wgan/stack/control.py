@@ -119,8 +119,8 @@ def _stop_supervisor(settings: Settings) -> None:
     if supervisor is None:
         raise WganError(f"the stack in {home} is running, but {home / 'stack.json'} does not say in which process.")
     supervisor.terminate()
-    # Each of three servers may take STOP_SECONDS to finish its requests.
-    deadline = time.monotonic() + 4 * STOP_SECONDS
+    # Each server may take STOP_SECONDS to finish its requests.
+    deadline = time.monotonic() + 5 * STOP_SECONDS
     while is_locked(home):
         if time.monotonic() > deadline:
             supervisor.kill()

@@ -63,8 +63,10 @@ def connected(settings: Settings, credentials: Credentials) -> Settings:
 
 
 def _connection(settings: Settings, credentials: Credentials) -> dict[str, str]:
+    serving = {"serving_urls": f"http://127.0.0.1:{settings.serve_port}"} if settings.serve_model else {}
     return {
         **embedded_addresses(settings),
+        **serving,
         "s3_access_key_id": credentials.access_key_id,
         "s3_secret_access_key": credentials.secret_access_key,
     }

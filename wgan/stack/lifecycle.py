@@ -1,4 +1,4 @@
-"""Start the three servers together and gate on their health; watch them; stop them."""
+"""Start the servers together and gate on their health; watch them; stop them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StackInterrupted(WganError):
 
 @dataclass(frozen=True)
 class RunningStack:
-    """Three healthy servers that are children of this process."""
+    """Healthy servers that are children of this process."""
 
     settings: Settings
     """With the addresses and credentials of these servers."""
@@ -56,7 +56,7 @@ class RunningStack:
 
 
 def start_stack(settings: Settings, stopping: threading.Event | None = None) -> RunningStack:
-    """Start nanio, MLflow and Prefect on the settings' ports, in `settings.home`, and wait until all are healthy.
+    """Start the embedded servers on the settings' ports, in `settings.home`, and wait until all are healthy.
 
     Clears away what a killed stack of the same home left, creates the bucket, and writes `connection.json`, where
     `load_settings` finds addresses and credentials. Call it from the main thread, and `stop_stack` at the end.

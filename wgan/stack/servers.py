@@ -1,7 +1,8 @@
-"""The three embedded servers: with which command each runs, with which variables, and what counts as healthy."""
+"""The embedded servers: with which command each runs, with which variables, and what counts as healthy."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -37,8 +38,9 @@ class Server:
 
 
 def embedded_servers(settings: Settings, credentials: Credentials) -> tuple[Server, ...]:
-    """nanio, MLflow and Prefect, in the order in which they depend on each other."""
-    return s3_server(settings, credentials), mlflow_server(settings, credentials), prefect_server(settings)
+    """nanio, MLflow, Prefect and, unless WGAN_SERVE_MODEL is empty, serving, as they depend on each other."""
+    servers = (s3_server(settings, credentials), mlflow_server(settings, credentials), prefect_server(settings))
+    return (*servers, serving_server(settings)) if settings.serve_model else servers
 
 
 def s3_server(settings: Settings, credentials: Credentials) -> Server:
@@ -110,6 +112,28 @@ def prefect_server(settings: Settings) -> Server:
         health_status=200,
         command=_python("prefect", "--no-prompt", "server", "start", *options),
         environment=server_environment(_home(settings), own),
+    )
+
+
+def serving_server(settings: Settings) -> Server:
+    """`wgan serve` of the model in WGAN_SERVE_MODEL: alive before there is a version, and from then on up to date."""
+    inherited = {
+        name: value for name, value in os.environ.items() if name.startswith("WGAN_SERVE_") or name == "WGAN_CACHE_DIR"
+    }
+    own = {
+        "WGAN_HOME": str(_home(settings)),
+        "WGAN_MLFLOW_TRACKING_URI": f"http://{LOOPBACK}:{settings.mlflow_port}",
+    }
+    options = ("--host", LOOPBACK, "--port", str(settings.serve_port))
+    return Server(
+        name="serving",
+        title="Serving",
+        port=settings.serve_port,
+        port_setting="WGAN_SERVE_PORT",
+        health_path="/healthz",
+        health_status=200,
+        command=_python("wgan", "serve", settings.serve_model, *options),
+        environment=server_environment(_home(settings), {**inherited, **own}),
     )
 
 

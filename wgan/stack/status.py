@@ -18,7 +18,7 @@ from wgan.stack.state import is_locked, read_state
 class ServiceStatus(Record):
     """One server."""
 
-    name: str = Field(description="`s3`, `mlflow` or `prefect`.")
+    name: str = Field(description="`s3`, `mlflow`, `prefect` or `serving`.")
     title: str
     url: str
     healthy: bool
@@ -27,7 +27,7 @@ class ServiceStatus(Record):
 
 
 class StackStatus(Record):
-    """The three servers of a home."""
+    """The servers of a home."""
 
     home: Path
     up: bool = Field(description="Whether a living process has started them.")
