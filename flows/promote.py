@@ -6,6 +6,7 @@ from prefect import flow
 
 from tasks.evaluation import decide_promotion, evaluate_registered
 from tasks.registry import find_version, promote_generator, read_configuration, roll_back_model
+from tasks.serving import confirm_serving, take_back_refused
 from wgan.records import GateDecision, PromotionRef
 
 
@@ -20,7 +21,8 @@ def promote(
 ) -> PromotionRef | GateDecision:
     """Measure the version and today's champion side by side, ask the gate, and promote if it agrees or is forced.
 
-    A dry run returns the gate's decision and changes nothing.
+    What serving then refuses is rolled back, and the rollback is returned. A dry run returns the gate's decision and
+    changes nothing.
     """
     registered = find_version(model_name, version)
     config = read_configuration(registered)
@@ -28,7 +30,8 @@ def promote(
     decision = decide_promotion(config.promotion, measured)
     if dry_run:
         return decision
-    return promote_generator(measured, decision, force=force, reason=reason, actor=actor)
+    promotion = promote_generator(measured, decision, force=force, reason=reason, actor=actor)
+    return take_back_refused(promotion, confirm_serving(promotion))
 
 
 @flow(name="rollback", flow_run_name="{model_name}", persist_result=True)

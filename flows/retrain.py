@@ -1,4 +1,4 @@
-"""The main job: data → training → evaluation → registration → gated promotion → report."""
+"""The main job: data → training → evaluation → registration → gated promotion → serving → report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from tasks.data import prepare_data
 from tasks.evaluation import decide_promotion, evaluate_generator
 from tasks.registry import promote_generator, register_generator
 from tasks.report import announce_run, end_run_as_failed, end_run_as_killed, publish_report
+from tasks.serving import confirm_serving, take_back_refused
 from tasks.training import train_generator
 from wgan.config import RetrainConfig
-from wgan.records import RetrainOutcome
+from wgan.records import RetrainOutcome, ServingCheck
 
 
 @flow(
@@ -23,15 +24,17 @@ from wgan.records import RetrainOutcome
     on_cancellation=[end_run_as_killed],
 )
 def retrain(config: RetrainConfig, promote: bool = True) -> RetrainOutcome:
-    """Prepare the data, train a generator, judge it against the champion, register it and, if better, promote it."""
+    """Prepare the data, train a generator, judge it against the champion, register, and if better serve it."""
     dataset = prepare_data(config.data)
     training = train_generator(config, dataset)
     evaluation = evaluate_generator(config, training)
     version = register_generator(config, evaluation)
-    promotion = None
+    promotion, serving = None, tuple[ServingCheck, ...]()
     if promote:
         decision = decide_promotion(config.promotion, version)
         promotion = promote_generator(version, decision)
-    outcome = RetrainOutcome(version=version, promotion=promotion)
+        serving = confirm_serving(promotion)
+        promotion = take_back_refused(promotion, serving)
+    outcome = RetrainOutcome(version=version, promotion=promotion, serving=serving)
     publish_report(outcome)
     return outcome

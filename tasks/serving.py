@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from prefect.logging import get_run_logger
 
 from tasks.connections import connect
 from tasks.retrying import retried_task
+from tasks.slots import sole_promotion
 from wgan.records import PromotionRef, ServingCheck
+from wgan.registry.promotion import rollback
 from wgan.serving.confirmation import confirm_promotion
 
 
@@ -22,7 +26,7 @@ def confirm_serving(promotion: PromotionRef) -> tuple[ServingCheck, ...]:
         logger.info("No serving process is configured (WGAN_SERVING_URLS): nothing to wait for.")
     for check in checks:
         logger.log(
-            20 if check.outcome == "confirmed" else 30,
+            logging.INFO if check.outcome == "confirmed" else logging.WARNING,
             "%s: %s after %.1f s: %s.",
             check.url,
             check.outcome,
@@ -32,7 +36,27 @@ def confirm_serving(promotion: PromotionRef) -> tuple[ServingCheck, ...]:
     return checks
 
 
-def refusal(checks: tuple[ServingCheck, ...]) -> str | None:
-    """Why the version must be taken back, in one sentence; None when no process refused it."""
+@retried_task("take back refused")
+def take_back_refused(promotion: PromotionRef, checks: tuple[ServingCheck, ...]) -> PromotionRef:
+    """Make the champion before the promotion the champion again where a serving process refused the version.
+
+    Returns the rollback, or the promotion where it stands: nothing was refused, or there was no champion before.
+    """
     refused = [f"{check.url}: {check.reason}" for check in checks if check.outcome == "refused"]
-    return f"serving refused the version ({'; '.join(refused)})" if refused else None
+    if not refused:
+        return promotion
+    reason = f"serving refused version {promotion.to_version} ({'; '.join(refused)})"
+    if promotion.from_version is None:
+        get_run_logger().error("%s; there is no champion before it to go back to.", reason)
+        return promotion
+    settings, storage = connect()
+    with sole_promotion(promotion.model_name):
+        return rollback(
+            promotion.model_name,
+            promotion.from_version,
+            settings,
+            storage,
+            reason=reason,
+            flow_run_id=promotion.flow_run_id,
+            actor="serving check",
+        )

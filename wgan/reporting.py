@@ -25,6 +25,7 @@ def retrain_markdown(outcome: RetrainOutcome) -> str:
         "MLflow run": f"`{training.mlflow_run_id}`",
         "Flow run": f"`{training.flow_run_id}`",
     }
+    rows |= {f"Serving at {check.url}": f"{check.outcome}: {check.reason}" for check in outcome.serving}
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     decision = promotion.decision if promotion else None
     return (

@@ -19,7 +19,7 @@ def promote(
     reason: Annotated[str | None, typer.Option(help="Why, for the ledger.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """Measure a version against the champion and promote it if the gate agrees. Exit code 3: the gate refused."""
+    """Measure a version against the champion and promote it if the gate agrees. Exit code 3: the gate or serving refused."""
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
     from wgan.errors import UsageError
     from wgan.records import GateDecision
@@ -42,7 +42,7 @@ def promote(
         refused = not outcome.promote
     else:
         _show_entry(outcome, as_json)
-        refused = outcome.action == "refused"
+        refused = outcome.action != "promoted"
     if refused:
         raise typer.Exit(3)
 

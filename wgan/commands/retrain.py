@@ -85,6 +85,7 @@ def _steps(config: RetrainConfig, settings: Settings, promote: bool) -> list[str
     return [
         *steps,
         "ask the gate and, if it agrees, move the champion alias" if promote else "leave the champion alone",
+        *([f"wait until {settings.serving_urls} draws the new version"] if promote and settings.serving_urls else []),
     ]
 
 
@@ -140,6 +141,7 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
         ("registered", f"{version.model_name} version {version.version}"),
         ("promotion", action),
         *([("why", promotion.reason)] if promotion else []),
+        *(("serving", f"{check.url}: {check.outcome}, {check.reason}") for check in outcome.serving),
         ("sample grid", str(grid)),
         ("MLflow", mlflow_page),
         ("Prefect", prefect_page),

@@ -149,22 +149,44 @@ def _restarted(stack: RunningStack, dead: RunningServer, stopping: threading.Eve
 
 
 def _wait_until_healthy(servers: Sequence[RunningServer], timeout: float, stopping: threading.Event) -> None:
-    waiting = list(servers)
+    given_up = threading.Event()
+    waiting = [(running, _answer(running, timeout, given_up)) for running in servers]
     deadline = time.monotonic() + timeout
-    while waiting:
-        if stopping.wait(POLL_SECONDS):
-            raise StackInterrupted("stopped before the stack was up.")
-        for running in list(waiting):
-            if running.process.poll() is not None:
-                raise WganError(f"{_death(running)} while starting; the end of its log:\n{log_end(running.log)}")
-            if owns_port(running) and is_healthy(running.server):
-                waiting.remove(running)
-        if waiting and time.monotonic() > deadline:
-            late = waiting[0]
-            raise WganError(
-                f"{late.server.title} did not become healthy at {late.server.url} within {timeout:g} s: set "
-                f"WGAN_START_TIMEOUT to more seconds, or see the end of its log {late.log}:\n{log_end(late.log)}"
-            )
+    try:
+        while waiting:
+            if stopping.wait(POLL_SECONDS):
+                raise StackInterrupted("stopped before the stack was up.")
+            for running, answered in list(waiting):
+                if running.process.poll() is not None:
+                    raise WganError(f"{_death(running)} while starting; the end of its log:\n{log_end(running.log)}")
+                if answered.is_set():
+                    waiting.remove((running, answered))
+            if waiting and time.monotonic() > deadline:
+                late = waiting[0][0]
+                raise WganError(
+                    f"{late.server.title} did not become healthy at {late.server.url} within {timeout:g} s: set "
+                    f"WGAN_START_TIMEOUT to more seconds, or see the end of its log {late.log}:\n{log_end(late.log)}"
+                )
+    finally:
+        given_up.set()
+
+
+def _answer(running: RunningServer, timeout: float, given_up: threading.Event) -> threading.Event:
+    """An event that is set once the server is healthy.
+
+    It is asked one request at a time, and each may take its time: MLflow makes its database in the first, and a second
+    one beside it would make it too and fail both.
+    """
+    healthy = threading.Event()
+
+    def ask() -> None:
+        while not given_up.wait(POLL_SECONDS):
+            if owns_port(running) and is_healthy(running.server, timeout):
+                healthy.set()
+                return
+
+    threading.Thread(target=ask, name=f"health of {running.server.name}", daemon=True).start()
+    return healthy
 
 
 def _death(running: RunningServer) -> str:

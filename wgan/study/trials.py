@@ -20,6 +20,7 @@ from wgan.study.mixtures import MixtureName, measure_points, mixture
 from wgan.study.networks import PerceptronGenerator, PlainGenerator, Scorer, initialise_linear, perceptron
 from wgan.study.play import play, players
 from wgan.study.stacked import StackedTriples
+from wgan.training.history import diverged
 from wgan.training.measures import clip_share
 from wgan.training.networks import Critic, Generator, initialise
 from wgan.training.streams import Purpose, torch_stream
@@ -130,6 +131,7 @@ def _train_on_points(trial: PointTrial, result: TrialResult, check: Callable[[],
         if step % trial.measure_every == 0 or step == training.generator_steps:
             with torch.no_grad():
                 points: NDArray[np.float32] = generator(noise).numpy()
+            _require_finite(points, step)
             draw = np.random.Generator(np.random.Philox(training.seed + SAMPLE_SEED))
             result.curves[step] = measure_points(points, of, draw)
             result.samples = {step: points}
@@ -161,12 +163,18 @@ def _train_on_images(trial: ImageTrial, result: TrialResult, check: Callable[[],
         if step % trial.measure_every == 0 or step == training.generator_steps:
             generator.eval()
             with torch.no_grad():
-                drawn = [to_bytes(generator(part).numpy()) for part in torch.split(noise, 256)]
+                drawn: NDArray[np.float32] = np.concatenate([generator(part) for part in torch.split(noise, 256)])
             generator.train()
-            result.samples[step] = np.concatenate(drawn)
+            _require_finite(drawn, step)
+            result.samples[step] = to_bytes(drawn)
 
     result.history = play(players(generator, critic, training), training, real, trial.latent_dim, after_step).columns()
     result.clip_share = clip_share(critic, training.clip_value)
+
+
+def _require_finite(samples: NDArray[np.float32], step: int) -> None:
+    if not np.isfinite(samples).all():
+        raise diverged("a generated sample", step)
 
 
 def _image_generator(trial: ImageTrial, channels: int, size: int) -> torch.nn.Module:
