@@ -9,7 +9,7 @@ run: $(VENV)/.train
 	$(BIN)/wgan retrain --preset digits
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

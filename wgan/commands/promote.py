@@ -19,7 +19,7 @@ def promote(
     reason: Annotated[str | None, typer.Option(help="Why, for the ledger.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """Measure a version against the champion and promote it if the gate agrees. Exit code 3: the gate or serving refused."""
+    """Measure a version against the champion and promote it if the gate agrees. Exit code 3: it or serving refused."""
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
     from wgan.errors import UsageError
     from wgan.records import GateDecision
