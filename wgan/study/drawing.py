@@ -15,7 +15,7 @@ from wgan.study.records import Chart, Panel
 
 COLOURS = ("#2f6fb0", "#e07b28", "#3a9a5b", "#b5446e", "#6d5bb0")
 DATA_COLOUR = "#c9ccd1"
-HEIGHT, DPI = 3.0, 130
+HEIGHT, DPI = 3.3, 130
 WIDEST = 12.0
 """Inches."""
 
@@ -53,7 +53,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.set_axisbelow(True)
     _bars(axes, panel) if panel.kind == "bars" else _lines(axes, panel)
     if len(panel.series) > 1:
-        axes.legend(fontsize=8, frameon=False)
+        below = -0.2 if panel.x_label else -0.12  # where no curve is
+        axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, below))
 
 
 def _lines(axes: Axes, panel: Panel) -> None:
