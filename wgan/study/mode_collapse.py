@@ -32,7 +32,7 @@ WAYS: tuple[tuple[str, str, dict[str, float]], ...] = (
     ("WGAN", "wgan", {}),
     ("WGAN-GP", "wgan-gp", {}),
 )
-"""The published GAN, the same five times as fast (found to suit the plane better), and both Wasserstein GANs."""
+"""The published GAN, the same at five times the rate, and both Wasserstein GANs."""
 NAMES: dict[MixtureName, str] = {"ring": "8-Gaussian ring", "grid": "25-Gaussian grid"}
 
 
