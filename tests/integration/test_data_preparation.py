@@ -71,7 +71,8 @@ def test_the_digits_are_shards_labels_and_a_manifest_under_their_digest(settings
     ref = prepare_dataset(DIGITS, settings, storage)
     keys = [entry.key for entry in storage.list("datasets/")]
     assert keys == [
-        f"datasets/digits/{ref.digest}/{name}" for name in ("held-out.npy", "images-00000.npy", "labels.npy", "manifest.json")
+        f"datasets/digits/{ref.digest}/{name}"
+        for name in ("held-out.npy", "images-00000.npy", "labels.npy", "manifest.json")
     ]
     assert ref.count + ref.held_out_count == 1797
     assert (ref.image_size, ref.channels, ref.bad_count, len(ref.classes)) == (32, 1, 0, 10)
@@ -101,7 +102,8 @@ def test_an_image_stays_on_its_side_when_others_are_added(settings: Settings, st
             prepare_dataset(of_folder(tmp_path, held_out_fraction=0.3), settings, storage), settings, storage
         )
         assert training.held_out
-        values = [set(side.gather(np.arange(side.count))[:, 0, 0, 0].tolist()) for side in (training, training.held_out)]
+        parts = (training, training.held_out)
+        values = [set(part.gather(np.arange(part.count))[:, 0, 0, 0].tolist()) for part in parts]
         return values[0], values[1]
 
     before, after = sides(100), sides(200)
