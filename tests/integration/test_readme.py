@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +32,19 @@ WALK: dict[str, int | tuple[int, ...]] = {
     "wgan data list": 0,
     "wgan models": 0,
     "wgan models generator-digits": 0,
+    "wgan evaluate generator-digits": 0,
+    "wgan evaluate generator-digits 1 --protocol quick": 0,
+    "wgan compare generator-digits 1 2 --output report.html": 0,
     "wgan promote generator-digits 2 --dry-run": (0, 3),
     "wgan promote generator-digits 2": (0, 3),
     'wgan promote generator-digits 2 --force --reason "the champion has a watermark"': (0, 2),
     "wgan models generator-digits --history": 0,
     "wgan rollback generator-digits": 0,
+    "wgan retrain --preset digits --set training.seed=1 --set training.generator_steps=2400": 0,
+    "curl -sS http://127.0.0.1:8080/v1/images -H 'Content-Type: application/json' "
+    """-d '{"count": 16, "seed": 7}' -o images.png""": 0,
+    "curl -sS 'http://127.0.0.1:8080/v1/interpolate?from=1&to=2' -o walk.webp": 0,
+    "curl -sS http://127.0.0.1:8080/v1/model": 0,
     "wgan retrain --preset digits --set data.source=folder --set data.location=/data/faces "
     "--set data.name=faces --set data.channels=3 --set data.image_size=64": 0,
 }
@@ -52,6 +64,9 @@ ELSEWHERE = {
     "wgan down": "tests/integration/test_stack_up_and_down.py",
     "wgan up": "tests/integration/test_stack_up_and_down.py",
     "wgan retrain --preset mnist": "tests/integration/test_retrain_real_data.py",
+    "wgan serve generator-digits --port 8081": "tests/integration/test_serving_follows_the_registry.py",
+    "wgan study --claims 3,7": "tests/integration/test_study_command.py",
+    "wgan study": "tests/integration/test_study_command.py",
     MLFLOW_SERVE: "tests/integration/test_registry_versions.py",
 }
 """Command → what runs it, under other names and ports."""
@@ -85,10 +100,26 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_walk_through_the_readme_works_as_printed(stack: Settings, faces: Path) -> None:
     for command, expected in WALK.items():
-        arguments = shlex.split(command.replace("/data/faces", str(faces)))[1:]
+        program, *arguments = shlex.split(command.replace("/data/faces", str(faces)))
+        if program == "curl":
+            _ask(stack, arguments)
+            continue
         if arguments[0] == "retrain" and "--dry-run" not in arguments:
             for assignment in (*QUICK, *OPEN_FLOORS):
                 arguments += ["--set", assignment]
         result = run_wgan(stack, *arguments, code=expected)
         assert result.stdout.strip() or result.returncode == 2, command
         assert "Traceback" not in result.stderr, command
+
+
+def _ask(stack: Settings, arguments: list[str]) -> None:
+    """Run curl against this stack's serving process; what it fetches must be there and be no refusal."""
+    if shutil.which("curl") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("curl is not installed")
+    moved = [argument.replace(":8080", f":{stack.serve_port}") for argument in arguments]
+    answer = subprocess.run(["curl", "--fail", *moved], capture_output=True, check=True).stdout
+    if "-o" in moved:
+        with Image.open(moved[moved.index("-o") + 1]) as picture:
+            assert picture.format in ("PNG", "WEBP")
+    else:
+        assert json.loads(answer)["name"] == "generator-digits"
