@@ -34,7 +34,7 @@ def test_the_front_page_lists_the_commands(
     assert cli.run() == 0
     out, errors = capsys.readouterr()
     assert errors == ""
-    for command in ("up", "down", "status", "doctor", "data", "retrain", "presets", "promote", "rollback"):
+    for command in ("up", "down", "status", "doctor", "data", "retrain", "presets", "promote", "rollback", "study"):
         assert f" {command} " in out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wgan.pixels import image_grid
-from wgan.study.baselines import on_images
+from wgan.study.baselines import PUBLISHED, on_images
 from wgan.study.digits import Digits
 from wgan.study.pictures import picture
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Table
@@ -44,13 +44,14 @@ def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
     trials = [
         ImageTrial(
             name=f"{NAMES[architecture]} {LABELS[way]} seed {number}",
-            training=on_images(way, size.image_steps, number),
+            training=on_images(way, size.plain_steps, number, **PUBLISHED.get(way, {})),
             folder=digits.folder,
             architecture=architecture,
             width=size.image_width,
             latent_dim=LATENT_DIM,
             samples=size.image_samples,
-            measure_every=size.image_steps,
+            measure_every=size.plain_steps,
+            plain_width=size.plain_width,
         )
         for architecture, way, number in keys
     ]
@@ -84,7 +85,7 @@ def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
         CLAIM,
         results,
         protocol=f"{digits.name} at 32×32, the DCGAN critic of width {size.image_width} against three generators, "
-        f"{size.image_steps:,} generator steps of 64 images, {size.image_seeds} seed(s). Fréchet distance of "
+        f"{size.plain_steps:,} generator steps of 64 images, {size.image_seeds} seed(s). Fréchet distance of "
         f"{size.image_samples:,} samples in the digits classifier's features. The GAN's discriminator takes one step "
         "for each of the generator's, the critic five.",
         table=Table(columns=("generator", "Fréchet distance, WGAN", "Fréchet distance, GAN"), rows=tuple(rows)),

@@ -20,6 +20,8 @@ POINT_LR = {"gan": 2e-4, "wgan": 2e-4, "wgan-gp": 5e-4}
 IMAGE_LR = {"gan": 2e-4, "wgan": 2e-4, "wgan-gp": 2e-4}
 POINT_CLIP = 0.1
 POINT_PENALTY = 0.1
+PUBLISHED: dict[str, dict[str, Any]] = {"wgan": {"critic_schedule": "published"}}
+"""By objective, what the authors' code does beside Algorithm 1: a critic near optimality before the generator moves."""
 OPTIMIZER: dict[str, dict[str, Any]] = {
     "gan": {"optimizer": "adam", "adam_betas": (0.5, 0.999), "n_critic": 1},
     "wgan": {"optimizer": "rmsprop", "n_critic": 5},
@@ -43,8 +45,8 @@ def in_the_plane(objective: str, size: StudySize, seed: int, **changes: Any) -> 
     return TrainingConfig.model_validate(values | changes)
 
 
-def on_images(objective: str, generator_steps: int, seed: int) -> TrainingConfig:
-    """The configuration of a training on digits: batch 64, clip value 0.01, λ = 10."""
+def on_images(objective: str, generator_steps: int, seed: int, **changes: Any) -> TrainingConfig:
+    """The configuration of a training on digits: batch 64, clip value 0.01, λ = 10; `changes` are of its fields."""
     values: dict[str, Any] = {
         **OPTIMIZER[objective],
         "objective": objective,
@@ -53,4 +55,4 @@ def on_images(objective: str, generator_steps: int, seed: int) -> TrainingConfig
         "precision": "float32",
         "seed": seed,
     }
-    return TrainingConfig.model_validate(values)
+    return TrainingConfig.model_validate(values | changes)

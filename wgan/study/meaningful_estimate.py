@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import spearmanr
 
-from wgan.study.baselines import on_images
+from wgan.study.baselines import PUBLISHED, on_images
 from wgan.study.digits import Digits
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Series, Table
 from wgan.study.sizes import StudySize
@@ -34,7 +34,7 @@ def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
     trials = [
         ImageTrial(
             name=f"{LABELS[way]} digits seed {number}",
-            training=on_images(way, size.image_steps, number),
+            training=on_images(way, size.image_steps, number, **PUBLISHED.get(way, {})),
             folder=digits.folder,
             architecture="dcgan",
             width=size.image_width,

@@ -27,6 +27,8 @@ class StudySize(Record):
     image_seeds: int = Field(ge=1, description="Trainings of each variant on digits.")
     image_steps: int = Field(description="Generator steps on digits.")
     image_width: int = Field(description="Width d of the DCGAN.")
+    plain_width: int = Field(description="Constant width of the generator without batch norm; 64 in the authors' code.")
+    plain_steps: int = Field(description="Generator steps of the claim about architectures.")
     image_samples: int = Field(description="Images a Fréchet distance is taken from.")
     stacked_seeds: int = Field(ge=1, description="Trainings of each variant on stacked digits.")
     stacked_steps: int = Field(description="Generator steps on stacked digits.")
@@ -47,6 +49,8 @@ TINY = StudySize(
     image_seeds=1,
     image_steps=3,
     image_width=4,
+    plain_width=4,
+    plain_steps=3,
     image_samples=32,
     stacked_seeds=1,
     stacked_steps=2,
@@ -66,6 +70,8 @@ SHORT = StudySize(
     image_seeds=1,
     image_steps=300,
     image_width=8,
+    plain_width=64,
+    plain_steps=300,
     image_samples=512,
     stacked_seeds=1,
     stacked_steps=200,
@@ -85,6 +91,8 @@ FULL = StudySize(
     image_seeds=3,
     image_steps=5_000,
     image_width=32,
+    plain_width=64,
+    plain_steps=5_000,
     image_samples=5_000,
     stacked_seeds=3,
     stacked_steps=20_000,

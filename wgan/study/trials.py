@@ -50,7 +50,8 @@ class PointTrial:
 class ImageTrial:
     """Train convolutional networks, or a perceptron as the generator, on images in `folder`.
 
-    `stacked` triples of them where it is not 0, else they themselves.
+    `stacked` triples of them where it is not 0, else they themselves. `width` is the DCGAN's d, `plain_width` that of
+    the generator without batch norm.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ImageTrial:
     samples: int
     measure_every: int
     stacked: int = 0
+    plain_width: int = 64
 
 
 Trial = PointTrial | ImageTrial
@@ -183,7 +185,9 @@ def _image_generator(trial: ImageTrial, channels: int, size: int) -> torch.nn.Mo
         generator: torch.nn.Module = PerceptronGenerator(channels, size, trial.latent_dim)
         initialise_linear(generator, stream)
         return generator
-    kind = Generator if trial.architecture == "dcgan" else PlainGenerator
-    generator = kind(channels, size, trial.width, trial.latent_dim)
+    if trial.architecture == "plain":
+        generator = PlainGenerator(channels, size, trial.plain_width, trial.latent_dim)
+    else:
+        generator = Generator(channels, size, trial.width, trial.latent_dim)
     initialise(generator, stream)
     return generator
