@@ -19,6 +19,7 @@ from tests.integration.stack_commands import environment, wait_for
 from tests.unit.registry.examples import example_config, example_evaluation, example_generator
 from wgan.records import ModelVersionRef
 from wgan.registry.export import write_export
+from wgan.registry.exported import ExportedGenerator
 from wgan.registry.versions import register_generator
 from wgan.settings import Settings
 
@@ -29,13 +30,17 @@ def client_of(settings: Settings) -> MlflowClient:
 
 def register(settings: Settings, folder: Path, name: str, generator_seed: int) -> ModelVersionRef:
     """Register a generator of its own weights as the next version of generator-<name>."""
+    exported = write_export(example_generator(generator_seed), folder / f"export-{uuid.uuid4().hex[:8]}")
+    return register_exported(settings, exported, name)
+
+
+def register_exported(settings: Settings, exported: ExportedGenerator, name: str) -> ModelVersionRef:
+    """Register an export as the next version of generator-<name>, as if of a training of its own."""
     client = client_of(settings)
     found = client.get_experiment_by_name("serving tests")
     experiment = found.experiment_id if found else client.create_experiment("serving tests")
     config = example_config(name)
-    checkpoint = f"{generator_seed:064x}"
-    evaluation = example_evaluation(config, client.create_run(experiment).info.run_id, checkpoint)
-    exported = write_export(example_generator(generator_seed), folder / f"export-{uuid.uuid4().hex[:8]}")
+    evaluation = example_evaluation(config, client.create_run(experiment).info.run_id)
     return register_generator(evaluation, exported, config, settings)
 
 
