@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from wgan.study.clip_value import layer_gradients
+from wgan.errors import TrainingDiverged
+from wgan.study.clip_value import judge, layer_gradients, measure_critic
 from wgan.study.networks import HE_GAIN, Scorer, initialise_linear
 from wgan.study.sizes import SHORT, TINY
 from wgan.study.vanishing_gradients import (
@@ -78,3 +79,22 @@ def test_a_small_clip_value_kills_the_gradient_layer_by_layer() -> None:
     after = layer_gradients(critic, points, points + 1)
     assert 0.1 < before[0] / before[-1] < 10
     assert after[0] / after[-1] < 1e-4
+
+
+def test_a_deep_critic_that_diverges_says_so_and_the_claim_does_not_hold() -> None:
+    with pytest.raises(TrainingDiverged):
+        measure_critic(TINY, 0, objective="wgan-gp", gradient_penalty=1e39)  # beyond float32
+    whole = {"norms": [1e-9, 1.0], "clip_share": 0.9}
+    finding, holds = judge({"c = 0.01": whole, "c = 1": {**whole, "clip_share": 0.0}})
+    assert "diverged" in finding
+    assert not holds
+
+
+def test_the_clip_claim_holds_when_gradients_vanish_under_the_small_bound_alone() -> None:
+    measured = {
+        "c = 0.01": {"norms": [1e-3, 1.0], "clip_share": 0.9},
+        "c = 1": {"norms": [1e3, 1.0], "clip_share": 0.0},
+        "gradient penalty": {"norms": [2.0, 1.0], "clip_share": 0.0},
+    }
+    assert judge(measured)[1]
+    assert not judge(measured | {"gradient penalty": {"norms": [1e-3, 1.0], "clip_share": 0.0}})[1]
