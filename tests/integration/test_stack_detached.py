@@ -38,6 +38,7 @@ def test_status_names_every_server_and_prints_nothing_but_json(detached: Setting
         ("s3", f"http://127.0.0.1:{detached.s3_port}", True),
         ("mlflow", f"http://127.0.0.1:{detached.mlflow_port}", True),
         ("prefect", f"http://127.0.0.1:{detached.prefect_port}", True),
+        ("serving", f"http://127.0.0.1:{detached.serve_port}", True),
     ]
     for service in status["services"]:
         assert psutil.Process(service["pid"]).is_running()
@@ -90,7 +91,7 @@ def test_every_listener_is_on_loopback(detached: Settings) -> None:
         if connection.status == psutil.CONN_LISTEN
     ]
     assert {address.ip for address in listeners} == {"127.0.0.1"}
-    ports = {detached.s3_port, detached.mlflow_port, detached.prefect_port}
+    ports = {detached.s3_port, detached.mlflow_port, detached.prefect_port, detached.serve_port}
     assert {address.port for address in listeners} == ports
 
 

@@ -49,7 +49,7 @@ def test_down_ends_a_foreground_up_and_returns_when_all_has_ended(idle_stack: Se
 
 def test_a_signal_during_the_start_leaves_nothing_behind(idle_stack: Settings) -> None:
     up = start(idle_stack, "up")
-    wait_for(lambda: len(strays(idle_stack.home)) == 4 or up.poll() is not None)
+    wait_for(lambda: len(strays(idle_stack.home)) == 3 or up.poll() is not None)
     launched = strays(idle_stack.home)
     up.terminate()
     _, errors = up.communicate(timeout=60)

@@ -77,9 +77,11 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
         credentials = ensure_credentials(home)
         servers = embedded_servers(settings, credentials)
         require_free_ports(servers)
-        for server in servers:
-            launched.append(launch(server, home))
-        _wait_until_healthy(launched, settings.start_timeout, stopping or threading.Event())
+        for asks_others in (False, True):
+            for server in servers:
+                if server.asks_others is asks_others:
+                    launched.append(launch(server, home))
+            _wait_until_healthy(launched, settings.start_timeout, stopping or threading.Event())
         own = connected(settings, credentials)
         open_storage(own).ensure_bucket()
         write_connection(settings, credentials)

@@ -26,6 +26,8 @@ class Server:
     """HTTP status with which `health_path` answers once the server can do its work."""
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
+    asks_others: bool = False
+    """Started once the others are healthy: asked while it makes its database, MLflow would make it twice and fail."""
 
     @property
     def url(self) -> str:
@@ -134,6 +136,7 @@ def serving_server(settings: Settings) -> Server:
         health_status=200,
         command=_python("wgan", "serve", settings.serve_model, *options),
         environment=server_environment(_home(settings), {**inherited, **own}),
+        asks_others=True,
     )
 
 
