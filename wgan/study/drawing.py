@@ -48,7 +48,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
         _points(axes, panel)
         return
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(which="both", labelsize=8)
     axes.grid(axis="y", alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
     _bars(axes, panel) if panel.kind == "bars" else _lines(axes, panel)
@@ -83,12 +83,12 @@ def _bars(axes: Axes, panel: Panel) -> None:
     for place, (colour, series) in enumerate(zip(COLOURS, panel.series, strict=False)):
         x = np.array(series.x) + (place - (len(panel.series) - 1) / 2) * thickness
         y = np.array(series.y)
-        reach = np.stack([y - np.array(series.low), np.array(series.high) - y]).clip(0)
+        low, high = np.array(series.low or series.y), np.array(series.high or series.y)
+        reach = np.stack([y - low, high - y]).clip(0) if (low < high).any() else None
         axes.bar(x, y, width=0.9 * thickness, color=colour, label=series.label, yerr=reach, ecolor="#555", capsize=2)
-        for left, value in zip(x, y, strict=True):
-            axes.annotate(
-                f"{value:.3g}", (left, 0), (0, 2), textcoords="offset points", ha="center", fontsize=7.5, color="white"
-            )
+        for left, top, value in zip(x, np.maximum(y, high), y, strict=True):
+            axes.annotate(f"{value:.3g}", (left, top), (0, 3), textcoords="offset points", ha="center", fontsize=7.5)
+    axes.margins(y=0.1)  # for the numbers on top
     axes.set_xticks(range(len(panel.ticks)), panel.ticks, fontsize=8)
 
 
