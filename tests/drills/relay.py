@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 
 
@@ -14,6 +15,8 @@ class Relay:
         self.target = target
         self.cut_after: int | None = None
         """Bytes of an answer after which a connection made from now on is reset; None: never."""
+        self.pause = 0.0
+        """Seconds before each block of up to 16 KiB is passed on, either way."""
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -55,24 +58,24 @@ class Relay:
 
     def _connection(self, client: socket.socket, server: socket.socket, most: int | None) -> None:
         """Pass on both ways until one end closes or the answers' bytes are used up."""
-        questions = threading.Thread(target=_pass_on, args=(client, server, None), daemon=True)
+        questions = threading.Thread(target=self._pass_on, args=(client, server, None), daemon=True)
         questions.start()
-        _pass_on(server, client, most)
+        self._pass_on(server, client, most)
         questions.join()
         with self._lock:
             self._open -= {client, server}
         client.close()
         server.close()
 
-
-def _pass_on(source: socket.socket, target: socket.socket, left: int | None) -> None:
-    with suppress(OSError):
-        while block := source.recv(2**14):
-            if left is not None and len(block) >= left:
-                target.sendall(block[:left])
-                break
-            target.sendall(block)
-            left = None if left is None else left - len(block)
-    for end in (source, target):
+    def _pass_on(self, source: socket.socket, target: socket.socket, left: int | None) -> None:
         with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            while block := source.recv(2**14):
+                time.sleep(self.pause)
+                if left is not None and len(block) >= left:
+                    target.sendall(block[:left])
+                    break
+                target.sendall(block)
+                left = None if left is None else left - len(block)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -32,10 +32,11 @@ from wgan.storage import Storage, open_storage
 
 pytestmark = pytest.mark.integration
 
-FAULTS = 8
+CANDIDATES = 10
 ANSWERS = 10
 """Right answers of the old version that each fault must leave time for, after it was noticed."""
-CACHE_BYTES = 2**22
+CACHE_BYTES = 2**24
+STALE = 'wgan_stale{alias="champion"}'
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Drill:
         """The old version answers, ready, with the reason shown."""
         answers = self.load.versions[old]
         state = self.server.ready()
-        assert (state["ready"], state["version"], self.server.metric("wgan_stale")) == (True, int(old), 1)
+        assert (state["ready"], state["version"], self.server.metric(STALE)) == (True, int(old), 1)
         assert reason in str(state["reason"])
         wait_for(lambda: self.load.versions[old] >= answers + ANSWERS, 30)
         assert self.server.client.get("/readyz").status_code == 200
@@ -98,8 +99,8 @@ class Drill:
     def recovers(self, version: int) -> None:
         """Without anybody's doing, the version is served in the end, and nothing is said to be stale."""
         self.server.wait_for_version(version)
-        assert self.server.ready()["reason"] is None
-        assert self.server.metric("wgan_stale") == 0
+        wait_for(lambda: self.server.ready()["reason"] is None, 10)
+        assert self.server.metric(STALE) == 0
 
 
 def digest(data: bytes) -> bytes:
@@ -151,7 +152,7 @@ def drill(
     folder = tmp_path_factory.mktemp("serving")
     name = f"faults-{uuid.uuid4().hex[:8]}"
     exports = [write_export(example_generator(seed), folder / f"export-{seed}") for seed in (1, 2)]
-    versions = [register_exported(settings, exports[number % 2], name).version for number in range(FAULTS + 1)]
+    versions = [register_exported(settings, exports[number % 2], name).version for number in range(CANDIDATES + 1)]
     drawn = [open_generator(exported.onnx).generate(SEED, max(COUNTS), batch_size=1) for exported in exports]
     images = {str(version): drawn[number % 2] for number, version in enumerate(versions)}
     client_of(settings).set_registered_model_alias(f"generator-{name}", "champion", str(versions[0]))
@@ -163,7 +164,7 @@ def drill(
     }
     with (
         own_disk(folder / "cache") as full_disk,
-        serving(settings, f"generator-{name}", folder, "--challenger", "off", **variables) as server,
+        serving(settings, f"generator-{name}", folder, **variables) as server,
     ):
         server.wait_ready()
         with load(str(server.client.base_url), images, clients=1, pause=0.02) as clients:
@@ -267,3 +268,19 @@ def test_a_cache_folder_on_a_full_disk(drill: Drill) -> None:
     drill.refuses(version, "make room, or set WGAN_CACHE_DIR")
     filler.unlink()
     drill.recovers(version)
+
+
+def test_a_champion_does_not_wait_for_a_slow_challenger(drill: Drill) -> None:
+    challenger, version = next(drill.candidates), next(drill.candidates)
+    registry, failed = client_of(drill.settings), drill.server.metric("wgan_failed_reloads_total")
+    with drill.replaced(challenger, lambda good: good + bytes(2**23), registered=False):
+        drill.relay.pause = 0.02  # the challenger takes half a minute
+        drill.relay.break_connections()
+        registry.set_registered_model_alias(drill.model, "challenger", str(challenger))
+        wait_for(lambda: drill.server.ready()["aliases"]["challenger"]["wanted"] == challenger, 30)  # type: ignore[index]
+        drill.promote(version)
+        drill.server.wait_for_version(version)
+        assert drill.server.metric("wgan_failed_reloads_total") == failed
+    drill.relay.pause = 0.0
+    drill.relay.break_connections()
+    wait_for(lambda: drill.server.ready()["aliases"]["challenger"]["serving"] == challenger, 30)  # type: ignore[index]

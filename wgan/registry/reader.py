@@ -32,6 +32,10 @@ class NotRegistered(WganError):
     """The registry answers, but there is no such model or no such alias."""
 
 
+class DownloadStopped(WganError):
+    """The caller gave the download up."""
+
+
 @dataclass(frozen=True)
 class RegistryVersion:
     """What the registry says of the version under an alias."""
@@ -86,7 +90,8 @@ class RegistryReader:
     def download(self, version: RegistryVersion, folder: Path, stopped: Callable[[], bool] = lambda: False) -> None:
         """Fetch `generator.onnx`, `record.json`, `config.json` and `sample.npy` into the folder.
 
-        Raises `WganError` when a file is missing, cut short or cannot be written, or when `stopped()` says so.
+        Raises `WganError` when a file is missing, cut short or cannot be written, `DownloadStopped` when `stopped()`,
+        asked after every block, says so.
         """
         answer = self._json("model-versions/get-download-uri", name=version.model, version=str(version.version))
         if answer is None:
@@ -122,9 +127,9 @@ class RegistryReader:
                         f"the MLflow server does not pass {path.name} on (status {response.status_code}), "
                         "so the object store behind it may be down."
                     )
-                for block in response.iter_bytes(2**18):
+                for block in response.iter_bytes(2**16):
                     if stopped():
-                        raise WganError("the download was stopped.")
+                        raise DownloadStopped("the download was stopped.")
                     file.write(block)
                 announced = response.headers.get("content-length")
                 if announced and response.num_bytes_downloaded != int(announced):

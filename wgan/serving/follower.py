@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from wgan.errors import WganError
-from wgan.registry.reader import NotRegistered, RegistryReader, RegistryVersion
+from wgan.registry.reader import DownloadStopped, NotRegistered, RegistryReader, RegistryVersion
 from wgan.serving.disk import VersionsOnDisk, versions_on_disk
 from wgan.serving.metrics import Metrics
 from wgan.serving.rollout import prove, roll_out
@@ -136,8 +136,12 @@ class Follower(threading.Thread):
             return
         started = time.monotonic()
         try:
-            model = self._loaded(wanted) or roll_out(wanted, self.reader, self.disk, self.settings, self._ended.is_set)
+            stopped = self._ended.is_set if alias == self.lineup.alias else self._something_comes_first()
+            model = self._loaded(wanted) or roll_out(wanted, self.reader, self.disk, self.settings, stopped)
             self.disk.remember(alias, wanted)
+        except DownloadStopped:
+            self._wake.set()  # for what comes first; then this one again
+            return
         except (WganError, OSError) as error:
             self._refused(alias, wanted, f"{error}")
             return
@@ -160,6 +164,23 @@ class Follower(threading.Thread):
                 }
             },
         )
+
+    def _something_comes_first(self) -> Callable[[], bool]:
+        """Whether the challenger's download should be given up: at the end, or for another version to follow."""
+        looked = time.monotonic()
+
+        def asked() -> bool:
+            nonlocal looked
+            if self._ended.is_set() or time.monotonic() - looked < self.settings.serve_poll_seconds:
+                return self._ended.is_set()
+            looked = time.monotonic()
+            try:
+                wanted = self.reader.find(self.model, self.lineup.alias)
+            except WganError:  # the next look tells it
+                return False
+            return wanted.version != self.following[self.lineup.alias].wanted
+
+        return asked
 
     def _refused(self, alias: str, wanted: RegistryVersion, reason: str) -> None:
         if self._ended.is_set():
