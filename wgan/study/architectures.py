@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wgan.pixels import image_grid
-from wgan.study.baselines import PUBLISHED, on_images
+from wgan.study.baselines import PUBLISHED, SCHEDULES, on_images
 from wgan.study.digits import Digits
 from wgan.study.pictures import picture
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Table
@@ -86,8 +86,8 @@ def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
         results,
         protocol=f"{digits.name} at 32×32, the DCGAN critic of width {size.image_width} against three generators, "
         f"{size.plain_steps:,} generator steps of 64 images, {size.image_seeds} seed(s). Fréchet distance of "
-        f"{size.image_samples:,} samples in the digits classifier's features. The GAN's discriminator takes one step "
-        "for each of the generator's, the critic five.",
+        f"{size.image_samples:,} samples in the digits classifier's features. The generator without batch norm has "
+        f"width {size.plain_width} throughout. " + SCHEDULES,
         table=Table(columns=("generator", "Fréchet distance, WGAN", "Fréchet distance, GAN"), rows=tuple(rows)),
         finding=f"Fréchet distance with {finding}.",
         holds=all(ours < theirs and ours < USELESS for ours, theirs in pairs),

@@ -22,6 +22,10 @@ POINT_CLIP = 0.1
 POINT_PENALTY = 0.1
 PUBLISHED: dict[str, dict[str, Any]] = {"wgan": {"critic_schedule": "published"}}
 """By objective, what the authors' code does beside Algorithm 1: a critic near optimality before the generator moves."""
+SCHEDULES = (
+    "The WGAN's critic takes 100 steps before each of the first 25 generator steps and before every 500th, as in the "
+    "authors' code, and five before each other; the GAN's discriminator takes one."
+)
 OPTIMIZER: dict[str, dict[str, Any]] = {
     "gan": {"optimizer": "adam", "adam_betas": (0.5, 0.999), "n_critic": 1},
     "wgan": {"optimizer": "rmsprop", "n_critic": 5},

@@ -53,7 +53,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.set_axisbelow(True)
     _bars(axes, panel) if panel.kind == "bars" else _lines(axes, panel)
     if len(panel.series) > 1:
-        below = -0.2 if panel.x_label else -0.12  # where no curve is
+        two_lines = panel.x_label or any(", " in tick for tick in panel.ticks)
+        below = -0.2 if two_lines else -0.12  # where no curve is
         axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, below))
 
 
@@ -89,7 +90,7 @@ def _bars(axes: Axes, panel: Panel) -> None:
         for left, top, value in zip(x, np.maximum(y, high), y, strict=True):
             axes.annotate(f"{value:.3g}", (left, top), (0, 3), textcoords="offset points", ha="center", fontsize=7.5)
     axes.margins(y=0.1)  # for the numbers on top
-    axes.set_xticks(range(len(panel.ticks)), panel.ticks, fontsize=8)
+    axes.set_xticks(range(len(panel.ticks)), [tick.replace(", ", ",\n") for tick in panel.ticks], fontsize=8)
 
 
 def _points(axes: Axes, panel: Panel) -> None:

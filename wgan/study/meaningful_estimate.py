@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import spearmanr
 
-from wgan.study.baselines import PUBLISHED, on_images
+from wgan.study.baselines import PUBLISHED, SCHEDULES, on_images
 from wgan.study.digits import Digits
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Series, Table
 from wgan.study.sizes import StudySize
@@ -68,7 +68,7 @@ def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
         protocol=f"{digits.name} at 32×32, DCGAN of width {size.image_width}, {size.image_steps:,} generator steps, "
         f"{len(seeds)} seeds; every {trials[0].measure_every} steps the Fréchet distance of {size.image_samples:,} "
         "samples in the digits classifier's features (100: the average feature vector alone). Both losses are "
-        "median-filtered over 101 steps, as in the paper's figures. Spearman's rank correlation.",
+        "median-filtered over 101 steps, as in the paper's figures. Spearman's rank correlation. " + SCHEDULES,
         table=Table(
             columns=("objective", "watched", "ρ by seed", "mean ρ", "Fréchet distance at the end"), rows=tuple(rows)
         ),
