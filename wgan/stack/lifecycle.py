@@ -176,8 +176,7 @@ def _wait_until_healthy(servers: Sequence[RunningServer], timeout: float, stoppi
 def _answer(running: RunningServer, timeout: float, given_up: threading.Event) -> threading.Event:
     """An event that is set once the server is healthy.
 
-    It is asked one request at a time, and each may take its time: MLflow makes its database in the first, and a second
-    one beside it would make it too and fail both.
+    It is asked one request at a time, and each may take its time: a slow machine is not made slower by asking again.
     """
     healthy = threading.Event()
 

@@ -12,6 +12,15 @@ from wgan.settings import Settings
 from wgan.stack.credentials import Credentials
 from wgan.stack.environment import LOOPBACK, server_environment
 
+MLFLOW_PROGRAM = """
+import sys, uvicorn
+from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
+_get_tracking_store(), _get_model_registry_store()
+uvicorn.run("mlflow.server.fastapi_app:app", host=sys.argv[1], port=int(sys.argv[2]), access_log=False)
+"""
+"""Opens, and first makes, the database before anybody can ask: MLflow guards that with no lock, so that two early
+requests, of which its own start-up makes some, would both make it and fail."""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -27,7 +36,7 @@ class Server:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     asks_others: bool = False
-    """Started once the others are healthy: asked while it makes its database, MLflow would make it twice and fail."""
+    """Started once the others are healthy."""
 
     @property
     def url(self) -> str:
@@ -83,15 +92,14 @@ def mlflow_server(settings: Settings, credentials: Credentials) -> Server:
         "AWS_DEFAULT_REGION": settings.s3_region,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    options = ("--host", LOOPBACK, "--port", str(settings.mlflow_port), "--no-access-log")
     return Server(
         name="mlflow",
         title="MLflow",
         port=settings.mlflow_port,
         port_setting="WGAN_MLFLOW_PORT",
-        health_path="/api/2.0/mlflow/experiments/search?max_results=1",  # opens, and first migrates, the database
+        health_path="/api/2.0/mlflow/experiments/search?max_results=1",  # needs the database
         health_status=200,
-        command=_python("uvicorn", *options, "mlflow.server.fastapi_app:app"),
+        command=(sys.executable, "-c", MLFLOW_PROGRAM, LOOPBACK, str(settings.mlflow_port)),
         environment=server_environment(_home(settings), own),
     )
 
