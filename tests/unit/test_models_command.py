@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.registry.examples import example_decision
 from wgan.commands import models as command
+from wgan.commands import output
 from wgan.errors import UsageError
 from wgan.records import PromotionRef
 from wgan.registry.listing import MetricSummary, ModelEntry, VersionEntry
@@ -53,7 +54,7 @@ PROMOTION = PromotionRef(
 
 @pytest.fixture(autouse=True)
 def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(output.console, "width", 200)
 
 
 def test_all_models_are_listed_with_their_aliases(capsys: pytest.CaptureFixture[str]) -> None:
