@@ -7,6 +7,7 @@ so that whatever else the machine does meets all of them alike:
     raw-nospin the same without threads that spin between two passes, which is faster while others use the processor
     raw+png raw-nospin and then the PNG of the images, as serving answers it
     wgan    `wgan serve`, POST /v1/images, one PNG
+    wgan npy the same with Accept: application/x-npy: like raw, without an encoding
     mlflow  `mlflow models serve` of the same version, POST /invocations, the images as JSON
 
 The clients are connections that ask again as soon as they have the answer; nothing parses what comes. Images per second
@@ -94,13 +95,14 @@ def in_this_process(work: Callable[[int], object]) -> Turn:
     return turn
 
 
-def over_http(url: str, body: Callable[[int, int], bytes]) -> Turn:
+def over_http(url: str, body: Callable[[int, int], bytes], accept: str = "*/*") -> Turn:
     """Connections that are kept; `body(count, number)` is what a request sends."""
     where = urlsplit(url)
 
     def request(count: int, number: int) -> bytes:
         content = body(count, number)
-        head = f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n"
+        head = f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nAccept: {accept}\r\n"
+        head += "Content-Type: application/json\r\n"
         return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
     async def client(requests: list[bytes], until: float, taken: list[float]) -> None:
@@ -190,11 +192,15 @@ def contestants(onnx: Path, ours: str, theirs: str) -> dict[str, Turn]:
     def asked_of_mlflow(count: int, number: int) -> bytes:
         return json.dumps({"inputs": {"latents": draw_latents(number, count, LATENT_DIM).tolist()}}).encode()
 
+    def asked_of_wgan(count: int, seed: int) -> bytes:
+        return json.dumps({"count": count, "seed": seed}).encode()
+
     return {
         "raw": in_this_process(raw),
         "raw-nospin": in_this_process(lambda count: raw(count, idle)),
         "raw+png": in_this_process(lambda count: encode(to_bytes(raw(count, idle)), Shape("grid"), {})),
-        "wgan": over_http(f"{ours}/v1/images", lambda count, seed: json.dumps({"count": count, "seed": seed}).encode()),
+        "wgan": over_http(f"{ours}/v1/images", asked_of_wgan),
+        "wgan npy": over_http(f"{ours}/v1/images", asked_of_wgan, "application/x-npy"),
         "mlflow": over_http(f"{theirs}/invocations", asked_of_mlflow),
     }
 
@@ -240,7 +246,8 @@ def report(table: Table) -> Iterator[str]:
     slower = alone["wgan"].milliseconds(50) / alone["raw+png"].milliseconds(50)
     yield ""
     raw = max(table[64, 1][who].rate for who in ("raw", "raw-nospin"))
-    yield f"count 64, concurrency 1: {table[64, 1]['wgan'].rate / raw:.2f} of the better raw's images/s (aim 0.90)"
+    for who in ("wgan npy", "wgan"):
+        yield f"count 64, concurrency 1: {who} {table[64, 1][who].rate / raw:.2f} of the better raw's images/s (aim 0.90)"
     yield f"count 64, best concurrency: {best / raw:.2f} of the better raw's images/s"
     yield f"count 1, concurrency 1: p50 {slower:.2f} of raw plus encoding (aim 1.5)"
     yield f"count 1, concurrency 32: {crowd['wgan'].rate / crowd['mlflow'].rate:.2f} of mlflow's images/s (aim 2)"

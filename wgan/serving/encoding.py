@@ -139,7 +139,7 @@ def _encoded(image: Image.Image, format: Format) -> bytes:
         )
     out = io.BytesIO()
     if format == "png":
-        image.save(out, "PNG", compress_level=3)
+        image.save(out, "PNG", compress_level=1)  # of level 3 it has two thirds of the time and 7 % more bytes
     else:
         image.save(out, format.upper(), quality=QUALITY)
     return out.getvalue()

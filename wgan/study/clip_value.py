@@ -12,6 +12,7 @@ from wgan.errors import TrainingDiverged
 from wgan.study.baselines import in_the_plane
 from wgan.study.mixtures import mixture, wasserstein
 from wgan.study.networks import HE_GAIN, Scorer, initialise_linear, perceptron
+from wgan.study.one_thread import one_thread
 from wgan.study.play import play, players
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Series, Table, Variant
 from wgan.study.sizes import StudySize
@@ -49,7 +50,8 @@ def reproduce(size: StudySize, seed: int) -> ClaimResult:
     for place, (name, changes) in enumerate(ways.items()):
         progress.report("claim 7", place, len(ways), CLAIM.title)
         try:
-            measured[name] = measure_critic(shorter, seed, **changes)
+            with one_thread():
+                measured[name] = measure_critic(shorter, seed, **changes)
         except TrainingDiverged as error:  # an outcome, as in the other claims
             diverged[name] = str(error)
     progress.report("claim 7", len(ways), len(ways), CLAIM.title)
