@@ -47,7 +47,57 @@ class Settings(BaseSettings):
 
     mlflow_tracking_uri: str = Field("http://127.0.0.1:5000", description="MLflow tracking and registry server.")
     mlflow_experiment: str = Field("wgan", description="MLflow experiment that holds the runs.")
+    mlflow_username: str | None = Field(None, description="User at an MLflow server that asks for one (basic-auth).")
+    mlflow_password: SecretStr | None = Field(None, description="That user's password.")
+    mlflow_public_url: str | None = Field(
+        None, description="Address of MLflow for browsers, in links and pictures; default: WGAN_MLFLOW_TRACKING_URI."
+    )
     prefect_api_url: str = Field("http://127.0.0.1:4200/api", description="Prefect server's API.")
+    prefect_auth_string: SecretStr | None = Field(
+        None, description="`user:password` of a Prefect server that asks for it (its PREFECT_SERVER_API_AUTH_STRING)."
+    )
+    prefect_public_url: str | None = Field(
+        None, description="Address of Prefect's UI for browsers, in links; default: WGAN_PREFECT_API_URL without /api."
+    )
+    mlflow_database_url: SecretStr | None = Field(
+        None,
+        description="postgresql://user:password@host:port/database that the embedded MLflow keeps its runs in, and "
+        "that `wgan backup` saves; default: SQLite in the home folder.",
+    )
+    prefect_database_url: SecretStr | None = Field(None, description="The same for Prefect; a database of its own.")
+
+    work_pool: str = Field("wgan", description="Prefect work pool of the schedules, served by `wgan worker`.")
+    gpu_slots: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="Trainings that may run at the same time; `wgan up` and `schedule apply` set it.",
+    )
+    heartbeat_seconds: int = Field(
+        30,
+        ge=30,
+        le=3600,
+        description="Seconds between a scheduled run's signs of life; after three missing ones it counts as crashed.",
+    )
+    notify_url: SecretStr | None = Field(
+        None, description="Webhook that is told of failed, crashed, refused and promoted runs; unset: none."
+    )
+
+    keep_checkpoint_days: float = Field(
+        7.0, ge=0, description="Housekeeping: days that checkpoints of a finished run are kept."
+    )
+    keep_dataset_days: float = Field(
+        30.0, ge=0, description="Housekeeping: days that a data set is kept after anything last referred to it."
+    )
+    keep_upload_days: float = Field(
+        1.0, ge=0, description="Housekeeping: days after which an unfinished multipart upload is given up."
+    )
+    keep_result_days: float = Field(
+        30.0, ge=0, description="Housekeeping: days that task results of a finished run are kept."
+    )
+    keep_cache_days: float = Field(
+        30.0, ge=0, description="Housekeeping: days that this machine's copies of data sets are kept unused."
+    )
 
     s3_port: int = Field(9000, ge=1, le=65535, description="Port of the embedded S3 server.")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the embedded MLflow server.")
@@ -115,6 +165,16 @@ class Settings(BaseSettings):
     @classmethod
     def _tilde_is_the_users_home(cls, folder: Path | None) -> Path | None:
         return folder.expanduser() if folder else None
+
+    @property
+    def mlflow_page(self) -> str:
+        """Address of MLflow for a browser, without a slash at the end."""
+        return (self.mlflow_public_url or self.mlflow_tracking_uri).rstrip("/")
+
+    @property
+    def prefect_page(self) -> str:
+        """Address of Prefect's UI for a browser, without a slash at the end."""
+        return (self.prefect_public_url or self.prefect_api_url.rstrip("/").removesuffix("/api")).rstrip("/")
 
     @property
     def cache(self) -> Path:

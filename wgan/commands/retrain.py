@@ -115,7 +115,7 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
     fetch_artifact(settings, training.mlflow_run_id, training.sample_grid, grid)
     grid = grid.resolve()
     mlflow_page = run_url(settings, training.mlflow_run_id)
-    prefect_page = f"{settings.prefect_api_url.removesuffix('/api')}/runs/flow-run/{training.flow_run_id}"
+    prefect_page = f"{settings.prefect_page}/runs/flow-run/{training.flow_run_id}"
     if as_json:
         print_json(
             {

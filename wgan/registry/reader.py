@@ -60,7 +60,7 @@ class RegistryReader:
         self._client = httpx.Client(
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             headers=_authorization(),
-            auth=_login(),
+            auth=_login(settings),
             trust_env=host not in ("127.0.0.1", "localhost", "::1"),  # an office proxy is not asked for this host
         )
 
@@ -166,7 +166,9 @@ def _authorization() -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _login() -> tuple[str, str] | None:
+def _login(settings: Settings) -> tuple[str, str] | None:
+    if settings.mlflow_username and settings.mlflow_password:
+        return settings.mlflow_username, settings.mlflow_password.get_secret_value()
     user, word = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
     return (user, word) if user and word else None
 

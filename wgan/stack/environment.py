@@ -52,6 +52,11 @@ def client_environment(settings: Settings) -> dict[str, str]:
     if settings.s3_access_key_id and settings.s3_secret_access_key:
         environment["AWS_ACCESS_KEY_ID"] = settings.s3_access_key_id
         environment["AWS_SECRET_ACCESS_KEY"] = settings.s3_secret_access_key.get_secret_value()
+    if settings.mlflow_username and settings.mlflow_password:
+        environment["MLFLOW_TRACKING_USERNAME"] = settings.mlflow_username
+        environment["MLFLOW_TRACKING_PASSWORD"] = settings.mlflow_password.get_secret_value()
+    if settings.prefect_auth_string:
+        environment["PREFECT_API_AUTH_STRING"] = settings.prefect_auth_string.get_secret_value()
     addresses = (settings.s3_endpoint_url, settings.mlflow_tracking_uri, settings.prefect_api_url)
     if any(urlsplit(address).hostname in (LOOPBACK, "localhost") for address in addresses):
         environment |= past_proxies(os.environ)

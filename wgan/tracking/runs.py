@@ -126,14 +126,14 @@ def describe_run(settings: Settings, run_id: str, markdown: str) -> None:
 
 def artifact_url(settings: Settings, run_id: str, path: str) -> str:
     """Address at which a browser can fetch an artifact of the run."""
-    return f"{settings.mlflow_tracking_uri.rstrip('/')}/get-artifact?path={path}&run_uuid={run_id}"
+    return f"{settings.mlflow_page}/get-artifact?path={path}&run_uuid={run_id}"
 
 
 def run_url(settings: Settings, run_id: str) -> str:
     """Address of the run in MLflow's UI."""
     with speaking(settings) as client:
         experiment_id = client.get_run(run_id).info.experiment_id
-    return f"{settings.mlflow_tracking_uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{settings.mlflow_page}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float]]:
