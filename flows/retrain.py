@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from prefect import flow
 
-from tasks.data import prepare_data
+from tasks.data import find_unchanged, prepare_data
 from tasks.evaluation import decide_promotion, evaluate_generator
 from tasks.registry import promote_generator, register_generator
 from tasks.report import announce_run, end_run_as_failed, end_run_as_killed, publish_report
+from tasks.restarts import stop_after_many_starts
 from tasks.serving import confirm_serving, take_back_refused
+from tasks.slots import sole_retraining
 from tasks.training import train_generator
 from wgan.config import RetrainConfig
-from wgan.records import RetrainOutcome, ServingCheck
+from wgan.records import DataUnchanged, RetrainOutcome, ServingCheck
 
 
 @flow(
@@ -23,18 +25,30 @@ from wgan.records import RetrainOutcome, ServingCheck
     on_crashed=[end_run_as_killed],
     on_cancellation=[end_run_as_killed],
 )
-def retrain(config: RetrainConfig, promote: bool = True) -> RetrainOutcome:
-    """Prepare the data, train a generator, judge it against the champion, register, and if better serve it."""
-    dataset = prepare_data(config.data)
-    training = train_generator(config, dataset)
-    evaluation = evaluate_generator(config, training)
-    version = register_generator(config, evaluation)
-    promotion, serving = None, tuple[ServingCheck, ...]()
-    if promote:
-        decision = decide_promotion(config.promotion, version)
-        promotion = promote_generator(version, decision)
-        serving = confirm_serving(promotion)
-        promotion = take_back_refused(promotion, serving)
-    outcome = RetrainOutcome(version=version, promotion=promotion, serving=serving)
-    publish_report(outcome)
-    return outcome
+def retrain(
+    config: RetrainConfig, promote: bool = True, only_if_changed: bool = False
+) -> RetrainOutcome | DataUnchanged:
+    """Prepare the data, train a generator, judge it against the champion, register, and if better serve it.
+
+    Args:
+        config: What the run is: data, networks, training, evaluation protocol and the gate.
+        promote: Ask the gate and move the champion alias; else register only.
+        only_if_changed: Train only on data that no version of the model was trained on yet.
+    """
+    stop_after_many_starts()
+    with sole_retraining(config.model_name):
+        dataset = prepare_data(config.data)
+        if only_if_changed and (unchanged := find_unchanged(config.model_name, dataset)):
+            return unchanged
+        training = train_generator(config, dataset)
+        evaluation = evaluate_generator(config, training)
+        version = register_generator(config, evaluation)
+        promotion, serving = None, tuple[ServingCheck, ...]()
+        if promote:
+            decision = decide_promotion(config.promotion, version)
+            promotion = promote_generator(version, decision)
+            serving = confirm_serving(promotion)
+            promotion = take_back_refused(promotion, serving)
+        outcome = RetrainOutcome(version=version, promotion=promotion, serving=serving)
+        publish_report(outcome)
+        return outcome

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from prefect.artifacts import create_markdown_artifact
+
 from tasks.connections import connect
 from tasks.progress import progress_artifact
 from tasks.retrying import retried_task
 from wgan import progress
 from wgan.config import DataConfig
 from wgan.data.prepare import prepare_dataset
-from wgan.records import DatasetRef
+from wgan.records import DatasetRef, DataUnchanged
+from wgan.registry.newest_data import version_of_data
 
 
 @retried_task("prepare data")
@@ -18,3 +21,16 @@ def prepare_data(config: DataConfig) -> DatasetRef:
     storage.ensure_bucket()
     with progress_artifact("data", f"Preparing {config.dataset_name}"):
         return prepare_dataset(config, settings, storage, progress.report, verify=True)
+
+
+@retried_task("look for changes")
+def find_unchanged(model_name: str, dataset: DatasetRef) -> DataUnchanged | None:
+    """The version of the model that was trained on this very data, and so makes another training needless."""
+    settings, _ = connect()
+    version = version_of_data(model_name, dataset.digest, settings)
+    if version is None:
+        return None
+    reason = f"Nothing to train: {model_name} version {version} was trained on this data ({dataset.digest[:12]})."
+    progress.announce("data", reason)
+    create_markdown_artifact(markdown=reason, key="data-unchanged", description=dataset.name)
+    return DataUnchanged(dataset=dataset, model_name=model_name, version=version)

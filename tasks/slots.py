@@ -27,22 +27,44 @@ def ensure_gpu_slots(count: int = 1) -> None:
             client.upsert_global_concurrency_limit_by_name(GPU, count)
 
 
+def set_gpu_slots(count: int) -> None:
+    """Let `count` trainings run at the same time from now on; those that run already go on."""
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name(GPU, count)
+
+
 @contextmanager
 def gpu_slot() -> Iterator[None]:
     """Occupy one of the `gpu` slots; waits for a free one, and says so."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(_gpu(SILENT_SECONDS))
-        except TimeoutError:
-            progress.announce("training", "waits for the GPU slot; another training has it, or died within a minute")
-            held.enter_context(_gpu(None))
+    with _occupied(GPU, "training", "waits for the GPU slot; another training has it, or died within a minute"):
         yield
 
 
-def _gpu(timeout: float | None) -> AbstractContextManager[None]:
-    # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
+@contextmanager
+def sole_retraining(model_name: str) -> Iterator[None]:
+    """Let retrainings of one model through one after the other, however each was started; waits, and says so."""
+    name = f"retraining-{model_name}"
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name(name, 1)
+    with _occupied(name, "retraining", f"waits for another retraining of {model_name}, or one that just died"):
+        yield
+
+
+@contextmanager
+def _occupied(name: str, stage: str, waiting: str) -> Iterator[None]:
+    with ExitStack() as held:
+        try:
+            held.enter_context(_slot(name, SILENT_SECONDS))
+        except TimeoutError:
+            progress.announce(stage, waiting)
+            held.enter_context(_slot(name, None))
+        yield
+
+
+def _slot(name: str, timeout: float | None) -> AbstractContextManager[None]:
+    # A lost lease must not kill a long training: a slot is a courtesy between runs, not a lock.
     return concurrency(
-        GPU,
+        name,
         timeout_seconds=timeout,
         lease_duration=LEASE_SECONDS,
         strict=True,

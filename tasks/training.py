@@ -6,6 +6,7 @@ from prefect import runtime
 
 from tasks.connections import connect
 from tasks.progress import progress_artifact
+from tasks.restarts import interrupted_as_crashed
 from tasks.retrying import retried_task
 from tasks.slots import gpu_slot
 from wgan.config import RetrainConfig
@@ -17,5 +18,5 @@ from wgan.tracked_training import run_training
 def train_generator(config: RetrainConfig, dataset: DatasetRef) -> TrainingRef:
     """Train, or go on at this flow run's newest checkpoint."""
     settings, storage = connect()
-    with gpu_slot(), progress_artifact("training", f"Training {config.model_name}"):
+    with interrupted_as_crashed(), gpu_slot(), progress_artifact("training", f"Training {config.model_name}"):
         return run_training(config, dataset, settings, storage, str(runtime.flow_run.id))

@@ -198,6 +198,14 @@ class ServingCheck(Record):
     )
 
 
+class DataUnchanged(Record):
+    """What a retraining returns that had nothing to do: it was to train only on data that is new."""
+
+    dataset: DatasetRef
+    model_name: str
+    version: int = Field(description="The version that was trained on this very data.")
+
+
 class RetrainOutcome(Record):
     """What a retraining flow returns."""
 

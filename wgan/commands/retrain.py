@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from wgan.config import RetrainConfig
-    from wgan.records import RetrainOutcome
+    from wgan.records import DataUnchanged, RetrainOutcome
     from wgan.settings import Settings
 
 
@@ -23,6 +23,9 @@ def retrain(
     promote: Annotated[
         bool, typer.Option("--promote/--no-promote", help="Ask the gate and move the champion alias.")
     ] = True,
+    if_changed: Annotated[
+        bool, typer.Option("--if-changed", help="Train only on data that no version was trained on yet.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the configuration and the steps; do nothing.")
     ] = False,
@@ -34,6 +37,7 @@ def retrain(
     """Prepare data, train, evaluate, register and, if better, promote a generator."""
     from wgan.config import load_config
     from wgan.errors import UsageError
+    from wgan.records import RetrainOutcome
     from wgan.settings import load_settings
 
     if resume and (preset or config or assignments):
@@ -47,14 +51,21 @@ def retrain(
             raise UsageError("--dry-run shows a configuration: give --preset or --config instead of --resume.")
         _show_plan(resolved, settings, promote, as_json)
         return
-    outcome = _run(resolved, promote, resume, settings)
-    _show_outcome(outcome, settings, as_json)
+    outcome = _run(resolved, promote, if_changed, resume, settings)
+    if isinstance(outcome, RetrainOutcome):
+        _show_outcome(outcome, settings, as_json)
+    else:
+        _show_unchanged(outcome, as_json)
 
 
-def _run(config: RetrainConfig | None, promote: bool, resume: UUID | None, settings: Settings) -> RetrainOutcome:
+def _run(
+    config: RetrainConfig | None, promote: bool, if_changed: bool, resume: UUID | None, settings: Settings
+) -> RetrainOutcome | DataUnchanged:
+    from pydantic import TypeAdapter
+
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
     from wgan.commands.output import error_console
-    from wgan.records import RetrainOutcome
+    from wgan.records import DataUnchanged, RetrainOutcome
 
     enter_environment(settings)
     require_servers(settings)
@@ -66,9 +77,12 @@ def _run(config: RetrainConfig | None, promote: bool, resume: UUID | None, setti
         if resume is not None:
             return resume_flow(retrain_flow, resume)
         assert config is not None
-        return retrain_flow(config, promote)
+        return retrain_flow(config, promote, if_changed)
 
-    return RetrainOutcome.model_validate(run_flow_here(start, settings))
+    outcome: RetrainOutcome | DataUnchanged = TypeAdapter(RetrainOutcome | DataUnchanged).validate_python(
+        run_flow_here(start, settings)
+    )
+    return outcome
 
 
 def _steps(config: RetrainConfig, settings: Settings, promote: bool) -> list[str]:
@@ -149,6 +163,21 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
     for name, value in rows:
         console.print(f"[bold]{name:>21}[/bold]  ", end="")
         console.print(value, highlight=False, markup=False, soft_wrap=True)
+
+
+def _show_unchanged(outcome: DataUnchanged, as_json: bool) -> None:
+    from wgan.commands.output import console, print_json
+
+    if as_json:
+        print_json(outcome.model_dump(mode="json"))
+        return
+    console.print(
+        f"Nothing to train: {outcome.model_name} version {outcome.version} was trained on this very data "
+        f"(digest {outcome.dataset.digest[:16]}…).",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def presets(

@@ -111,6 +111,8 @@ def prefect_server(settings: Settings) -> Server:
         "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:///prefect.db",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # Who holds which slot must outlive a restart: kept in memory, a slot taken before it would never become free.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
     options = ("--host", LOOPBACK, "--port", str(settings.prefect_port), "--analytics-off")
     return Server(
