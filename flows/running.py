@@ -20,7 +20,7 @@ from wgan.settings import Settings
 def prepare_server(settings: Settings) -> None:
     """Tell the server where results are kept, and how many trainings may run at once; repeated calls are harmless."""
     save_result_storage(settings)
-    ensure_gpu_slots()
+    ensure_gpu_slots(settings.gpu_slots)
 
 
 def resume(flow: Flow[..., Any], flow_run_id: UUID) -> Any:

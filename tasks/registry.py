@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import runtime
 
 from tasks.connections import connect
+from tasks.events import tell_of
 from tasks.retrying import retried_task
 from tasks.slots import sole_promotion
 from wgan.config import RetrainConfig
@@ -46,7 +47,7 @@ def promote_generator(
     """Make the version the champion if the gate says so or it is forced, and write the ledger either way."""
     settings, storage = connect()
     with sole_promotion(version.model_name):
-        return promotion.promote(
+        entry = promotion.promote(
             version,
             decision,
             settings,
@@ -57,6 +58,8 @@ def promote_generator(
             expected_champion=version.evaluation.champion_version,
             actor=actor,
         )
+    tell_of(entry)
+    return entry
 
 
 @retried_task("roll back")
@@ -64,7 +67,7 @@ def roll_back_model(model_name: str, to: int | None, reason: str, actor: str | N
     """Make the previous champion, or the given version, the champion again."""
     settings, storage = connect()
     with sole_promotion(model_name):
-        return promotion.rollback(
+        entry = promotion.rollback(
             model_name,
             to,
             settings,
@@ -73,3 +76,5 @@ def roll_back_model(model_name: str, to: int | None, reason: str, actor: str | N
             flow_run_id=str(runtime.flow_run.id),
             actor=actor,
         )
+    tell_of(entry)
+    return entry

@@ -7,6 +7,7 @@ import logging
 from prefect.logging import get_run_logger
 
 from tasks.connections import connect
+from tasks.events import tell_of
 from tasks.retrying import retried_task
 from tasks.slots import sole_promotion
 from wgan.records import PromotionRef, ServingCheck
@@ -51,7 +52,7 @@ def take_back_refused(promotion: PromotionRef, checks: tuple[ServingCheck, ...])
         return promotion
     settings, storage = connect()
     with sole_promotion(promotion.model_name):
-        return rollback(
+        entry = rollback(
             promotion.model_name,
             promotion.from_version,
             settings,
@@ -60,3 +61,5 @@ def take_back_refused(promotion: PromotionRef, checks: tuple[ServingCheck, ...])
             flow_run_id=promotion.flow_run_id,
             actor="serving check",
         )
+    tell_of(entry)
+    return entry

@@ -13,7 +13,20 @@ from typing import Annotated
 import typer
 
 from wgan import __version__
-from wgan.commands import compare, data, doctor, evaluate, models, promote, retrain, serve, stack, study
+from wgan.commands import (
+    compare,
+    data,
+    doctor,
+    evaluate,
+    models,
+    promote,
+    retrain,
+    schedule,
+    serve,
+    stack,
+    study,
+    worker,
+)
 from wgan.errors import WganError
 
 app = typer.Typer(
@@ -38,6 +51,8 @@ app.command()(promote.promote)
 app.command()(promote.rollback)
 app.command()(study.study)
 app.command()(serve.serve)
+app.add_typer(schedule.app, name="schedule")
+app.command()(worker.worker)
 
 
 @app.callback()

@@ -240,8 +240,13 @@ def preset_values(name: str) -> dict[str, Any]:
     return _mapping(yaml.safe_load(text), f"preset {name}")
 
 
-def load_config(preset: str | None = None, file: Path | None = None, assignments: Sequence[str] = ()) -> RetrainConfig:
-    """Build a run's configuration: the preset, over it the file, over it `section.field=value` assignments.
+def load_config(
+    preset: str | None = None,
+    file: Path | None = None,
+    assignments: Sequence[str] = (),
+    sections: Mapping[str, Any] | None = None,
+) -> RetrainConfig:
+    """Build a run's configuration: the preset, over it the file, `section.field=value` assignments and raw sections.
 
     Values of assignments are read as YAML (`training.lr=1e-4`, `data.name=faces`). Raises `UsageError` in one
     sentence that names the field, the value and what is allowed.
@@ -258,6 +263,8 @@ def load_config(preset: str | None = None, file: Path | None = None, assignments
         values = _merged(values, _mapping(loaded, f"configuration file {file}"))
     for assignment in assignments:
         values = _merged(values, _assignment(assignment))
+    if sections:
+        values = _merged(values, sections)
     return parse_config(values)
 
 

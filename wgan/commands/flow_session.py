@@ -41,23 +41,28 @@ def enter_environment(settings: Settings) -> None:
 
 def require_servers(settings: Settings) -> None:
     """Raise one sentence unless all three servers answer."""
-    import httpx
-
-    addresses = {
-        "Prefect": (f"{settings.prefect_api_url.rstrip('/')}/health", "WGAN_PREFECT_API_URL"),
-        "MLflow": (f"{settings.mlflow_tracking_uri.rstrip('/')}/health", "WGAN_MLFLOW_TRACKING_URI"),
-    }
-    for name, (url, variable) in addresses.items():
-        try:
-            httpx.get(url, timeout=10.0).raise_for_status()
-        except httpx.HTTPError as error:
-            raise WganError(
-                f"the {name} server does not answer at {url} ({error}): start the embedded stack with "
-                f"`wgan up --detach`, or set {variable}."
-            ) from None
+    require_prefect(settings)
+    _require("MLflow", f"{settings.mlflow_tracking_uri.rstrip('/')}/health", "WGAN_MLFLOW_TRACKING_URI")
     from wgan.storage import open_storage
 
     open_storage(settings).ensure_bucket()
+
+
+def require_prefect(settings: Settings) -> None:
+    """Raise one sentence unless the Prefect server answers."""
+    _require("Prefect", f"{settings.prefect_api_url.rstrip('/')}/health", "WGAN_PREFECT_API_URL")
+
+
+def _require(name: str, url: str, variable: str) -> None:
+    import httpx
+
+    try:
+        httpx.get(url, timeout=10.0).raise_for_status()
+    except httpx.HTTPError as error:
+        raise WganError(
+            f"the {name} server does not answer at {url} ({error}): start the embedded stack with "
+            f"`wgan up --detach`, or set {variable}."
+        ) from None
 
 
 def run_flow_here(start: Callable[[], Result], settings: Settings) -> Result:

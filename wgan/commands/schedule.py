@@ -1,0 +1,231 @@
+"""`wgan schedule`: what is retrained when, without anybody looking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from flows.deployments import ScheduleEntry
+    from flows.operations import Applied
+    from wgan.settings import Settings
+
+app = typer.Typer(help="Retrain by the clock, on workers.", no_args_is_help=True)
+Result = TypeVar("Result")
+Name = Annotated[str, typer.Argument(help="Name of the schedule; `wgan schedule list` shows them.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+DECLARED = Path("infra/schedules.yaml")
+
+
+@app.command()
+def add(
+    cron: Annotated[str, typer.Option(help="Minute, hour, day of month, month, day of week, e.g. '0 3 * * 1'.")],
+    timezone: Annotated[str, typer.Option(help="IANA name, e.g. Europe/Berlin.")] = "UTC",
+    preset: Annotated[str | None, typer.Option(help="Configuration to start from; `wgan presets` lists them.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file laid over the preset.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="One value, e.g. training.lr=1e-4; may be repeated.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the schedule; default: the data set's.", show_default=False)
+    ] = None,
+    if_changed: Annotated[
+        bool, typer.Option("--if-changed", help="Train only on data that no version was trained on yet.")
+    ] = False,
+    promote: Annotated[
+        bool, typer.Option("--promote/--no-promote", help="Ask the gate and move the champion alias.")
+    ] = True,
+    overlap: Annotated[
+        str, typer.Option(help="A run that is due while the one before is running: enqueue or cancel it.")
+    ] = "enqueue",
+    as_json: AsJson = False,
+) -> None:
+    """Add a schedule; a worker (`wgan worker`) runs it."""
+    from wgan.config import load_config
+    from wgan.errors import UsageError
+    from wgan.schedules import make_schedule
+
+    if not (preset or config):
+        raise UsageError("say what to train: --preset NAME (`wgan presets` lists them) or --config FILE.")
+    resolved = load_config(preset, config, assignments or [])
+    schedule = make_schedule(
+        name=name or resolved.data.dataset_name,
+        cron=cron,
+        timezone=timezone,
+        config=resolved.model_dump(mode="json"),
+        if_changed=if_changed,
+        promote=promote,
+        overlap=overlap,
+    )
+
+    def work(settings: Settings) -> ScheduleEntry:
+        from flows.deployments import add_schedule, list_schedules
+        from flows.operations import prepare_operations
+
+        prepare_operations(settings)
+        add_schedule(schedule, settings)
+        return next(entry for entry in list_schedules() if entry.name == schedule.name)
+
+    entry = _at_the_server(work)
+    _say(
+        entry.model_dump(mode="json"),
+        f"Schedule {entry.name} retrains {entry.model_name} at {entry.cron} ({entry.timezone})"
+        f"{', if the data is new' if entry.if_changed else ''}; `wgan worker` runs it.",
+        as_json,
+    )
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Show every schedule: when, what, the next and the last run."""
+
+    def work(settings: Settings) -> list[ScheduleEntry]:
+        from flows.deployments import list_schedules
+
+        return list_schedules()
+
+    entries = _at_the_server(work)
+    if as_json:
+        from wgan.commands.output import print_json
+
+        print_json({"schedules": [entry.model_dump(mode="json") for entry in entries]})
+        return
+    _show(entries)
+
+
+@app.command()
+def pause(name: Name) -> None:
+    """Stop starting a schedule by the clock; a run under way goes on."""
+    _pause(name, True)
+    _print(f"Schedule {name} is paused.")
+
+
+@app.command()
+def resume(name: Name) -> None:
+    """Start a paused schedule by the clock again."""
+    _pause(name, False)
+    _print(f"Schedule {name} is on again.")
+
+
+@app.command()
+def run(name: Name, as_json: AsJson = False) -> None:
+    """Have a worker run a schedule's job now."""
+
+    def work(settings: Settings) -> tuple[str, str]:
+        from flows.deployments import run_schedule
+
+        flow_run_id = str(run_schedule(name))
+        return flow_run_id, f"{settings.prefect_page}/runs/flow-run/{flow_run_id}"
+
+    flow_run_id, page = _at_the_server(work)
+    _say(
+        {"flow_run_id": flow_run_id, "prefect_page": page},
+        f"Flow run {flow_run_id} waits for a worker (`wgan worker`): {page}",
+        as_json,
+    )
+
+
+@app.command()
+def remove(name: Name) -> None:
+    """Remove a schedule; its past runs, versions and data stay."""
+
+    def work(settings: Settings) -> None:
+        from flows.deployments import remove_schedule
+
+        remove_schedule(name)
+
+    _at_the_server(work)
+    _print(f"Schedule {name} is removed.")
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="File that declares the schedules.")] = DECLARED,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the Prefect server to what a file declares: work pool, GPU slots, automations, housekeeping, schedules.
+
+    The same file again changes nothing. Schedules that the file does not name are left alone.
+    """
+    from wgan.schedules import read_declared
+
+    declared = read_declared(file)
+
+    def work(settings: Settings) -> Applied:
+        from flows.operations import apply_declared
+
+        return apply_declared(declared, settings)
+
+    applied = _at_the_server(work)
+    lines = [
+        f"Pool {applied.pool}, {applied.gpu_slots} GPU slot(s), {len(applied.automations)} automations.",
+        *(f"{name}: brought up to date" for name in applied.changed),
+        *(f"{name}: as it was" for name in applied.unchanged),
+        *(f"{name}: not in {file}, left alone (`wgan schedule remove {name}`)" for name in applied.undeclared),
+    ]
+    _say(applied.model_dump(mode="json"), "\n".join(lines), as_json)
+
+
+def _pause(name: str, paused: bool) -> None:
+    def work(settings: Settings) -> None:
+        from flows.deployments import pause_schedule
+
+        pause_schedule(name, paused)
+
+    _at_the_server(work)
+
+
+def _at_the_server(work: Callable[[Settings], Result]) -> Result:
+    """Call `work` with this process pointed at the settings' servers, which must answer."""
+    from wgan.commands.flow_session import enter_environment, require_prefect
+    from wgan.settings import load_settings
+
+    settings = load_settings()
+    enter_environment(settings)
+    require_prefect(settings)
+    return work(settings)
+
+
+def _show(entries: list[ScheduleEntry]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from wgan.commands.output import console
+
+    if not entries:
+        _print("There is no schedule yet: `wgan schedule add` makes one.")
+        return
+    table = Table("schedule", "retrains", "when", "next", "last", "state", box=None, pad_edge=False)
+    for entry in entries:
+        table.add_row(
+            *(
+                Text(cell)
+                for cell in (
+                    entry.name,
+                    f"{entry.model_name or 'clears away'}{', if the data is new' if entry.if_changed else ''}",
+                    f"{entry.cron} {entry.timezone}",
+                    f"{entry.next_run.astimezone():%Y-%m-%d %H:%M}" if entry.next_run else "–",
+                    entry.last_run or "–",
+                    "paused" if entry.paused else "on",
+                )
+            )
+        )
+    console.print(table)
+
+
+def _say(values: dict[str, object], text: str, as_json: bool) -> None:
+    from wgan.commands.output import print_json
+
+    if as_json:
+        print_json(values)
+    else:
+        _print(text)
+
+
+def _print(text: str) -> None:
+    from wgan.commands.output import console
+
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,35 @@
+"""`wgan worker`: run what is due."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Annotated
+
+import typer
+
+
+def worker(
+    pool: Annotated[str | None, typer.Option(help="Work pool; default: WGAN_WORK_POOL.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name in the Prefect UI; default: host and process.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Runs at the same time.", min=1)] = 2,
+) -> None:
+    """Run due retrainings and housekeeping, each in a process of its own; Ctrl-C or SIGTERM stops it.
+
+    Start as many workers as you like, on any machine that reaches the servers. A run that a stopping worker leaves
+    saves a checkpoint and goes on at another worker.
+    """
+    from wgan.commands.flow_session import enter_environment, require_servers
+    from wgan.settings import load_settings
+
+    settings = load_settings(**({"work_pool": pool} if pool else {}))
+    enter_environment(settings)
+    os.environ["WGAN_HOME"] = str(settings.home.resolve())  # runs have a working directory of their own
+    require_servers(settings)
+    from flows.running import prepare_server
+    from flows.worker import run_worker
+
+    prepare_server(settings)
+    run_worker(settings, name or f"{socket.gethostname()}-{os.getpid()}", limit, lambda text: print(text, flush=True))

@@ -1,0 +1,137 @@
+"""What is retrained when: one schedule as it is declared in a file or by `wgan schedule add`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from wgan.config import ConfigModel, RetrainConfig, load_config
+from wgan.errors import UsageError
+
+NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+CRON_PARTS = 5
+
+
+class Clock(ConfigModel):
+    """Points in time that come again."""
+
+    cron: str = Field(description="Five fields: minute, hour, day of month, month, day of week.")
+    timezone: str = Field("UTC", description="IANA name, e.g. Europe/Berlin; summer time is followed.")
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, cron: str) -> str:
+        if len(cron.split()) != CRON_PARTS:
+            raise ValueError("cron has five fields, minute hour day month weekday, e.g. '0 3 * * 1'")
+        return " ".join(cron.split())
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("timezone is an IANA name, e.g. Europe/Berlin") from None
+        return timezone
+
+
+class Schedule(Clock):
+    """One model's retraining."""
+
+    name: str = Field(description="Name of the schedule.", pattern=NAME, max_length=60)
+    preset: str | None = Field(None, description="Configuration to start from; `wgan presets` lists them.")
+    config: dict[str, Any] = Field(default_factory=dict, description="Sections laid over the preset.")
+    if_changed: bool = Field(False, description="Train only on data that no version was trained on yet.")
+    promote: bool = Field(True, description="Ask the gate and move the champion alias; else register only.")
+    paused: bool = Field(False, description="Declared, but not started by the clock.")
+    overlap: Literal["enqueue", "cancel"] = Field(
+        "enqueue", description="What becomes of a run that is due while the one before is running."
+    )
+
+    @model_validator(mode="after")
+    def _something_to_train(self) -> Self:
+        if not self.preset and not self.config:
+            raise ValueError("say what to train: preset or config")
+        return self
+
+    def resolved(self) -> RetrainConfig:
+        """The configuration of its runs. Raises `UsageError` naming the field, the value and what is allowed."""
+        return load_config(self.preset, sections=self.config)
+
+
+class Declared(ConfigModel):
+    """A file of schedules."""
+
+    gpu_slots: int | None = Field(None, ge=1, description="Trainings at the same time; default: WGAN_GPU_SLOTS.")
+    housekeeping: Clock = Field(
+        Clock(cron="30 2 * * *"), description="When what nothing refers to any more is cleared away."
+    )
+    schedules: tuple[Schedule, ...] = Field((), description="One for each retraining.")
+
+    @field_validator("schedules")
+    @classmethod
+    def _own_names(cls, schedules: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
+        names = [schedule.name for schedule in schedules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is declared twice: each schedule needs a name of its own")
+        return schedules
+
+
+def read_declared(path: Path) -> Declared:
+    """Read and check a file of schedules, their configurations too.
+
+    Raises `UsageError` in one sentence: the file, the schedule, the value and what is allowed.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UsageError(f"schedules file {path}: {error.strerror or error}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"schedules file {path} is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(values or {}, dict):
+        raise UsageError(f"schedules file {path} must hold {', '.join(Declared.model_fields)}, not {values!r}.")
+    try:
+        declared = Declared.model_validate(values or {})
+    except ValidationError as error:
+        raise UsageError(f"schedules file {path}: {_sentence(error, values)}") from None
+    for schedule in declared.schedules:
+        try:
+            schedule.resolved()
+        except UsageError as error:
+            raise UsageError(f"schedules file {path}: {schedule.name}: {error}") from None
+    return declared
+
+
+def make_schedule(**values: Any) -> Schedule:
+    """A checked schedule. Raises `UsageError` in one sentence."""
+    try:
+        schedule = Schedule(**values)
+    except ValidationError as error:
+        raise UsageError(f"this schedule cannot be: {_sentence(error, values)}") from None
+    schedule.resolved()
+    return schedule
+
+
+def _sentence(error: ValidationError, values: Any) -> str:
+    first = error.errors()[0]
+    where = ".".join(_named(part, values, first["loc"][:index]) for index, part in enumerate(first["loc"]))
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {where}."
+    if first["type"] == "missing":
+        return f"{where} is missing."
+    given = f"={first['input']!r} is not allowed" if where and not isinstance(first["input"], dict) else ""
+    return ": ".join(part for part in (f"{where}{given}", reason) if part).rstrip(".") + "."
+
+
+def _named(part: int | str, values: Any, before: tuple[int | str, ...]) -> str:
+    """A schedule by its name instead of its number."""
+    if isinstance(part, int) and before == ("schedules",):
+        entry = values["schedules"][part]
+        return str(entry.get("name", part)) if isinstance(entry, dict) else str(part)
+    return str(part)
