@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 
+import psutil
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import WorkerFlowRunResponse
@@ -18,6 +20,8 @@ from wgan.settings import Settings
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PAUSE_SECONDS = 10.0
+GRACE_SECONDS = 120.0
+"""A run that is told to stop gets this long: a training finishes its step and uploads a checkpoint."""
 
 
 def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], None]) -> None:
@@ -36,17 +40,22 @@ def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], N
     asyncio.run(_work(settings, name, limit, say))
 
 
-class PatientWorker(ProcessWorker):
-    """Prefect's process worker, which leaves a run for its next look while that run's last process is being cleared.
+with warnings.catch_warnings():  # a second class of the type `process` is what is wanted
+    warnings.simplefilter("ignore", UserWarning)
 
-    A run that crashed is due again at once; Prefect's own worker ends with an error when it meets such a run before it
-    has given back the place that the run holds.
-    """
+    class PatientWorker(ProcessWorker):
+        """Prefect's process worker, which can stop taking runs while those under way come to their end.
 
-    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
-        held = self._limiter.statistics().borrowers if self._limiter else ()
-        ready = [entry for entry in flow_run_response if entry.flow_run.id not in held]
-        return await super()._submit_scheduled_flow_runs(ready)
+        It also leaves a run for its next look while that run's last process is being cleared: a run that crashed is
+        due again at once, and Prefect's own worker ends with an error when it still holds a place for it.
+        """
+
+        taking = True
+
+        async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+            held = self._limiter.statistics().borrowers if self._limiter else ()
+            ready = [entry for entry in flow_run_response if self.taking and entry.flow_run.id not in held]
+            return await super()._submit_scheduled_flow_runs(ready)
 
 
 async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], None]) -> None:
@@ -62,6 +71,9 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
         working = asyncio.create_task(worker.start(printer=lambda *_: None))
         told = asyncio.create_task(stopping.wait())
         await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
+        if stopping.is_set():
+            worker.taking = False
+            await asyncio.to_thread(_end_runs, say)
         for task in (working, told):
             task.cancel()
         outcome, _ = await asyncio.gather(working, told, return_exceptions=True)
@@ -71,6 +83,22 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), PAUSE_SECONDS)
     say(f"Worker {name} has stopped.")
+
+
+def _end_runs(say: Callable[[str], None]) -> None:
+    """Tell every run of this worker to stop, and give each the time to save where it is."""
+    runs = psutil.Process().children()
+    if not runs:
+        return
+    say(f"{len(runs)} run(s) save where they are, and go on at another worker.")
+    for run in runs:
+        with suppress(psutil.Error):
+            run.terminate()
+    _, stubborn = psutil.wait_procs(runs, GRACE_SECONDS)
+    for run in stubborn:
+        say(f"The run in process {run.pid} did not stop within {GRACE_SECONDS:.0f} s and is ended.")
+        with suppress(psutil.Error):
+            run.kill()
 
 
 def _first_line(error: BaseException) -> str:

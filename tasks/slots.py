@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
@@ -12,8 +12,6 @@ from prefect.exceptions import ObjectNotFound
 from wgan import progress
 
 GPU = "gpu"
-SILENT_SECONDS = 3.0
-"""Waiting that is not worth a word."""
 LEASE_SECONDS = 60
 """The shortest that Prefect allows: how long a slot stays taken after its owner died."""
 
@@ -52,24 +50,13 @@ def sole_retraining(model_name: str) -> Iterator[None]:
 
 @contextmanager
 def _occupied(name: str, stage: str, waiting: str) -> Iterator[None]:
-    with ExitStack() as held:
-        try:
-            held.enter_context(_slot(name, SILENT_SECONDS))
-        except TimeoutError:
-            progress.announce(stage, waiting)
-            held.enter_context(_slot(name, None))
-        yield
-
-
-def _slot(name: str, timeout: float | None) -> AbstractContextManager[None]:
+    with get_client(sync_client=True) as client:
+        limit = client.read_global_concurrency_limit_by_name(name)
+    if limit.active_slots >= limit.limit:
+        progress.announce(stage, waiting)
     # A lost lease must not kill a long training: a slot is a courtesy between runs, not a lock.
-    return concurrency(
-        name,
-        timeout_seconds=timeout,
-        lease_duration=LEASE_SECONDS,
-        strict=True,
-        raise_on_lease_renewal_failure=False,
-    )
+    with concurrency(name, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False):
+        yield
 
 
 @contextmanager

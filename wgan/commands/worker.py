@@ -25,6 +25,7 @@ def worker(
     from wgan.settings import load_settings
 
     settings = load_settings(**({"work_pool": pool} if pool else {}))
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")  # nobody watches: the log is all there is
     enter_environment(settings)
     os.environ["WGAN_HOME"] = str(settings.home.resolve())  # runs have a working directory of their own
     require_servers(settings)
