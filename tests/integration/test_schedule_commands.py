@@ -1,0 +1,117 @@
+"""`wgan schedule` against a real Prefect server: what it keeps, and what a second time changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.command_line import json_of
+from tests.integration.stack_commands import run as run_wgan
+from tests.integration.worker_process import ask, read
+from wgan.settings import Settings
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+DECLARED = """
+gpu_slots: 3
+schedules:
+  - {name: declared-one, cron: "0 3 * * 1", timezone: Europe/Berlin, preset: digits, if_changed: true}
+  - name: declared-two
+    cron: "15 4 * * *"
+    preset: digits
+    config: {training: {seed: 4}}
+    paused: true
+    overlap: cancel
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "schedules.yaml"
+    path.write_text(DECLARED)
+    return path
+
+
+def deployment(settings: Settings, name: str) -> Any:
+    return read(settings, f"deployments/name/retrain/{name}")
+
+
+def schedules(settings: Settings) -> dict[str, Any]:
+    return {entry["name"]: entry for entry in json_of(settings, "schedule", "list")["schedules"]}
+
+
+def test_a_file_is_applied_once_and_changes_nothing_the_second_time(stack: Settings, file: Path) -> None:
+    first = json_of(stack, "schedule", "apply", str(file))
+    assert first["changed"] == ["housekeeping", "declared-one", "declared-two"]
+    second = json_of(stack, "schedule", "apply", str(file))
+    assert second["changed"] == []
+    assert second["unchanged"] == ["housekeeping", "declared-one", "declared-two"]
+    file.write_text(DECLARED.replace("seed: 4", "seed: 5"))
+    assert json_of(stack, "schedule", "apply", str(file))["changed"] == ["declared-two"]
+    assert deployment(stack, "declared-two")["parameters"]["config"]["training"]["seed"] == 5
+    assert read(stack, "v2/concurrency_limits/gpu")["limit"] == 3
+    names = [entry["name"] for entry in ask(stack, "automations/filter")]
+    assert names.count("wgan: mark silent runs as crashed") == names.count("wgan: start crashed runs again") == 1
+
+    kept = schedules(stack)
+    assert kept["declared-one"]["timezone"] == "Europe/Berlin"
+    assert kept["declared-one"]["if_changed"]
+    assert not kept["declared-one"]["paused"]
+    assert (kept["declared-two"]["paused"], kept["declared-two"]["overlap"]) == (True, "cancel")
+    assert kept["housekeeping"]["model_name"] is None
+
+    file.write_text("gpu_slots: 1")
+    assert json_of(stack, "schedule", "apply", str(file))["undeclared"] == ["declared-one", "declared-two"]
+    for name in ("declared-one", "declared-two"):
+        run_wgan(stack, "schedule", "remove", name)
+
+
+def test_the_form_in_prefects_page_knows_every_field_with_its_bounds(stack: Settings) -> None:
+    run_wgan(stack, "schedule", "add", "--preset", "digits", "--cron", "0 3 * * 1", "--name", "typed")
+    schema = deployment(stack, "typed")["parameter_openapi_schema"]
+    training = schema["definitions"]["TrainingConfig"]["properties"]
+    assert training["lr"]["exclusiveMinimum"] == 0
+    assert training["lr"]["description"].startswith("Learning rate of both optimizers")
+    assert set(schema["properties"]) == {"config", "promote", "only_if_changed"}
+    assert deployment(stack, "typed")["enforce_parameter_schema"]
+    assert deployment(stack, "typed")["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    run_wgan(stack, "schedule", "remove", "typed")
+
+
+def test_a_schedule_is_added_paused_resumed_run_and_removed(stack: Settings) -> None:
+    added = run_wgan(
+        stack, *("schedule", "add", "--preset", "digits", "--cron", "0 3 * * 1", "--timezone", "Europe/Berlin"),
+        "--if-changed",
+    )  # fmt: skip
+    assert "Schedule digits retrains generator-digits at 0 3 * * 1 (Europe/Berlin), if the data is new" in added.stdout
+    again = run_wgan(stack, "schedule", "add", "--preset", "digits", "--cron", "0 3 * * 1", code=2)
+    assert "There is a schedule digits already: remove it first" in again.stderr
+    run_wgan(stack, "schedule", "pause", "digits")
+    assert schedules(stack)["digits"]["paused"]
+    assert "paused" in run_wgan(stack, "schedule", "list").stdout
+    run_wgan(stack, "schedule", "resume", "digits")
+    assert not schedules(stack)["digits"]["paused"]
+    started = json_of(stack, "schedule", "run", "digits")
+    state = read(stack, f"flow_runs/{started['flow_run_id']}")
+    assert state["state_type"] == "SCHEDULED"
+    assert "wgan-schedule" in state["tags"]
+    run_wgan(stack, "schedule", "remove", "digits")
+    assert "digits" not in schedules(stack)
+
+
+def test_a_schedule_that_is_not_there_is_one_sentence(stack: Settings) -> None:
+    refused = run_wgan(stack, "schedule", "pause", "nightly", code=2)
+    assert refused.stderr.startswith("There is no schedule 'nightly': ")
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_cron_that_prefect_does_not_understand_is_one_sentence(stack: Settings) -> None:
+    refused = run_wgan(stack, "schedule", "add", "--preset", "digits", "--cron", "0 3 * * x", code=2)
+    assert "cron='0 3 * * x' is not allowed" in refused.stderr
+
+
+def test_a_worker_of_a_pool_that_is_not_there_is_one_sentence(stack: Settings) -> None:
+    refused = run_wgan(stack, "worker", "--pool", "nowhere", code=2)
+    assert "There is no work pool 'nowhere'" in refused.stderr
