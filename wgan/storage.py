@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MULTIPART_BYTES = 16 * 2**20
-MISSING_CODES = ("404", "NoSuchKey", "NotFound", "NoSuchBucket")
+MISSING_CODES = ("404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload")
+UNSUPPORTED_CODES = ("NotImplemented", "MethodNotAllowed", "405", "501")
+MOST_IN_A_REQUEST = 1000
+"""Objects that S3 removes in one request."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,15 @@ class StoredObject:
     modified: datetime
     etag: str
     """Another one whenever the content is another one."""
+
+
+@dataclass(frozen=True)
+class UnfinishedUpload:
+    """A multipart upload that was begun and neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    initiated: datetime
 
 
 @dataclass(frozen=True)
@@ -129,6 +142,58 @@ class Storage:
         """Remove one object; no error when it is not there."""
         with self._speaking(key):
             self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def delete_all(self, keys: Sequence[str]) -> dict[str, str]:
+        """Remove objects, 1,000 in a request; what could not be removed: key → the store's word for it."""
+        failed: dict[str, str] = {}
+        for start in range(0, len(keys), MOST_IN_A_REQUEST):
+            part = keys[start : start + MOST_IN_A_REQUEST]
+            with self._speaking(part[0]):
+                answer = self.client.delete_objects(
+                    Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in part], "Quiet": True}
+                )
+            failed |= {error["Key"]: error.get("Code", "unknown") for error in answer.get("Errors", [])}
+        return failed
+
+    def list_uploads(self, prefix: str = "") -> Sequence[UnfinishedUpload] | None:
+        """Unfinished multipart uploads to keys that start with the prefix; None where the store cannot list them."""
+        found = []
+        with self._speaking(prefix):
+            try:
+                for page in self.client.get_paginator("list_multipart_uploads").paginate(
+                    Bucket=self.bucket, Prefix=prefix
+                ):
+                    for entry in page.get("Uploads", []):
+                        found.append(UnfinishedUpload(entry["Key"], entry["UploadId"], entry["Initiated"]))
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code", "") in UNSUPPORTED_CODES:
+                    return None
+                raise
+        return [upload for upload in found if upload.key.startswith(prefix)]  # nanio lists all, whatever the prefix
+
+    def uploaded_parts(self, upload: UnfinishedUpload) -> tuple[int, datetime]:
+        """Bytes that an unfinished upload holds, and when it last got some. Raises `ObjectMissing` when it is gone."""
+        size, newest = 0, upload.initiated
+        with self._speaking(upload.key):
+            for page in self.client.get_paginator("list_parts").paginate(
+                Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id
+            ):
+                for part in page.get("Parts", []):
+                    size, newest = size + part["Size"], max(newest, part["LastModified"])
+        return size, newest
+
+    def abort_upload(self, upload: UnfinishedUpload) -> None:
+        """Give an unfinished upload up and free its parts; no error when it is no longer there."""
+        with suppress(ObjectMissing), self._speaking(upload.key):
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id)
+
+    def clock(self) -> datetime:
+        """The time at the store, by which objects are dated, in whole seconds. Raises `StorageError`."""
+        with self._speaking(""):
+            headers = self.client.head_bucket(Bucket=self.bucket)["ResponseMetadata"]["HTTPHeaders"]
+        if "date" not in headers:
+            raise StorageError(f"the object store at {self.client.meta.endpoint_url} does not say what time it is.")
+        return parsedate_to_datetime(headers["date"])
 
     @contextmanager
     def _speaking(self, key: str) -> Iterator[None]:

@@ -1,0 +1,38 @@
+"""Housekeeping: what nobody refers to any more goes, by the rules of docs/housekeeping.md."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from tasks.housekeeping import (
+    find_backup,
+    look_round,
+    publish_housekeeping,
+    sweep_checkpoints,
+    sweep_datasets,
+    sweep_evaluation,
+    sweep_results,
+    sweep_this_machine,
+    sweep_uploads,
+)
+from tasks.report import announce_run
+from wgan.housekeeping.report import HousekeepingReport
+
+
+@flow(name="housekeeping", persist_result=True, on_running=[announce_run])
+def housekeeping(dry_run: bool = False) -> HousekeepingReport:
+    """Look what is referred to, then remove what has expired; a dry run counts it only.
+
+    Args:
+        dry_run: Remove nothing; report what would be removed.
+    """
+    around = look_round(dry_run)
+    if backup := find_backup(around):
+        return publish_housekeeping(around, stopped=backup)
+    checkpoints = sweep_checkpoints(around)
+    datasets = sweep_datasets(around)
+    evaluation = sweep_evaluation(around, datasets)
+    results = sweep_results(around)
+    uploads = sweep_uploads(around)
+    here = sweep_this_machine(around)
+    return publish_housekeeping(around, (checkpoints, datasets, evaluation, results, uploads, *here))

@@ -1,0 +1,58 @@
+"""`wgan housekeeping`: remove what nobody refers to any more, or say what that would be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from wgan.housekeeping.report import HousekeepingReport
+
+
+def housekeeping(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; show what would be removed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Remove what nobody refers to any more: old checkpoints, data sets, results, uploads and local copies."""
+    from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
+    from wgan.commands.output import print_json
+    from wgan.errors import WganError
+    from wgan.settings import load_settings
+
+    settings = load_settings()
+    enter_environment(settings)
+    require_servers(settings)
+    from flows.housekeeping import housekeeping as housekeeping_flow
+    from wgan.housekeeping.report import HousekeepingReport
+
+    report = HousekeepingReport.model_validate(run_flow_here(lambda: housekeeping_flow(dry_run), settings))
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        _show(report)
+    if report.failures:
+        raise WganError(f"{len(report.failures)} things were not removed, the first {report.failures[0]}")
+
+
+def _show(report: HousekeepingReport) -> None:
+    from rich.table import Table
+
+    from wgan.commands.output import console
+    from wgan.housekeeping.report import headings, table_rows
+
+    if report.stopped:
+        console.print(f"Nothing was done: {report.stopped}", highlight=False, markup=False)
+        return
+    table = Table(*headings(report))
+    for row in table_rows(report):
+        table.add_row(*row)
+    console.print(table)
+    for rule in report.rules:
+        for name in rule.names:
+            verb = "would remove" if report.dry_run else "removed"
+            console.print(f"{verb} {name}", highlight=False, markup=False, soft_wrap=True)
+        if rule.note:
+            console.print(f"{rule.rule}: {rule.note}", highlight=False, markup=False)
+    for failure in report.failures:
+        console.print(f"not removed: {failure}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,75 @@
+"""Rule: checkpoints go when their flow run has been finished for a while, unless a registered version came from it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from wgan.checkpoint_store import checkpoint_prefix
+from wgan.housekeeping.references import References
+from wgan.housekeeping.report import RuleReport
+from wgan.housekeeping.survey import Survey
+from wgan.housekeeping.tally import Tally, delete_in_order, newest
+from wgan.storage import StoredObject
+
+LATEST = "latest.json"
+
+
+def expire_checkpoints(survey: Survey) -> RuleReport:
+    """Remove the checkpoints of finished runs, a run's all together; `latest.json` goes first."""
+    settings, storage = survey.settings, survey.storage
+    tally = Tally("checkpoints", survey)
+    stored: dict[str, list[StoredObject]] = {}
+    for entry in storage.list(f"{settings.checkpoints_prefix}/"):
+        run_id = entry.key.removeprefix(f"{settings.checkpoints_prefix}/").partition("/")[0]
+        stored.setdefault(run_id, []).append(entry)
+    references = survey.look([run_id for run_id in stored if is_flow_run_id(run_id)])
+    for run_id, objects in stored.items():
+        prefix = f"{checkpoint_prefix(run_id, settings)}/"
+        if reason := why_kept(run_id, objects, references, survey):
+            tally.keep(reason)
+            continue
+
+        def why_kept_now(run_id: str = run_id, prefix: str = prefix) -> str | None:
+            return why_kept(run_id, list(storage.list(prefix)), survey.look([run_id]), survey)
+
+        def delete(objects: list[StoredObject] = objects) -> None:
+            delete_in_order(storage, LATEST, objects)
+
+        tally.remove(prefix, (entry.size for entry in objects), why_kept_now, delete)
+    return tally.report()
+
+
+def why_kept(run_id: str, objects: list[StoredObject], references: References, survey: Survey) -> str | None:
+    """Why the checkpoints of a run stay; None where they may go."""
+    if not is_flow_run_id(run_id):
+        return "not of a flow run"
+    prefix = survey.storage.uri(f"{checkpoint_prefix(run_id, survey.settings)}/")
+    for version in references.versions:
+        if version.flow_run_id == run_id or (version.checkpoint_uri or "").startswith(prefix):
+            return "a registered version came from the run"
+    if not objects:
+        return "gone meanwhile"
+    return why_run_kept(run_id, newest(objects).modified, references, survey)
+
+
+def why_run_kept(run_id: str, last_written: datetime, references: References, survey: Survey) -> str | None:
+    """Why what a run left stays, versions apart; None where it may go.
+
+    `last_written` counts where Prefect does not know the run.
+    """
+    days = survey.settings.keep_checkpoint_days
+    run = references.flow_run(run_id)
+    if run is None:
+        return None if survey.older(last_written, days) else f"unknown to Prefect, younger than {days:g} days"
+    if not run.finished:
+        return f"the run may go on ({run.state.lower()})"
+    return None if survey.older(run.since, days) else f"the run finished less than {days:g} days ago"
+
+
+def is_flow_run_id(name: str) -> bool:
+    """Whether it is a UUID as Prefect writes one."""
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False

@@ -1,0 +1,89 @@
+"""Rule: a prepared data set goes when nobody has referred to it for a while and no flow reads data at the moment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from wgan.data.manifest import MANIFEST_NAME
+from wgan.housekeeping.references import References
+from wgan.housekeeping.report import RuleReport
+from wgan.housekeeping.survey import Survey
+from wgan.housekeeping.tally import Tally, delete_in_order, newest
+from wgan.storage import StoredObject
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def expire_datasets(survey: Survey) -> RuleReport:
+    """Remove data sets nobody refers to; the manifest goes first, so that no reader takes the rest for whole."""
+    storage = survey.storage
+    tally = Tally("data sets", survey)
+    stored = stored_datasets(survey)
+    references = survey.look(())
+    for (name, digest), objects in stored.items():
+        prefix = f"{survey.settings.datasets_prefix}/{name}/{digest}/"
+        if reason := why_kept(name, digest, objects, references, survey):
+            tally.keep(reason)
+            continue
+
+        def why_kept_now(name: str = name, digest: str = digest, prefix: str = prefix) -> str | None:
+            return why_kept(name, digest, list(storage.list(prefix)), survey.look(()), survey)
+
+        def delete(objects: list[StoredObject] = objects) -> None:
+            delete_in_order(storage, MANIFEST_NAME, objects)
+
+        tally.remove(prefix, (entry.size for entry in objects), why_kept_now, delete)
+    return tally.report()
+
+
+def stored_datasets(survey: Survey) -> dict[tuple[str, str], list[StoredObject]]:
+    """Name and digest → the objects of a data set, whole or not; a digest of "" holds what is none."""
+    prefix = f"{survey.settings.datasets_prefix}/"
+    found: dict[tuple[str, str], list[StoredObject]] = {}
+    for entry in survey.storage.list(prefix):
+        parts = entry.key.removeprefix(prefix).split("/")
+        known = len(parts) == 3 and DIGEST.fullmatch(parts[1])
+        found.setdefault((parts[0], parts[1] if known else ""), []).append(entry)
+    return found
+
+
+def why_kept(name: str, digest: str, objects: list[StoredObject], references: References, survey: Survey) -> str | None:
+    """Why a data set stays; None where it may go."""
+    days = survey.settings.keep_dataset_days
+    if not digest:
+        return "not a data set"
+    if not objects:
+        return "gone meanwhile"
+    if reason := why_data_kept(digest, (name,), references, survey):
+        return reason
+    if not survey.older(newest(objects).modified, days):
+        return f"younger than {days:g} days"
+    return None
+
+
+def why_data_kept(digest: str, names: Iterable[str], references: References, survey: Survey) -> str | None:
+    """Who refers to a data digest, stored under these names; None where nobody does."""
+    days = survey.settings.keep_dataset_days
+    if any(version.data_digest == digest for version in references.versions):
+        return "a registered version was trained on it"
+    if references.reading_data:
+        # One that prepares this data set again would upload shards that are then deleted.
+        return f"a {references.reading_data[0].flow} run is at work"
+    if any(refers(run_id, digest, names, references) for run_id in (run.id for run in references.unfinished)):
+        return "a run that may go on refers to it"
+    if any(
+        training.data_digest == digest and not survey.older(training.last_active, days)
+        for training in references.trainings
+    ):
+        return f"trained on within {days:g} days"
+    return None
+
+
+def refers(run_id: str, digest: str, names: Iterable[str], references: References) -> bool:
+    """Whether an unfinished flow run refers to a data set: by what it trained on, else by the name it asks for."""
+    trained = {training.data_digest for training in references.trainings if training.flow_run_id == run_id}
+    if trained:
+        return digest in trained
+    run = references.flow_run(run_id)
+    return run is not None and (run.data_names is None or not set(names).isdisjoint(run.data_names))

@@ -1,0 +1,64 @@
+"""Rule: what evaluations keep of a data set (features, classifiers, bounds) goes after the data set."""
+
+from __future__ import annotations
+
+from wgan.housekeeping.datasets import DIGEST, stored_datasets, why_data_kept
+from wgan.housekeeping.references import References
+from wgan.housekeeping.report import RuleReport
+from wgan.housekeeping.survey import Survey
+from wgan.housekeeping.tally import Tally, delete_keys, newest
+from wgan.storage import StoredObject
+
+
+def expire_evaluation(survey: Survey, datasets: RuleReport) -> RuleReport:
+    """Remove the real side of evaluations on data sets that are gone, among them those that `datasets` removed."""
+    storage, prefix = survey.storage, f"{survey.settings.evaluation_prefix}/"
+    tally = Tally("evaluation caches", survey)
+    kept_of: dict[str, list[StoredObject]] = {}
+    for entry in storage.list(prefix):
+        parts = entry.key.removeprefix(prefix).split("/")
+        known = len(parts) == 3 and DIGEST.fullmatch(parts[1])
+        kept_of.setdefault(parts[1] if known else "", []).append(entry)
+    gone = {name.rstrip("/").rsplit("/", 1)[-1] for name in datasets.names}
+    removed = set(datasets.names)
+    references = survey.look(())
+    there = _digests(survey, removed if survey.dry_run else set())
+    for digest, objects in kept_of.items():
+        if reason := _why_kept(digest, objects, there, gone, references, survey):
+            tally.keep(reason)
+            continue
+
+        def why_kept_now(digest: str = digest, objects: list[StoredObject] = objects) -> str | None:
+            return _why_kept(digest, objects, _digests(survey, set()), gone, survey.look(()), survey)
+
+        def delete(objects: list[StoredObject] = objects) -> None:
+            delete_keys(storage, [entry.key for entry in objects])
+
+        tally.remove(f"{prefix}…/{digest}/", (entry.size for entry in objects), why_kept_now, delete)
+    return tally.report()
+
+
+def _digests(survey: Survey, without: set[str]) -> set[str]:
+    """Digests of the data sets in storage, but for these prefixes."""
+    prefix = survey.settings.datasets_prefix
+    return {digest for name, digest in stored_datasets(survey) if f"{prefix}/{name}/{digest}/" not in without}
+
+
+def _why_kept(
+    digest: str,
+    objects: list[StoredObject],
+    there: set[str],
+    gone: set[str],
+    references: References,
+    survey: Survey,
+) -> str | None:
+    days = survey.settings.keep_dataset_days
+    if not digest:
+        return "not of a data set"
+    if digest in there:
+        return "the data set is there"
+    if reason := why_data_kept(digest, (), references, survey):
+        return reason
+    if digest not in gone and not survey.older(newest(objects).modified, days):
+        return f"younger than {days:g} days"
+    return None

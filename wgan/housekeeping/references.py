@@ -1,0 +1,136 @@
+"""What is referred to: by registered versions and training runs in MLflow, and by flow runs in Prefect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field
+
+from wgan.records import Record
+from wgan.registry.client import every, registry
+from wgan.settings import Settings
+from wgan.tracking.runs import FLOW_RUN_TAG
+
+DATA_DIGEST_TAG = "wgan.data_digest"
+FINISHED = ("COMPLETED", "FAILED", "CANCELLED")
+"""Prefect's types of states after which a run does not go on by itself. A crashed one may be started again."""
+AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
+READERS_OF_DATA = ("retrain", "promote", "study")
+"""Flows that prepare or read data sets."""
+PAGE = 1000
+ALL_RUNS = 3
+"""MLflow's `ViewType.ALL`: deleted ones too."""
+
+
+class FlowRun(Record):
+    """A flow run as Prefect knows it."""
+
+    id: str
+    flow: str = Field(description="Name of the flow.")
+    state: str = Field(description="Prefect's type of its state, e.g. RUNNING.")
+    since: datetime = Field(description="When it entered that state.")
+    started: datetime | None = Field(description="When it first ran; None: it never did.")
+    ended: datetime | None = Field(description="When it reached a final state; crashed is one of them.")
+    data_names: tuple[str, ...] | None = Field((), description="Data sets it may read; None: that cannot be told.")
+
+    @property
+    def finished(self) -> bool:
+        """Whether it does not go on unless somebody asks for it."""
+        return self.state in FINISHED
+
+
+class VersionReference(Record):
+    """What a registered version refers to."""
+
+    model: str
+    version: int
+    data_digest: str | None
+    checkpoint_uri: str | None
+    flow_run_id: str | None
+
+
+class TrainingReference(Record):
+    """What a training run in MLflow refers to."""
+
+    flow_run_id: str | None
+    data_digest: str
+    last_active: datetime = Field(description="Its end, or its start where it has not ended.")
+
+
+class References(Record):
+    """Everything that is referred to, at one moment."""
+
+    versions: tuple[VersionReference, ...]
+    trainings: tuple[TrainingReference, ...]
+    flow_runs: tuple[FlowRun, ...] = Field(description="All that are not finished, and those that were asked for.")
+
+    def flow_run(self, flow_run_id: str) -> FlowRun | None:
+        """The flow run, where Prefect knows it."""
+        return next((run for run in self.flow_runs if run.id == flow_run_id), None)
+
+    @property
+    def unfinished(self) -> tuple[FlowRun, ...]:
+        """Flow runs that have run and may go on: at work, waiting for another try, paused or crashed."""
+        return tuple(run for run in self.flow_runs if run.started is not None and not run.finished)
+
+    @property
+    def reading_data(self) -> tuple[FlowRun, ...]:
+        """Flow runs that may prepare or open a data set at this moment."""
+        return tuple(run for run in self.flow_runs if run.state in AT_WORK and run.flow in READERS_OF_DATA)
+
+
+ReadFlowRuns = Callable[[Collection[str]], tuple[FlowRun, ...]]
+"""Reads from Prefect all unfinished flow runs, and of the given ids those it knows, finished or not."""
+Look = Callable[[Collection[str]], References]
+"""Collects the references afresh, with the flow runs of the given ids."""
+
+
+def collect_references(settings: Settings, read_flow_runs: ReadFlowRuns, flow_run_ids: Collection[str]) -> References:
+    """Ask Prefect and MLflow. Raises `WganError` in one sentence when either does not answer."""
+    # Flow runs first: what a run that ends in between has registered is then found in MLflow.
+    flow_runs = read_flow_runs(flow_run_ids)
+    with registry(settings) as client:
+        runs = list(_training_runs(client))
+        tags = {run.info.run_id: run.data.tags for run in runs}
+        return References(
+            versions=tuple(
+                _version(entry, tags.get(entry.run_id, {})) for entry in every(client.search_model_versions)
+            ),
+            trainings=tuple(_training(run) for run in runs if run.info.lifecycle_stage == "active"),
+            flow_runs=flow_runs,
+        )
+
+
+def _training_runs(client: Any) -> Iterator[Any]:
+    experiments = [experiment.experiment_id for experiment in every(client.search_experiments)]
+    token = None
+    while experiments:
+        page = client.search_runs(
+            experiments, f"tags.`{DATA_DIGEST_TAG}` LIKE '%'", ALL_RUNS, max_results=PAGE, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _version(entry: Any, run_tags: dict[str, str]) -> VersionReference:
+    """A version's own tags, and where somebody took them away, those of the run that made it."""
+    return VersionReference(
+        model=entry.name,
+        version=int(entry.version),
+        data_digest=entry.tags.get("data_digest") or run_tags.get(DATA_DIGEST_TAG),
+        checkpoint_uri=entry.tags.get("checkpoint_uri"),
+        flow_run_id=entry.tags.get("flow_run_id") or run_tags.get(FLOW_RUN_TAG),
+    )
+
+
+def _training(run: Any) -> TrainingReference:
+    milliseconds = run.info.end_time or run.info.start_time
+    return TrainingReference(
+        flow_run_id=run.data.tags.get(FLOW_RUN_TAG),
+        data_digest=run.data.tags[DATA_DIGEST_TAG],
+        last_active=datetime.fromtimestamp(milliseconds / 1000, UTC),
+    )

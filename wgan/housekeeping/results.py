@@ -1,0 +1,57 @@
+"""Rule: task results go when they are old and no run that may go on can have written them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from wgan.housekeeping.references import FlowRun
+from wgan.housekeeping.report import RuleReport
+from wgan.housekeeping.survey import Survey
+from wgan.housekeeping.tally import Tally, delete_keys
+from wgan.storage import MOST_IN_A_REQUEST, StoredObject
+
+SLACK = timedelta(hours=1)
+"""Between the clocks of Prefect and the object store."""
+FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+def expire_results(survey: Survey) -> RuleReport:
+    """Remove what finished runs returned.
+
+    Prefect names results by a digest, so a result does not say whose it is: what was written while a run that is not
+    finished was at work is taken for that run's.
+    """
+    tally = Tally("task results", survey)
+    days = survey.settings.keep_result_days
+    old: list[StoredObject] = []
+    for entry in survey.storage.list(f"{survey.settings.prefect_prefix}/"):
+        if survey.older(entry.modified, days):
+            old.append(entry)
+        else:
+            tally.keep(f"younger than {days:g} days")
+    unfinished = survey.look(()).unfinished
+    expired = [entry for entry in old if not _may_belong(entry, unfinished)]
+    if len(old) > len(expired):
+        tally.keep("written while a run worked that may go on", len(old) - len(expired))
+    for start in range(0, len(expired), MOST_IN_A_REQUEST):
+        part = expired[start : start + MOST_IN_A_REQUEST]
+
+        def why_kept_now(part: list[StoredObject] = part) -> str | None:
+            runs = survey.look(()).unfinished
+            return "a run has been taken up again" if any(_may_belong(entry, runs) for entry in part) else None
+
+        def delete(part: list[StoredObject] = part) -> None:
+            delete_keys(survey.storage, [entry.key for entry in part])
+
+        name = f"{survey.settings.prefect_prefix}/ ({len(part):,} results)"
+        tally.remove(name, (entry.size for entry in part), why_kept_now, delete, things=len(part), named=False)
+    return tally.report()
+
+
+def _may_belong(entry: StoredObject, runs: tuple[FlowRun, ...]) -> bool:
+    return any(run.started and run.started - SLACK <= entry.modified <= _end(run) for run in runs)
+
+
+def _end(run: FlowRun) -> datetime:
+    """A crashed run wrote nothing after it was found dead; others still write."""
+    return run.ended + SLACK if run.ended else FOREVER

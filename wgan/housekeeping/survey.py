@@ -1,0 +1,94 @@
+"""Before anything is removed: what time it is, whether a backup runs, and whether MLflow and Prefect answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from wgan.errors import WganError
+from wgan.housekeeping.references import Look, ReadFlowRuns, References, collect_references
+from wgan.settings import Settings
+from wgan.storage import Storage, StoredObject
+
+BACKUP_MARKER = "operations/backup-in-progress.json"
+"""`wgan backup` writes it before it reads anything, and removes it at its end."""
+BACKUP_HOURS = 24
+"""A marker older than this was left by a backup that died."""
+CLOCK_MINUTES = 5
+"""Most that clocks may differ."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What every rule stands on."""
+
+    settings: Settings
+    storage: Storage
+    look: Look
+    now: datetime
+    """By the object store's clock."""
+    dry_run: bool
+
+    def older(self, moment: datetime, days: float) -> bool:
+        """Whether the moment is more than so many days ago."""
+        return self.now - moment > timedelta(days=days)
+
+
+def survey(
+    settings: Settings,
+    storage: Storage,
+    read_flow_runs: ReadFlowRuns,
+    *,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> Survey:
+    """Look round; nothing is written. `now` overrules the store's clock.
+
+    Raises `WganError` in one sentence when MLflow, Prefect or the store does not answer, or a clock is wrong.
+    """
+    if now is None:
+        now = storage.clock()
+        _compare_clocks(now, datetime.now(UTC))
+
+    def look(flow_run_ids: Collection[str]) -> References:
+        return collect_references(settings, read_flow_runs, flow_run_ids)
+
+    look(())
+    prefixes = (
+        settings.checkpoints_prefix,
+        settings.datasets_prefix,
+        settings.evaluation_prefix,
+        settings.prefect_prefix,
+    )
+    _refuse_objects_of_the_future(now, (entry for prefix in prefixes for entry in storage.list(f"{prefix}/")))
+    return Survey(settings, storage, look, now, dry_run)
+
+
+def backup_under_way(storage: Storage, now: datetime) -> str | None:
+    """One sentence while a backup runs, else None: what it has yet to copy must stay."""
+    for entry in storage.list(BACKUP_MARKER):
+        if entry.key == BACKUP_MARKER and now - entry.modified < timedelta(hours=BACKUP_HOURS):
+            since = f"{entry.modified.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            return (
+                f"a backup runs since {since}; if it died, delete {storage.uri(entry.key)} or wait until that is "
+                f"{BACKUP_HOURS} hours old."
+            )
+    return None
+
+
+def _compare_clocks(store: datetime, here: datetime) -> None:
+    if abs(store - here) > timedelta(minutes=CLOCK_MINUTES):
+        raise WganError(
+            f"nothing was removed: it is {here:%Y-%m-%d %H:%M:%S} UTC on this machine and {store:%Y-%m-%d %H:%M:%S} "
+            "UTC at the object store, so one of the two clocks is wrong."
+        )
+
+
+def _refuse_objects_of_the_future(now: datetime, entries: Iterable[StoredObject]) -> None:
+    newest = max(entries, key=lambda entry: entry.modified, default=None)
+    if newest and newest.modified - now > timedelta(minutes=CLOCK_MINUTES):
+        raise WganError(
+            f"nothing was removed: {newest.key} is from {newest.modified.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, later "
+            f"than the present {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, so a clock is wrong."
+        )
