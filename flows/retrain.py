@@ -10,8 +10,8 @@ from tasks.registry import promote_generator, register_generator
 from tasks.report import announce_run, end_run_as_failed, end_run_as_killed, publish_report
 from tasks.restarts import stop_after_many_starts
 from tasks.serving import confirm_serving, take_back_refused
-from tasks.slots import sole_retraining
 from tasks.training import train_generator
+from tasks.turns import wait_for_turn
 from wgan.config import RetrainConfig
 from wgan.records import DataUnchanged, RetrainOutcome, ServingCheck
 
@@ -36,19 +36,19 @@ def retrain(
         only_if_changed: Train only on data that no version of the model was trained on yet.
     """
     stop_after_many_starts()
-    with sole_retraining(config.model_name):
-        dataset = prepare_data(config.data)
-        if only_if_changed and (unchanged := find_unchanged(config.model_name, dataset)):
-            return unchanged
-        training = train_generator(config, dataset)
-        evaluation = evaluate_generator(config, training)
-        version = register_generator(config, evaluation)
-        promotion, serving = None, tuple[ServingCheck, ...]()
-        if promote:
-            decision = decide_promotion(config.promotion, version)
-            promotion = promote_generator(version, decision)
-            serving = confirm_serving(promotion)
-            promotion = take_back_refused(promotion, serving)
-        outcome = RetrainOutcome(version=version, promotion=promotion, serving=serving)
-        publish_report(outcome)
-        return outcome
+    wait_for_turn(config.model_name)
+    dataset = prepare_data(config.data)
+    if only_if_changed and (unchanged := find_unchanged(config.model_name, dataset)):
+        return unchanged
+    training = train_generator(config, dataset)
+    evaluation = evaluate_generator(config, training)
+    version = register_generator(config, evaluation)
+    promotion, serving = None, tuple[ServingCheck, ...]()
+    if promote:
+        decision = decide_promotion(config.promotion, version)
+        promotion = promote_generator(version, decision)
+        serving = confirm_serving(promotion)
+        promotion = take_back_refused(promotion, serving)
+    outcome = RetrainOutcome(version=version, promotion=promotion, serving=serving)
+    publish_report(outcome)
+    return outcome

@@ -34,28 +34,12 @@ def set_gpu_slots(count: int) -> None:
 @contextmanager
 def gpu_slot() -> Iterator[None]:
     """Occupy one of the `gpu` slots; waits for a free one, and says so."""
-    with _occupied(GPU, "training", "waits for the GPU slot; another training has it, or died within a minute"):
-        yield
-
-
-@contextmanager
-def sole_retraining(model_name: str) -> Iterator[None]:
-    """Let retrainings of one model through one after the other, however each was started; waits, and says so."""
-    name = f"retraining-{model_name}"
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(name, 1)
-    with _occupied(name, "retraining", f"waits for another retraining of {model_name}, or one that just died"):
-        yield
-
-
-@contextmanager
-def _occupied(name: str, stage: str, waiting: str) -> Iterator[None]:
-    with get_client(sync_client=True) as client:
-        limit = client.read_global_concurrency_limit_by_name(name)
+        limit = client.read_global_concurrency_limit_by_name(GPU)
     if limit.active_slots >= limit.limit:
-        progress.announce(stage, waiting)
-    # A lost lease must not kill a long training: a slot is a courtesy between runs, not a lock.
-    with concurrency(name, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False):
+        progress.announce("training", "waits for the GPU slot; another training has it, or died within a minute")
+    # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
+    with concurrency(GPU, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False):
         yield
 
 

@@ -1,0 +1,87 @@
+"""One retraining of a model after the other, however each was started.
+
+Nothing is locked, so nothing can stay locked: a run waits for those of its model that began before it and still give
+signs of life. The order is by the time at which the server let each run begin, so a run that crashed and is started
+again comes after the one that has begun meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from prefect import runtime
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from pydantic import ValidationError
+
+from tasks.connections import connect
+from wgan import progress
+from wgan.config import RetrainConfig
+
+POLL_SECONDS = 2.0
+MISSED_HEARTBEATS = 3
+RETRAIN = "retrain"
+
+
+def wait_for_turn(model_name: str) -> None:
+    """Return when no earlier retraining of the model is under way; says for which one it waits."""
+    settings, _ = connect()
+    silence = timedelta(seconds=MISSED_HEARTBEATS * settings.heartbeat_seconds)
+    told: set[str] = set()
+    while True:
+        with get_client(sync_client=True) as client:
+            earlier = next(_earlier(client, str(runtime.flow_run.id), model_name, silence), None)
+        if earlier is None:
+            return
+        if str(earlier.id) not in told:
+            told.add(str(earlier.id))
+            progress.announce("retraining", f"waits for another retraining of {model_name}, flow run {earlier.id}")
+        time.sleep(POLL_SECONDS)
+
+
+def _earlier(client: SyncPrefectClient, own_id: str, model_name: str, silence: timedelta) -> Iterator[FlowRun]:
+    running = client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[RETRAIN])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
+        ),
+    )
+    own = next((run for run in running if str(run.id) == own_id), None)
+    for other in running:
+        before = own is not None and _began(other) < _began(own)
+        if before and _model(other) == model_name and _gave_a_sign(client, other, silence):
+            yield other
+
+
+def _began(run: FlowRun) -> tuple[datetime, str]:
+    return (run.state.timestamp if run.state else datetime.max.replace(tzinfo=UTC)), str(run.id)
+
+
+def _model(run: FlowRun) -> str | None:
+    try:
+        return RetrainConfig.model_validate(run.parameters.get("config") or {}).model_name
+    except ValidationError:
+        return None
+
+
+def _gave_a_sign(client: SyncPrefectClient, run: FlowRun, silence: timedelta) -> bool:
+    """Whether the run began, or a heartbeat of it came, within `silence`; else its process is dead."""
+    since = datetime.now(UTC) - silence
+    if _began(run)[0] > since:
+        return True
+    events = {
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{run.id}"]},
+        "occurred": {"since": since.isoformat(), "until": (datetime.now(UTC) + silence).isoformat()},
+    }
+    answer = client.request("POST", "/events/filter", json={"filter": events, "limit": 1})
+    return bool(answer.json()["events"])
