@@ -14,10 +14,12 @@ import typer
 
 from wgan import __version__
 from wgan.commands import (
+    backup,
     compare,
     data,
     doctor,
     evaluate,
+    housekeeping,
     models,
     promote,
     retrain,
@@ -51,6 +53,9 @@ app.command()(promote.promote)
 app.command()(promote.rollback)
 app.command()(study.study)
 app.command()(serve.serve)
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.command()(housekeeping.housekeeping)
 app.add_typer(schedule.app, name="schedule")
 app.command()(worker.worker)
 

@@ -13,6 +13,7 @@ from typing import IO
 from wgan.errors import WganError
 from wgan.settings import Settings
 from wgan.stack.credentials import connected, ensure_credentials, prepare_home, write_connection
+from wgan.stack.databases import require_databases
 from wgan.stack.processes import (
     RunningServer,
     is_healthy,
@@ -25,6 +26,7 @@ from wgan.stack.processes import (
     stop_strays,
 )
 from wgan.stack.servers import embedded_servers
+from wgan.stack.slots import size_gpu_slots
 from wgan.stack.state import ServiceState, clear_state, describe, hold_lock, write_state
 from wgan.storage import open_storage
 
@@ -77,6 +79,7 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
         credentials = ensure_credentials(home)
         servers = embedded_servers(settings, credentials)
         require_free_ports(servers)
+        require_databases(settings)
         for asks_others in (False, True):
             for server in servers:
                 if server.asks_others is asks_others:
@@ -84,6 +87,7 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
             _wait_until_healthy(launched, settings.start_timeout, stopping or threading.Event())
         own = connected(settings, credentials)
         open_storage(own).ensure_bucket()
+        size_gpu_slots(own)
         write_connection(settings, credentials)
         stack = RunningStack(own, tuple(launched), home, lock)
         _record(stack)

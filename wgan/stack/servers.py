@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wgan.settings import Settings
 from wgan.stack.credentials import Credentials
+from wgan.stack.databases import PostgresDatabase, database_of
 from wgan.stack.environment import LOOPBACK, server_environment
 
 MLFLOW_PROGRAM = """
@@ -71,15 +72,17 @@ def s3_server(settings: Settings, credentials: Credentials) -> Server:
 
 
 def mlflow_server(settings: Settings, credentials: Credentials) -> Server:
-    """MLflow with SQLite, artifacts proxied to S3.
+    """MLflow with SQLite or the Postgres of WGAN_MLFLOW_DATABASE_URL, artifacts proxied to S3.
 
     This is the process that `mlflow server --workers 1 --serve-artifacts --artifacts-destination s3://…` would start,
     with the variables it would set (`mlflow.server._run_server`), but without the command that only waits for it:
     half the memory and half the start time. Without job execution: nothing here uses it.
     """
+    database = database_of("mlflow", settings)
+    url = database.url("psycopg") if isinstance(database, PostgresDatabase) else "sqlite:///mlflow.db"
     own = {
-        "_MLFLOW_SERVER_FILE_STORE": "sqlite:///mlflow.db",
-        "_MLFLOW_SERVER_REGISTRY_STORE": "sqlite:///mlflow.db",
+        "_MLFLOW_SERVER_FILE_STORE": url,
+        "_MLFLOW_SERVER_REGISTRY_STORE": url,
         "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
         "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"s3://{settings.bucket}/{settings.mlflow_prefix}",
@@ -105,11 +108,13 @@ def mlflow_server(settings: Settings, credentials: Credentials) -> Server:
 
 
 def prefect_server(settings: Settings) -> Server:
-    """Prefect's API, UI and scheduler services in one process, with SQLite."""
+    """Prefect's API, UI and scheduler services in one process, with SQLite or WGAN_PREFECT_DATABASE_URL's Postgres."""
+    database = database_of("prefect", settings)
+    url = database.url("asyncpg") if isinstance(database, PostgresDatabase) else "sqlite+aiosqlite:///prefect.db"
     own = {
         "PREFECT_HOME": "prefect",
         "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:///prefect.db",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": url,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         # Who holds which slot must outlive a restart: kept in memory, a slot taken before it would never become free.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",

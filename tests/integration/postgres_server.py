@@ -1,0 +1,105 @@
+"""Debian's Postgres on a free loopback port, in a temporary folder, with a password; as a user who is not root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.conftest import free_ports
+from tests.integration.stack_commands import wait_for
+
+PROGRAMS = Path("/usr/lib/postgresql")
+ROLE = "wgan"
+UNPRIVILEGED = "nobody"
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server whose role `wgan` may create databases, and is no superuser."""
+
+    port: int
+    password: str = field(repr=False)
+
+    def create_database(self, name: str) -> str:
+        """Create an empty database of the role; returns its address, with the password."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self.url(name)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{ROLE}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def rows(self, database: str, query: sql.SQL) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url(database)) as connection:
+            return connection.execute(query).fetchall()
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start a server and stop it at the end. Without Debian's package: a skip; in CI, which installs it, a failure."""
+    folders = sorted(PROGRAMS.glob("*/bin/initdb"))
+    if not folders:
+        reason = "Postgres is not installed: apt-get install postgresql"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    programs = folders[-1].parent
+    user = UNPRIVILEGED if os.geteuid() == 0 else None  # Postgres refuses to run as root
+    folder = Path(tempfile.mkdtemp(prefix="wgan-postgres-"))
+    try:
+        data, password = folder / "data", secrets.token_urlsafe(18)
+        (folder / "password").write_text(secrets.token_urlsafe(18))
+        if user:
+            owner = pwd.getpwnam(user)
+            for path in (folder, folder / "password"):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        setup = ("--auth=scram-sha-256", "--username=admin", f"--pwfile={folder / 'password'}", "--encoding=UTF8")
+        _quietly(programs / "initdb", "--no-sync", "--locale=C.UTF-8", *setup, str(data), user=user, cwd=folder)
+        [port] = free_ports(1)
+        options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off"}
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        with (folder / "postgres.log").open("wb") as log:
+            server = subprocess.Popen(
+                (programs / "postgres", "-D", data, *arguments), user=user, cwd=folder, stdout=log, stderr=log
+            )
+        try:
+            admin = f"host=127.0.0.1 port={port} user=admin dbname=postgres"
+            secret = (folder / "password").read_text()
+            wait_for(lambda: server.poll() is not None or _answers(admin, secret), 60)
+            assert server.poll() is None, (folder / "postgres.log").read_text()
+            with psycopg.connect(admin, password=secret, autocommit=True) as connection:
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(sql.Identifier(ROLE), password)
+                )
+            yield PostgresServer(port, password)
+        finally:
+            server.send_signal(signal.SIGINT)  # fast shutdown: connections are closed
+            server.wait(60)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _quietly(program: Path, *arguments: str, user: str | None, cwd: Path) -> None:
+    done = subprocess.run((program, *arguments), user=user, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _answers(address: str, password: str) -> bool:
+    try:
+        psycopg.connect(address, password=password, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True

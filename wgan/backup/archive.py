@@ -1,0 +1,138 @@
+"""The place of a backup: a folder or a `.tar` file, written aside and renamed: half of one has no final name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from wgan.errors import UsageError, WganError
+
+BLOCK_BYTES = 2**20
+TAR = ".tar"
+
+
+class ArchiveWriter:
+    """Takes files in, from any thread. Files are their owner's alone: a backup holds everything the system knows."""
+
+    def __init__(self, folder: Path, tar: tarfile.TarFile | None) -> None:
+        """`folder` takes the files, or, where they go into `tar`, only those that are being written."""
+        self._folder, self._tar = folder, tar
+        self._lock = threading.Lock()
+        self._names: set[str] = set()
+
+    def scratch(self) -> Path:
+        """A path for a file that is being written, on the same disk; `add` takes it in."""
+        return self._folder / f".{uuid.uuid4().hex}"
+
+    def add(self, name: str, file: Path) -> None:
+        """Move the scratch file into the archive under the name; the same name again changes nothing."""
+        with self._lock:
+            if name in self._names:
+                file.unlink()
+                return
+            self._names.add(name)
+            file.chmod(0o600)
+            if self._tar is not None:
+                self._tar.add(file, name)
+                file.unlink()
+                return
+        target = self._folder / name
+        for folder in reversed(target.relative_to(self._folder).parents):
+            (self._folder / folder).mkdir(mode=0o700, exist_ok=True)
+        file.replace(target)
+
+
+@contextmanager
+def new_archive(destination: Path) -> Iterator[ArchiveWriter]:
+    """Write a new backup: a `.tar` file where the name ends so, else a folder. It appears when the block ends well.
+
+    Raises `UsageError` when the destination is there already, and `WganError` when the disk refuses.
+    """
+    destination = destination.resolve()
+    _require_absent(destination)
+    partial: Path | None = None
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}.partial-"))
+        if destination.suffix == TAR:
+            result = partial / destination.name
+            result.touch(mode=0o600)
+            with tarfile.open(result, "w", format=tarfile.PAX_FORMAT) as tar:
+                yield ArchiveWriter(partial, tar)
+            with result.open("rb") as file:
+                os.fsync(file.fileno())
+        else:
+            result = partial
+            yield ArchiveWriter(partial, None)
+            os.sync()
+        _require_absent(destination)
+        result.rename(destination)
+    except OSError as error:
+        raise WganError(f"the backup cannot be written to {destination} ({error.strerror or error}).") from None
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A backup to read from, from any thread."""
+
+    path: Path
+    ranges: dict[str, tuple[int, int]] | None = field(repr=False)
+    """Offset and length of each file in a `.tar`; None for a folder."""
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there."""
+        return (self.path / name).is_file() if self.ranges is None else name in self.ranges
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """The file's bytes, a block at a time."""
+        if self.ranges is None:
+            with (self.path / name).open("rb") as file:
+                while block := file.read(BLOCK_BYTES):
+                    yield block
+            return
+        offset, left = self.ranges[name]
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            while left and (block := _read(file, left)):
+                left -= len(block)
+                yield block
+
+    def extract(self, name: str, target: Path) -> None:
+        """Copy a file out; `target` is its owner's alone."""
+        target.touch(mode=0o600)
+        with target.open("wb") as file:
+            file.writelines(self.blocks(name))
+
+
+def open_archive(path: Path) -> Archive:
+    """Open a backup, folder or `.tar`. Raises `UsageError` when there is none."""
+    if path.is_dir():
+        return Archive(path, None)
+    if not path.is_file():
+        raise UsageError(f"there is no backup {path}: name a folder or a .tar file that `wgan backup` wrote.")
+    try:
+        with tarfile.open(path, "r:") as tar:
+            return Archive(path, {entry.name: (entry.offset_data, entry.size) for entry in tar if entry.isreg()})
+    except (tarfile.TarError, OSError) as error:
+        raise UsageError(f"{path} is not a backup, or not a whole one ({error}).") from None
+
+
+def _read(file: BinaryIO, left: int) -> bytes:
+    return file.read(min(BLOCK_BYTES, left))
+
+
+def _require_absent(destination: Path) -> None:
+    if destination.exists() or destination.is_symlink():
+        raise UsageError(f"{destination} is there already: name a new folder or .tar file, nothing is overwritten.")

@@ -1,0 +1,75 @@
+"""What a backup says of itself: `manifest.json`, written last."""
+
+from __future__ import annotations
+
+import platform
+from datetime import datetime
+from importlib import metadata
+from typing import Literal
+
+from pydantic import Field
+
+from wgan.records import Record
+from wgan.settings import Settings
+
+MANIFEST_FILE = "manifest.json"
+PACKAGES = ("wgan-pipeline", "mlflow", "prefect")
+
+
+class SavedDatabase(Record):
+    """One database, as it was at one moment."""
+
+    name: Literal["mlflow", "prefect"]
+    kind: Literal["sqlite", "postgresql"]
+    file: str = Field(description="In the backup: an SQLite file, or pg_dump's custom format.")
+    sha256: str
+    bytes: int
+    time: datetime = Field(description="When the snapshot was taken.")
+
+
+class SavedObject(Record):
+    """One object of the bucket; objects of the same content share a file."""
+
+    key: str
+    sha256: str = Field(description="Of its bytes; they are in the backup as `objects/<first two digits>/<sha256>`.")
+    bytes: int
+
+    @property
+    def file(self) -> str:
+        """Its bytes' place in the backup."""
+        return object_file(self.sha256)
+
+
+class BackupManifest(Record):
+    """Everything that is in a backup."""
+
+    format: Literal[1] = 1
+    id: str = Field(description="Of this backup.")
+    started: datetime
+    finished: datetime
+    versions: dict[str, str] = Field(description="Of the code that wrote it, by package.")
+    layout: dict[str, str] = Field(description="Bucket and key prefixes, which addresses in the databases contain.")
+    databases: tuple[SavedDatabase, ...]
+    objects: tuple[SavedObject, ...]
+    replaced: tuple[str, ...] = Field((), description="Old checkpoints that newer ones replaced meanwhile; not saved.")
+
+    @property
+    def bytes(self) -> int:
+        """Sum over databases and objects."""
+        return sum(saved.bytes for saved in self.databases) + sum(saved.bytes for saved in self.objects)
+
+
+def object_file(sha256: str) -> str:
+    """Where the bytes with this SHA-256 (hex) are in a backup."""
+    return f"objects/{sha256[:2]}/{sha256}"
+
+
+def layout_of(settings: Settings) -> dict[str, str]:
+    """The settings that say where in which bucket things are, by the names of their variables."""
+    names = ["bucket", *sorted(name for name in type(settings).model_fields if name.endswith("_prefix"))]
+    return {f"WGAN_{name.upper()}": str(getattr(settings, name)) for name in names}
+
+
+def versions_here() -> dict[str, str]:
+    """Versions of what wrote or will read the databases."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}

@@ -1,0 +1,74 @@
+"""An object in the bucket that says that a backup runs: housekeeping deletes nothing while it is there and fresh."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+from pydantic import Field, ValidationError
+
+from wgan.errors import ObjectMissing, StorageError, WganError
+from wgan.records import Record
+from wgan.storage import Storage
+
+OPERATIONS_PREFIX = "operations/"
+"""What is under it is about the moment, and no part of a backup."""
+BACKUP_KEY = f"{OPERATIONS_PREFIX}backup-in-progress.json"
+REFRESH_SECONDS = 60.0
+DEAD_AFTER = timedelta(minutes=5)
+"""A marker that was not refreshed for so long is a killed backup's."""
+
+
+class BackupMarker(Record):
+    """Content of the marker."""
+
+    backup: str = Field(description="Id of the backup.")
+    started: datetime
+    time: datetime = Field(description="When the backup last said that it goes on.")
+
+
+@contextmanager
+def backup_announced(backup: str, storage: Storage) -> Iterator[None]:
+    """Keep the marker fresh for the time of the block and remove it at the end, however that comes.
+
+    Raises `WganError` when another backup of the bucket is running.
+    """
+    started = datetime.now(UTC)
+    other = read_marker(storage)
+    if other is not None and started - other.time < DEAD_AFTER:
+        raise WganError(
+            f"another backup of {storage.uri('')} runs since {other.started:%H:%M:%S} UTC: wait for its end; if it was "
+            f"killed, try again in {DEAD_AFTER.seconds // 60} minutes."
+        )
+
+    def say() -> None:
+        marker = BackupMarker(backup=backup, started=started, time=datetime.now(UTC))
+        storage.put_bytes(BACKUP_KEY, marker.model_dump_json(indent=1).encode(), "application/json")
+
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(REFRESH_SECONDS):
+            with suppress(StorageError):
+                say()
+
+    say()
+    refreshing = threading.Thread(target=go_on, name="backup marker", daemon=True)
+    refreshing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        refreshing.join()
+        with suppress(StorageError):  # what the block raised is what matters
+            storage.delete(BACKUP_KEY)
+
+
+def read_marker(storage: Storage) -> BackupMarker | None:
+    """The marker of a backup; None when there is none, or none that can be read."""
+    try:
+        return BackupMarker.model_validate_json(storage.get_bytes(BACKUP_KEY))
+    except (ObjectMissing, ValidationError):
+        return None

@@ -1,0 +1,86 @@
+"""Objects of the bucket, copied into a backup several at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+
+from wgan import progress
+from wgan.backup.archive import ArchiveWriter
+from wgan.backup.manifest import SavedObject, object_file
+from wgan.errors import ObjectMissing, WganError
+from wgan.storage import Storage, file_sha256
+
+AT_ONCE = 8
+
+
+def save_object(key: str, storage: Storage, archive: ArchiveWriter) -> SavedObject:
+    """Copy one object. Raises `ObjectMissing`."""
+    file = archive.scratch()
+    storage.get_file(key, file)
+    saved = SavedObject(key=key, sha256=file_sha256(file), bytes=file.stat().st_size)
+    archive.add(saved.file, file)
+    return saved
+
+
+def save_bytes(key: str, data: bytes, sha256: str, archive: ArchiveWriter) -> SavedObject:
+    """Keep one object's content that was read already."""
+    file = archive.scratch()
+    file.touch(mode=0o600)
+    file.write_bytes(data)
+    archive.add(object_file(sha256), file)
+    return SavedObject(key=key, sha256=sha256, bytes=len(data))
+
+
+def save_objects(
+    stage: str, keys: Sequence[str], storage: Storage, archive: ArchiveWriter, replaceable: str | None = None
+) -> tuple[list[SavedObject], list[str]]:
+    """Copy the objects, `AT_ONCE` at a time, with progress; returns those copied, in key order, and keys that vanished.
+
+    Only keys under the prefix `replaceable` may vanish meanwhile; for any other one `WganError` is raised.
+    """
+    saved: list[SavedObject] = []
+    vanished: list[str] = []
+    if not keys:
+        return [], []
+    progress.report(stage, 0, len(keys))
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="backup") as pool:
+        copies = {pool.submit(save_object, key, storage, archive): key for key in keys}
+        try:
+            for done, copied in enumerate(as_completed(copies), start=1):
+                _collect(copied, copies[copied], storage, replaceable, saved, vanished)
+                progress.report(stage, done, len(keys))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return sorted(saved, key=lambda found: found.key), sorted(vanished)
+
+
+def _collect(
+    copied: Future[SavedObject],
+    key: str,
+    storage: Storage,
+    replaceable: str | None,
+    saved: list[SavedObject],
+    vanished: list[str],
+) -> None:
+    try:
+        saved.append(copied.result())
+    except ObjectMissing:
+        if replaceable is None or not key.startswith(replaceable):
+            raise WganError(
+                f"{storage.uri(key)} was deleted while the backup was made, and what is in the databases may need it: "
+                "make the backup again while nothing is deleted."
+            ) from None
+        vanished.append(key)
+
+
+def keys_to_save(first: Iterable[str], second: Iterable[str]) -> list[str]:
+    """What to copy of two listings of a bucket that others are writing to, one after the other.
+
+    A listing comes in pages, and a data set may be completed between two of them: then it shows the manifest, which is
+    written last, but not every shard. So a manifest counts only if the first listing, too, has it: the second was begun
+    when all that it names was there.
+    """
+    known = set(first)
+    return [key for key in second if key in known or not key.endswith("/manifest.json")]

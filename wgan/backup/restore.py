@@ -1,0 +1,205 @@
+"""Bring a backup back onto an empty machine: check it, then the objects, and the databases last.
+
+Until the databases are there nothing refers to the objects, so that a restore that was interrupted cannot be taken for
+a whole one. It says in the bucket which backup it is of; the same restore again goes on, another one is refused.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from wgan import progress
+from wgan.backup import postgres, sqlite
+from wgan.backup.archive import Archive, open_archive
+from wgan.backup.embedded_store import held_home, is_embedded, open_bucket
+from wgan.backup.manifest import BackupManifest, SavedDatabase, SavedObject, layout_of, versions_here
+from wgan.backup.marker import OPERATIONS_PREFIX
+from wgan.backup.objects import AT_ONCE
+from wgan.backup.verify import read_manifest, verify
+from wgan.errors import ObjectMissing, UsageError, WganError
+from wgan.records import Record
+from wgan.settings import Settings
+from wgan.stack import StackIsUp
+from wgan.stack.databases import PostgresDatabase, SqliteFile, database_of
+from wgan.stack.state import is_locked
+from wgan.storage import Storage, open_storage
+
+RESTORE_KEY = f"{OPERATIONS_PREFIX}restore-in-progress.json"
+Target = SqliteFile | PostgresDatabase
+
+
+class RestoreMarker(Record):
+    """Says in the bucket that its objects are being restored."""
+
+    backup: str = Field(description="Id of the backup.")
+    time: datetime
+
+
+class RestoreReport(Record):
+    """What was brought back, and where."""
+
+    backup: str = Field(description="Id of the backup.")
+    saved: datetime = Field(description="When the backup was begun.")
+    home: Path
+    bucket: str
+    objects: int
+    bytes: int
+    databases: dict[str, str] = Field(description="mlflow, prefect: the file or the Postgres database.")
+    notes: tuple[str, ...] = Field((), description="What to know before the servers are started.")
+
+
+def restore(path: Path, settings: Settings) -> RestoreReport:
+    """Restore a backup into the settings' empty databases and empty bucket.
+
+    Where they are embedded, the stack must be down; the S3 server runs for the time of the restore. Raises
+    `UsageError` when the target is not empty or not of the backup's kind, and `WganError` when the backup is damaged;
+    nothing has been changed then.
+    """
+    archive = open_archive(path)
+    manifest = read_manifest(archive)
+    _require_layout(manifest, settings)
+    targets = [(saved, _target(saved, settings)) for saved in manifest.databases]
+    if is_locked(settings.home.resolve()):
+        raise StackIsUp(f"the stack in {settings.home.resolve()} is up: `wgan down` stops it, then restore.")
+    for _, target in targets:
+        _require_empty_database(target)
+    if not is_embedded(settings):
+        _claimed(open_storage(settings), manifest)
+    verify(archive, manifest)
+    try:
+        with held_home(settings) as home, open_bucket(settings, home) as storage:
+            if not _claimed(storage, manifest):
+                marker = RestoreMarker(backup=manifest.id, time=datetime.now(UTC))
+                storage.put_bytes(RESTORE_KEY, marker.model_dump_json(indent=1).encode(), "application/json")
+            with tempfile.TemporaryDirectory(dir=home, prefix=".restore-") as scratch:
+                _put_objects(archive, manifest, storage, Path(scratch))
+                _put_databases(archive, targets, Path(scratch))
+            storage.delete(RESTORE_KEY)
+    except OSError as error:
+        raise WganError(f"the restore failed in {settings.home} ({error.strerror or error}): try it again.") from None
+    return RestoreReport(
+        backup=manifest.id,
+        saved=manifest.started,
+        home=home,
+        bucket=storage.uri(""),
+        objects=len(manifest.objects),
+        bytes=manifest.bytes,
+        databases={saved.name: _place(target) for saved, target in targets},
+        notes=_notes(manifest),
+    )
+
+
+def _require_layout(manifest: BackupManifest, settings: Settings) -> None:
+    here = layout_of(settings)
+    for name, value in manifest.layout.items():
+        if here.get(name) != value:
+            raise UsageError(
+                f"the backup is of {name}={value}, which addresses in its databases contain, and here it is "
+                f"{here.get(name)}: set {name}={value}."
+            )
+
+
+def _target(saved: SavedDatabase, settings: Settings) -> Target:
+    target, variable = database_of(saved.name, settings), f"WGAN_{saved.name.upper()}_DATABASE_URL"
+    if saved.kind == "sqlite" and isinstance(target, PostgresDatabase):
+        raise UsageError(f"the backup's {saved.name} database is SQLite's, not Postgres's: unset {variable}.")
+    if saved.kind == "postgresql" and isinstance(target, SqliteFile):
+        raise UsageError(
+            f"the backup's {saved.name} database is of Postgres: set {variable} to an empty database there."
+        )
+    return target
+
+
+def _require_empty_database(target: Target) -> None:
+    if isinstance(target, PostgresDatabase):
+        postgres.require_empty(target)
+    elif target.path.exists():
+        raise UsageError(
+            f"{target.path} is there already: `wgan restore` needs an empty home; set WGAN_HOME to a new folder."
+        )
+
+
+def _claimed(storage: Storage, manifest: BackupManifest) -> bool:
+    """Whether an interrupted restore of this very backup is in the bucket; `UsageError` when anything else is."""
+    first: str | None = None
+    with suppress(ObjectMissing):  # no bucket: it will be made
+        first = next((entry.key for entry in storage.list("") if not entry.key.startswith(OPERATIONS_PREFIX)), None)
+    try:
+        marker = RestoreMarker.model_validate_json(storage.get_bytes(RESTORE_KEY))
+    except (ObjectMissing, ValidationError):
+        marker = None
+    if marker is not None and marker.backup == manifest.id:
+        return True
+    if marker is not None:
+        raise UsageError(
+            f"another backup ({marker.backup}) was being restored into {storage.uri('')}: go on with it, or empty it."
+        )
+    if first is not None:
+        raise UsageError(
+            f"{storage.uri('')} is not empty (there is {first}): `wgan restore` needs an empty bucket; set WGAN_HOME "
+            "to a new folder, or WGAN_S3_ENDPOINT_URL to another store."
+        )
+    return False
+
+
+def _put_objects(archive: Archive, manifest: BackupManifest, storage: Storage, scratch: Path) -> None:
+    stage, total = "objects", len(manifest.objects)
+    if not total:
+        return
+    progress.report(stage, 0, total)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="restore") as pool:
+        puts = [pool.submit(_put_object, archive, saved, storage, scratch) for saved in manifest.objects]
+        try:
+            for done, put in enumerate(as_completed(puts), start=1):
+                put.result()
+                progress.report(stage, done, total)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _put_object(archive: Archive, saved: SavedObject, storage: Storage, scratch: Path) -> None:
+    kind = mimetypes.guess_type(saved.key)[0] or "application/octet-stream"
+    if archive.ranges is None:
+        storage.put_file(saved.key, archive.path / saved.file, kind)
+        return
+    with tempfile.NamedTemporaryFile(dir=scratch) as file:
+        archive.extract(saved.file, Path(file.name))
+        storage.put_file(saved.key, Path(file.name), kind)
+
+
+def _put_databases(archive: Archive, targets: list[tuple[SavedDatabase, Target]], scratch: Path) -> None:
+    """All are made ready before the first is put in its place."""
+    progress.report("databases", 0, len(targets))
+    for saved, target in targets:
+        archive.extract(saved.file, scratch / saved.name)
+        if isinstance(target, SqliteFile) and saved.name == "prefect":
+            sqlite.free_slots(scratch / saved.name)
+    for done, (saved, target) in enumerate(targets, start=1):
+        if isinstance(target, SqliteFile):
+            (scratch / saved.name).rename(target.path)
+        else:
+            postgres.load(scratch / saved.name, target)
+            if saved.name == "prefect":
+                postgres.free_slots(target)
+        progress.report("databases", done, len(targets))
+
+
+def _place(target: Target) -> str:
+    return str(target.path) if isinstance(target, SqliteFile) else target.place
+
+
+def _notes(manifest: BackupManifest) -> tuple[str, ...]:
+    here = versions_here()
+    return tuple(
+        f"The backup was made with {name} {version}; here is {here[name]}."
+        for name, version in manifest.versions.items()
+        if name in here and here[name] != version
+    )

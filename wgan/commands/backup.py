@@ -1,0 +1,117 @@
+"""`wgan backup` and `wgan restore`: the whole system into one folder or file while it runs, and back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from wgan.backup import BackupManifest
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+def backup(
+    destination: Annotated[
+        Path | None, typer.Argument(help="New folder, or new file whose name ends in .tar; nothing is overwritten.")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option("--check", help="Instead: read this backup and compare every byte's digest.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save both databases, the bucket's objects and the ledger, while everything runs; or check a backup."""
+    from wgan.backup import open_archive, read_manifest, save, verify
+    from wgan.commands.output import print_json
+    from wgan.errors import UsageError
+    from wgan.settings import load_settings
+
+    if (destination is None) == (check is None):
+        raise UsageError("say either where to write the backup, `wgan backup DESTINATION`, or which to --check.")
+    with _shown("the backup was stopped; nothing is left of it."):
+        if check is not None:
+            archive = open_archive(check)
+            manifest = read_manifest(archive)
+            verify(archive, manifest)
+        else:
+            assert destination is not None
+            manifest = save(destination, load_settings())
+    if as_json:
+        print_json({**_summary(manifest), "path": str((check or destination or Path()).resolve())})
+    elif check:
+        _print(f"The backup {check} is whole: {_content(manifest)}, of {manifest.started.astimezone():%Y-%m-%d %H:%M}.")
+    else:
+        _print(f"Saved in {destination}: {_content(manifest)}, in {_seconds(manifest):.1f} s.")
+        if manifest.replaced:
+            _print(f"{len(manifest.replaced)} checkpoint(s) were replaced by newer ones meanwhile, which are saved.")
+        _print("Keep it as safe as the system: Prefect's database holds the credentials that were saved in its blocks.")
+        _print(f"`wgan backup --check {destination}` reads it again; `wgan restore {destination}` brings it back.")
+
+
+def restore(
+    path: Annotated[Path, typer.Argument(help="Folder or .tar file that `wgan backup` wrote.")], as_json: AsJson = False
+) -> None:
+    """Bring a backup back: into an empty home whose stack is down, or into empty databases and an empty bucket."""
+    from wgan.backup import restore as bring_back
+    from wgan.commands.output import print_json
+    from wgan.settings import load_settings
+
+    with _shown("the restore was stopped before its end; the same command goes on with it."):
+        report = bring_back(path, load_settings())
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+        return
+    _print(f"Restored the backup of {report.saved.astimezone():%Y-%m-%d %H:%M} ({report.backup}):")
+    _print(f"{report.objects:,} objects into {report.bucket}, {report.bytes / 2**20:,.1f} MiB in all;")
+    for name, place in report.databases.items():
+        _print(f"{name}'s database into {place}.")
+    for note in report.notes:
+        _print(note)
+    _print("`wgan up` starts the servers; runs that were going on then: `wgan retrain --resume FLOW_RUN_ID`.")
+
+
+def _content(manifest: BackupManifest) -> str:
+    kinds = " and ".join(f"{saved.name} ({saved.kind})" for saved in manifest.databases)
+    return f"the databases of {kinds}, {len(manifest.objects):,} objects, {manifest.bytes / 2**20:,.1f} MiB"
+
+
+def _seconds(manifest: BackupManifest) -> float:
+    return (manifest.finished - manifest.started).total_seconds()
+
+
+def _summary(manifest: BackupManifest) -> dict[str, object]:
+    """The manifest with a count in place of every object."""
+    counted = {"objects": len(manifest.objects), "bytes": manifest.bytes, "seconds": _seconds(manifest)}
+    return {**manifest.model_dump(mode="json", exclude={"objects"}), **counted}
+
+
+@contextmanager
+def _shown(stopped: str) -> Iterator[None]:
+    """Show progress; SIGTERM ends the block as Ctrl-C does, so that what was begun is cleared away."""
+    from wgan.commands.flow_session import display
+    from wgan.commands.output import error_console
+    from wgan.interruption import Interrupted
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(stopped)
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with display(error_console):
+            yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _print(text: str) -> None:
+    from wgan.commands.output import console
+
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
