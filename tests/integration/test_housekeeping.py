@@ -13,6 +13,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Paused
 
 from flows.housekeeping import housekeeping
@@ -47,7 +48,7 @@ def scene(stack: Settings, tmp_path: Path) -> Iterator[Scene]:
 def retrained(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Scene, Any]:
     """A scene with one retraining in it, and the command's JSON."""
     made = new_scene(stack, tmp_path_factory.mktemp("retrained"))
-    answer = json_of(stack, "retrain", *quick("housekept"), **environment(made))
+    answer = json_of(stack, "retrain", "--no-promote", *quick("housekept"), **environment(made))
     return made, answer
 
 
@@ -269,6 +270,17 @@ def test_nothing_is_removed_when_mlflow_does_not_answer(scene: Scene) -> None:
     assert scene.keys("") == before
 
 
+def test_nothing_is_removed_when_prefect_does_not_answer(scene: Scene) -> None:
+    scene.checkpoint(str(uuid4()))
+    dead = f"http://127.0.0.1:{free_ports(1)[0]}/api"
+    with (
+        temporary_settings({PREFECT_API_URL: dead}),
+        pytest.raises(WganError, match="the Prefect server does not say which flow runs there are"),
+    ):
+        scene.survey(days=1000)
+    assert len(scene.keys("checkpoints/")) == 2
+
+
 def test_nothing_is_removed_when_a_clock_went_back(scene: Scene) -> None:
     scene.checkpoint(str(uuid4()))
     with pytest.raises(WganError, match=r"later than the present .* so a clock is wrong"):
@@ -278,8 +290,8 @@ def test_nothing_is_removed_when_a_clock_went_back(scene: Scene) -> None:
 def test_a_backup_that_runs_is_told_and_one_that_died_a_day_ago_is_not(scene: Scene) -> None:
     scene.storage.put_bytes(BACKUP_MARKER, b"{}")
     now = scene.storage.clock()
-    assert "a backup runs since" in (backup_under_way(scene.storage, now) or "")
-    assert "a backup runs since" in (backup_under_way(scene.storage, now + timedelta(hours=23)) or "")
+    assert "a backup runs, as it last said at" in (backup_under_way(scene.storage, now) or "")
+    assert "a backup runs, as it last said at" in (backup_under_way(scene.storage, now + timedelta(hours=23)) or "")
     assert backup_under_way(scene.storage, now + timedelta(hours=25)) is None
 
 
@@ -312,7 +324,7 @@ def test_the_flow_does_nothing_during_a_backup(at_once: Scene) -> None:
         report = housekeeping()
     finally:
         at_once.storage.delete(BACKUP_MARKER)
-    assert (report.stopped or "").startswith("a backup runs since")
+    assert (report.stopped or "").startswith("a backup runs, as it last said at")
     assert report.rules == ()
     assert at_once.keys("checkpoints/") == before
 

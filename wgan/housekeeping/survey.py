@@ -69,10 +69,10 @@ def backup_under_way(storage: Storage, now: datetime) -> str | None:
     """One sentence while a backup runs, else None: what it has yet to copy must stay."""
     for entry in storage.list(BACKUP_MARKER):
         if entry.key == BACKUP_MARKER and now - entry.modified < timedelta(hours=BACKUP_HOURS):
-            since = f"{entry.modified.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            said = f"{entry.modified.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
             return (
-                f"a backup runs since {since}; if it died, delete {storage.uri(entry.key)} or wait until that is "
-                f"{BACKUP_HOURS} hours old."
+                f"a backup runs, as it last said at {said}; if it died, delete {storage.uri(entry.key)} or wait until "
+                f"that is {BACKUP_HOURS} hours old."
             )
     return None
 
