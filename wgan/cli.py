@@ -20,6 +20,7 @@ from wgan.commands import (
     doctor,
     evaluate,
     housekeeping,
+    init_env,
     models,
     promote,
     retrain,
@@ -58,6 +59,7 @@ app.command()(backup.restore)
 app.command()(housekeeping.housekeeping)
 app.add_typer(schedule.app, name="schedule")
 app.command()(worker.worker)
+app.command()(init_env.init_env)
 
 
 @app.callback()
