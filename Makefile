@@ -2,24 +2,42 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types contracts clean
+.PHONY: run test test-containers lint types contracts sbom audit release clean
 
 run: $(VENV)/.train
 	$(BIN)/wgan up --detach
 	$(BIN)/wgan retrain --preset digits
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not containers"
+
+# Builds and starts the images, as root, with Debian's podman, buildah, runc, netavark, aardvark-dns and debootstrap.
+test-containers: $(VENV)/.dev
+	$(BIN)/python -m pytest -m containers
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/yamllint --strict infra
+	$(BIN)/hadolint infra/Containerfile
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+# What is in the environment, as CycloneDX.
+sbom: $(VENV)/.dev
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json
+
+# Fails on a known weakness, and where the index cannot be asked about a package.
+audit: $(VENV)/.dev
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r constraints.txt
+
+release: audit sbom
+	$(BIN)/python -m build --outdir dist
 
 clean:
 	rm -rf $(VENV)
