@@ -120,6 +120,11 @@ def test_the_services_are_those_of_the_compose_file(workloads: list[Workload]) -
     assert {container["image"] for workload in workloads for container in workload.containers} <= defaults
 
 
+def test_the_namespace_refuses_pods_that_are_not_restricted(resources: list[dict[str, Any]]) -> None:
+    labels = of_kind(resources, "Namespace")["wgan"]["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
 def test_every_pod_runs_as_nobody_in_particular(workloads: list[Workload]) -> None:
     for workload in workloads:
         context = workload.pod["securityContext"]
