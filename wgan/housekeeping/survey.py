@@ -31,7 +31,7 @@ class Survey:
     dry_run: bool
 
     def older(self, moment: datetime, days: float) -> bool:
-        """Whether the moment is more than so many days ago; with 0 days it always is (the store tells whole seconds)."""
+        """Whether the moment is more than so many days ago; with 0 it always is (the store tells whole seconds)."""
         return days == 0 or self.now - moment > timedelta(days=days)
 
 
