@@ -18,7 +18,7 @@ test-containers: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/yamllint --strict infra
+	$(BIN)/yamllint --strict -c infra/.yamllint.yaml infra
 	$(BIN)/hadolint infra/Containerfile
 
 types: $(VENV)/.dev

@@ -68,6 +68,13 @@ def test_a_file_is_applied_once_and_changes_nothing_the_second_time(stack: Setti
         run_wgan(stack, "schedule", "remove", name)
 
 
+def test_the_file_that_ships_is_what_apply_looks_for(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    assert {"digits", "mnist"} <= set(json_of(stack, "schedule", "apply")["changed"])
+    for name in ("digits", "mnist"):
+        run_wgan(stack, "schedule", "remove", name)
+
+
 def test_the_form_in_prefects_page_knows_every_field_with_its_bounds(stack: Settings) -> None:
     run_wgan(stack, "schedule", "add", "--preset", "digits", "--cron", "0 3 * * 1", "--name", "typed")
     schema = deployment(stack, "typed")["parameter_openapi_schema"]

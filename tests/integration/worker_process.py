@@ -49,7 +49,8 @@ class Worker:
 def worker(settings: Settings, folder: Path, *options: str, **variables: str) -> Iterator[Worker]:
     """A worker that looks for runs every second; nothing of it runs afterwards."""
     log = folder / f"worker-{uuid.uuid4().hex[:8]}.log"
-    more = {"PREFECT_WORKER_QUERY_SECONDS": "1", **variables}
+    # One thread: with tests beside it, more of them only wait for each other.
+    more = {"PREFECT_WORKER_QUERY_SECONDS": "1", "OMP_NUM_THREADS": "1", **variables}
     command = [sys.executable, "-m", "wgan", "worker", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -100,7 +101,7 @@ def task_runs(settings: Settings, flow_run_id: str) -> list[Any]:
     )
 
 
-def wait_for_end(settings: Settings, flow_run_id: str, seconds: float = 240.0) -> Any:
+def wait_for_end(settings: Settings, flow_run_id: str, seconds: float = 500.0) -> Any:
     """The run once it has ended, which a crash does not count as: it is started again."""
     wait_for(lambda: flow_run(settings, flow_run_id)["state_type"] in ("COMPLETED", "FAILED", "CANCELLED"), seconds)
     return flow_run(settings, flow_run_id)
