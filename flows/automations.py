@@ -16,11 +16,11 @@ from pydantic import SecretStr
 
 from flows.deployments import TAG
 from tasks.events import PROMOTED, REFUSED
+from tasks.turns import MISSED_HEARTBEATS
 from wgan.settings import Settings
 
 PREFIX = "wgan: "
 """Before the names of this pipeline's automations; those of other names are left alone."""
-MISSED_HEARTBEATS = 3
 WEBHOOK_BLOCK = "wgan-notify"
 FLOW_RUNS = ResourceSpecification.model_validate({"prefect.resource.id": "prefect.flow-run.*"})
 SCHEDULED = ResourceSpecification.model_validate(

@@ -29,6 +29,7 @@ from wgan.config import RetrainConfig
 
 POLL_SECONDS = 2.0
 MISSED_HEARTBEATS = 3
+"""After so many a run counts as dead."""
 RETRAIN = "retrain"
 
 
