@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
@@ -44,10 +45,11 @@ def put_automations(settings: Settings) -> list[str]:
         wanted = [*_for_crashes(settings), *_for_notifications(settings)]
         for automation in wanted:
             found = client.read_automations_by_name(automation.name)
-            if found:
-                client.update_automation(found[0].id, automation)
-            else:
+            if not found:
                 client.create_automation(automation)
+            elif _essence(found[0]) != _essence(automation):
+                # Only then: a changed automation forgets the runs that it is waiting to hear from.
+                client.update_automation(found[0].id, automation)
             for double in found[1:]:
                 client.delete_automation(double.id)
         names = {automation.name for automation in wanted}
@@ -55,6 +57,11 @@ def put_automations(settings: Settings) -> list[str]:
             if other.name.startswith(PREFIX) and other.name not in names:
                 client.delete_automation(other.id)
         return [automation.name for automation in wanted]
+
+
+def _essence(automation: AutomationCore) -> dict[str, Any]:
+    fields = {"description", "trigger", "actions", "enabled"}
+    return AutomationCore.model_validate(automation.model_dump()).model_dump(include=fields)
 
 
 def _for_crashes(settings: Settings) -> Iterator[AutomationCore]:
