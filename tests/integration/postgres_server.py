@@ -42,6 +42,10 @@ class PostgresServer:
     def url(self, database: str) -> str:
         return f"postgresql://{ROLE}:{self.password}@127.0.0.1:{self.port}/{database}"
 
+    def execute(self, database: str, statement: sql.SQL) -> None:
+        with psycopg.connect(self.url(database)) as connection:
+            connection.execute(statement)
+
     def rows(self, database: str, query: sql.SQL) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url(database)) as connection:
             return connection.execute(query).fetchall()

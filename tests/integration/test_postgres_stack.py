@@ -20,6 +20,7 @@ from tests.integration.postgres_server import PostgresServer, postgres_server
 from tests.integration.stack_commands import run, wait_for
 from wgan.settings import Settings
 from wgan.stack import start_stack, stop_stack
+from wgan.stack.processes import strays
 from wgan.storage import Storage, open_storage
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -113,13 +114,28 @@ def test_the_password_is_in_no_argument_no_log_and_no_status(
     assert postgres.password not in shown.stdout + shown.stderr
 
 
+def test_a_database_that_cannot_be_used_is_one_sentence_without_the_password(
+    stack: Settings, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    idle = new_settings(tmp_path / "home")
+    wrong = {**variables(stack), "WGAN_PREFECT_DATABASE_URL": postgres.url("nowhere")}
+    result = run(idle, "up", "--detach", code=1, **wrong)
+    assert 'database "nowhere" does not exist): check WGAN_PREFECT_DATABASE_URL.' in result.stderr
+    assert postgres.password not in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert strays(idle.home) == []
+
+
 def test_a_backup_is_restored_into_empty_databases_and_serves_the_same_bytes(
     first: Any, stack: Settings, postgres: PostgresServer, tmp_path: Path
 ) -> None:
     ask = {"count": 4, "seed": 7}
     before = httpx.post(f"http://127.0.0.1:{stack.serve_port}/v1/images", json=ask)
     assert before.status_code == 200
+    # As if a training held the only GPU slot at that moment.
+    postgres.execute("prefect", sql.SQL("UPDATE concurrency_limit_v2 SET active_slots = 1 WHERE name = 'gpu'"))
     run(stack, "backup", str(tmp_path / "saved.tar"), **variables(stack))
+    postgres.execute("prefect", sql.SQL("UPDATE concurrency_limit_v2 SET active_slots = 0 WHERE name = 'gpu'"))
     refused = run(stack, "restore", str(tmp_path / "saved.tar"), code=1, **variables(stack))
     assert "is up: `wgan down` stops it" in refused.stderr
 
@@ -143,6 +159,8 @@ def test_a_backup_is_restored_into_empty_databases_and_serves_the_same_bytes(
     for table in ("runs", "metrics", "model_versions", "registered_model_aliases"):
         query = sql.SQL("SELECT * FROM {} ORDER BY 1, 2, 3").format(sql.Identifier(table))
         assert postgres.rows("mlflow_2", query) == postgres.rows("mlflow", query) != []
+    taken_slots = sql.SQL("SELECT sum(active_slots) FROM concurrency_limit_v2")
+    assert postgres.rows("prefect_2", taken_slots) == [(0,)]
     restored = start_stack(other)
     try:
         url = f"http://127.0.0.1:{other.serve_port}"

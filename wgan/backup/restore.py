@@ -9,21 +9,20 @@ from __future__ import annotations
 import mimetypes
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from wgan import progress
 from wgan.backup import postgres, sqlite
 from wgan.backup.archive import Archive, open_archive
+from wgan.backup.claim import claim, give_free, is_claimed
 from wgan.backup.embedded_store import held_home, is_embedded, open_bucket
 from wgan.backup.manifest import BackupManifest, SavedDatabase, SavedObject, layout_of, versions_here
-from wgan.backup.marker import OPERATIONS_PREFIX
 from wgan.backup.objects import AT_ONCE
 from wgan.backup.verify import read_manifest, verify
-from wgan.errors import ObjectMissing, UsageError, WganError
+from wgan.errors import UsageError, WganError
 from wgan.records import Record
 from wgan.settings import Settings
 from wgan.stack import StackIsUp
@@ -31,15 +30,7 @@ from wgan.stack.databases import PostgresDatabase, SqliteFile, database_of
 from wgan.stack.state import is_locked
 from wgan.storage import Storage, open_storage
 
-RESTORE_KEY = f"{OPERATIONS_PREFIX}restore-in-progress.json"
 Target = SqliteFile | PostgresDatabase
-
-
-class RestoreMarker(Record):
-    """Says in the bucket that its objects are being restored."""
-
-    backup: str = Field(description="Id of the backup.")
-    time: datetime
 
 
 class RestoreReport(Record):
@@ -71,17 +62,15 @@ def restore(path: Path, settings: Settings) -> RestoreReport:
     for _, target in targets:
         _require_empty_database(target)
     if not is_embedded(settings):
-        _claimed(open_storage(settings), manifest)
+        is_claimed(open_storage(settings), manifest)
     verify(archive, manifest)
     try:
         with held_home(settings) as home, open_bucket(settings, home) as storage:
-            if not _claimed(storage, manifest):
-                marker = RestoreMarker(backup=manifest.id, time=datetime.now(UTC))
-                storage.put_bytes(RESTORE_KEY, marker.model_dump_json(indent=1).encode(), "application/json")
+            claim(storage, manifest)
             with tempfile.TemporaryDirectory(dir=home, prefix=".restore-") as scratch:
                 _put_objects(archive, manifest, storage, Path(scratch))
                 _put_databases(archive, targets, Path(scratch))
-            storage.delete(RESTORE_KEY)
+            give_free(storage)
     except OSError as error:
         raise WganError(f"the restore failed in {settings.home} ({error.strerror or error}): try it again.") from None
     return RestoreReport(
@@ -124,29 +113,6 @@ def _require_empty_database(target: Target) -> None:
         raise UsageError(
             f"{target.path} is there already: `wgan restore` needs an empty home; set WGAN_HOME to a new folder."
         )
-
-
-def _claimed(storage: Storage, manifest: BackupManifest) -> bool:
-    """Whether an interrupted restore of this very backup is in the bucket; `UsageError` when anything else is."""
-    first: str | None = None
-    with suppress(ObjectMissing):  # no bucket: it will be made
-        first = next((entry.key for entry in storage.list("") if not entry.key.startswith(OPERATIONS_PREFIX)), None)
-    try:
-        marker = RestoreMarker.model_validate_json(storage.get_bytes(RESTORE_KEY))
-    except (ObjectMissing, ValidationError):
-        marker = None
-    if marker is not None and marker.backup == manifest.id:
-        return True
-    if marker is not None:
-        raise UsageError(
-            f"another backup ({marker.backup}) was being restored into {storage.uri('')}: go on with it, or empty it."
-        )
-    if first is not None:
-        raise UsageError(
-            f"{storage.uri('')} is not empty (there is {first}): `wgan restore` needs an empty bucket; set WGAN_HOME "
-            "to a new folder, or WGAN_S3_ENDPOINT_URL to another store."
-        )
-    return False
 
 
 def _put_objects(archive: Archive, manifest: BackupManifest, storage: Storage, scratch: Path) -> None:

@@ -1,0 +1,58 @@
+"""An object in the bucket that says of which backup its objects are being restored: only that one may go on."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from pydantic import Field, ValidationError
+
+from wgan.backup.manifest import BackupManifest
+from wgan.backup.marker import OPERATIONS_PREFIX
+from wgan.errors import ObjectMissing, UsageError
+from wgan.records import Record
+from wgan.storage import Storage
+
+RESTORE_KEY = f"{OPERATIONS_PREFIX}restore-in-progress.json"
+
+
+class RestoreMarker(Record):
+    """Says in the bucket that its objects are being restored."""
+
+    backup: str = Field(description="Id of the backup.")
+    time: datetime
+
+
+def is_claimed(storage: Storage, manifest: BackupManifest) -> bool:
+    """Whether an interrupted restore of this very backup is in the bucket; `UsageError` when anything else is."""
+    first: str | None = None
+    with suppress(ObjectMissing):  # no bucket: it will be made
+        first = next((entry.key for entry in storage.list("") if not entry.key.startswith(OPERATIONS_PREFIX)), None)
+    try:
+        marker = RestoreMarker.model_validate_json(storage.get_bytes(RESTORE_KEY))
+    except (ObjectMissing, ValidationError):
+        marker = None
+    if marker is not None and marker.backup == manifest.id:
+        return True
+    if marker is not None:
+        raise UsageError(
+            f"another backup ({marker.backup}) was being restored into {storage.uri('')}: go on with it, or empty it."
+        )
+    if first is not None:
+        raise UsageError(
+            f"{storage.uri('')} is not empty (there is {first}): `wgan restore` needs an empty bucket; set WGAN_HOME "
+            "to a new folder, or WGAN_S3_ENDPOINT_URL to another store."
+        )
+    return False
+
+
+def claim(storage: Storage, manifest: BackupManifest) -> None:
+    """Take the empty bucket for a restore of the backup, or go on with one. Raises as `is_claimed` does."""
+    if not is_claimed(storage, manifest):
+        marker = RestoreMarker(backup=manifest.id, time=datetime.now(UTC))
+        storage.put_bytes(RESTORE_KEY, marker.model_dump_json(indent=1).encode(), "application/json")
+
+
+def give_free(storage: Storage) -> None:
+    """Say that the restore is complete."""
+    storage.delete(RESTORE_KEY)
