@@ -9,10 +9,10 @@ from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from wgan.errors import CheckpointError, DataError, GateRefused, TrainingDiverged, UsageError
+from wgan.errors import AccessRefused, CheckpointError, DataError, GateRefused, TrainingDiverged, UsageError
 from wgan.interruption import Interrupted
 
-FINAL = (UsageError, DataError, CheckpointError, TrainingDiverged, GateRefused, Interrupted)
+FINAL = (UsageError, AccessRefused, DataError, CheckpointError, TrainingDiverged, GateRefused, Interrupted)
 
 RETRY_DELAYS = [2.0, 10.0, 30.0]
 """Seconds before each retry."""

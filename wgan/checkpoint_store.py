@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +15,16 @@ from typing import Self
 
 from pydantic import Field
 
-from wgan.errors import ObjectDamaged, ObjectMissing, StorageError
+from wgan import progress
+from wgan.errors import AccessRefused, ObjectDamaged, ObjectMissing, StorageError
 from wgan.records import Record
 from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256
+
+LONGEST_PAUSE = 15.0
+"""Seconds between attempts while the store is away."""
+STAGE = "training"
+"""Under which the user is told."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +68,9 @@ def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder:
     for checkpoint in stored:
         try:
             storage.get_file(checkpoint.key, folder / Path(checkpoint.key).name, checkpoint.sha256)
-        except ObjectMissing as error:
-            logger.warning("Checkpoint of step %d is missing, the one before it is used: %s", checkpoint.step, error)
-        except ObjectDamaged as error:
-            logger.warning("Checkpoint of step %d is damaged, the one before it is used: %s", checkpoint.step, error)
+        except (ObjectMissing, ObjectDamaged) as error:
+            state = "missing" if isinstance(error, ObjectMissing) else "damaged"
+            _warn(f"Checkpoint of step {checkpoint.step} is {state}, the one before it is used: {error}")
         else:
             return checkpoint
     if stored:
@@ -75,8 +83,9 @@ def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder:
 class CheckpointUploads:
     """Uploads one flow run's checkpoints in order, in the background, and keeps the newest `keep`.
 
-    `latest.json` is replaced only when the file it names is complete, so a reader never sees half a checkpoint. Use
-    as a context manager: leaving it waits for the last upload and raises what went wrong with it.
+    `latest.json` is replaced only when the file it names is complete, so a reader never sees half a checkpoint. An
+    upload that fails is tried again until there is a newer checkpoint. Use as a context manager: leaving it waits for
+    the last upload, tries it again for `patience` seconds, and raises what went wrong with it.
     """
 
     def __init__(
@@ -86,8 +95,13 @@ class CheckpointUploads:
         settings: Settings,
         storage: Storage,
         before_publishing: Callable[[], object] = lambda: None,
+        patience: float = 600.0,
     ) -> None:
         """`before_publishing` is called in the background before `latest.json` names the next checkpoint."""
+        self._patience = patience
+        self._submitted = -1
+        self._give_up_at = math.inf
+        self._news = threading.Event()
         self._before_publishing = before_publishing
         self._prefix = checkpoint_prefix(flow_run_id, settings)
         self._keep = keep
@@ -102,6 +116,8 @@ class CheckpointUploads:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._give_up_at = time.monotonic() + (self._patience if error is None else 0.0)
+        self._news.set()
         self._pool.shutdown(wait=True)
         if self._last is not None and error is None:
             self._last.result()
@@ -112,25 +128,55 @@ class CheckpointUploads:
         return self._stored[0] if self._stored else None
 
     def submit(self, step: int, path: Path) -> None:
-        """Upload a complete checkpoint file. The file may be removed as soon as this returns."""
-        if self._last is not None and self._last.done() and (failure := self._last.exception()):
-            logger.warning("The last checkpoint was not uploaded; the next one is tried: %s", failure)
+        """Upload a complete checkpoint file. The file may be removed as soon as this returns.
+
+        Raises `AccessRefused` when the store refused the one before: a training that cannot be saved is not gone on
+        with.
+        """
+        if (
+            self._last is not None
+            and self._last.done()
+            and isinstance(refused := self._last.exception(), AccessRefused)
+        ):
+            raise refused
         own = path.with_name(f".uploading-{path.name}")
         own.unlink(missing_ok=True)
         os.link(path, own)
-        self._last = self._pool.submit(self._upload, step, own)
+        self._submitted = step
+        self._news.set()
+        self._last = self._pool.submit(self._upload_in_the_end, step, own)
 
-    def _upload(self, step: int, path: Path) -> None:
+    def _upload_in_the_end(self, step: int, path: Path) -> None:
+        failures = 0
         try:
-            checkpoint = StoredCheckpoint(
-                step=step,
-                key=f"{self._prefix}/step-{step:08d}.pt",
-                sha256=file_sha256(path),
-                bytes=path.stat().st_size,
-            )
-            self._storage.put_file(checkpoint.key, path)
+            while True:
+                self._news.clear()
+                try:
+                    self._upload(step, path)
+                    return
+                except AccessRefused:
+                    raise
+                except StorageError as error:
+                    failures += 1
+                    if self._submitted > step:
+                        _warn(f"The checkpoint of step {step} was not uploaded; the next one is tried: {error}")
+                        return
+                    if time.monotonic() > self._give_up_at:
+                        raise
+                    if failures == 1:
+                        _warn(f"The checkpoint of step {step} was not uploaded and is tried again: {error}")
+                self._news.wait(min(2.0**failures, LONGEST_PAUSE))
         finally:
             path.unlink(missing_ok=True)
+
+    def _upload(self, step: int, path: Path) -> None:
+        checkpoint = StoredCheckpoint(
+            step=step,
+            key=f"{self._prefix}/step-{step:08d}.pt",
+            sha256=file_sha256(path),
+            bytes=path.stat().st_size,
+        )
+        self._storage.put_file(checkpoint.key, path)
         self._before_publishing()
         others = tuple(stored for stored in self._stored if stored.step < step)
         kept, dropped = (checkpoint, *others)[: self._keep], (checkpoint, *others)[self._keep :]
@@ -141,3 +187,8 @@ class CheckpointUploads:
         self._stored = kept
         for old in dropped:
             self._storage.delete(old.key)
+
+
+def _warn(message: str) -> None:
+    logger.warning(message)
+    progress.announce(STAGE, message)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from wgan.errors import UsageError
 
@@ -38,10 +40,38 @@ Precision = Literal["auto", "float32", "bf16"]
 LOCATED_SOURCES = ("lsun", "folder", "archive", "s3")
 
 
+class PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, of which a few lines unfold to gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """As `yaml.SafeLoader`, but an alias is an error."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not read",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        return super().compose_node(parent, index)
+
+
+def shown(value: Any) -> str:
+    """A value for a message, shortened."""
+    brief = reprlib.Repr()
+    brief.maxstring = brief.maxother = brief.maxlong = 120
+    return brief.repr(value)
+
+
 class ConfigModel(BaseModel):
     """Frozen; unknown keys and impossible values are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        wanted = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and wanted is not bool:  # pydantic would take `lr: yes` for 1.0
+            raise PydanticCustomError("boolean", "it is neither true nor false")
+        return value
 
 
 class DataConfig(ConfigModel):
@@ -254,10 +284,12 @@ def load_config(
     values: dict[str, Any] = preset_values(preset) if preset else {}
     if file is not None:
         try:
-            loaded = yaml.safe_load(file.read_text())
+            loaded = yaml.load(file.read_text(), PlainLoader)  # a SafeLoader
         except OSError as error:
             raise UsageError(f"configuration file {file}: {error.strerror or error}.") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except RecursionError:
+            raise UsageError(f"configuration file {file} is nested too deeply.") from None
+        except (yaml.YAMLError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise UsageError(f"configuration file {file} is not YAML: {reason}.") from None
         values = _merged(values, _mapping(loaded, f"configuration file {file}"))
@@ -280,7 +312,7 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise UsageError(f"{where} must hold sections ({', '.join(RetrainConfig.model_fields)}), not {value!r}.")
+        raise UsageError(f"{where} must hold sections ({', '.join(RetrainConfig.model_fields)}), not {shown(value)}.")
     return value
 
 
@@ -298,8 +330,8 @@ def _assignment(text: str) -> dict[str, Any]:
     if not equals or not dot or not field:
         raise UsageError(f"--set {text!r} is not of the form section.field=value, for example training.lr=1e-4.")
     try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
+        parsed = yaml.load(value, PlainLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
         parsed = value
     if isinstance(parsed, str):  # YAML 1.1 reads 1e-4 as text
         with contextlib.suppress(ValueError):
@@ -315,7 +347,7 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return first["msg"].removeprefix("Value error, ").rstrip(".") + "."
     message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{name}={first['input']!r} is not allowed: {message}."
+    return f"{name}={shown(first['input'])} is not allowed: {message}."
 
 
 def _siblings(location: Sequence[int | str]) -> str:

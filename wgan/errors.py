@@ -23,6 +23,10 @@ class StorageError(WganError):
     """The object store did not do what was asked of it."""
 
 
+class AccessRefused(StorageError):
+    """The object store does not accept who asks: keys wrong or expired, a right missing, the clock wrong."""
+
+
 class ObjectMissing(StorageError):
     """No object under that key."""
 

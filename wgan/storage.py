@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,11 @@ from botocore.exceptions import (
     ClientError,
     ConnectionError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
 )
 
-from wgan.errors import ObjectDamaged, ObjectMissing, StorageError
+from wgan.errors import AccessRefused, ObjectDamaged, ObjectMissing, StorageError
 from wgan.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,8 +35,14 @@ if TYPE_CHECKING:
 MULTIPART_BYTES = 16 * 2**20
 MISSING_CODES = ("404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload")
 UNSUPPORTED_CODES = ("NotImplemented", "MethodNotAllowed", "405", "501")
+REFUSED_CODES = ("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired")
+"""Answered with status 400 by S3, and yet about who asks."""
 MOST_IN_A_REQUEST = 1000
 """Objects that S3 removes in one request."""
+READ_ATTEMPTS = 5
+"""How often an object is asked for whose answer breaks off: boto3 only tries again what is not answered."""
+MOST_SKEW_SECONDS = 15 * 60
+"""Clocks further apart than this: S3 refuses every signature."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,8 @@ class Storage:
         """Create the bucket unless it is there."""
         try:
             with self._speaking(""):
-                self.client.head_bucket(Bucket=self.bucket)
+                # Like head_bucket, but a refusal says why.
+                self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
         except ObjectMissing:
             region = self.client.meta.region_name
             place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
@@ -102,7 +110,10 @@ class Storage:
     def get_bytes(self, key: str) -> bytes:
         """Read one object whole. Raises `ObjectMissing`."""
         with self._speaking(key):
-            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            for _ in range(READ_ATTEMPTS - 1):
+                with suppress(HTTPClientError, IncompleteReadError):
+                    return self._read(key)
+            return self._read(key)
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> str:
         """Upload a file (multipart when large; an object appears only when complete); returns its URI."""
@@ -195,6 +206,9 @@ class Storage:
             raise StorageError(f"the object store at {self.client.meta.endpoint_url} does not say what time it is.")
         return parsedate_to_datetime(headers["date"])
 
+    def _read(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
     @contextmanager
     def _speaking(self, key: str) -> Iterator[None]:
         where = self.client.meta.endpoint_url
@@ -204,12 +218,9 @@ class Storage:
             code = error.response.get("Error", {}).get("Code", "")
             if code in MISSING_CODES:
                 raise ObjectMissing(f"there is no {self.uri(key)} at {where}.") from None
-            raise StorageError(
-                f"the object store at {where} refused {self.uri(key)} ({code or error}): "
-                "check WGAN_S3_ACCESS_KEY_ID, WGAN_S3_SECRET_ACCESS_KEY and WGAN_BUCKET."
-            ) from None
+            raise _refusal(error, code or str(error), f"the object store at {where}", self.uri(key)) from None
         except NoCredentialsError:
-            raise StorageError(
+            raise AccessRefused(
                 "there are no S3 credentials: start the embedded stack with `wgan up`, or set "
                 "WGAN_S3_ACCESS_KEY_ID and WGAN_S3_SECRET_ACCESS_KEY."
             ) from None
@@ -239,6 +250,36 @@ def open_storage(settings: Settings) -> Storage:
         read_timeout=60,
     )
     return Storage(boto3.session.Session().client("s3", config=config, **arguments), settings.bucket)
+
+
+def _refusal(error: ClientError, code: str, store: str, uri: str) -> StorageError:
+    """What an answer that is an error means: the store's own trouble, a wrong clock, or who asks."""
+    answer = error.response.get("ResponseMetadata", {})
+    status = answer.get("HTTPStatusCode", 0)
+    if status >= 500 or code == "SlowDown":
+        return StorageError(f"{store} failed for {uri} ({code}), again and again: look at its log, or wait for it.")
+    if status in (401, 403) and (late := _seconds_late(answer.get("HTTPHeaders", {}))) is not None:
+        return AccessRefused(
+            f"{store} refused {uri} ({code}): this computer's clock is {abs(late) / 60:.0f} minutes "
+            f"{'behind' if late > 0 else 'ahead of'} the store's; set it right (NTP), for signatures carry the time."
+        )
+    if "Expired" in code:
+        return AccessRefused(
+            f"{store} refused {uri} ({code}): the credentials have expired; give new ones in WGAN_S3_ACCESS_KEY_ID "
+            "and WGAN_S3_SECRET_ACCESS_KEY."
+        )
+    kind = AccessRefused if status in (401, 403) or code in REFUSED_CODES else StorageError
+    return kind(
+        f"{store} refused {uri} ({code}): check WGAN_S3_ACCESS_KEY_ID, WGAN_S3_SECRET_ACCESS_KEY and WGAN_BUCKET."
+    )
+
+
+def _seconds_late(headers: Mapping[str, str]) -> float | None:
+    """How far this computer's clock is behind the store's, where that is too far for signatures."""
+    if "date" not in headers:
+        return None
+    late = (parsedate_to_datetime(headers["date"]) - datetime.now(UTC)).total_seconds()
+    return late if abs(late) >= MOST_SKEW_SECONDS else None
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +139,8 @@ def run_training(
         _log_pictures(config, settings, run_id, dataset, result.checkpoint, folder)
     except WganError as error:
         if not isinstance(error, Interrupted):
-            end_run(settings, run_id, "FAILED")
+            with suppress(WganError):  # it would hide the cause
+                end_run(settings, run_id, "FAILED")
         raise
     shutil.rmtree(folder)
     return _reference(config, dataset, storage, flow_run_id, run_id, newest, result)

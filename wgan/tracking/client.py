@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from requests import RequestException
 
 from wgan.errors import WganError
 from wgan.settings import Settings
@@ -27,7 +28,7 @@ def speaking(settings: Settings) -> Iterator[MlflowClient]:
     """
     try:
         yield tracking_client(settings)
-    except MlflowException as error:
+    except (MlflowException, RequestException) as error:  # MLflow lets the errors of its HTTP client through
         reason = " ".join(str(error).split())
         raise WganError(
             f"the MLflow server at {settings.mlflow_tracking_uri} failed: {reason[:300]} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -18,6 +19,8 @@ from wgan.training.networks import Generator
 from wgan.training.state import TrainingState, build_generator
 
 FORMAT = 1
+FULL_BYTES = 2**16
+"""A disk with less than this left is what made writing fail."""
 FREE = ("evaluation.", "promotion.", "training.log_", "training.sample_", "training.checkpoint_", "training.keep_")
 """Settings that do not change a training's numbers, so that a resumed run may have others (by prefix) …"""
 LENGTH = "training.generator_steps"
@@ -60,10 +63,13 @@ def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, d
         aside.replace(path)
         _sync_folder(folder)
     except (OSError, RuntimeError) as error:
-        aside.unlink(missing_ok=True)
         reason = " ".join(str(error).split())
+        if shutil.disk_usage(folder).free < FULL_BYTES:  # torch does not say so
+            reason = f"the disk that holds {folder} is full"
+        aside.unlink(missing_ok=True)
         raise CheckpointError(
-            f"checkpoint {path} could not be written: {reason}; free space or move the cache."
+            f"checkpoint {path.name} could not be written: {reason}; make room, or set WGAN_CACHE_DIR to a folder on "
+            "another disk."
         ) from None
     return path
 
