@@ -1,0 +1,84 @@
+"""podman as the tests need it: settings of their own, and images made here from Debian's and PyPI's packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.engine import CHECKOUT, build, run
+
+FOLDER = Path(__file__).parent
+PROGRAMS = ("podman", "buildah", "runc", "debootstrap", "iptables")
+CONTAINERS_CONF = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+BASE = "localhost/wgan-test-base"
+DEBIAN_DATABASES = "localhost/wgan-test-debian-databases"
+DATABASES = "localhost/wgan-test-databases"
+SERVICES = "localhost/wgan-test-services"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """podman with settings of the test's own. Without it: a skip; in CI a failure."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing or os.geteuid() != 0:
+        reason = f"not installed: {', '.join(missing)}" if missing else "debootstrap needs root"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    conf = tmp_path_factory.mktemp("containers") / "containers.conf"
+    conf.write_text(CONTAINERS_CONF)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTAINERS_CONF", str(conf))
+        yield
+
+
+def debian_image(name: str, packages: str, folder: Path) -> None:
+    """Import Debian with these packages as an image, unless an earlier run has."""
+    if run("podman", "image", "exists", name, check=False).returncode == 0:
+        return
+    root = folder / "root"
+    run("debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", root, timeout=600)
+    shutil.rmtree(root / "var/cache/apt/archives")
+    archive = folder / "root.tar"
+    run("tar", "-C", root, "-cf", archive, ".")
+    run("podman", "import", archive, name)
+    shutil.rmtree(root)
+    archive.unlink()
+
+
+@pytest.fixture(scope="session")
+def databases_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Debian's Postgres and Redis."""
+    debian_image(DEBIAN_DATABASES, "postgresql,redis-server", tmp_path_factory.mktemp("databases"))
+    build(FOLDER / "databases.containerfile", FOLDER, "--tag", DATABASES)
+    return DATABASES
+
+
+@pytest.fixture(scope="session")
+def services_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The target `services`, on a base of Debian's packages instead of the public Python image."""
+    folder = tmp_path_factory.mktemp("services")
+    debian_image(BASE, "python3,python3-venv,python3-pip,ca-certificates", folder)
+    secrets: list[str] = []
+    certificates = Path(os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"))
+    if certificates.is_file():  # so that pip reaches its index as on this machine
+        (folder / "pip.conf").write_text("[global]\ncert = /run/secrets/ca\ntimeout = 180\n")
+        secrets = ["--secret", f"id=pip,src={folder / 'pip.conf'}", "--secret", f"id=ca,src={certificates}"]
+    build(
+        CHECKOUT / "infra/Containerfile",
+        CHECKOUT,
+        *("--ignorefile", CHECKOUT / ".containerignore", "--layers", "--target", "services"),
+        *("--build-arg", f"BASE_IMAGE={BASE}", *secrets, "--tag", SERVICES),
+    )
+    return SERVICES

@@ -1,0 +1,158 @@
+"""compose.yaml for real: no start without secrets, doors that ask, a retraining on a worker that ends in serving.
+
+In this order: the last tests stop the services.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import free_ports
+from tests.containers.composed import Composed, new_project, podman_compose
+from tests.containers.engine import run, wait_for
+from tests.integration.command_line import quick
+from wgan.env_file import write_env_file
+
+pytestmark = [
+    pytest.mark.containers,
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the image's Python is 3.11"),
+]
+MODEL = "generator-tiny"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compose_command() -> None:
+    """podman-compose. Without it: a skip; in CI a failure."""
+    if not podman_compose():
+        reason = "podman-compose is not installed: pip install podman-compose"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def running(databases_image: str, services_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+    """The whole of compose.yaml, up."""
+    env_file = tmp_path_factory.mktemp("compose") / ".env"
+    write_env_file(env_file)
+    project = new_project(f"wgantest{uuid.uuid4().hex[:8]}", env_file, services_image, free_ports(4), MODEL)
+    try:
+        project.compose("up", "--detach", timeout=900)
+        wait_for(
+            lambda: (
+                project.inside("worker", "healthy", "prefect", "mlflow", "bucket", check=False).returncode == 0
+                and _answers(f"{project.url('serve')}/healthz")
+            ),
+            300,
+            "worker and serving being up",
+        )
+        yield project
+    except BaseException:
+        print(project.states())
+        raise
+    finally:
+        project.remove()
+
+
+def test_nothing_starts_without_secrets_and_the_sentence_says_what_to_do(services_image: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("")
+    bare = new_project("wgantestbare", tmp_path / ".env", services_image, free_ports(4), MODEL)
+    done = bare.compose("up", "--detach", check=False)
+    assert done.returncode != 0
+    assert "run wgan init-env first" in done.stderr
+    assert "wgantestbare" not in run("podman", "ps", "--all", "--format", "{{.Names}}").stdout
+
+
+def test_prefect_mlflow_and_s3_let_nobody_in_without_credentials(running: Composed) -> None:
+    flows = f"{running.url('prefect')}/api/flows/count"
+    assert httpx.post(flows, json={}).status_code == 401
+    assert httpx.post(flows, json={}, auth=_pair(running.secrets["PREFECT_AUTH_STRING"])).status_code == 200
+    experiments = f"{running.url('mlflow')}/api/2.0/mlflow/experiments/search?max_results=1"
+    assert httpx.get(experiments).status_code == 401
+    assert httpx.get(experiments, auth=("serving", "guessed-it-12")).status_code == 401
+    assert httpx.get(experiments, auth=("serving", running.secrets["MLFLOW_SERVING_PASSWORD"])).status_code == 200
+    assert httpx.get(f"{running.url('s3')}/wgan").status_code == 403
+
+
+def test_a_retraining_on_the_worker_is_registered_promoted_and_served(running: Composed) -> None:
+    running.inside("worker", "wgan", "schedule", "add", "--name", "tiny", "--cron", "0 0 1 1 *", *quick("tiny"))
+    running.inside("worker", "wgan", "schedule", "run", "tiny")
+
+    def served() -> bool:
+        answer = httpx.get(f"{running.url('serve')}/readyz")
+        return bool(answer.json()["ready"])
+
+    wait_for(served, 400, f"serving a version of {MODEL}")
+    picture = httpx.post(f"{running.url('serve')}/v1/images", json={"count": 4, "seed": 1}, timeout=60)
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+    assert picture.headers["x-wgan-version"] == "1"
+
+    # who may do what, now that there is something to do it to
+    alias = f"{running.url('mlflow')}/api/2.0/mlflow/registered-models/alias"
+    change = {"name": MODEL, "alias": "champion", "version": "1"}
+    serving = ("serving", running.secrets["MLFLOW_SERVING_PASSWORD"])
+    assert httpx.get(alias, params={"name": MODEL, "alias": "champion"}, auth=serving).status_code == 200
+    assert httpx.post(alias, json=change, auth=serving).status_code == 403
+    pipeline = ("pipeline", running.secrets["MLFLOW_PIPELINE_PASSWORD"])
+    assert httpx.post(alias, json=change, auth=pipeline).status_code == 200
+
+    # and no secret has found its way into what is logged
+    logs = ""
+    for service in ("worker", "serving", "mlflow", "prefect", "prefect-services", "schedule-apply", "mlflow-users"):
+        done = run("podman", "logs", running.container(service))
+        logs += done.stdout + done.stderr
+    told = [name for name, value in running.secrets.items() if value in logs]
+    assert told == []
+
+
+def test_neither_the_worker_nor_serving_reaches_a_database(running: Composed) -> None:
+    for service in ("worker", "serving"):
+        assert running.inside(service, "healthy", "tcp://postgres:5432", check=False).returncode == 1
+        assert running.inside(service, "healthy", "tcp://redis:6379", check=False).returncode == 1
+    assert running.inside("prefect", "healthy", "tcp://postgres:5432", "tcp://redis:6379").returncode == 0
+
+
+def test_the_roles_of_the_databases_are_closed_to_one_another(running: Composed) -> None:
+    privilege = "has_database_privilege('{}', '{}', 'CONNECT')"
+    asked = f"SELECT {privilege.format('mlflow', 'prefect')}, {privilege.format('prefect', 'mlflow')}"
+    found = running.inside("postgres", "psql", "-h", "/var/run/postgresql", "-U", "postgres", "-Atc", asked)
+    assert found.stdout.strip() == "f|f"
+
+
+@pytest.mark.parametrize("service", ["worker", "serving", "mlflow", "prefect", "prefect-services"])
+def test_every_service_of_ours_is_confined(running: Composed, service: str) -> None:
+    (found,) = json.loads(run("podman", "inspect", running.container(service)).stdout)
+    assert found["HostConfig"]["ReadonlyRootfs"] is True
+    assert found["EffectiveCaps"] in ([], None)
+    assert running.inside(service, "id", "-u").stdout.strip() == "10001"
+    ports = [place["HostIp"] for places in found["HostConfig"]["PortBindings"].values() for place in places]
+    assert set(ports) <= {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("service", ["worker", "prefect-services", "mlflow", "prefect", "serving"])
+def test_every_service_of_ours_ends_well_when_it_is_told_to(running: Composed, service: str) -> None:
+    name = running.container(service)
+    run("podman", "stop", "--time", "120", name)
+    assert run("podman", "inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() == "0"
+
+
+def _pair(login: str) -> tuple[str, str]:
+    user, _, word = login.partition(":")
+    return user, word
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False

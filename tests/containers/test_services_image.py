@@ -1,0 +1,92 @@
+"""The image `services` is what docs/containers.md says, built and started for real."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+
+import pytest
+
+from tests.containers.engine import run, wait_for
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
+CONFINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
+
+
+def inside(image: str, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command in a fresh, confined container."""
+    return run("podman", "run", "--rm", *CONFINED, image, *command, check=check)
+
+
+def test_it_runs_as_a_numeric_user_that_is_not_root(services_image: str) -> None:
+    assert inside(services_image, "id", "-u").stdout.strip() == "10001"
+    assert inside(services_image, "id", "-g").stdout.strip() == "10001"
+
+
+def test_only_its_volume_and_tmp_can_be_written(services_image: str) -> None:
+    code = "touch /var/lib/wgan/x /tmp/x && ! touch /opt/wgan/x && ! touch /etc/x && ! touch /usr/local/bin/x"
+    assert inside(services_image, "sh", "-c", code).returncode == 0
+
+
+def test_its_four_programs_start_and_its_packages_fit_one_another(services_image: str) -> None:
+    assert inside(services_image, "wgan", "--version").stdout.startswith("wgan ")
+    assert inside(services_image, "prefect", "--version").stdout.strip()
+    assert inside(services_image, "mlflow", "--version").stdout.strip()
+    inside(services_image, "python", "-c", "import wgan.serving.server, flask_wtf, prefect_redis.messaging, psycopg")
+    checked = inside(services_image, "python3", "-m", "pip", "--python", "/opt/wgan/bin/python", "check", check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_there_is_no_torch_no_compiler_and_no_cache(services_image: str) -> None:
+    assert "No module named 'torch'" in inside(services_image, "python", "-c", "import torch", check=False).stderr
+    for program in ("gcc", "cc", "g++", "make", "ld"):
+        assert inside(services_image, "sh", "-c", f"command -v {program}", check=False).returncode != 0
+    caches = inside(services_image, "sh", "-c", "ls -A /root/.cache /var/lib/wgan 2>/dev/null | grep -v :", check=False)
+    assert caches.stdout.strip() == ""
+    assert inside(services_image, "sh", "-c", "test ! -e /opt/wgan/bin/pip && test ! -e /source && test ! -e /wheels")
+
+
+def test_it_says_how_its_health_is_found_who_it_is_and_by_what_it_stops(services_image: str) -> None:
+    (found,) = json.loads(run("podman", "image", "inspect", services_image).stdout)
+    assert found["HealthCheck"]["Test"] == ["CMD", "healthy"]
+    assert found["Config"]["User"] == "10001:10001"
+    assert found["Config"]["StopSignal"] == "SIGTERM"
+    assert found["Config"]["Entrypoint"] == ["start"]
+    assert found["Labels"]["org.opencontainers.image.title"] == "wgan-pipeline"
+    assert found["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_what_pip_was_told_in_secret_is_in_no_layer(services_image: str) -> None:
+    history = run("podman", "history", "--no-trunc", "--format", "{{.CreatedBy}}", services_image).stdout
+    assert "cert =" not in history
+    assert "BEGIN CERTIFICATE" not in history
+    found = inside(services_image, "sh", "-c", "ls -A /run/secrets; ls /etc/pip.conf /etc/xdg/pip", check=False)
+    assert found.stdout.strip() == ""
+
+
+def test_every_file_of_ours_has_the_same_time(services_image: str) -> None:
+    code = "find /opt/wgan ! -newermt @0 -o -print | grep -v '^/opt/wgan$' | head"
+    assert inside(services_image, "sh", "-c", code).stdout == ""
+
+
+def test_serving_is_healthy_without_a_model_and_ends_well_at_sigterm(services_image: str) -> None:
+    name = f"wgan-test-{uuid.uuid4().hex[:8]}"
+    unreachable = "WGAN_MLFLOW_TRACKING_URI=http://127.0.0.1:9"
+    run("podman", "run", "--detach", "--name", name, *CONFINED, "--env", unreachable, services_image)
+    try:
+        wait_for(
+            lambda: run("podman", "exec", name, "healthy", check=False).returncode == 0, 120, "serving being healthy"
+        )
+        assert run("podman", "exec", name, "cat", "/proc/1/comm").stdout.strip() == "wgan"
+        run("podman", "stop", "--time", "60", name)
+        assert run("podman", "inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() == "0"
+    finally:
+        run("podman", "rm", "--force", "--time", "0", name)
+
+
+def test_a_container_waits_for_what_it_needs_and_says_so_when_it_gives_up(services_image: str) -> None:
+    options = ("--env", "WAIT_FOR=tcp://127.0.0.1:9", "--env", "WAIT_SECONDS=1")
+    done = run("podman", "run", "--rm", *CONFINED, *options, services_image, "wgan", "--version", check=False)
+    assert done.returncode == 1
+    assert "Given up after 1 s: 127.0.0.1:9 takes no connection (Connection refused)." in done.stderr
