@@ -72,21 +72,26 @@ def saved(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         promote_by_hand(settings, storage, 1, None)
         known = known_runs(settings, storage)
         training = start(settings, "retrain", *quick("going", *GOING_ON), "--no-promote", "--json")
-        flow_run = wait_for_step(settings, storage, training, known)
-        manifest, late = save_during_a_promotion(settings, storage, place / "folder")
-        assert training.poll() is None, "the training ended before the backup did"
-        yield Saved(
-            settings=settings,
-            folder=place / "folder",
-            manifest=manifest,
-            tar=place / "file.tar",
-            answer=json_of(settings, "backup", str(place / "file.tar")),
-            images=drawn_by(settings, "2"),
-            versions=json_of(settings, "models", MODEL),
-            flow_run=flow_run,
-            finished=outcome_of(training),
-            late_entry=late,
-        )
+        try:
+            flow_run = wait_for_step(settings, storage, training, known)
+            manifest, late = save_during_a_promotion(settings, storage, place / "folder")
+            assert training.poll() is None, "the training ended before the backup did"
+            yield Saved(
+                settings=settings,
+                folder=place / "folder",
+                manifest=manifest,
+                tar=place / "file.tar",
+                answer=json_of(settings, "backup", str(place / "file.tar")),
+                images=drawn_by(settings, "2"),
+                versions=json_of(settings, "models", MODEL),
+                flow_run=flow_run,
+                finished=outcome_of(training),
+                late_entry=late,
+            )
+        finally:
+            if training.poll() is None:
+                training.kill()
+                training.communicate()
 
 
 def promote_by_hand(settings: Settings, storage: Storage, version: int, champion: int | None) -> PromotionRef:
