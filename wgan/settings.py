@@ -208,6 +208,8 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises `UsageError` naming the variable, the value and what is allowed.
     """
+    if os.environ.get("WGAN_SERVE_MODEL") == "":  # elsewhere an empty variable counts as unset; here it means none
+        overrides.setdefault("serve_model", "")
     try:
         explicit = Settings(**overrides)
         connection = explicit.home / CONNECTION_FILE

@@ -119,3 +119,9 @@ def test_a_damaged_connection_file_is_one_sentence(home: Path) -> None:
     (home / CONNECTION_FILE).write_text('{"s3_endpoint_url": ')
     with pytest.raises(UsageError, match=r"connection\.json is damaged: delete it"):
         load_settings()
+
+
+def test_an_empty_model_to_serve_means_none_and_is_not_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().serve_model == "generator-digits"
+    monkeypatch.setenv("WGAN_SERVE_MODEL", "")
+    assert load_settings().serve_model == ""
