@@ -34,7 +34,9 @@ def test_its_four_programs_start_and_its_packages_fit_one_another(services_image
     assert inside(services_image, "prefect", "--version").stdout.strip()
     assert inside(services_image, "mlflow", "--version").stdout.strip()
     inside(services_image, "python", "-c", "import wgan.serving.server, flask_wtf, prefect_redis.messaging, psycopg")
-    checked = inside(services_image, "python3", "-m", "pip", "--python", "/opt/wgan/bin/python", "check", check=False)
+    checked = inside(
+        services_image, "/usr/bin/python3", "-m", "pip", "--python", "/opt/wgan/bin/python", "check", check=False
+    )
     assert checked.returncode == 0, checked.stdout
 
 
@@ -49,7 +51,7 @@ def test_there_is_no_torch_no_compiler_and_no_cache(services_image: str) -> None
 
 def test_it_says_how_its_health_is_found_who_it_is_and_by_what_it_stops(services_image: str) -> None:
     (found,) = json.loads(run("podman", "image", "inspect", services_image).stdout)
-    assert found["HealthCheck"]["Test"] == ["CMD", "healthy"]
+    assert found["Healthcheck"]["Test"] == ["CMD", "healthy"]
     assert found["Config"]["User"] == "10001:10001"
     assert found["Config"]["StopSignal"] == "SIGTERM"
     assert found["Config"]["Entrypoint"] == ["start"]

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
-SECONDS = 4.0
+SECONDS = 9.0
 
 
 def first_obstacle(conditions: list[str]) -> str | None:

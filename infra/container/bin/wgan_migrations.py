@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import os
 from pathlib import Path
@@ -14,6 +15,7 @@ FOLDERS = {
 URLS = {"prefect": "PREFECT_SERVER_DATABASE_CONNECTION_URL", "mlflow": "MLFLOW_BACKEND_STORE_URI"}
 
 
+@functools.cache
 def newest_revision(name: str) -> str:
     """The revision that no other one follows, of those in the package."""
     package, inside = FOLDERS[name]
