@@ -22,7 +22,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
 BASE = "localhost/wgan-test-base"
-DEBIAN_DATABASES = "localhost/wgan-test-debian-databases"
+DEBIAN_DATABASES = "localhost/wgan-test-debian-databases:12"
 DATABASES = "localhost/wgan-test-databases"
 SERVICES = "localhost/wgan-test-services"
 
