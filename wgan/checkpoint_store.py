@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import math
 import os
@@ -144,7 +145,8 @@ class CheckpointUploads:
         os.link(path, own)
         self._submitted = step
         self._news.set()
-        self._last = self._pool.submit(self._upload_in_the_end, step, own)
+        caller = contextvars.copy_context()  # so that what is logged there belongs to the caller's run
+        self._last = self._pool.submit(caller.run, self._upload_in_the_end, step, own)
 
     def _upload_in_the_end(self, step: int, path: Path) -> None:
         failures = 0

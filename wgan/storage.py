@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from boto3.exceptions import Boto3Error
+from boto3.exceptions import Boto3Error, S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import (
@@ -118,9 +118,12 @@ class Storage:
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> str:
         """Upload a file (multipart when large; an object appears only when complete); returns its URI."""
         with self._speaking(key):
-            self.client.upload_file(
-                str(path), self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=_transfer()
-            )
+            try:
+                self.client.upload_file(
+                    str(path), self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=_transfer()
+                )
+            except S3UploadFailedError as error:  # a text in place of the answer
+                raise error.__context__ if isinstance(error.__context__, ClientError) else error from None
         return self.uri(key)
 
     def get_file(self, key: str, path: Path, sha256: str | None = None) -> None:

@@ -10,6 +10,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from pydantic import ValidationError
 
 from wgan.config import RetrainConfig, load_config
@@ -55,7 +56,7 @@ def register_generator(
         record = VersionRecord(
             evaluation=evaluation, model_name=name, onnx_sha256=exported.onnx_sha256, export_check=exported.check
         )
-        logged = _logged_model(client, training) or _log_model(client, record, exported, config)
+        logged = _logged_model(client, training, settings) or _log_model(client, record, exported, config)
         try:
             client.create_registered_model(name, description=model_description(config))
         except MlflowException as error:
@@ -72,7 +73,7 @@ def register_generator(
         return _load(client, name, int(made.version), settings)
 
 
-def _logged_model(client: MlflowClient, training: TrainingRef) -> Any | None:
+def _logged_model(client: MlflowClient, training: TrainingRef, settings: Settings) -> Any | None:
     """What an interrupted registration of the same checkpoint logged; what it left half uploaded is removed."""
     found = client.search_logged_models(
         [client.get_run(training.mlflow_run_id).info.experiment_id],
@@ -82,8 +83,17 @@ def _logged_model(client: MlflowClient, training: TrainingRef) -> Any | None:
     complete = [model for model in found if model.status == LoggedModelStatus.READY]
     for model in found:
         if model not in complete:
+            _delete_files(model, settings)  # which deleting the entry leaves behind
             client.delete_logged_model(model.model_id)
     return complete[0] if complete else None
+
+
+def _delete_files(model: Any, settings: Settings) -> None:
+    try:
+        get_artifact_repository(model.artifact_location, settings.mlflow_tracking_uri).delete_artifacts()
+    except OSError as error:  # MLflow lets the errors of its HTTP client through
+        reason = " ".join(str(error).split())[:200]
+        raise WganError(f"what an earlier attempt left in MLflow could not be removed: {reason}.") from None
 
 
 def _log_model(client: MlflowClient, record: VersionRecord, exported: ExportedGenerator, config: RetrainConfig) -> Any:

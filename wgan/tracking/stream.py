@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import math
 import re
@@ -63,7 +64,12 @@ class MetricStream:
             resume_logging=True,
             tracking_uri=settings.mlflow_tracking_uri,
         )
-        self._thread = threading.Thread(target=self._send_until_closed, name="metric-stream", daemon=True)
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run,  # so that what is logged there belongs to the caller's run
+            args=(self._send_until_closed,),
+            name="metric-stream",
+            daemon=True,
+        )
 
     def __enter__(self) -> Self:
         self._monitor.start()
