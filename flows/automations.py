@@ -1,4 +1,4 @@
-"""What the Prefect server does by itself: notice silent runs, start crashed ones again, tell a webhook of both."""
+"""What the Prefect server does by itself: mark silent runs as crashed, tell a webhook what happened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from prefect.server.schemas.states import StateType
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from flows.deployments import TAG
 from tasks.events import PROMOTED, REFUSED
 from tasks.turns import MISSED_HEARTBEATS
 from wgan.settings import Settings
@@ -24,9 +23,6 @@ PREFIX = "wgan: "
 """Before the names of this pipeline's automations; those of other names are left alone."""
 WEBHOOK_BLOCK = "wgan-notify"
 FLOW_RUNS = ResourceSpecification.model_validate({"prefect.resource.id": "prefect.flow-run.*"})
-SCHEDULED = ResourceSpecification.model_validate(
-    {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
-)
 MODELS = ResourceSpecification.model_validate({"prefect.resource.id": "wgan.model.*"})
 HEARTBEAT = "prefect.flow-run.heartbeat"
 ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
@@ -42,7 +38,7 @@ MODEL_PAYLOAD = """{"event": {{ event.event | tojson }}, "what": {{ event.payloa
 def put_automations(settings: Settings) -> list[str]:
     """Create this pipeline's automations or bring them up to date, and remove what is no longer one; their names."""
     with get_client(sync_client=True) as client:
-        wanted = [*_for_crashes(settings), *_for_notifications(settings)]
+        wanted = [*_for_silent_runs(settings), *_for_notifications(settings)]
         for automation in wanted:
             found = client.read_automations_by_name(automation.name)
             if not found:
@@ -64,7 +60,7 @@ def _essence(automation: AutomationCore) -> dict[str, Any]:
     return AutomationCore.model_validate(automation.model_dump()).model_dump(include=fields)
 
 
-def _for_crashes(settings: Settings) -> Iterator[AutomationCore]:
+def _for_silent_runs(settings: Settings) -> Iterator[AutomationCore]:
     silence = MISSED_HEARTBEATS * settings.heartbeat_seconds
     yield AutomationCore(
         name=f"{PREFIX}mark silent runs as crashed",
@@ -81,23 +77,6 @@ def _for_crashes(settings: Settings) -> Iterator[AutomationCore]:
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED, name="Crashed", message=f"No sign of life for {silence} s: its process died."
-            )
-        ],
-    )
-    yield AutomationCore(
-        name=f"{PREFIX}start crashed runs again",
-        description="A schedule's run goes on where it was, on any worker; completed steps are not repeated.",
-        trigger=EventTrigger(
-            match=FLOW_RUNS,
-            match_related=SCHEDULED,
-            expect={"prefect.flow-run.Crashed"},
-            for_each={"prefect.resource.id"},
-            posture=Posture.Reactive,
-            threshold=1,
-        ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.SCHEDULED, name="AwaitingRetry", message="It crashed, and is started again."
             )
         ],
     )

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
 import signal
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from uuid import UUID
 
 import psutil
+from anyio.abc import TaskStatus
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import ObjectNotFound
-from prefect.workers.process import ProcessWorker
+from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
+from flows.supervision import look_after_runs
 from wgan.errors import UsageError
 from wgan.settings import Settings
 
+logger = logging.getLogger(__name__)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PAUSE_SECONDS = 10.0
+WATCH_SECONDS = 10.0
 GRACE_SECONDS = 120.0
 """A run that is told to stop gets this long: a training finishes its step and uploads a checkpoint."""
 
@@ -52,6 +59,18 @@ with warnings.catch_warnings():  # a second class of the type `process` is what 
 
         taking = True
 
+        async def run(
+            self,
+            flow_run: FlowRun,
+            configuration: ProcessJobConfiguration,
+            task_status: TaskStatus[int] | None = None,
+        ) -> ProcessWorkerResult:
+            """Run it to its end. What runs the process reports a crash at once; a second report, which Prefect's
+            worker would make after the hooks, could hit a run that another worker has taken up since.
+            """
+            result = await super().run(flow_run, configuration, task_status)
+            return ProcessWorkerResult(status_code=0, identifier=result.identifier)
+
         async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
             held = self._limiter.statistics().borrowers if self._limiter else ()
             ready = [entry for entry in flow_run_response if self.taking and entry.flow_run.id not in held]
@@ -70,19 +89,31 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
         )
         working = asyncio.create_task(worker.start(printer=lambda *_: None))
         told = asyncio.create_task(stopping.wait())
+        watching = asyncio.create_task(_watch(settings, say))
         await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
         if stopping.is_set():
             worker.taking = False
             await asyncio.to_thread(_end_runs, say)
-        for task in (working, told):
+        for task in (working, told, watching):
             task.cancel()
-        outcome, _ = await asyncio.gather(working, told, return_exceptions=True)
+        outcome, *_ = await asyncio.gather(working, told, watching, return_exceptions=True)
         if isinstance(outcome, Exception) and not stopping.is_set():
             # The server was away for longer than Prefect's worker has patience.
             say(f"Worker {name} lost the Prefect server ({_first_line(outcome)}) and tries again.")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), PAUSE_SECONDS)
     say(f"Worker {name} has stopped.")
+
+
+async def _watch(settings: Settings, say: Callable[[str], None]) -> None:
+    """Look after the schedules' runs now and then, whatever a single look comes to."""
+    silent: dict[UUID, float] = {}
+    while True:
+        await asyncio.sleep(WATCH_SECONDS * random.uniform(0.8, 1.2))  # several workers, not all at once
+        try:
+            await asyncio.to_thread(look_after_runs, settings, silent, say)
+        except Exception as error:  # the server is away: the worker itself waits for it
+            logger.debug("The runs could not be looked after: %s", error)
 
 
 def _end_runs(say: Callable[[str], None]) -> None:

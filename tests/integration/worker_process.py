@@ -19,7 +19,8 @@ import psutil
 from tests.integration.stack_commands import environment, wait_for
 from wgan.settings import Settings
 
-ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+PATIENCE = 400.0
+"""Seconds: a run loads torch, trains and registers, beside other tests."""
 
 
 @dataclass
@@ -101,7 +102,7 @@ def task_runs(settings: Settings, flow_run_id: str) -> list[Any]:
     )
 
 
-def wait_for_end(settings: Settings, flow_run_id: str, seconds: float = 500.0) -> Any:
+def wait_for_end(settings: Settings, flow_run_id: str, seconds: float = PATIENCE) -> Any:
     """The run once it has ended, which a crash does not count as: it is started again."""
     wait_for(lambda: flow_run(settings, flow_run_id)["state_type"] in ("COMPLETED", "FAILED", "CANCELLED"), seconds)
     return flow_run(settings, flow_run_id)

@@ -1,0 +1,74 @@
+"""Every worker looks after the schedules' runs: crashed ones are started again, silent ones count as crashed.
+
+The server's automation notices silent runs, too, and earlier. But it acts on events, which Prefect on SQLite can lose
+under load ("database is locked", Prefect#18934); a look at the states loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Crashed, Scheduled
+
+from flows.deployments import TAG
+from tasks.restarts import MOST_STARTS
+from tasks.turns import MISSED_HEARTBEATS, gave_a_sign
+from wgan.settings import Settings
+
+SETTLED_SECONDS = 5.0
+"""A crash is this old before anything is done about it: whoever reports it may have more to say."""
+LOOKED_HEARTBEATS = 2
+"""A run must stay silent for this long while the server answers: after an absence of the server all are silent."""
+
+
+def look_after_runs(settings: Settings, silent: dict[UUID, float], say: Callable[[str], None]) -> None:
+    """One look; says what it did. A run that crashed too often is left as it is.
+
+    `silent`: since when each silent run has been seen so, by the monotonic clock; kept from look to look.
+    """
+    silence = timedelta(seconds=MISSED_HEARTBEATS * settings.heartbeat_seconds)
+    now = time.monotonic()
+    with get_client(sync_client=True) as client:
+        quiet = [run for run in _runs(client, StateType.RUNNING) if not gave_a_sign(client, run, silence)]
+        for heard in set(silent) - {run.id for run in quiet}:
+            del silent[heard]
+        for run in quiet:
+            if now - silent.setdefault(run.id, now) >= LOOKED_HEARTBEATS * settings.heartbeat_seconds:
+                message = f"No sign of life for {silence.seconds} s: its process died."
+                client.set_flow_run_state(run.id, Crashed(message=message))
+                say(f"Flow run {run.id} gave no sign of life for {silence.seconds} s and counts as crashed.")
+        for run in _runs(client, StateType.CRASHED):
+            if _may_start_again(client, run):
+                message = "It crashed, and is started again."
+                client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry", message=message))
+                say(f"Flow run {run.id} crashed and is started again.")
+
+
+def _runs(client: SyncPrefectClient, state: StateType) -> list[FlowRun]:
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[TAG]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])),
+        )
+    )
+
+
+def _may_start_again(client: SyncPrefectClient, run: FlowRun) -> bool:
+    now = client.read_flow_run(run.id).state  # another worker may have been quicker
+    if now is None or not now.is_crashed() or run.deployment_id is None:
+        return False
+    if datetime.now(UTC) - now.timestamp < timedelta(seconds=SETTLED_SECONDS):
+        return False
+    crashes = [state for state in client.read_flow_run_states(run.id) if state.is_crashed()]
+    return len(crashes) <= MOST_STARTS

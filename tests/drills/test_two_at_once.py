@@ -1,0 +1,65 @@
+"""Two of a kind at the same time: retrainings, promotions, a promotion during a rollback."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.integration.command_line import json_of, quick
+from tests.integration.stack_commands import start as start_wgan
+from tests.integration.worker_process import ask
+from wgan.settings import Settings
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+MODEL = "generator-at-once"
+
+
+def together(settings: Settings, *commands: list[str]) -> list[tuple[int | None, str, str]]:
+    """Run the commands at the same time; exit code, output and errors of each."""
+    processes = [start_wgan(settings, *command) for command in commands]
+    ended = [(*process.communicate(timeout=600), process.returncode) for process in processes]
+    return [(code, out, errors) for out, errors, code in ended]
+
+
+def test_two_retrainings_of_one_model_follow_each_other_and_the_second_meets_the_first(stack: Settings) -> None:
+    ended = together(
+        stack,
+        ["retrain", *quick("at-once", "training.generator_steps=200"), "--json"],
+        ["retrain", *quick("at-once", "training.generator_steps=200", "training.seed=1"), "--json"],
+    )
+    assert [code for code, _, _ in ended] == [0, 0], ended
+    assert sum(f"waits for another retraining of {MODEL}" in errors for _, _, errors in ended) == 1
+    versions = json_of(stack, "models", MODEL)["versions"]
+    assert [entry["version"] for entry in versions] == [2, 1]
+    history = json_of(stack, "models", MODEL, "--history")["history"]
+    assert [entry["to_version"] for entry in history] == [1, 2]
+    second = history[1]
+    measured_against = second["decision"]["champion_version"]
+    assert measured_against == 1
+    assert second["from_version"] == 1
+
+
+@pytest.mark.parametrize("other", ["promote", "rollback"])
+def test_a_promotion_beside_another_move_leaves_one_order_of_events(stack: Settings, other: str) -> None:
+    """Whichever comes first: each entry leaves from the champion that the one before it made."""
+    versions = {entry["version"]: entry for entry in json_of(stack, "models", MODEL)["versions"]}
+    champion = next(number for number, entry in versions.items() if "champion" in entry["aliases"])
+    candidate = next(number for number in versions if number != champion)
+    force = ["promote", MODEL, str(candidate), "--force", "--reason", "drill", "--json"]
+    back = ["rollback", MODEL, "--to", str(candidate), "--reason", "drill", "--json"]
+    ended = together(stack, force, force if other == "promote" else back)
+    assert 0 in [code for code, _, _ in ended], ended
+    for code, _, errors in ended:
+        assert code in (0, 1, 2), errors
+        assert "Traceback" not in errors
+        if code:
+            assert "is the champion already" in errors or "is version" in errors
+    history = json_of(stack, "models", MODEL, "--history")["history"]
+    moves = [entry for entry in history if entry["action"] != "refused"]
+    for before, after in itertools.pairwise(moves):
+        assert after["from_version"] == before["to_version"]
+    now = json_of(stack, "models", MODEL)["versions"]
+    assert [entry["version"] for entry in now if "champion" in entry["aliases"]] == [moves[-1]["to_version"]]
+    assert ask(stack, "flow_runs/filter", flow_runs={"state": {"type": {"any_": ["RUNNING"]}}}) == []

@@ -1,0 +1,89 @@
+"""The webhook of WGAN_NOTIFY_URL hears what happened: promoted, refused by the gate, failed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.command_line import json_of, quick
+from tests.integration.stack_commands import run as run_wgan
+from tests.integration.stack_commands import wait_for
+from tests.integration.worker_process import ask, read
+from wgan.settings import Settings
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+
+class Listener(ThreadingHTTPServer):
+    """A webhook's receiving end."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Hook)
+        self.heard: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook?token=hook-secret-3141"
+
+    def told(self, event: str, what: str) -> list[dict[str, Any]]:
+        return [entry for entry in self.heard if entry["event"] == event and what in entry["what"]]
+
+
+class _Hook(BaseHTTPRequestHandler):
+    server: Listener
+
+    def do_POST(self) -> None:
+        self.server.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the test's output is not the place."""
+
+
+@pytest.fixture(scope="module")
+def listener(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
+    file = tmp_path_factory.mktemp("notify") / "schedules.yaml"
+    file.write_text("gpu_slots: 1")
+    with Listener() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        run_wgan(stack, "schedule", "apply", str(file), WGAN_NOTIFY_URL=server.url)
+        yield server
+        server.shutdown()
+
+
+def test_a_promotion_a_refusal_and_a_failure_are_told_with_their_reasons(stack: Settings, listener: Listener) -> None:
+    model = "generator-told"
+    assert json_of(stack, "retrain", *quick("told"))["promotion"]["action"] == "promoted"
+    wait_for(lambda: listener.told("wgan.model.promoted", f"{model} version 1"), 60)
+    refused = json_of(stack, "retrain", *quick("told", "training.seed=1", "promotion.fid_margin=1000000"))
+    assert refused["promotion"]["action"] == "refused"
+    wait_for(lambda: listener.told("wgan.model.refused", f"{model} version 2"), 60)
+    entry = listener.told("wgan.model.refused", model)[0]
+    assert entry["reason"] == refused["promotion"]["reason"]
+    assert entry["flow_run_id"] == refused["promotion"]["flow_run_id"]
+    run_wgan(stack, "retrain", *quick("told", "data.source=folder", "data.location=/nowhere"), code=(1, 2))
+    wait_for(lambda: listener.told("prefect.flow-run.Failed", "flow run"), 60)
+    assert "/nowhere" in listener.told("prefect.flow-run.Failed", "flow run")[0]["reason"]
+
+
+def test_the_address_with_its_token_is_not_shown_by_the_server(stack: Settings, listener: Listener) -> None:
+    shown = json.dumps([ask(stack, "automations/filter"), ask(stack, "block_documents/filter"), read(stack, "health")])
+    assert "hook-secret-3141" not in shown
+
+
+def test_without_an_address_nothing_is_told_any_more(stack: Settings, listener: Listener, tmp_path: Path) -> None:
+    def telling() -> list[str]:
+        return [entry["name"] for entry in ask(stack, "automations/filter") if "tell of" in entry["name"]]
+
+    assert len(telling()) == 4
+    file = tmp_path / "schedules.yaml"
+    file.write_text("gpu_slots: 1")
+    run_wgan(stack, "schedule", "apply", str(file))
+    assert telling() == []
