@@ -136,7 +136,7 @@ def test_every_service_of_ours_is_confined(running: Composed, service: str) -> N
     assert found["HostConfig"]["ReadonlyRootfs"] is True
     assert found["EffectiveCaps"] in ([], None)
     assert running.inside(service, "id", "-u").stdout.strip() == "10001"
-    ports = [place["HostIp"] for places in found["HostConfig"]["PortBindings"].values() for place in places]
+    ports = [place["HostIp"] for places in found["HostConfig"]["PortBindings"].values() for place in places or []]
     assert set(ports) <= {"127.0.0.1"}
 
 
