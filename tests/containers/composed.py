@@ -65,7 +65,7 @@ class Composed:
         """Remove containers, those first that need the others, networks and volumes."""
         for _ in range(4):
             for name in reversed(self._containers()):
-                run("podman", "rm", "--force", "--time", "0", name, check=False)
+                run("podman", "rm", "--force", "--volumes", "--time", "0", name, check=False)
         for kind in ("volume", "network"):
             names = run("podman", kind, "ls", "--format", "{{.Name}}").stdout.split()
             for name in names:

@@ -84,7 +84,7 @@ def test_serving_is_healthy_without_a_model_and_ends_well_at_sigterm(services_im
         run("podman", "stop", "--time", "60", name)
         assert run("podman", "inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() == "0"
     finally:
-        run("podman", "rm", "--force", "--time", "0", name)
+        run("podman", "rm", "--force", "--volumes", "--time", "0", name)
 
 
 def test_a_container_waits_for_what_it_needs_and_says_so_when_it_gives_up(services_image: str) -> None:
