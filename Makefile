@@ -11,15 +11,15 @@ run: $(VENV)/.train
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not containers"
 
-# Builds and starts the images, as root, with Debian's podman, buildah, runc, netavark, aardvark-dns and debootstrap.
+# Builds and starts the images, as root, with Debian's podman, buildah, runc, netavark, aardvark-dns, iptables and debootstrap.
 test-containers: $(VENV)/.dev
-	$(BIN)/python -m pytest -m containers
+	$(BIN)/python -m pytest -m containers tests/containers
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/yamllint --strict -c infra/.yamllint.yaml infra
-	$(BIN)/hadolint infra/Containerfile
+	$(BIN)/hadolint infra/Containerfile tests/containers/databases.containerfile
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

@@ -13,7 +13,7 @@ import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -37,6 +37,7 @@ Source = Literal[
 ImageSize = Literal[32, 64, 128, 256]
 Objective = Literal["wgan", "wgan-gp", "gan"]
 Precision = Literal["auto", "float32", "bf16"]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 LOCATED_SOURCES = ("lsun", "folder", "archive", "s3")
 
 
@@ -154,7 +155,7 @@ class TrainingConfig(ConfigModel):
     lr: float = Field(5e-5, gt=0, le=1, description="Learning rate of both optimizers, alpha in Algorithm 1.")
     rmsprop_alpha: float = Field(0.99, ge=0, lt=1, description="RMSProp's smoothing constant.")
     rmsprop_eps: float = Field(1e-8, gt=0, description="RMSProp's epsilon.")
-    adam_betas: tuple[float, float] = Field((0.0, 0.9), description="Adam's betas, when optimizer is adam.")
+    adam_betas: tuple[Beta, Beta] = Field((0.0, 0.9), description="Adam's betas, when optimizer is adam.")
     clip_value: float = Field(0.01, gt=0, le=10, description="Critic parameters are clamped to [-c, c] (wgan only).")
     gradient_penalty: float = Field(10.0, ge=0, description="Weight lambda of the penalty (wgan-gp only).")
     n_critic: int = Field(5, ge=1, le=1000, description="Critic steps per generator step.")

@@ -143,6 +143,13 @@ class RegistryReader:
         """The registry's answer; None where there is no such thing."""
         try:
             response = self._client.get(f"{self.where}/api/2.0/mlflow/{route}", params=query)
+            if response.status_code == httpx.codes.UNAUTHORIZED:
+                raise WganError(
+                    f"the MLflow server at {self.where} asks who this is: set WGAN_MLFLOW_USERNAME and "
+                    "WGAN_MLFLOW_PASSWORD to a user that may read."
+                )
+            if response.status_code == httpx.codes.FORBIDDEN:
+                return None  # MLflow's basic-auth says this, and not in JSON, of what is not there
             body = response.json()
         except httpx.HTTPError as error:
             raise WganError(

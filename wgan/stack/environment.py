@@ -38,6 +38,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_REGISTRY_URI": settings.mlflow_tracking_uri,
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # its 7 take minutes; what must not be lost is sent again above it
         "PREFECT_API_URL": settings.prefect_api_url,
+        "PREFECT_UI_URL": settings.prefect_page,
         "PREFECT_HOME": str(settings.home.resolve() / "prefect"),  # the user's own Prefect profile stays out of it
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
