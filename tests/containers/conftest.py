@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.engine import CHECKOUT, build, run
+from tests.containers.engine import BUILD_SECRET, CHECKOUT, build, run
 
 FOLDER = Path(__file__).parent
 PROGRAMS = ("podman", "buildah", "runc", "debootstrap", "iptables")
@@ -73,7 +73,7 @@ def services_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> st
     secrets: list[str] = []
     certificates = Path(os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"))
     if certificates.is_file():  # so that pip reaches its index as on this machine
-        (folder / "pip.conf").write_text("[global]\ncert = /run/secrets/ca\ntimeout = 180\n")
+        (folder / "pip.conf").write_text(f"# {BUILD_SECRET}\n[global]\ncert = /run/secrets/ca\ntimeout = 180\n")
         secrets = ["--secret", f"id=pip,src={folder / 'pip.conf'}", "--secret", f"id=ca,src={certificates}"]
     build(
         CHECKOUT / "infra/Containerfile",

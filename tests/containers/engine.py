@@ -6,7 +6,10 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 
+BUILD_SECRET = f"only-for-this-build-{token_hex(8)}"
+"""In what the build is given to read and must not keep."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import tarfile
 import uuid
+from pathlib import Path
 
 import pytest
 
-from tests.containers.engine import run, wait_for
+from tests.containers.engine import BUILD_SECRET, run, wait_for
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
 CONFINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
@@ -65,6 +68,25 @@ def test_what_pip_was_told_in_secret_is_in_no_layer(services_image: str) -> None
     assert "BEGIN CERTIFICATE" not in history
     found = inside(services_image, "sh", "-c", "ls -A /run/secrets; ls /etc/pip.conf /etc/xdg/pip", check=False)
     assert found.stdout.strip() == ""
+
+
+def test_no_layer_holds_the_secret_or_a_file_of_settings(services_image: str, tmp_path: Path) -> None:
+    archive = tmp_path / "image.tar"
+    run("podman", "save", "--output", archive, services_image)
+    layers = 0
+    with tarfile.open(archive) as image:
+        for member in image.getmembers():
+            content = image.extractfile(member) if member.isfile() else None
+            if content is None:
+                continue
+            data = content.read()
+            assert BUILD_SECRET.encode() not in data, member.name
+            if data[257:262] == b"ustar":
+                layers += 1
+                with tarfile.open(fileobj=io.BytesIO(data)) as layer:
+                    assert not [name for name in layer.getnames() if name.rsplit("/", 1)[-1] == ".env"]
+    archive.unlink()
+    assert layers >= 2, "the layers were not read"
 
 
 def test_every_file_of_ours_has_the_same_time(services_image: str) -> None:
