@@ -17,7 +17,7 @@ from tests.drills import training_process
 from tests.unit.training.tiny_training import weights
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 4
+KILLS = 10
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
