@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ class PostgresServer:
 
     port: int
     password: str = field(repr=False)
+    restart: Callable[[], None] = field(repr=False)
+    """Stop it, which breaks every connection, and start it again on its data."""
 
     def create_database(self, name: str) -> str:
         """Create an empty database of the role; returns its address, with the password."""
@@ -75,23 +77,36 @@ def postgres_server() -> Iterator[PostgresServer]:
         [port] = free_ports(1)
         options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off"}
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        with (folder / "postgres.log").open("wb") as log:
-            server = subprocess.Popen(
-                (programs / "postgres", "-D", data, *arguments), user=user, cwd=folder, stdout=log, stderr=log
-            )
+        admin = f"host=127.0.0.1 port={port} user=admin dbname=postgres"
+        secret = (folder / "password").read_text()
+
+        def start() -> subprocess.Popen[bytes]:
+            with (folder / "postgres.log").open("ab") as log:
+                started = subprocess.Popen(
+                    (programs / "postgres", "-D", data, *arguments), user=user, cwd=folder, stdout=log, stderr=log
+                )
+            wait_for(lambda: started.poll() is not None or _answers(admin, secret), 60)
+            assert started.poll() is None, (folder / "postgres.log").read_text()
+            return started
+
+        def stop() -> None:
+            server.send_signal(signal.SIGINT)  # fast shutdown: connections are closed
+            server.wait(60)
+
+        def restart() -> None:
+            nonlocal server
+            stop()
+            server = start()
+
+        server = start()
         try:
-            admin = f"host=127.0.0.1 port={port} user=admin dbname=postgres"
-            secret = (folder / "password").read_text()
-            wait_for(lambda: server.poll() is not None or _answers(admin, secret), 60)
-            assert server.poll() is None, (folder / "postgres.log").read_text()
             with psycopg.connect(admin, password=secret, autocommit=True) as connection:
                 connection.execute(
                     sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(sql.Identifier(ROLE), password)
                 )
-            yield PostgresServer(port, password)
+            yield PostgresServer(port, password, restart)
         finally:
-            server.send_signal(signal.SIGINT)  # fast shutdown: connections are closed
-            server.wait(60)
+            stop()
     finally:
         shutil.rmtree(folder)
 
