@@ -54,6 +54,18 @@ class PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+def read_yaml(file: Path, where: str) -> Any:
+    """What a YAML file holds. Raises `UsageError` in one sentence that begins with `where`."""
+    try:
+        return yaml.load(file.read_text(), PlainLoader)  # a SafeLoader
+    except OSError as error:
+        raise UsageError(f"{where}: {error.strerror or error}.") from None
+    except RecursionError:
+        raise UsageError(f"{where} is nested too deeply.") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(f"{where} is not YAML: {' '.join(str(error).split())}.") from None
+
+
 def shown(value: Any) -> str:
     """A value for a message, shortened."""
     brief = reprlib.Repr()
@@ -284,16 +296,8 @@ def load_config(
     """
     values: dict[str, Any] = preset_values(preset) if preset else {}
     if file is not None:
-        try:
-            loaded = yaml.load(file.read_text(), PlainLoader)  # a SafeLoader
-        except OSError as error:
-            raise UsageError(f"configuration file {file}: {error.strerror or error}.") from None
-        except RecursionError:
-            raise UsageError(f"configuration file {file} is nested too deeply.") from None
-        except (yaml.YAMLError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise UsageError(f"configuration file {file} is not YAML: {reason}.") from None
-        values = _merged(values, _mapping(loaded, f"configuration file {file}"))
+        where = f"configuration file {file}"
+        values = _merged(values, _mapping(read_yaml(file, where), where))
     for assignment in assignments:
         values = _merged(values, _assignment(assignment))
     if sections:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from wgan.config import ConfigModel, RetrainConfig, load_config
+from wgan.config import ConfigModel, RetrainConfig, load_config, read_yaml, shown
 from wgan.errors import UsageError
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -87,14 +86,9 @@ def read_declared(path: Path) -> Declared:
 
     Raises `UsageError` in one sentence: the file, the schedule, the value and what is allowed.
     """
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UsageError(f"schedules file {path}: {error.strerror or error}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"schedules file {path} is not YAML: {' '.join(str(error).split())}.") from None
+    values = read_yaml(path, f"schedules file {path}")
     if not isinstance(values or {}, dict):
-        raise UsageError(f"schedules file {path} must hold {', '.join(Declared.model_fields)}, not {values!r}.")
+        raise UsageError(f"schedules file {path} must hold {', '.join(Declared.model_fields)}, not {shown(values)}.")
     try:
         declared = Declared.model_validate(values or {})
     except ValidationError as error:
@@ -125,7 +119,7 @@ def _sentence(error: ValidationError, values: Any) -> str:
         return f"there is no setting {where}."
     if first["type"] == "missing":
         return f"{where} is missing."
-    given = f"={first['input']!r} is not allowed" if where and not isinstance(first["input"], dict) else ""
+    given = f"={shown(first['input'])} is not allowed" if where and not isinstance(first["input"], dict) else ""
     return ": ".join(part for part in (f"{where}{given}", reason) if part).rstrip(".") + "."
 
 

@@ -68,9 +68,10 @@ def test_what_is_not_allowed_is_named(values: dict[str, Any], sentence: str) -> 
         ("gpu_slots: 0", "gpu_slots=0 is not allowed"),
         ("schedules:\n  - {name: a, preset: digits}", "schedules.a.cron is missing"),
         (
-            "schedules:\n  - &one {name: a, preset: digits, cron: '0 3 * * 1'}\n  - *one",
+            "schedules:\n" + 2 * "  - {name: a, preset: digits, cron: '0 3 * * 1'}\n",
             "a is declared twice",
         ),
+        ("gpu_slots: &one 1\nschedules: [*one]", "aliases (*name) are not read"),
         (
             "schedules:\n  - {name: a, preset: digits, cron: '0 3 * * 1', config: {training: {lr: 2}}}",
             "a: training.lr=2 is not allowed",
