@@ -93,7 +93,7 @@ def runs_of(settings: Settings, schedule: str) -> list[Any]:
     found = ask(
         settings, "flow_runs/filter", deployments={"name": {"any_": [schedule]}}, sort="START_TIME_ASC", limit=100
     )
-    return [run for run in found if run["start_time"]]
+    return [run for run in found if run["run_count"]]
 
 
 def task_runs(settings: Settings, flow_run_id: str) -> list[Any]:
