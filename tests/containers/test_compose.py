@@ -86,6 +86,9 @@ def test_prefect_mlflow_and_s3_let_nobody_in_without_credentials(running: Compos
 
 
 def test_a_retraining_on_the_worker_is_registered_promoted_and_served(running: Composed) -> None:
+    # The names of a network that has just come up may be unknown for a moment.
+    lookup = ("python", "-c", "import socket; socket.getaddrinfo('prefect', 4200)")
+    wait_for(lambda: running.inside("worker", *lookup, check=False).returncode == 0, 60, "a lookup of a name")
     running.inside("worker", "wgan", "schedule", "add", "--name", "tiny", "--cron", "0 0 1 1 *", *quick("tiny"))
     running.inside("worker", "wgan", "schedule", "run", "tiny")
 
