@@ -47,5 +47,5 @@ def test_a_training_goes_on_and_its_slot_becomes_free_afterwards(own_stack: Sett
     version = json_of(own_stack, "models", "generator-restarted")["versions"][0]
     metrics = metric_history(load_settings(home=own_stack.home), version["mlflow_run_id"])
     trained = {step for step, values in metrics.items() if "wasserstein_estimate" in values}
-    assert trained == {1, *range(50, STEPS + 1, 50)}
+    assert trained == set(range(50, STEPS + 1, 50))
     wait_for(lambda: read(own_stack, "v2/concurrency_limits/gpu")["active_slots"] == 0)

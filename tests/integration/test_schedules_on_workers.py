@@ -112,7 +112,7 @@ def test_a_run_whose_process_dies_is_started_again_at_its_checkpoint(own_stack: 
     assert reached >= 25
     said = [entry["message"] for entry in ask(own_stack, "logs/filter", logs={"flow_run_id": {"any_": [run_id]}})]
     assert [line for line in said if line.startswith("Training goes on at generator step")]
-    assert trained_steps(own_stack, "generator-killed") == [1, *range(20, 401, 20)]
+    assert trained_steps(own_stack, "generator-killed") == list(range(20, 401, 20))
 
 
 def test_a_worker_that_is_told_to_stop_lets_its_run_save_and_another_goes_on(own_stack: Settings, folder: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_worker_that_is_told_to_stop_lets_its_run_save_and_another_goes_on(own
     assert saved % 25 or saved == before, "no checkpoint was written for the stop"
     with worker(own_stack, folder):
         assert wait_for_end(own_stack, run_id)["state_type"] == "COMPLETED"
-    assert trained_steps(own_stack, "generator-handed-over") == [1, *range(20, 401, 20)]
+    assert trained_steps(own_stack, "generator-handed-over") == list(range(20, 401, 20))
 
 
 def test_a_cancelled_run_is_not_started_again(own_stack: Settings, folder: Path) -> None:
