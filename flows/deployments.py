@@ -24,6 +24,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema_from_entrypoint
 from pydantic import Field, ValidationError
 
+from tasks.turns import RETRAIN
 from wgan.errors import UsageError, WganError
 from wgan.records import Record
 from wgan.schedules import Clock, Schedule
@@ -31,7 +32,6 @@ from wgan.settings import Settings
 
 TAG = "wgan-schedule"
 """On every deployment and run of a schedule: what the automations look for."""
-RETRAIN = "retrain"
 HOUSEKEEPING = "housekeeping"
 START_SECONDS = 600
 """A worker's run that has taken its turn must be running within this time, else the turn is the next one's."""

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PAUSE_SECONDS = 10.0
 WATCH_SECONDS = 10.0
+TELLING_FAILURES = 6
+"""So many looks that failed in a row, about a minute, are worth a line."""
 GRACE_SECONDS = 120.0
 """A run that is told to stop gets this long: a training finishes its step and uploads a checkpoint."""
 
@@ -106,14 +108,25 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
 
 
 async def _watch(settings: Settings, say: Callable[[str], None]) -> None:
-    """Look after the schedules' runs now and then, whatever a single look comes to."""
+    """Look after the schedules' runs now and then, whatever a single look comes to; says when no look succeeds."""
     silent: dict[UUID, float] = {}
+    failures = 0
     while True:
         await asyncio.sleep(WATCH_SECONDS * random.uniform(0.8, 1.2))  # several workers, not all at once
         try:
             await asyncio.to_thread(look_after_runs, settings, silent, say)
-        except Exception as error:  # the server is away: the worker itself waits for it
+        except Exception as error:  # the server may be away: the worker itself waits for it
+            failures += 1
             logger.debug("The runs could not be looked after: %s", error)
+            if failures == TELLING_FAILURES:
+                say(
+                    f"Crashed runs are not started again for now: the last {failures} looks at the runs failed "
+                    f"({_first_line(error)})."
+                )
+            continue
+        if failures >= TELLING_FAILURES:
+            say("Crashed runs are looked after again.")
+        failures = 0
 
 
 def _end_runs(say: Callable[[str], None]) -> None:

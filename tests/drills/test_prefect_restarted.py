@@ -9,10 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import idle_settings
 from tests.integration.command_line import json_of, quick
 from tests.integration.stack_commands import run as run_wgan
-from tests.integration.stack_commands import server_pids, wait_for
+from tests.integration.stack_commands import server_pids, stack_without_serving, wait_for
 from tests.integration.worker_process import PATIENCE, checkpoint_step, read, wait_for_end, worker
 from wgan.settings import Settings, load_settings
 from wgan.tracking.runs import metric_history
@@ -24,8 +23,7 @@ STEPS = 800
 
 @pytest.fixture
 def own_stack(stack: Settings, tmp_path: Path) -> Iterator[Settings]:
-    with idle_settings(stack, tmp_path / "home") as settings:
-        run_wgan(settings, "up", "--detach", WGAN_SERVE_MODEL="")
+    with stack_without_serving(stack, tmp_path / "home") as settings:
         yield settings
 
 

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from tests.conftest import idle_settings
 from wgan.settings import Settings
 from wgan.stack.state import read_state
 
@@ -45,6 +47,14 @@ def run(
     allowed = code if isinstance(code, tuple) else (code,)
     assert process.returncode in allowed, f"exit code {process.returncode}, expected {code}\n{out}\n{errors}"
     return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+
+@contextmanager
+def stack_without_serving(stack: Settings, home: Path, **more: str) -> Iterator[Settings]:
+    """Settings of another stack, in a home of its own, which `wgan up` has started; it ends afterwards."""
+    with idle_settings(stack, home) as settings:
+        run(settings, "up", "--detach", WGAN_SERVE_MODEL="", **more)
+        yield settings
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:

@@ -121,6 +121,26 @@ def test_verifying_rebuilds_what_the_store_lost(
     assert values(ref, settings, storage) == list(range(20))
 
 
+@pytest.mark.parametrize("name", ["images-00000.npy", "labels.npy"])
+def test_verifying_puts_back_what_the_store_lost_while_the_local_copy_is_whole(
+    ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage, name: str
+) -> None:
+    open_dataset(ref, settings, storage)
+    storage.delete(key_of(ref, name))
+    assert prepare_dataset(config, settings, storage, verify=True) == ref
+    assert storage.exists(key_of(ref, name))
+
+
+def test_verifying_a_data_set_that_is_whole_here_and_there_reads_no_image_again(
+    ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage
+) -> None:
+    open_dataset(ref, settings, storage)
+    requests = recorded_requests(storage)
+    assert prepare_dataset(config, settings, storage, verify=True) == ref
+    assert f"GET {key_of(ref, 'images-00000.npy')}" not in requests
+    assert f"GET {key_of(ref, 'manifest.json')}" in requests
+
+
 def test_opening_for_training_mends_by_itself(
     ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage
 ) -> None:

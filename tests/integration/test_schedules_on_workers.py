@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.conftest import idle_settings
 from tests.integration.command_line import json_of, quick
 from tests.integration.stack_commands import run as run_wgan
-from tests.integration.stack_commands import wait_for
+from tests.integration.stack_commands import stack_without_serving, wait_for
 from tests.integration.worker_process import (
     PATIENCE,
     Worker,
@@ -26,6 +26,7 @@ from tests.integration.worker_process import (
     worker,
 )
 from wgan.settings import Settings, load_settings
+from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import metric_history
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -36,8 +37,7 @@ LONG = ("training.generator_steps=400", "training.checkpoint_every_steps=25", "t
 
 @pytest.fixture(scope="module")
 def own_stack(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with idle_settings(stack, tmp_path_factory.mktemp("schedules") / "home") as settings:
-        run_wgan(settings, "up", "--detach", WGAN_SERVE_MODEL="")
+    with stack_without_serving(stack, tmp_path_factory.mktemp("schedules") / "home") as settings:
         yield settings
 
 
@@ -142,8 +142,6 @@ def test_a_cancelled_run_is_not_started_again(own_stack: Settings, folder: Path)
 
 
 def _cancel(settings: Settings, run_id: str) -> None:
-    import httpx
-
     url = f"http://127.0.0.1:{settings.prefect_port}/api/flow_runs/{run_id}/set_state"
     httpx.post(url, json={"state": {"type": "CANCELLING", "name": "Cancelling"}}, timeout=30).raise_for_status()
 
@@ -167,8 +165,6 @@ def _begun(process: Worker) -> int:
 
 def _training_times(settings: Settings, model: str) -> tuple[int, int]:
     """First and last time of a training's metrics, milliseconds."""
-    from wgan.tracking.client import tracking_client
-
     run_id = json_of(settings, "models", model)["versions"][0]["mlflow_run_id"]
     points = tracking_client(load_settings(home=settings.home)).get_metric_history(run_id, "critic_loss")
     times: list[Any] = [point.timestamp for point in points]

@@ -44,7 +44,10 @@ def prepare_dataset(
         if verify:
             try:
                 open_dataset(ref, settings, storage)
+                whole = _all_stored(config, digest, access)
             except DatasetDamaged:
+                whole = False
+            if not whole:
                 return _repair(config, source, digest, access)
         return ref
 
@@ -117,6 +120,15 @@ def _found(config: DataConfig, digest: str, access: Access) -> DatasetRef | None
     manifest, ref = found
     judge_bad_files(config, manifest.bad_files, manifest.count + len(manifest.bad_files))
     return ref
+
+
+def _all_stored(config: DataConfig, digest: str, access: Access) -> bool:
+    """Whether S3 has every object by name, for the machines that have no local copy."""
+    if (found := _described(config, digest, access)) is None:
+        return False
+    prefix = dataset_prefix(access.settings, config.dataset_name, digest)
+    stored = {entry.key for entry in access.storage.list(prefix)}
+    return stored.issuperset(entry.key for entry in found[0].objects)
 
 
 def _repair(config: DataConfig, source: Source, digest: str, access: Access) -> DatasetRef:

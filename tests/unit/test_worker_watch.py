@@ -1,0 +1,42 @@
+"""A worker's looks at the schedules' runs: a lasting failure is said, once, and so is its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from flows import worker
+from wgan.settings import Settings
+
+
+def said_over(outcomes: list[Exception | None], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the worker says while its looks come to these outcomes, one after the other."""
+    said: list[str] = []
+    left = iter(outcomes)
+
+    def look(settings: Settings, silent: object, say: Callable[[str], None]) -> None:
+        outcome = next(left, KeyboardInterrupt())
+        if outcome is not None:
+            raise outcome
+
+    monkeypatch.setattr(worker, "WATCH_SECONDS", 0.001)
+    monkeypatch.setattr(worker, "look_after_runs", look)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(worker._watch(Settings(_env_file=None), said.append))
+    return said
+
+
+def test_a_few_failures_are_not_worth_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [ConnectionError("refused")] * (worker.TELLING_FAILURES - 1)
+    assert said_over([*few, None, *few, None], monkeypatch) == []
+
+
+def test_a_lasting_failure_is_said_once_with_its_cause_and_so_is_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [ConnectionError("refused")] * (worker.TELLING_FAILURES + 3)
+    assert said_over([*many, None, None], monkeypatch) == [
+        "Crashed runs are not started again for now: the last 6 looks at the runs failed (refused).",
+        "Crashed runs are looked after again.",
+    ]
