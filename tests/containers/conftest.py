@@ -70,6 +70,12 @@ def services_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> st
     """The target `services`, on a base of Debian's packages instead of the public Python image."""
     folder = tmp_path_factory.mktemp("services")
     debian_image(BASE, "python3,python3-venv,python3-pip,ca-certificates", folder)
+    build_services(SERVICES, folder)
+    return SERVICES
+
+
+def build_services(tag: str, folder: Path, *options: str) -> None:
+    """Build the target `services` of this checkout; `folder` holds what pip is told in secret."""
     secrets: list[str] = []
     certificates = Path(os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"))
     if certificates.is_file():  # so that pip reaches its index as on this machine
@@ -78,7 +84,6 @@ def services_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> st
     build(
         CHECKOUT / "infra/Containerfile",
         CHECKOUT,
-        *("--ignorefile", CHECKOUT / ".containerignore", "--layers", "--target", "services"),
-        *("--build-arg", f"BASE_IMAGE={BASE}", *secrets, "--tag", SERVICES),
+        *("--ignorefile", CHECKOUT / ".containerignore", "--layers", "--timestamp", "0", "--target", "services"),
+        *("--build-arg", f"BASE_IMAGE={BASE}", *secrets, *options, "--tag", tag),
     )
-    return SERVICES

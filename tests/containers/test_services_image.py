@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.containers.conftest import build_services
 from tests.containers.engine import BUILD_SECRET, run, wait_for
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -92,6 +93,19 @@ def test_no_layer_holds_the_secret_or_a_file_of_settings(services_image: str, tm
 def test_every_file_of_ours_has_the_same_time(services_image: str) -> None:
     code = "find /opt/wgan ! -newermt @0 -o -print | grep -v '^/opt/wgan$' | head"
     assert inside(services_image, "sh", "-c", code).stdout == ""
+
+
+def test_the_same_sources_make_the_same_layers(services_image: str, tmp_path: Path) -> None:
+    again = f"localhost/wgan-test-again-{uuid.uuid4().hex[:8]}"
+    build_services(again, tmp_path, "--no-cache")
+    try:
+        layers = [
+            json.loads(run("podman", "image", "inspect", image).stdout)[0]["RootFS"]["Layers"]
+            for image in (services_image, again)
+        ]
+    finally:
+        run("podman", "image", "rm", again, check=False)
+    assert layers[0] == layers[1]
 
 
 def test_serving_is_healthy_without_a_model_and_ends_well_at_sigterm(services_image: str) -> None:

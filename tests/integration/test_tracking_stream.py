@@ -9,15 +9,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from mlflow import MlflowClient
 from PIL import Image
 
 from wgan.errors import WganError
 from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.tracking.client import tracking_client
+from wgan.tracking.pictures import logged_stems, new_stem
 from wgan.tracking.runs import metric_history, start_or_resume_run
 from wgan.tracking.stream import MetricStream
 
@@ -73,11 +76,59 @@ def test_a_resumed_stream_repeats_no_step_and_no_picture(stack: Settings) -> Non
                 stream.log(step, values(step))
             stream.log_image("samples", last - 10, picture)
             stream.log_image("samples", last, picture)
-    client = tracking_client(stack)
-    steps = [metric.step for metric in client.get_metric_history(run_id, "critic_loss")]
+    steps = [metric.step for metric in tracking_client(stack).get_metric_history(run_id, "critic_loss")]
     assert sorted(steps) == list(range(1, 31))
-    pictures = [entry.path for entry in client.list_artifacts(run_id, "images") if entry.path.endswith(".png")]
-    assert sorted(int(Path(path).name.split("+")[2]) for path in pictures) == [10, 20, 30]
+    assert steps_of_pictures(stack, run_id) == [10, 20, 30]
+
+
+def steps_of_pictures(settings: Settings, run_id: str) -> list[int]:
+    """The steps of the pictures' large files, each of which must have its small one."""
+    names = [Path(entry.path).name for entry in tracking_client(settings).list_artifacts(run_id, "images")]
+    large = {name.removesuffix(".png") for name in names if name.endswith(".png")}
+    small = {name.removesuffix("+compressed.webp") for name in names if name.endswith("+compressed.webp")}
+    assert large == small
+    return sorted(int(name.split("+")[2]) for name in large)
+
+
+class LostAnswers:
+    """MLflow's client, whose first upload of every file arrives while its answer does not."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+        self._sent: set[str] = set()
+
+    def log_artifact(self, run_id: str, path: str, folder: str) -> None:
+        self._client.log_artifact(run_id, path, folder)
+        if path.rsplit("/", 1)[-1] not in self._sent:
+            self._sent.add(path.rsplit("/", 1)[-1])
+            raise ConnectionError("the answer was lost")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def test_a_picture_whose_upload_is_not_answered_is_there_once(stack: Settings) -> None:
+    run_id = begin(stack, "unanswered")
+    with MetricStream(stack, run_id, flush_every=0.1) as stream:
+        stream._client = LostAnswers(stream._client)  # type: ignore[assignment]
+        stream.log_image("samples", 5, Image.new("L", (8, 8), 100))
+    assert steps_of_pictures(stack, run_id) == [5]
+
+
+def test_a_picture_of_which_a_killed_process_sent_half_is_completed(stack: Settings, tmp_path: Path) -> None:
+    run_id = begin(stack, "half a picture")
+    half = tmp_path / f"{new_stem('samples', 5)}.png"
+    Image.new("L", (8, 8), 100).save(half)
+    tracking_client(stack).log_artifact(run_id, str(half), "images")
+    with MetricStream(stack, run_id) as stream:
+        stream.log_image("samples", 5, Image.new("L", (8, 8), 100))
+    assert steps_of_pictures(stack, run_id) == [5]
+
+
+def test_mlflow_itself_would_give_a_picture_such_a_name(stack: Settings) -> None:
+    run_id = begin(stack, "its own name")
+    tracking_client(stack).log_image(run_id, Image.new("L", (8, 8), 100), key="samples", step=5)
+    assert logged_stems(tracking_client(stack), run_id) == ({("samples", 5)}, {})
 
 
 @pytest.fixture

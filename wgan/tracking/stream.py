@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextvars
 import logging
 import math
-import re
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,15 +18,13 @@ from PIL import Image
 from wgan.errors import WganError
 from wgan.settings import Settings
 from wgan.tracking.client import speaking, tracking_client
+from wgan.tracking.pictures import Picture, logged_stems, new_stem, send_picture
 
 MAX_BATCH = 900
 """Metrics in one request; MLflow takes at most 1,000."""
 LONGEST_PAUSE = 15.0
 """Seconds between attempts while the server is away."""
 SYSTEM_METRICS_SECONDS = 10.0
-
-LOGGED_IMAGE = re.compile(r"(.+)\+step\+(\d+)\+timestamp\+.*\+compressed\.webp")
-"""Name of the second and last of the two files that MLflow writes for a picture of a series: key and step."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +33,8 @@ class MetricStream:
     """Metrics and image series of one run, sent by a background thread; steps logged before are left out.
 
     All metrics of a step travel in one request, so a step is there whole or not at all. While the server is away,
-    everything is kept and sent again with the same timestamps (which MLflow recognises), so that nothing is lost
-    and nothing is doubled. Use as a context manager: leaving it waits until all is sent.
+    everything is kept and sent again with the same timestamps (which MLflow recognises) and names, so that nothing is
+    lost and nothing is doubled. Use as a context manager: leaving it waits until all is sent.
     """
 
     def __init__(self, settings: Settings, run_id: str, patience: float = 600.0, flush_every: float = 2.0) -> None:
@@ -49,7 +45,7 @@ class MetricStream:
         self._patience = patience
         self._flush_every = flush_every
         self._pending: list[list[Metric]] = []
-        self._images: list[tuple[str, int, Image.Image]] = []
+        self._images: list[Picture] = []
         self._changed = threading.Condition()
         self._nudge = threading.Event()
         self._closing = threading.Event()
@@ -57,7 +53,7 @@ class MetricStream:
         self._failure: str | None = None
         with speaking(settings):
             self._done_steps = self._steps_logged()
-            self._done_images = self._images_logged()
+            self._done_images, self._begun_images = logged_stems(self._client, run_id)
         self._monitor = SystemMetricsMonitor(
             run_id,
             sampling_interval=SYSTEM_METRICS_SECONDS,
@@ -106,7 +102,8 @@ class MetricStream:
         with self._changed:
             self._queued += 1
             self._done_images.add((key, step))
-            self._images.append((key, step, image))
+            stem = self._begun_images.get((key, step)) or new_stem(key, step)
+            self._images.append(Picture(stem, image))
 
     def settle(self, patience: float) -> bool:
         """Wait until all that was logged before this call is sent, at most `patience` seconds; whether it is."""
@@ -120,10 +117,6 @@ class MetricStream:
         for key in ("critic_loss", "generator_loss"):
             steps |= {metric.step for metric in self._client.get_metric_history(self._run_id, key)}
         return steps
-
-    def _images_logged(self) -> set[tuple[str, int]]:
-        names = [Path(entry.path).name for entry in self._client.list_artifacts(self._run_id, "images")]
-        return {(found[1], int(found[2])) for name in names if (found := LOGGED_IMAGE.fullmatch(name))}
 
     def _send_until_closed(self) -> None:
         failures = 0
@@ -155,8 +148,7 @@ class MetricStream:
                 del self._pending[: len(batch)]
                 self._count_sent(len(batch))
         while self._images:
-            key, step, picture = self._images[0]
-            self._client.log_image(self._run_id, picture, key=key, step=step)
+            send_picture(self._client, self._run_id, self._images[0])
             with self._changed:
                 del self._images[0]
                 self._count_sent(1)
