@@ -9,7 +9,7 @@ run: $(VENV)/.train
 	$(BIN)/wgan retrain --preset digits
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not containers"
+	$(BIN)/python -m pytest -n 3 -m "not containers"
 
 # Builds and starts the images, as root, with Debian's podman, buildah, runc, netavark, aardvark-dns, iptables and debootstrap.
 test-containers: $(VENV)/.dev

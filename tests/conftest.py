@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,6 +34,8 @@ CHROMIUM_OPTIONS = (
     "--disable-component-update",
     "--disable-sync",
 )
+TOGETHER = "tests/drills/behind_relays/"
+"""One process runs these: their stack, and the run that nobody disturbed, are made once."""
 DATABASES = ("mlflow.db", "prefect.db")
 _PLANNED = pytest.StashKey[Settings]()
 
@@ -74,6 +77,34 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the session's stack."""
     shutil.rmtree(config.stash[_PLANNED].home, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, so that no process is left alone with one at the end."""
+    minutes: dict[Path, float] = {}
+    for item in items:
+        minutes[item.path] = max(minutes.get(item.path, 0.0), _minutes(item))
+    items.sort(key=lambda item: -minutes[item.path])
+
+
+def _minutes(item: pytest.Item) -> float:
+    if TOGETHER in item.nodeid:
+        return math.inf
+    slow = item.get_closest_marker("slow")
+    return float(slow.kwargs.get("minutes", 1)) if slow else 0.0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """With several processes: each takes a file at a time, in the order of the collection."""
+    from xdist.scheduler.loadfile import LoadFileScheduling
+
+    class LoadFilesInOrder(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return LoadFilesInOrder(config, log)
 
 
 @pytest.fixture

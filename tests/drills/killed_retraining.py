@@ -30,7 +30,7 @@ LONGEST_PAUSE = 0.3
 
 def wait_for_line(running: Worker, line: str, pause: float, position: int = 0) -> int:
     """Wait until the worker's log has the line behind the position, then pause; returns the log's length then."""
-    wait_for(lambda: re.search(line, running.log.read_text()[position:]), PATIENCE)
+    wait_for(lambda: re.search(line, running.log.read_text()[position:]), PATIENCE, longest_pause=0.05)
     time.sleep(pause)
     return len(running.log.read_text())
 

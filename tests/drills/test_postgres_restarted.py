@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.integration.command_line import json_of, quick
-from tests.integration.postgres_server import PostgresServer, postgres_server
+from tests.integration.postgres_server import PostgresServer, postgres_server, stack_on_postgres
 from tests.integration.stack_commands import run as run_wgan
 from tests.integration.stack_commands import wait_for
-from tests.integration.test_postgres_stack import on_postgres
 from tests.integration.worker_process import PATIENCE, checkpoint_step, runs_of, wait_for_end, worker
 from wgan.settings import Settings, load_settings
-from wgan.stack import start_stack, stop_stack
 from wgan.tracking.runs import metric_history
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=2)]
 
 STEPS = 400
 
@@ -31,10 +29,8 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def own_stack(postgres: PostgresServer, tmp_path: Path) -> Iterator[Settings]:
-    settings = on_postgres(postgres, tmp_path / "home", "mlflow", "prefect").model_copy(update={"serve_model": ""})
-    running = start_stack(settings)
-    yield running.settings
-    stop_stack(running)
+    with stack_on_postgres(postgres, tmp_path / "home") as settings:
+        yield settings
 
 
 def test_a_training_goes_on_no_step_of_its_metrics_is_missing(

@@ -11,7 +11,7 @@ from tests.integration.stack_commands import start as start_wgan
 from tests.integration.worker_process import ask
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=6)]
 
 MODEL = "generator-at-once"
 

@@ -1,18 +1,22 @@
 """SIGKILL of a worker with its run, one worker for each step of a retraining: other workers finish what they had begun.
 
 Nobody is left to report such a death, so each run is silent for three heartbeats before it counts as crashed. The
-workers therefore die beside each other, each with a run of its own.
+workers therefore die beside each other, each with a run of its own; on Postgres, since so many at once are more than
+Prefect on SQLite answers in time.
 """
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.drills.killed_retraining import (
     LINES,
@@ -21,18 +25,18 @@ from tests.drills.killed_retraining import (
     stored_models,
     wait_for_line,
 )
-from tests.integration.command_line import json_of, quick
+from tests.integration.command_line import OPEN_FLOORS, QUICK
+from tests.integration.postgres_server import postgres_server, stack_on_postgres
 from tests.integration.stack_commands import run as run_wgan
-from tests.integration.stack_commands import stack_without_serving
-from tests.integration.worker_process import Worker, read, wait_for_end, worker
+from tests.integration.worker_process import Worker, ask, read, wait_for_end, worker
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=5)]
 
 
 @pytest.fixture
-def own_stack(stack: Settings, tmp_path: Path) -> Iterator[Settings]:
-    with stack_without_serving(stack, tmp_path / "home", WGAN_GPU_SLOTS=str(len(LINES))) as settings:
+def own_stack(tmp_path: Path) -> Iterator[Settings]:
+    with postgres_server() as postgres, stack_on_postgres(postgres, tmp_path / "home") as settings:
         yield settings
 
 
@@ -41,15 +45,16 @@ def test_a_run_goes_on_at_another_worker_whatever_step_its_own_died_in(own_stack
     print(f"pauses before the kills drawn with seed {seed}")
     pauses = random.Random(seed)
     names = [f"drill-{number}" for number in range(len(LINES))]
-    for name in names:
-        run_wgan(own_stack, "schedule", "add", "--cron", "0 3 1 1 *", "--name", name, *quick(name))
-    with ExitStack() as doomed, ThreadPoolExecutor(len(LINES)) as killers:
-        workers = [doomed.enter_context(worker(own_stack, tmp_path, "--limit", "1")) for _ in LINES]
-        run_ids = [json_of(own_stack, "schedule", "run", name)["flow_run_id"] for name in names]
+    file = tmp_path / "schedules.yaml"
+    file.write_text(json.dumps(_declared(names)))
+    run_wgan(own_stack, "schedule", "apply", str(file))
+    with ExitStack() as doomed, ThreadPoolExecutor(len(LINES)) as threads:
+        workers = list(threads.map(lambda _: doomed.enter_context(worker(own_stack, tmp_path, "--limit", "1")), LINES))
         kills = [
-            killers.submit(_kill_after, running, line, pauses.uniform(0, LONGEST_PAUSE))
+            threads.submit(_kill_after, running, line, pauses.uniform(0, LONGEST_PAUSE))
             for running, line in zip(workers, LINES, strict=True)
         ]
+        run_ids = [_start(own_stack, name) for name in names]
         for kill in kills:
             kill.result()
     with worker(own_stack, tmp_path), worker(own_stack, tmp_path):
@@ -59,6 +64,27 @@ def test_a_run_goes_on_at_another_worker_whatever_step_its_own_died_in(own_stack
         assert (run["run_count"], states.count("Crashed")) == (2, 1), states
         assert_nothing_shows(own_stack, name, run)
     assert len(stored_models(own_stack)) == len(LINES)
+
+
+def _declared(names: list[str]) -> dict[str, Any]:
+    """A schedules file of quick retrainings that the clock never starts."""
+    configs: dict[str, Any] = {}
+    for name in names:
+        config = configs.setdefault(name, {})
+        for assignment in (*QUICK, *OPEN_FLOORS, f"data.name={name}"):
+            path, value = assignment.split("=")
+            section, field = path.split(".")
+            config.setdefault(section, {})[field] = yaml.safe_load(value)
+    never = {"cron": "0 3 1 1 *", "preset": "digits"}
+    return {
+        "gpu_slots": len(names),
+        "schedules": [{"name": name, **never, "config": config} for name, config in configs.items()],
+    }
+
+
+def _start(settings: Settings, name: str) -> str:
+    deployment = read(settings, f"deployments/name/retrain/{name}")["id"]
+    return str(ask(settings, f"deployments/{deployment}/create_flow_run", state={"type": "SCHEDULED"})["id"])
 
 
 def _kill_after(running: Worker, line: str, pause: float) -> None:

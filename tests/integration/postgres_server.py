@@ -17,9 +17,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from pydantic import SecretStr
 
-from tests.conftest import free_ports
+from tests.conftest import free_ports, new_settings
 from tests.integration.stack_commands import wait_for
+from wgan.settings import Settings
+from wgan.stack import start_stack, stop_stack
 
 PROGRAMS = Path("/usr/lib/postgresql")
 ROLE = "wgan"
@@ -109,6 +112,23 @@ def postgres_server() -> Iterator[PostgresServer]:
             stop()
     finally:
         shutil.rmtree(folder)
+
+
+def on_postgres(postgres: PostgresServer, home: Path, mlflow: str, prefect: str, model: str) -> Settings:
+    """Settings of a stack on two new, empty databases, which serves `model` (empty: none)."""
+    addresses = {
+        "mlflow_database_url": SecretStr(postgres.create_database(mlflow)),
+        "prefect_database_url": SecretStr(postgres.create_database(prefect)),
+    }
+    return new_settings(home).model_copy(update={"serve_model": model, **addresses})
+
+
+@contextmanager
+def stack_on_postgres(postgres: PostgresServer, home: Path) -> Iterator[Settings]:
+    """A running stack without serving, both its databases on the server."""
+    running = start_stack(on_postgres(postgres, home, "mlflow", "prefect", ""))
+    yield running.settings
+    stop_stack(running)
 
 
 def _quietly(program: Path, *arguments: str, user: str | None, cwd: Path) -> None:

@@ -50,19 +50,21 @@ def run(
 
 
 @contextmanager
-def stack_without_serving(stack: Settings, home: Path, **more: str) -> Iterator[Settings]:
+def stack_without_serving(stack: Settings, home: Path) -> Iterator[Settings]:
     """Settings of another stack, in a home of its own, which `wgan up` has started; it ends afterwards."""
     with idle_settings(stack, home) as settings:
-        run(settings, "up", "--detach", WGAN_SERVE_MODEL="", **more)
+        run(settings, "up", "--detach", WGAN_SERVE_MODEL="")
         yield settings
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
-    """Return when the condition holds; fail when it does not in time."""
+def wait_for(condition: Callable[[], object], seconds: float = 120.0, longest_pause: float = 0.5) -> None:
+    """Return when the condition holds; fail when it does not in time. Asks less and less often: answers cost time."""
     deadline = time.monotonic() + seconds
+    pause = 0.05
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.2 * pause, longest_pause)
 
 
 def is_ready(home: Path) -> bool:

@@ -11,19 +11,17 @@ import httpx
 import psutil
 import pytest
 from psycopg import sql
-from pydantic import SecretStr
 
-from tests.conftest import new_settings
 from tests.integration import test_retrain_command as on_sqlite
 from tests.integration.command_line import json_of, quick
-from tests.integration.postgres_server import PostgresServer, postgres_server
+from tests.integration.postgres_server import PostgresServer, on_postgres, postgres_server
 from tests.integration.stack_commands import run, wait_for
 from wgan.settings import Settings
 from wgan.stack import start_stack, stop_stack
 from wgan.stack.processes import strays
 from wgan.storage import Storage, open_storage
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=5)]
 MODEL = "generator-first"
 
 # The very tests of the stack on SQLite, with this module's fixtures.
@@ -41,15 +39,6 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-def on_postgres(postgres: PostgresServer, home: Path, mlflow: str, prefect: str) -> Settings:
-    """Settings of a stack on two new, empty databases."""
-    addresses = {
-        "mlflow_database_url": SecretStr(postgres.create_database(mlflow)),
-        "prefect_database_url": SecretStr(postgres.create_database(prefect)),
-    }
-    return new_settings(home).model_copy(update={"serve_model": MODEL, **addresses})
-
-
 def variables(settings: Settings) -> dict[str, str]:
     assert settings.mlflow_database_url
     assert settings.prefect_database_url
@@ -62,7 +51,7 @@ def variables(settings: Settings) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def stack(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """In place of the session's: a stack whose two databases are on Postgres."""
-    running = start_stack(on_postgres(postgres, tmp_path_factory.mktemp("home"), "mlflow", "prefect"))
+    running = start_stack(on_postgres(postgres, tmp_path_factory.mktemp("home"), "mlflow", "prefect", MODEL))
     yield running.settings
     stop_stack(running)
 
@@ -139,7 +128,7 @@ def test_a_backup_is_restored_into_empty_databases_and_serves_the_same_bytes(
     refused = run(stack, "restore", str(tmp_path / "saved.tar"), code=1, **variables(stack))
     assert "is up: `wgan down` stops it" in refused.stderr
 
-    other = on_postgres(postgres, tmp_path / "home", "mlflow_2", "prefect_2")
+    other = on_postgres(postgres, tmp_path / "home", "mlflow_2", "prefect_2", MODEL)
     of_sqlite = run(other, "restore", str(tmp_path / "saved.tar"), code=2)
     assert "mlflow database is of Postgres: set WGAN_MLFLOW_DATABASE_URL" in of_sqlite.stderr
     taken = variables(stack)["WGAN_PREFECT_DATABASE_URL"]

@@ -18,7 +18,7 @@ from wgan.settings import Settings
 from wgan.storage import Storage
 from wgan.tracking.client import tracking_client
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=4)]
 MODEL = "generator-judged"
 
 

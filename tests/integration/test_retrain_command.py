@@ -22,7 +22,7 @@ from wgan.storage import Storage
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import metric_history
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=9)]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from wgan.settings import Settings
 from wgan.storage import Storage, split_uri
 from wgan.tracking.client import tracking_client
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=4)]
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

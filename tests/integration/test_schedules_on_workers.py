@@ -29,7 +29,7 @@ from wgan.settings import Settings, load_settings
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import metric_history
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=12)]
 
 LONG = ("training.generator_steps=400", "training.checkpoint_every_steps=25", "training.log_every=20")
 """Some twenty seconds of training: time to be killed in."""

@@ -14,7 +14,7 @@ import pytest
 from tests.integration.stack_commands import wait_for
 from tests.unit.serving.example_service import MODEL, NOBODY, write_version
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=2)]
 CHECKOUT = Path(__file__).resolve().parents[2]
 INSTALLED = ("pyproject.toml", "README.md", "LICENSE", "constraints.txt", "wgan", "tasks", "flows")
 

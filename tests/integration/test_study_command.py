@@ -21,7 +21,7 @@ from wgan.tracking.study import EXPERIMENT
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=3)]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -72,14 +73,21 @@ def worker(settings: Settings, folder: Path, *options: str, **variables: str) ->
 
 def ask(settings: Settings, route: str, **body: Any) -> Any:
     """POST to the Prefect API."""
-    answer = httpx.post(f"http://127.0.0.1:{settings.prefect_port}/api/{route}", json=body, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
+    return _answer(settings, "POST", route, json=body)
 
 
 def read(settings: Settings, route: str) -> Any:
     """GET from the Prefect API."""
-    answer = httpx.get(f"http://127.0.0.1:{settings.prefect_port}/api/{route}", timeout=30)
+    return _answer(settings, "GET", route)
+
+
+def _answer(settings: Settings, method: str, route: str, **more: Any) -> Any:
+    """Asks again after a 503, which a busy SQLite makes Prefect answer; its own client does so, too."""
+    for pause in (0.5, 1, 2, 4, 8, 0):
+        answer = httpx.request(method, f"http://127.0.0.1:{settings.prefect_port}/api/{route}", timeout=30, **more)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(pause)
     answer.raise_for_status()
     return answer.json()
 
