@@ -2,14 +2,18 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-containers lint types contracts sbom audit release clean
+.PHONY: run test test-long test-containers lint types contracts sbom audit release clean
 
 run: $(VENV)/.train
 	$(BIN)/wgan up --detach
 	$(BIN)/wgan retrain --preset digits
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3 -m "not containers"
+	$(BIN)/python -m pytest -n 3 -m "not containers and not long"
+
+# Drills that wait for minutes: a worker, or a run, is killed in every step.
+test-long: $(VENV)/.dev
+	$(BIN)/python -m pytest -m long tests/drills
 
 # Builds and starts the images, as root, with Debian's podman, buildah, runc, netavark, aardvark-dns, iptables and debootstrap.
 test-containers: $(VENV)/.dev

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from psycopg import sql
 
+from tests.conftest import new_settings
 from tests.integration import test_retrain_command as on_sqlite
 from tests.integration.command_line import json_of, quick
 from tests.integration.postgres_server import PostgresServer, on_postgres, postgres_server
