@@ -1,4 +1,4 @@
-"""The webhook of WGAN_NOTIFY_URL hears what happened: promoted, refused by the gate, failed."""
+"""The webhook of WGAN_NOTIFY_URL hears what happened: promoted, refused by the gate, failed, crashed."""
 
 from __future__ import annotations
 
@@ -71,6 +71,18 @@ def test_a_promotion_a_refusal_and_a_failure_are_told_with_their_reasons(stack: 
     run_wgan(stack, "retrain", *quick("told", "data.source=folder", "data.location=/nowhere"), code=(1, 2))
     wait_for(lambda: listener.told("prefect.flow-run.Failed", "flow run"), 60)
     assert "/nowhere" in listener.told("prefect.flow-run.Failed", "flow run")[0]["reason"]
+
+
+def test_a_crash_is_told_with_what_was_said_of_it(stack: Settings, listener: Listener) -> None:
+    """The state is reported as a worker or the automation for silent runs does."""
+    flow = ask(stack, "flows/", name="retrain")["id"]
+    run = ask(stack, "flow_runs/", flow_id=flow, name="told of a crash", state={"type": "RUNNING", "name": "Running"})
+    crash = {"type": "CRASHED", "name": "Crashed", "message": "No sign of life for 90 s: its process died."}
+    ask(stack, f"flow_runs/{run['id']}/set_state", state=crash)
+    wait_for(lambda: listener.told("prefect.flow-run.Crashed", "told of a crash"), 60)
+    entry = listener.told("prefect.flow-run.Crashed", "told of a crash")[0]
+    assert (entry["state"], entry["reason"]) == ("Crashed", crash["message"])
+    assert entry["flow_run_id"] == run["id"]
 
 
 def test_the_address_with_its_token_is_not_shown_by_the_server(stack: Settings, listener: Listener) -> None:
