@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wgan.commands.options import AsJson
+
 if TYPE_CHECKING:
     from types import FrameType
 
     from wgan.backup import BackupManifest
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 def backup(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from wgan.commands.options import AsJson
+
 if TYPE_CHECKING:
     from wgan.comparison.record import Comparison
 
@@ -24,7 +26,7 @@ def compare(
             help="quick: fewer images and seeds; standard: that of V2's run; paper: through Inception, as papers do."
         ),
     ] = "standard",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure two versions side by side and write a report with pictures. Changes nothing in the registry."""
     from wgan.commands.flow_session import display, enter_environment

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from wgan.commands.options import AsJson, ConfigFile, Preset
 
 app = typer.Typer(help="Prepare data sets, and list them.", no_args_is_help=True)
 
 
 @app.command()
 def prepare(
-    preset: Annotated[str | None, typer.Option(help="Configuration to start from; `wgan presets` lists them.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file laid over the preset.")] = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="One value, e.g. data.image_size=64; may be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Download, check and prepare a data set, or find it prepared; what storage altered is mended."""
     from wgan.commands.output import console, print_json
@@ -51,7 +52,7 @@ def prepare(
 
 @app.command("list")
 def list_prepared(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the prepared data sets."""
     from rich.table import Table

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
+
+from wgan.commands.options import AsJson
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check versions, ports, disk, storage, both servers and the device. Exit code 1 if a check fails."""
     from wgan.commands.output import console, print_json

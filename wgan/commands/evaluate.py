@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from wgan.commands.options import AsJson
+
 if TYPE_CHECKING:
     from wgan.measuring import Report
 
@@ -26,7 +28,7 @@ def evaluate(
             "26,000 Stacked-MNIST triples."
         ),
     ] = "standard",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure one generator and show its metrics beside real held-out images and an untrained generator."""
     from wgan.commands.flow_session import display, enter_environment

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wgan.commands.options import AsJson
+
 if TYPE_CHECKING:
     from wgan.housekeeping.report import HousekeepingReport
 
 
 def housekeeping(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; show what would be removed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Remove what nobody refers to any more: old checkpoints, data sets, results, uploads and local copies."""
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here

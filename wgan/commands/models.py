@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wgan.commands.options import AsJson
+
 if TYPE_CHECKING:
     from wgan.records import PromotionRef
     from wgan.registry.listing import ModelEntry, VersionEntry
@@ -20,7 +22,7 @@ def models(
     history: Annotated[
         bool, typer.Option("--history", help="Show the ledger: every promotion, refusal and rollback of the model.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List registered models, or one model's versions with aliases, metrics and the gate's decision."""
     from wgan.commands.flow_session import enter_environment

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wgan.commands.options import AsJson
+
 if TYPE_CHECKING:
     from wgan.records import GateDecision, PromotionRef
 
@@ -17,7 +19,7 @@ def promote(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure and decide; change nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Promote whatever the gate says; needs --reason.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why, for the ledger.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a version against the champion and promote it if the gate agrees. Exit code 3: it or serving refused."""
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
@@ -53,7 +55,7 @@ def rollback(
         int | None, typer.Option(help="Version to serve again; default: the previous champion.", min=1)
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "rolled back by hand",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make the previous champion, or the version given with --to, the champion again."""
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here

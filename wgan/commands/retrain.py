@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
+
+from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, Preset, Promote
 
 if TYPE_CHECKING:
     from wgan.config import RetrainConfig
@@ -15,24 +16,18 @@ if TYPE_CHECKING:
 
 
 def retrain(
-    preset: Annotated[str | None, typer.Option(help="Configuration to start from; `wgan presets` lists them.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file laid over the preset.")] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="One value, e.g. training.lr=1e-4; may be repeated.")
-    ] = None,
-    promote: Annotated[
-        bool, typer.Option("--promote/--no-promote", help="Ask the gate and move the champion alias.")
-    ] = True,
-    if_changed: Annotated[
-        bool, typer.Option("--if-changed", help="Train only on data that no version was trained on yet.")
-    ] = False,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    promote: Promote = True,
+    if_changed: IfChanged = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the configuration and the steps; do nothing.")
     ] = False,
     resume: Annotated[
         UUID | None, typer.Option(help="Go on with an earlier flow run; its completed steps are not repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Prepare data, train, evaluate, register and, if better, promote a generator."""
     from wgan.config import load_config
@@ -181,7 +176,7 @@ def _show_unchanged(outcome: DataUnchanged, as_json: bool) -> None:
 
 
 def presets(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the configurations a run can start from."""
     from rich.table import Table

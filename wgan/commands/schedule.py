@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, Preset, Promote
+
 if TYPE_CHECKING:
     from flows.deployments import ScheduleEntry
     from flows.operations import Applied
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Retrain by the clock, on workers.", no_args_is_help=True)
 Result = TypeVar("Result")
 Name = Annotated[str, typer.Argument(help="Name of the schedule; `wgan schedule list` shows them.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 DECLARED = Path("infra/schedules.yaml")
 
 
@@ -24,20 +25,14 @@ DECLARED = Path("infra/schedules.yaml")
 def add(
     cron: Annotated[str, typer.Option(help="Minute, hour, day of month, month, day of week, e.g. '0 3 * * 1'.")],
     timezone: Annotated[str, typer.Option(help="IANA name, e.g. Europe/Berlin.")] = "UTC",
-    preset: Annotated[str | None, typer.Option(help="Configuration to start from; `wgan presets` lists them.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file laid over the preset.")] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="One value, e.g. training.lr=1e-4; may be repeated.")
-    ] = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the schedule; default: the data set's.", show_default=False)
     ] = None,
-    if_changed: Annotated[
-        bool, typer.Option("--if-changed", help="Train only on data that no version was trained on yet.")
-    ] = False,
-    promote: Annotated[
-        bool, typer.Option("--promote/--no-promote", help="Ask the gate and move the champion alias.")
-    ] = True,
+    if_changed: IfChanged = False,
+    promote: Promote = True,
     overlap: Annotated[
         str, typer.Option(help="A run that is due while the one before is running: enqueue or cancel it.")
     ] = "enqueue",

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import typer
 
+from wgan.commands.options import AsJson
+
 if TYPE_CHECKING:
     from wgan.settings import Settings
     from wgan.study.records import StudyOutcome
@@ -29,7 +31,7 @@ def study(
     resume: Annotated[
         UUID | None, typer.Option(help="Go on with an earlier flow run; its finished claims are not repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Try the paper's claims by experiment and report, for each, whether it holds."""
     from wgan.errors import UsageError
