@@ -1,6 +1,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+RELEASE := $(VENV)/release
 
 .PHONY: run test test-long test-containers lint types contracts sbom audit release clean
 
@@ -32,16 +33,16 @@ contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 # What is in the environment, as CycloneDX.
-sbom: $(VENV)/.dev
+sbom: $(VENV)/.dev $(RELEASE)/.done
 	@mkdir -p dist
-	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json
+	$(RELEASE)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json
 
 # Fails on a known weakness, and where the index cannot be asked about a package.
-audit: $(VENV)/.dev
-	$(BIN)/pip-audit --strict --no-deps --disable-pip -r constraints.txt
+audit: $(RELEASE)/.done
+	$(RELEASE)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
 release: audit sbom
-	$(BIN)/python -m build --outdir dist
+	$(RELEASE)/bin/python -m build --outdir dist
 
 clean:
 	rm -rf $(VENV)
@@ -57,3 +58,10 @@ $(VENV)/.train: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
 	@touch $@ $(VENV)/.train
+
+# The tools that `release` names, without the project itself.
+$(RELEASE)/.done: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m venv $(RELEASE)
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['release'], sep='\n')" > $(RELEASE)/requirements.txt
+	$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement $(RELEASE)/requirements.txt
+	@touch $@

@@ -32,8 +32,9 @@ from wgan.tracking.runs import metric_history
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=12)]
 
-LONG = ("training.generator_steps=400", "training.checkpoint_every_steps=25", "training.log_every=20")
-"""Some twenty seconds of training: time to be killed in."""
+STEPS = 240
+LONG = (f"training.generator_steps={STEPS}", "training.checkpoint_every_steps=25", "training.log_every=20")
+"""Some ten seconds of training: time to be killed in."""
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_a_run_whose_process_dies_is_started_again_at_its_checkpoint(own_stack: 
     assert reached >= 25
     said = messages(own_stack, run_id)
     assert [line for line in said if line.startswith("Training goes on at generator step")]
-    assert trained_steps(own_stack, "generator-killed") == list(range(20, 401, 20))
+    assert trained_steps(own_stack, "generator-killed") == list(range(20, STEPS + 1, 20))
 
 
 def test_a_worker_that_is_told_to_stop_lets_its_run_save_and_another_goes_on(own_stack: Settings, folder: Path) -> None:
@@ -134,7 +135,7 @@ def test_a_worker_that_is_told_to_stop_lets_its_run_save_and_another_goes_on(own
     with worker(own_stack, folder):
         assert wait_for_end(own_stack, run_id)["state_type"] == "COMPLETED"
     assert f"Training goes on at generator step {saved}." in messages(own_stack, run_id)
-    assert trained_steps(own_stack, "generator-handed-over") == list(range(20, 401, 20))
+    assert trained_steps(own_stack, "generator-handed-over") == list(range(20, STEPS + 1, 20))
 
 
 def test_a_cancelled_run_is_not_started_again(own_stack: Settings, folder: Path) -> None:
