@@ -145,12 +145,16 @@ def test_the_manifest_is_written_last(settings: Settings, storage: Storage) -> N
     ]
 
 
-def test_the_same_request_again_reads_nothing_but_the_manifest(settings: Settings, storage: Storage) -> None:
+def test_the_same_request_again_reads_the_manifest_and_verifying_it_lists_the_objects(
+    settings: Settings, storage: Storage
+) -> None:
     first = prepare_dataset(DIGITS, settings, storage)
     requests = recorded_requests(storage)
     assert prepare_dataset(DIGITS, settings, storage) == first
-    assert prepare_dataset(DIGITS, settings, storage, verify=True) == first
     assert set(requests) == {f"GET datasets/digits/{first.digest}/manifest.json"}
+    assert prepare_dataset(DIGITS, settings, storage, verify=True) == first
+    listing = "GET "  # which objects there are
+    assert set(requests) == {f"GET datasets/digits/{first.digest}/manifest.json", listing}
 
 
 def test_another_machine_reads_each_object_once(settings: Settings, storage: Storage, tmp_path: Path) -> None:
