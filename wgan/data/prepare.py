@@ -32,7 +32,7 @@ def prepare_dataset(
     """The prepared data set of a configuration: found, when the same request was prepared before, or made now.
 
     What was prepared before costs identifying the source and reading the manifest. With `verify`, every shard is also
-    made an intact local file, and what S3 lost, or altered where it is read, is mended (`repair_dataset`). Concurrent preparations of one
+    made an intact local file, and what S3 lost or altered is mended (`repair_dataset`). Concurrent preparations of one
     digest write the same bytes under the same keys. Raises `DataError` when the source cannot be had, more than
     `config.max_bad_fraction` of its files do not decode, or fewer than 16 do; `UsageError`, `StorageError`.
     """
