@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from typing import Any
@@ -26,6 +27,14 @@ LINES = ("Beginning flow run", *(f"Task run '{step}-\\w+' - Finished in state" f
 """What a run's log says just before each of the steps to kill it in."""
 LONGEST_PAUSE = 0.3
 """Seconds between such a line and the kill, at most."""
+
+
+def drawn_pauses() -> list[float]:
+    """A pause before each of the kills, seconds; printed is the seed that they are drawn with."""
+    seed = random.SystemRandom().randrange(1_000_000)
+    print(f"pauses before the kills drawn with seed {seed}")
+    drawn = random.Random(seed)
+    return [drawn.uniform(0, LONGEST_PAUSE) for _ in LINES]
 
 
 def wait_for_line(running: Worker, line: str, pause: float, position: int = 0) -> int:

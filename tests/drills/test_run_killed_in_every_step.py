@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import pytest
 
 from tests.drills.killed_retraining import (
     LINES,
-    LONGEST_PAUSE,
     assert_nothing_shows,
+    drawn_pauses,
     stored_models,
     wait_for_line,
 )
@@ -34,15 +33,12 @@ def own_stack(stack: Settings, tmp_path: Path) -> Iterator[Settings]:
 def test_a_retraining_killed_in_every_step_repeats_no_finished_step_and_registers_once(
     own_stack: Settings, tmp_path: Path
 ) -> None:
-    seed = random.SystemRandom().randrange(1_000_000)
-    print(f"pauses before the kills drawn with seed {seed}")
-    pauses = random.Random(seed)
     run_wgan(own_stack, "schedule", "add", "--cron", "0 3 1 1 *", "--name", "drill", "--if-changed", *quick("drill"))
     with worker(own_stack, tmp_path) as running:
         run_id = json_of(own_stack, "schedule", "run", "drill")["flow_run_id"]
         position = 0
-        for line in LINES:
-            position = wait_for_line(running, line, pauses.uniform(0, LONGEST_PAUSE), position)
+        for line, pause in zip(LINES, drawn_pauses(), strict=True):
+            position = wait_for_line(running, line, pause, position)
             _kill_run(running, line)
         run = wait_for_end(own_stack, run_id)
     assert run["run_count"] == len(LINES) + 1, "not every kill landed"

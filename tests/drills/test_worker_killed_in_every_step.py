@@ -8,7 +8,6 @@ Prefect on SQLite answers in time.
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,8 +19,8 @@ import yaml
 
 from tests.drills.killed_retraining import (
     LINES,
-    LONGEST_PAUSE,
     assert_nothing_shows,
+    drawn_pauses,
     stored_models,
     wait_for_line,
 )
@@ -41,9 +40,6 @@ def own_stack(tmp_path: Path) -> Iterator[Settings]:
 
 
 def test_a_run_goes_on_at_another_worker_whatever_step_its_own_died_in(own_stack: Settings, tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(1_000_000)
-    print(f"pauses before the kills drawn with seed {seed}")
-    pauses = random.Random(seed)
     names = [f"drill-{number}" for number in range(len(LINES))]
     file = tmp_path / "schedules.yaml"
     file.write_text(json.dumps(_declared(names)))
@@ -51,8 +47,8 @@ def test_a_run_goes_on_at_another_worker_whatever_step_its_own_died_in(own_stack
     with ExitStack() as doomed, ThreadPoolExecutor(len(LINES)) as threads:
         workers = list(threads.map(lambda _: doomed.enter_context(worker(own_stack, tmp_path, "--limit", "1")), LINES))
         kills = [
-            threads.submit(_kill_after, running, line, pauses.uniform(0, LONGEST_PAUSE))
-            for running, line in zip(workers, LINES, strict=True)
+            threads.submit(_kill_after, running, line, pause)
+            for running, line, pause in zip(workers, LINES, drawn_pauses(), strict=True)
         ]
         run_ids = [_start(own_stack, name) for name in names]
         for kill in kills:

@@ -127,8 +127,10 @@ def on_postgres(postgres: PostgresServer, home: Path, mlflow: str, prefect: str,
 def stack_on_postgres(postgres: PostgresServer, home: Path) -> Iterator[Settings]:
     """A running stack without serving, both its databases on the server."""
     running = start_stack(on_postgres(postgres, home, "mlflow", "prefect", ""))
-    yield running.settings
-    stop_stack(running)
+    try:
+        yield running.settings
+    finally:
+        stop_stack(running)
 
 
 def _quietly(program: Path, *arguments: str, user: str | None, cwd: Path) -> None:

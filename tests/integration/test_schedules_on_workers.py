@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.integration.command_line import json_of, quick
@@ -143,15 +142,10 @@ def test_a_cancelled_run_is_not_started_again(own_stack: Settings, folder: Path)
     with worker(own_stack, folder) as running:
         run_id = start_run(own_stack, "cancelled")
         wait_for_checkpoint(own_stack, run_id)
-        _cancel(own_stack, run_id)
+        ask(own_stack, f"flow_runs/{run_id}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
         assert wait_for_end(own_stack, run_id)["state_type"] == "CANCELLED"
         wait_for(lambda: not running.runs())
     assert flow_run(own_stack, run_id)["run_count"] == 1
-
-
-def _cancel(settings: Settings, run_id: str) -> None:
-    url = f"http://127.0.0.1:{settings.prefect_port}/api/flow_runs/{run_id}/set_state"
-    httpx.post(url, json={"state": {"type": "CANCELLING", "name": "Cancelling"}}, timeout=30).raise_for_status()
 
 
 def test_two_workers_share_the_load_and_one_slot_lets_one_training_at_a_time(own_stack: Settings, folder: Path) -> None:

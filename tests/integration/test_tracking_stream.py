@@ -91,7 +91,7 @@ def steps_of_pictures(settings: Settings, run_id: str) -> list[int]:
 
 
 class LostAnswers:
-    """MLflow's client, whose first upload of every file arrives while its answer does not."""
+    """MLflow's client, whose first upload of every file, or of a picture, arrives while its answer does not."""
 
     def __init__(self, client: MlflowClient) -> None:
         self._client = client
@@ -101,6 +101,12 @@ class LostAnswers:
         self._client.log_artifact(run_id, path, folder)
         if path.rsplit("/", 1)[-1] not in self._sent:
             self._sent.add(path.rsplit("/", 1)[-1])
+            raise ConnectionError("the answer was lost")
+
+    def log_image(self, run_id: str, picture: Image.Image, **more: Any) -> None:
+        self._client.log_image(run_id, picture, **more)
+        if not self._sent:
+            self._sent.add("a picture")
             raise ConnectionError("the answer was lost")
 
     def __getattr__(self, name: str) -> Any:

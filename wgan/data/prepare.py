@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from wgan.config import DataConfig
 from wgan.data.build import build_dataset, judge_bad_files
 from wgan.data.cache import cache_folder, cached_path, fetch, is_intact
-from wgan.data.dataset import PreparedImages, open_dataset
+from wgan.data.dataset import PreparedImages, open_dataset, read_manifest
 from wgan.data.download import Patience
 from wgan.data.find_source import find_source
 from wgan.data.images import FORMAT_VERSION
@@ -44,7 +44,7 @@ def prepare_dataset(
         if verify:
             try:
                 open_dataset(ref, settings, storage)
-                whole = _all_stored(config, digest, access)
+                whole = _all_stored(ref, access)
             except DatasetDamaged:
                 whole = False
             if not whole:
@@ -122,13 +122,10 @@ def _found(config: DataConfig, digest: str, access: Access) -> DatasetRef | None
     return ref
 
 
-def _all_stored(config: DataConfig, digest: str, access: Access) -> bool:
+def _all_stored(ref: DatasetRef, access: Access) -> bool:
     """Whether S3 has every object by name, for the machines that have no local copy."""
-    if (found := _described(config, digest, access)) is None:
-        return False
-    prefix = dataset_prefix(access.settings, config.dataset_name, digest)
-    stored = {entry.key for entry in access.storage.list(prefix)}
-    return stored.issuperset(entry.key for entry in found[0].objects)
+    stored = {entry.key for entry in access.storage.list(dataset_prefix(access.settings, ref.name, ref.digest))}
+    return stored.issuperset(entry.key for entry in read_manifest(ref, access.storage).objects)
 
 
 def _repair(config: DataConfig, source: Source, digest: str, access: Access) -> DatasetRef:
