@@ -1,11 +1,11 @@
-"""Promotion and rollback of registered versions, by hand or by schedule, through the same gate."""
+"""Promotion of a registered version by hand, through the same gate."""
 
 from __future__ import annotations
 
 from prefect import flow
 
 from tasks.evaluation import decide_promotion, evaluate_registered
-from tasks.registry import find_version, promote_generator, read_configuration, roll_back_model
+from tasks.registry import find_version, promote_generator, read_configuration
 from tasks.serving import confirm_serving, take_back_refused
 from wgan.records import GateDecision, PromotionRef
 
@@ -32,9 +32,3 @@ def promote(
         return decision
     promotion = promote_generator(measured, decision, force=force, reason=reason, actor=actor)
     return take_back_refused(promotion, confirm_serving(promotion))
-
-
-@flow(name="rollback", flow_run_name="{model_name}", persist_result=True)
-def rollback(model_name: str, reason: str, to: int | None = None, actor: str | None = None) -> PromotionRef:
-    """Serve the previous champion, or the given version, again."""
-    return roll_back_model(model_name, to, reason, actor)

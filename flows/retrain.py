@@ -6,7 +6,8 @@ from prefect import flow
 
 from tasks.data import find_unchanged, prepare_data
 from tasks.evaluation import decide_promotion, evaluate_generator
-from tasks.registry import promote_generator, register_generator
+from tasks.registration import register_generator
+from tasks.registry import promote_generator
 from tasks.report import announce_run, end_run_as_failed, end_run_as_killed, publish_report
 from tasks.restarts import stop_after_many_starts
 from tasks.serving import confirm_serving, take_back_refused

@@ -1,4 +1,4 @@
-"""Registry: a version registered, an alias moved, a ledger entry written."""
+"""Registry: a version read, an alias moved, a ledger entry written; nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,9 @@ from tasks.events import tell_of
 from tasks.retrying import retried_task
 from tasks.slots import sole_promotion
 from wgan.config import RetrainConfig
-from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, PromotionRef
-from wgan.registration import register_training
+from wgan.records import GateDecision, ModelVersionRef, PromotionRef
 from wgan.registry import promotion
 from wgan.registry.versions import load_configuration, load_version
-
-
-@retried_task("register generator")
-def register_generator(config: RetrainConfig, evaluation: EvaluationRef) -> ModelVersionRef:
-    """Export the generator, check the export and register it; a repeated call finds the version it made."""
-    settings, storage = connect()
-    return register_training(config, evaluation, settings, storage)
 
 
 @retried_task("find version")

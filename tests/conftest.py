@@ -67,6 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES)]:
         del os.environ[name]
+    # One thread per process: beside each other, more of them only wait for each other.
+    os.environ["OMP_NUM_THREADS"] = "1"
     home = Path(tempfile.mkdtemp(prefix="wgan-tests-"))
     prepare_home(home)
     planned = new_settings(home)

@@ -104,7 +104,11 @@ def run() -> int:
         return 1
     except Exception as error:
         from wgan.commands.crash import keep_traceback
+        from wgan.train_extra import explain_missing
 
+        if isinstance(error, ModuleNotFoundError) and (sentence := explain_missing(error)):
+            _complain(sentence)
+            return 1
         path = keep_traceback(error)
         _complain(f"unexpected {type(error).__name__}: {error}; the traceback is in {path}, please report it.")
         return 1

@@ -28,9 +28,8 @@ from wgan.stack.processes import port_obstacle
 from wgan.stack.servers import embedded_servers
 from wgan.stack.state import is_locked
 from wgan.storage import open_storage
+from wgan.train_extra import DISTRIBUTION, INSTALL_TO_TRAIN
 
-DISTRIBUTION = "wgan-pipeline"
-INSTALL_TO_TRAIN = "pip install 'wgan-pipeline[train]'"
 FREE_BYTES = 2 * 2**30
 """Least free disk space: a small data set with its checkpoints and model versions."""
 PROBE_BYTES = 2**20

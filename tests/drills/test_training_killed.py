@@ -21,7 +21,7 @@ KILLS = 10
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, training_process.__file__, str(folder)], env=environment)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.hidden_torch import hide_torch
 from tests.integration.stack_commands import run
 from wgan.settings import Settings
 
@@ -26,11 +27,8 @@ def checks_of(settings: Settings, code: int, **more: str) -> dict[str, Any]:
 
 @pytest.fixture
 def without_torch(tmp_path: Path) -> dict[str, str]:
-    """Environment in which torch cannot be imported, as where it is not installed; also, its import takes seconds."""
-    folder = tmp_path / "hidden"
-    folder.mkdir()
-    (folder / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n")
-    return {"PYTHONPATH": str(folder)}
+    """Also, torch's import takes seconds."""
+    return hide_torch(tmp_path / "hidden")
 
 
 def test_all_is_well_where_the_stack_is_up_even_behind_a_proxy(stack: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.integration.command_line import json_of, quick
+from tests.integration.hidden_torch import hide_torch
 from tests.integration.stack_commands import run as run_wgan
 from wgan.registry import ledger
 from wgan.settings import Settings
@@ -87,12 +89,14 @@ def test_the_decision_is_a_table_and_pictures_of_both_sides_that_open(versions: 
             assert picture.width > 500
 
 
-def test_force_overrules_the_gate_and_a_rollback_undoes_it(versions: Any, stack: Settings, storage: Storage) -> None:
+def test_force_overrules_the_gate_and_a_rollback_undoes_it_where_torch_is_not_installed(
+    versions: Any, stack: Settings, storage: Storage, tmp_path: Path
+) -> None:
     best, worse = versions
     forced = json_of(stack, "promote", MODEL, str(worse), "--force", "--reason", "to see it served")
     assert (forced["action"], forced["forced"], forced["to_version"]) == ("promoted", True, worse)
     assert champion(stack) == worse
-    undone = json_of(stack, "rollback", MODEL)
+    undone = json_of(stack, "rollback", MODEL, **hide_torch(tmp_path / "hidden"))
     assert (undone["action"], undone["from_version"], undone["to_version"]) == ("rolled-back", worse, best)
     assert champion(stack) == best
     assert [entry.action for entry in ledger.read(MODEL, storage, stack)][-2:] == ["promoted", "rolled-back"]

@@ -129,7 +129,7 @@ def uninterrupted(stack: Settings) -> Any:
     return json_of(stack, "retrain", *quick("longer", *LONGER), "--no-promote")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 130), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_an_ended_run_goes_on_and_equals_the_uninterrupted_one_to_the_bit(
     number: signal.Signals, code: int, stack: Settings, storage: Storage, uninterrupted: Any
 ) -> None:

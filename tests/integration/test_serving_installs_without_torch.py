@@ -1,4 +1,4 @@
-"""The extra `serve` in an environment of its own: there is no torch, and an image is served."""
+"""The extra `serve` in an environment of its own: there is no torch, an image is served, a worker is not begun."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ def test_serve_runs_in_an_environment_without_torch(tmp_path: Path) -> None:
     subprocess.run([*pip, "--constraint", source / "constraints.txt", f"{source}[serve]"], check=True, timeout=600)
     missing = subprocess.run([python, "-c", "import torch"], capture_output=True, text=True)
     assert "No module named 'torch'" in missing.stderr
+
+    worker = subprocess.run([python, "-m", "wgan", "worker"], capture_output=True, text=True, cwd=tmp_path)
+    assert (worker.returncode, worker.stdout) == (1, "")
+    assert worker.stderr.startswith("This command needs torch, which is not installed here: pip install ")
 
     write_version(tmp_path / "cache", 1, 1)
     environment = {"WGAN_CACHE_DIR": str(tmp_path / "cache"), "WGAN_MLFLOW_TRACKING_URI": NOBODY}

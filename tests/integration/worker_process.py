@@ -51,8 +51,7 @@ class Worker:
 def worker(settings: Settings, folder: Path, *options: str, **variables: str) -> Iterator[Worker]:
     """A worker that looks for runs every second; nothing of it runs afterwards."""
     log = folder / f"worker-{uuid.uuid4().hex[:8]}.log"
-    # One thread: with tests beside it, more of them only wait for each other.
-    more = {"PREFECT_WORKER_QUERY_SECONDS": "1", "OMP_NUM_THREADS": "1", **variables}
+    more = {"PREFECT_WORKER_QUERY_SECONDS": "1", **variables}
     command = [sys.executable, "-m", "wgan", "worker", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -58,6 +58,25 @@ def test_a_defect_is_one_sentence_and_its_traceback_a_file_in_the_home(
     assert file.stat().st_mode & 0o077 == 0
 
 
+def test_a_command_that_needs_torch_where_it_is_not_installed_says_what_to_install(
+    failing: typer.Typer, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    raising(failing, ModuleNotFoundError("No module named 'torch'", name="torch"))
+    assert cli.run() == 1
+    assert capsys.readouterr() == (
+        "",
+        "This command needs torch, which is not installed here: pip install 'wgan-pipeline[train]', "
+        "or use the image `trainer`.\n",
+    )
+    assert not (tmp_path / ".wgan").exists()
+
+
+def test_any_other_missing_module_is_a_defect(failing: typer.Typer, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(failing, ModuleNotFoundError("No module named 'wgan.gone'", name="wgan.gone"))
+    assert cli.run() == 1
+    assert capsys.readouterr().err.startswith("Unexpected ModuleNotFoundError: ")
+
+
 def test_tracebacks_do_not_pile_up(tmp_path: Path) -> None:
     files = [keep_traceback(ValueError(number)) for number in range(KEPT + 5)]
     assert sorted((tmp_path / ".wgan" / "logs").iterdir()) == files[5:]

@@ -64,7 +64,7 @@ def rollback(
     settings = load_settings()
     enter_environment(settings)
     require_servers(settings)
-    from flows.promote import rollback as rollback_flow
+    from flows.rollback import rollback as rollback_flow
 
     _show_entry(run_flow_here(lambda: rollback_flow(model, reason, to, actor=getpass.getuser()), settings), as_json)
 

@@ -23,7 +23,9 @@ def worker(
     """
     from wgan.commands.flow_session import enter_environment, require_servers
     from wgan.settings import load_settings
+    from wgan.train_extra import require_train_extra
 
+    require_train_extra()  # else each retraining it takes would crash, and be started again, and crash
     settings = load_settings(**({"work_pool": pool} if pool else {}))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")  # nobody watches: the log is all there is
     enter_environment(settings)

@@ -1,0 +1,16 @@
+"""Registration: a trained generator becomes a version of the registered model."""
+
+from __future__ import annotations
+
+from tasks.connections import connect
+from tasks.retrying import retried_task
+from wgan.config import RetrainConfig
+from wgan.records import EvaluationRef, ModelVersionRef
+from wgan.registration import register_training
+
+
+@retried_task("register generator")
+def register_generator(config: RetrainConfig, evaluation: EvaluationRef) -> ModelVersionRef:
+    """Export the generator, check the export and register it; a repeated call finds the version it made."""
+    settings, storage = connect()
+    return register_training(config, evaluation, settings, storage)
