@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.integration.environment_of_extra import environment_of_extra
 from tests.integration.stack_commands import wait_for
 from tests.unit.serving.example_service import MODEL, NOBODY, write_version
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=2)]
-CHECKOUT = Path(__file__).resolve().parents[2]
-INSTALLED = ("pyproject.toml", "README.md", "LICENSE", "constraints.txt", "wgan", "tasks", "flows")
+pytestmark = pytest.mark.integration
 
 
 def test_serve_runs_in_an_environment_without_torch(tmp_path: Path) -> None:
-    source, python = tmp_path / "source", tmp_path / "venv" / "bin" / "python"
-    source.mkdir()
-    for name in INSTALLED:
-        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
-        copy(CHECKOUT / name, source / name)
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--constraint", source / "constraints.txt", f"{source}[serve]"], check=True, timeout=600)
+    python = environment_of_extra("wgan-pipeline", "serve", tmp_path / "venv")
     missing = subprocess.run([python, "-c", "import torch"], capture_output=True, text=True)
     assert "No module named 'torch'" in missing.stderr
 
