@@ -14,7 +14,7 @@ test: $(VENV)/.dev
 
 # Drills that wait for minutes: a worker, or a run, is killed in every step.
 test-long: $(VENV)/.dev
-	$(BIN)/python -m pytest -m long tests/drills
+	$(BIN)/python -m pytest -m long
 
 # Builds and starts the images, as root, with Debian's podman, buildah, runc, netavark, aardvark-dns, iptables and debootstrap.
 test-containers: $(VENV)/.dev

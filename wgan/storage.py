@@ -10,10 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from boto3.exceptions import Boto3Error, S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
@@ -25,6 +27,7 @@ from botocore.exceptions import (
     IncompleteReadError,
     NoCredentialsError,
 )
+from botocore.loaders import Loader
 
 from wgan.errors import AccessRefused, ObjectDamaged, ObjectMissing, StorageError
 from wgan.settings import Settings
@@ -252,7 +255,19 @@ def open_storage(settings: Settings) -> Storage:
         connect_timeout=5,
         read_timeout=60,
     )
-    return Storage(boto3.session.Session().client("s3", config=config, **arguments), settings.bucket)
+    return Storage(_new_session().client("s3", config=config, **arguments), settings.bucket)
+
+
+def _new_session() -> boto3.session.Session:
+    """A session with credentials of its own, which shares what botocore reads of its descriptions of S3: megabytes."""
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _description_loader())
+    return boto3.session.Session(botocore_session=session)
+
+
+@cache
+def _description_loader() -> Loader:
+    return botocore.session.get_session().get_component("data_loader")
 
 
 def _refusal(error: ClientError, code: str, store: str, uri: str) -> StorageError:

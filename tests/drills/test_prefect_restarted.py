@@ -28,7 +28,9 @@ def own_stack(stack: Settings, tmp_path: Path) -> Iterator[Settings]:
 
 
 def test_a_training_goes_on_and_its_slot_becomes_free_afterwards(own_stack: Settings, tmp_path: Path) -> None:
-    config = quick("restarted", f"training.generator_steps={STEPS}", "training.log_every=50")
+    config = quick(
+        "restarted", f"training.generator_steps={STEPS}", "training.log_every=50", "training.checkpoint_every_steps=25"
+    )
     run_wgan(own_stack, "schedule", "add", "--cron", "0 3 1 1 *", "--name", "restarted", *config)
     with worker(own_stack, tmp_path) as running:
         run_id = json_of(own_stack, "schedule", "run", "restarted")["flow_run_id"]

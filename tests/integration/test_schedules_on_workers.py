@@ -29,7 +29,7 @@ from wgan.settings import Settings, load_settings
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import metric_history
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=12)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=10)]
 
 STEPS = 240
 LONG = (f"training.generator_steps={STEPS}", "training.checkpoint_every_steps=25", "training.log_every=20")
@@ -106,6 +106,7 @@ def test_a_user_walks_from_nothing_to_a_second_automatic_run_that_survives_its_w
     assert [entry["version"] for entry in listed] == [2, 1]
 
 
+@pytest.mark.long
 def test_a_run_whose_process_dies_is_started_again_at_its_checkpoint(own_stack: Settings, folder: Path) -> None:
     add(own_stack, "killed", *LONG)
     with worker(own_stack, folder) as running:
