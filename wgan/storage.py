@@ -267,7 +267,8 @@ def _new_session() -> boto3.session.Session:
 
 @cache
 def _description_loader() -> Loader:
-    return botocore.session.get_session().get_component("data_loader")
+    loader: Loader = botocore.session.get_session().get_component("data_loader")
+    return loader
 
 
 def _refusal(error: ClientError, code: str, store: str, uri: str) -> StorageError:

@@ -18,7 +18,7 @@ from wgan.tracking.runs import metric_history
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=2)]
 
-STEPS = 800
+STEPS = 500
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An environment with what one extra of this project brings, and nothing else, in a moment: links to what is installed."""
+"""An environment with what one extra of a distribution brings and nothing else, in a moment: links to what is here."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.integration.hidden_torch import hide_torch
 from tests.integration.stack_commands import run as run_wgan
 from wgan.registry import ledger
 from wgan.settings import Settings
-from wgan.storage import Storage
+from wgan.storage import Storage, open_storage
 from wgan.tracking.client import tracking_client
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=4)]
@@ -52,11 +52,19 @@ def test_a_worse_version_is_refused_with_exit_code_3_and_reasons(
     assert ledger.read(MODEL, storage, stack)[-1].action == "refused"
 
 
-def test_a_dry_run_decides_and_changes_nothing(versions: Any, stack: Settings, storage: Storage) -> None:
+@pytest.fixture(scope="module")
+def dry_run(versions: Any, stack: Settings) -> tuple[Any, int]:
+    """The decision on the worse version, and how many entries it added to the ledger."""
+    storage = open_storage(stack)
     before = len(ledger.read(MODEL, storage, stack))
     decision = json_of(stack, "promote", MODEL, str(versions[1]), "--dry-run", code=3)
+    return decision, len(ledger.read(MODEL, storage, stack)) - before
+
+
+def test_a_dry_run_decides_and_changes_nothing(dry_run: Any) -> None:
+    decision, entries = dry_run
     assert decision["promote"] is False
-    assert len(ledger.read(MODEL, storage, stack)) == before
+    assert entries == 0
 
 
 def artifacts(settings: Settings, key: str) -> list[Any]:
@@ -68,9 +76,10 @@ def artifacts(settings: Settings, key: str) -> list[Any]:
     return [artifact for artifact in found if MODEL in artifact["description"]]
 
 
-def test_the_decision_is_a_table_and_pictures_of_both_sides_that_open(versions: Any, stack: Settings) -> None:
+def test_the_decision_is_a_table_and_pictures_of_both_sides_that_open(
+    versions: Any, dry_run: Any, stack: Settings
+) -> None:
     best, worse = versions
-    run_wgan(stack, "promote", MODEL, str(worse), "--dry-run", code=3)
     table = artifacts(stack, "gate-metrics")[0]
     assert table["description"] == f"{MODEL} version {worse}: do not promote"
     rows = {row["metric"]: row for row in json.loads(table["data"])}

@@ -68,7 +68,9 @@ ELSEWHERE = {
     "wgan up": "tests/integration/test_stack_up_and_down.py",
     "wgan retrain --preset mnist": "tests/integration/test_retrain_real_data.py",
     "wgan retrain --preset digits --set data.source=folder --set data.location=/data/faces "
-    "--set data.name=faces --set data.channels=3 --set data.image_size=64": "tests/integration/test_retrain_real_data.py",
+    "--set data.name=faces --set data.channels=3 --set data.image_size=64": (
+        "tests/integration/test_retrain_real_data.py"
+    ),
     "wgan retrain --preset digits --set training.seed=1 --set training.generator_steps=2400": (
         "tests/integration/test_serving_walk.py"
     ),
