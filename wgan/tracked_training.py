@@ -23,7 +23,7 @@ from wgan.pixels import image_grid
 from wgan.records import DatasetRef, TrainingRef
 from wgan.settings import Settings
 from wgan.storage import Storage
-from wgan.tracking.runs import end_run, log_file, metric_history, start_or_resume_run
+from wgan.tracking.runs import CURVES, end_run, log_file, metric_history, start_or_resume_run
 from wgan.tracking.stream import MetricStream
 from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
@@ -34,7 +34,6 @@ from wgan.training.state import new_state
 SAMPLES = "samples"
 """Key of the image series of fixed noise."""
 LAST_SAMPLES = "samples.png"
-CURVES = "curves.png"
 MLFLOW_PATIENCE = 120.0
 """Seconds that a checkpoint waits for MLflow to take the metrics up to its step."""
 

@@ -20,6 +20,8 @@ from wgan.tracking.client import speaking
 EXPERIMENT_KIND = "mlflow.experimentKind"
 """Tells MLflow's UI to open the experiment with its views for model training rather than for language models."""
 FLOW_RUN_TAG = "wgan.flow_run_id"
+CURVES = "curves.png"
+"""Artifact of a training's run: its curves as a figure."""
 
 
 def start_or_resume_run(
