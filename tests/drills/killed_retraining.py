@@ -30,11 +30,14 @@ LONGEST_PAUSE = 0.3
 
 
 def drawn_pauses() -> list[float]:
-    """A pause before each of the kills, seconds; printed is the seed that they are drawn with."""
+    """A pause before each of the kills, seconds; printed is the seed that they are drawn with.
+
+    None before the last: what follows the promotion takes but two tenths of a second where nothing is to be confirmed.
+    """
     seed = random.SystemRandom().randrange(1_000_000)
     print(f"pauses before the kills drawn with seed {seed}")
     drawn = random.Random(seed)
-    return [drawn.uniform(0, LONGEST_PAUSE) for _ in LINES]
+    return [*(drawn.uniform(0, LONGEST_PAUSE) for _ in LINES[1:]), 0.0]
 
 
 def wait_for_line(running: Worker, line: str, pause: float, position: int = 0) -> int:
