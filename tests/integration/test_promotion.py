@@ -286,7 +286,8 @@ def test_the_retry_of_a_flow_that_died_before_the_ledger_finishes_its_own_promot
     with pytest.raises(Killed):
         promote((model, 2), example_decision(True), stack, dying, flow_run_id="flow-2", expected_champion=1)
     entry = move(2, flow_run_id="flow-2", expected_champion=1)
-    assert (entry.action, entry.to_version, entry.flow_run_id) == ("reconciled", 2, "flow-2")
+    # To the flow it is the promotion it began, which serving is to confirm and Prefect to tell of.
+    assert (entry.action, entry.to_version, entry.flow_run_id) == ("promoted", 2, "flow-2")
     assert moves(model, stack) == [("promoted", None, 1), ("reconciled", 1, 2)]
     (listed,) = (version for version in list_versions(model, stack) if version.version == 2)
     assert (listed.gate, listed.aliases) == ("reconciled", ("champion",))
@@ -331,7 +332,7 @@ def test_a_rollback_that_died_anywhere_is_finished_by_its_retry(
         with pytest.raises(Killed):
             rollback(model, None, stack, store, reason="blurred", flow_run_id="flow-9")
     entry = rollback(model, None, stack, storage, reason="blurred", flow_run_id="flow-9")
-    assert (entry.from_version, entry.to_version) == (3, 2)
+    assert (entry.action, entry.from_version, entry.to_version) == ("rolled-back", 3, 2)
     assert read_aliases(client, model) == {"champion": 2, "previous": 1}
     assert len(moves(model, stack)) == 4
 

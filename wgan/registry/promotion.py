@@ -37,8 +37,9 @@ def promote(
     """Make a version the champion if the gate says so, or `force` with a reason does; else make it the challenger.
 
     `expected_champion` is the champion the decision was measured against. A repeated call of the same flow run gives
-    the entry it wrote before. Raises `UsageError` when the version does not exist, is the champion already, has no
-    decision, or is forced without a reason; `WganError` when the champion is another by now.
+    the entry it wrote before, as a promotion where a crash left it to be reconciled. Raises `UsageError` when the
+    version does not exist, is the champion already, has no decision, or is forced without a reason; `WganError` when
+    the champion is another by now.
     """
     model, number = (version.model_name, version.version) if isinstance(version, ModelVersionRef) else version
     if force and not (reason and reason.strip()):
@@ -54,7 +55,7 @@ def promote(
         if (written := history.written_by(flow_run_id, number)) is not None:
             tag_outcome(client, written)
             tag_judgement(client, written, history.versions)
-            return written
+            return _as_begun(written, "promoted")
         if history.champion == number:
             raise UsageError(f"version {number} of {model} is the champion already; nothing was done.")
         if history.champion != expected_champion:
@@ -96,8 +97,9 @@ def rollback(
     """Make an earlier version the champion again: `to`, or the one under the alias `previous`.
 
     `previous` is then the champion before that one, so that a second rollback goes one further back. A repeated call
-    of the same flow run gives the entry it wrote before. Raises `UsageError` naming the versions there are when `to`
-    is none of them, is the champion already, or there is nothing to go back to.
+    of the same flow run gives the entry it wrote before, as a rollback where a crash left it to be reconciled. Raises
+    `UsageError` naming the versions there are when `to` is none of them, is the champion already, or there is nothing
+    to go back to.
     """
     with registry(settings) as client:
         if to is None:
@@ -107,7 +109,7 @@ def rollback(
         history = reconciled_history(client, model, settings, storage)
         if (written := history.written_by(flow_run_id, to)) is not None:
             tag_outcome(client, written)
-            return written
+            return _as_begun(written, "rolled-back")
         target = history.previous if to is None else to
         if target is None:
             numbers = ", ".join(map(str, sorted(history.versions))) or "none"
@@ -119,6 +121,11 @@ def rollback(
         entry = _entry(history, model, target, "rolled-back", reason=reason, flow_run_id=flow_run_id, actor=actor)
         _make_champion(client, history, entry, settings, storage)
         return entry
+
+
+def _as_begun(written: PromotionRef, action: Literal["promoted", "rolled-back"]) -> PromotionRef:
+    """What the flow run did: it goes on as if nobody had disturbed it, though the ledger says it was reconciled."""
+    return written.model_copy(update={"action": action}) if written.action == "reconciled" else written
 
 
 def _make_champion(
