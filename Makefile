@@ -26,7 +26,7 @@ test-containers: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/yamllint --strict -c infra/.yamllint.yaml infra
+	$(BIN)/yamllint --strict -c infra/.yamllint.yaml infra .github .pre-commit-config.yaml
 	$(BIN)/hadolint infra/Containerfile tests/containers/databases.containerfile
 
 types: $(VENV)/.dev
