@@ -16,7 +16,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from tasks.events import PROMOTED, REFUSED
-from tasks.turns import MISSED_HEARTBEATS
+from tasks.model_queue import MISSED_HEARTBEATS
 from wgan.settings import Settings
 
 PREFIX = "wgan: "

@@ -24,7 +24,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema_from_entrypoint
 from pydantic import Field, ValidationError
 
-from tasks.turns import RETRAIN
+from tasks.model_queue import RETRAIN
 from wgan.errors import UsageError, WganError
 from wgan.records import Record
 from wgan.schedules import Clock, Schedule

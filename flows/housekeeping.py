@@ -6,7 +6,6 @@ from prefect import flow
 
 from tasks.housekeeping import (
     find_backup,
-    look_round,
     publish_housekeeping,
     sweep_checkpoints,
     sweep_datasets,
@@ -14,6 +13,7 @@ from tasks.housekeeping import (
     sweep_results,
     sweep_this_machine,
     sweep_uploads,
+    take_survey,
 )
 from tasks.report import announce_run
 from wgan.housekeeping.report import HousekeepingReport
@@ -26,7 +26,7 @@ def housekeeping(dry_run: bool = False) -> HousekeepingReport:
     Args:
         dry_run: Remove nothing; report what would be removed.
     """
-    around = look_round(dry_run)
+    around = take_survey(dry_run)
     if backup := find_backup(around):
         return publish_housekeeping(around, stopped=backup)
     checkpoints = sweep_checkpoints(around)

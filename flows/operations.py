@@ -5,7 +5,7 @@ from __future__ import annotations
 from flows.automations import put_automations
 from flows.deployments import HOUSEKEEPING, ensure_work_pool, list_schedules, put_housekeeping, put_schedule
 from flows.running import prepare_server
-from tasks.slots import set_gpu_slots
+from tasks.gpu_slots import set_gpu_slots
 from wgan.records import Record
 from wgan.schedules import Declared
 from wgan.settings import Settings

@@ -7,7 +7,7 @@ from prefect import flow
 from tasks.evaluation import decide_promotion, evaluate_registered
 from tasks.registry import find_version, promote_generator, read_configuration
 from tasks.serving import confirm_serving, take_back_refused
-from wgan.records import GateDecision, PromotionRef
+from wgan.records import GateDecision, LedgerEntry
 
 
 @flow(name="promote", flow_run_name="{model_name} version {version}", persist_result=True)
@@ -18,7 +18,7 @@ def promote(
     reason: str | None = None,
     dry_run: bool = False,
     actor: str | None = None,
-) -> PromotionRef | GateDecision:
+) -> LedgerEntry | GateDecision:
     """Measure the version and today's champion side by side, ask the gate, and promote if it agrees or is forced.
 
     What serving then refuses is rolled back, and the rollback is returned. A dry run returns the gate's decision and

@@ -6,13 +6,13 @@ from prefect import flow
 
 from tasks.data import find_unchanged, prepare_data
 from tasks.evaluation import decide_promotion, evaluate_generator
+from tasks.model_queue import wait_in_queue
 from tasks.registration import register_generator
 from tasks.registry import promote_generator
 from tasks.report import announce_run, end_run_as_failed, end_run_as_killed, publish_report
 from tasks.restarts import stop_after_many_starts
 from tasks.serving import confirm_serving, take_back_refused
 from tasks.training import train_generator
-from tasks.turns import wait_for_turn
 from wgan.config import RetrainConfig
 from wgan.records import DataUnchanged, RetrainOutcome, ServingCheck
 
@@ -37,7 +37,7 @@ def retrain(
         only_if_changed: Train only on data that no version of the model was trained on yet.
     """
     stop_after_many_starts()
-    wait_for_turn(config.model_name)
+    wait_in_queue(config.model_name)
     dataset = prepare_data(config.data)
     if only_if_changed and (unchanged := find_unchanged(config.model_name, dataset)):
         return unchanged

@@ -11,8 +11,8 @@ from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.states import Scheduled
 
+from tasks.gpu_slots import ensure_gpu_slots
 from tasks.results import save_result_storage
-from tasks.slots import ensure_gpu_slots
 from wgan.errors import WganError
 from wgan.settings import Settings
 

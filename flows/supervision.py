@@ -22,8 +22,8 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed, Scheduled
 
 from flows.deployments import TAG
+from tasks.model_queue import MISSED_HEARTBEATS, is_alive
 from tasks.restarts import MOST_STARTS
-from tasks.turns import MISSED_HEARTBEATS, gave_a_sign
 from wgan.settings import Settings
 
 SETTLED_SECONDS = 5.0
@@ -40,7 +40,7 @@ def look_after_runs(settings: Settings, silent: dict[UUID, float], say: Callable
     silence = timedelta(seconds=MISSED_HEARTBEATS * settings.heartbeat_seconds)
     now = time.monotonic()
     with get_client(sync_client=True) as client:
-        quiet = [run for run in _runs(client, StateType.RUNNING) if not gave_a_sign(client, run, silence)]
+        quiet = [run for run in _runs(client, StateType.RUNNING) if not is_alive(client, run, silence)]
         for heard in set(silent) - {run.id for run in quiet}:
             del silent[heard]
         for run in quiet:

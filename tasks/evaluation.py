@@ -10,8 +10,8 @@ from tasks.retrying import retried_task
 from wgan.config import PromotionConfig, RetrainConfig
 from wgan.evaluation.metric_table import metric_rows, text_table
 from wgan.evaluation.summary import grids_markdown, judgement_markdown
-from wgan.judging import decide_version, evaluate_training, evaluate_version
 from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, TrainingRef
+from wgan.steps.evaluate import decide_version, judge_training, judge_version
 from wgan.tracking.runs import artifact_url
 
 
@@ -20,7 +20,7 @@ def evaluate_generator(config: RetrainConfig, training: TrainingRef) -> Evaluati
     """Measure the trained generator and the model's champion on the same images and seeds."""
     settings, storage = connect()
     with progress_artifact("evaluation", f"Evaluating {config.model_name}"):
-        return evaluate_training(config, training, settings, storage)
+        return judge_training(config, training, settings, storage)
 
 
 @retried_task("evaluate version")
@@ -28,7 +28,7 @@ def evaluate_registered(config: RetrainConfig, version: ModelVersionRef) -> Mode
     """Measure a registered version and today's champion on the same images and seeds."""
     settings, storage = connect()
     with progress_artifact("evaluation", f"Evaluating {version.model_name} version {version.version}"):
-        return evaluate_version(config, version, settings, storage)
+        return judge_version(config, version, settings, storage)
 
 
 @retried_task("decide")

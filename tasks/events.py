@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect.events import emit_event
 
-from wgan.records import PromotionRef
+from wgan.records import LedgerEntry
 
 PROMOTED = "wgan.model.promoted"
 REFUSED = "wgan.model.refused"
@@ -12,7 +12,7 @@ ROLLED_BACK = "wgan.model.rolled-back"
 EVENTS = {"promoted": PROMOTED, "refused": REFUSED, "rolled-back": ROLLED_BACK}
 
 
-def tell_of(promotion: PromotionRef) -> None:
+def emit_ledger_event(promotion: LedgerEntry) -> None:
     """Emit the event of a ledger entry."""
     emit_event(
         event=EVENTS[promotion.action],

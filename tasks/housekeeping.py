@@ -51,8 +51,8 @@ def _rule(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     return task(name=name, cache_policy=NO_CACHE, persist_result=False)
 
 
-@_rule("look round")
-def look_round(dry_run: bool) -> Survey:
+@_rule("survey")
+def take_survey(dry_run: bool) -> Survey:
     """What time it is and what is referred to; fails when MLflow, Prefect or the store does not answer."""
     settings, storage = connect()
     storage.ensure_bucket()

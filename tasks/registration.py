@@ -6,7 +6,7 @@ from tasks.connections import connect
 from tasks.retrying import retried_task
 from wgan.config import RetrainConfig
 from wgan.records import EvaluationRef, ModelVersionRef
-from wgan.registration import register_training
+from wgan.steps.register import register_training
 
 
 @retried_task("register generator")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from prefect import runtime
 
 from tasks.connections import connect
-from tasks.events import tell_of
+from tasks.events import emit_ledger_event
+from tasks.promotion_lock import promotion_lock
 from tasks.retrying import retried_task
-from tasks.slots import sole_promotion
 from wgan.config import RetrainConfig
-from wgan.records import GateDecision, ModelVersionRef, PromotionRef
+from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
 from wgan.registry import promotion
 from wgan.registry.versions import load_configuration, load_version
 
@@ -35,10 +35,10 @@ def promote_generator(
     force: bool = False,
     reason: str | None = None,
     actor: str | None = None,
-) -> PromotionRef:
+) -> LedgerEntry:
     """Make the version the champion if the gate says so or it is forced, and write the ledger either way."""
     settings, storage = connect()
-    with sole_promotion(version.model_name):
+    with promotion_lock(version.model_name):
         entry = promotion.promote(
             version,
             decision,
@@ -50,15 +50,15 @@ def promote_generator(
             expected_champion=version.evaluation.champion_version,
             actor=actor,
         )
-    tell_of(entry)
+    emit_ledger_event(entry)
     return entry
 
 
 @retried_task("roll back")
-def roll_back_model(model_name: str, to: int | None, reason: str, actor: str | None = None) -> PromotionRef:
+def roll_back_model(model_name: str, to: int | None, reason: str, actor: str | None = None) -> LedgerEntry:
     """Make the previous champion, or the given version, the champion again."""
     settings, storage = connect()
-    with sole_promotion(model_name):
+    with promotion_lock(model_name):
         entry = promotion.rollback(
             model_name,
             to,
@@ -68,5 +68,5 @@ def roll_back_model(model_name: str, to: int | None, reason: str, actor: str | N
             flow_run_id=str(runtime.flow_run.id),
             actor=actor,
         )
-    tell_of(entry)
+    emit_ledger_event(entry)
     return entry

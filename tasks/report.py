@@ -12,7 +12,7 @@ from tasks.connections import connect
 from tasks.retrying import retried_task
 from wgan import progress
 from wgan.records import RetrainOutcome
-from wgan.reporting import retrain_markdown
+from wgan.steps.report import retrain_markdown
 from wgan.tracking.runs import CURVES, artifact_url, describe_run, end_run, end_unfinished_run, run_url
 
 

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from prefect import runtime
 from prefect.exceptions import TerminationSignal
 
-from wgan.errors import WganError
-from wgan.interruption import Interrupted
+from wgan.errors import Interrupted, WganError
 
 MOST_STARTS = 20
 """Of one flow run: a run that takes its machine down with it must come to an end."""

@@ -9,8 +9,15 @@ from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from wgan.errors import AccessRefused, CheckpointError, DataError, GateRefused, TrainingDiverged, UsageError
-from wgan.interruption import Interrupted
+from wgan.errors import (
+    AccessRefused,
+    CheckpointError,
+    DataError,
+    GateRefused,
+    Interrupted,
+    TrainingDiverged,
+    UsageError,
+)
 
 FINAL = (UsageError, AccessRefused, DataError, CheckpointError, TrainingDiverged, GateRefused, Interrupted)
 

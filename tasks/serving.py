@@ -7,16 +7,16 @@ import logging
 from prefect.logging import get_run_logger
 
 from tasks.connections import connect
-from tasks.events import tell_of
+from tasks.events import emit_ledger_event
+from tasks.promotion_lock import promotion_lock
 from tasks.retrying import retried_task
-from tasks.slots import sole_promotion
-from wgan.records import PromotionRef, ServingCheck
+from wgan.records import LedgerEntry, ServingCheck
 from wgan.registry.promotion import rollback
-from wgan.serving.confirmation import confirm_promotion
+from wgan.steps.confirm_serving import confirm_promotion
 
 
 @retried_task("confirm serving")
-def confirm_serving(promotion: PromotionRef) -> tuple[ServingCheck, ...]:
+def confirm_serving(promotion: LedgerEntry) -> tuple[ServingCheck, ...]:
     """Wait until each process of WGAN_SERVING_URLS draws the version as it was registered; none for a refusal."""
     if promotion.action != "promoted":
         return ()
@@ -38,7 +38,7 @@ def confirm_serving(promotion: PromotionRef) -> tuple[ServingCheck, ...]:
 
 
 @retried_task("take back refused")
-def take_back_refused(promotion: PromotionRef, checks: tuple[ServingCheck, ...]) -> PromotionRef:
+def take_back_refused(promotion: LedgerEntry, checks: tuple[ServingCheck, ...]) -> LedgerEntry:
     """Make the champion before the promotion the champion again where a serving process refused the version.
 
     Returns the rollback, or the promotion where it stands: nothing was refused, or there was no champion before.
@@ -51,7 +51,7 @@ def take_back_refused(promotion: PromotionRef, checks: tuple[ServingCheck, ...])
         get_run_logger().error("%s; there is no champion before it to go back to.", reason)
         return promotion
     settings, storage = connect()
-    with sole_promotion(promotion.model_name):
+    with promotion_lock(promotion.model_name):
         entry = rollback(
             promotion.model_name,
             promotion.from_version,
@@ -61,5 +61,5 @@ def take_back_refused(promotion: PromotionRef, checks: tuple[ServingCheck, ...])
             flow_run_id=promotion.flow_run_id,
             actor="serving check",
         )
-    tell_of(entry)
+    emit_ledger_event(entry)
     return entry

@@ -5,13 +5,13 @@ from __future__ import annotations
 from prefect import runtime
 
 from tasks.connections import connect
+from tasks.gpu_slots import gpu_slot
 from tasks.progress import progress_artifact
 from tasks.restarts import interrupted_as_crashed
 from tasks.retrying import retried_task
-from tasks.slots import gpu_slot
 from wgan.config import RetrainConfig
 from wgan.records import DatasetRef, TrainingRef
-from wgan.tracked_training import run_training
+from wgan.steps.train import run_training
 
 
 @retried_task("train generator", tags={"gpu-task"})

@@ -45,3 +45,9 @@ class TrainingDiverged(WganError):
 
 class CheckpointError(WganError):
     """A checkpoint is missing, incomplete or of another configuration."""
+
+
+class Interrupted(WganError):
+    """The work was asked to stop, and stopped where it can be continued."""
+
+    exit_code = 130

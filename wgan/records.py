@@ -1,6 +1,6 @@
 """What travels between tasks: small frozen records of a URI, digests and counts; never tensors or models.
 
-`DatasetRef → TrainingRef → EvaluationRef → ModelVersionRef → PromotionRef`. Each holds the record it came from, so
+`DatasetRef → TrainingRef → EvaluationRef → ModelVersionRef → LedgerEntry`. Each holds the record it came from, so
 that one can walk back from a served image: version → evaluation → run and checkpoint → data-set digest → source.
 """
 
@@ -64,7 +64,7 @@ class Interval(Record):
     values: tuple[float, ...] = Field(description="One value per seed, in seed order.")
 
 
-class Protocol(Record):
+class EvaluationProtocol(Record):
     """What makes two numbers comparable; numbers of different protocols are never compared."""
 
     extractor: str
@@ -87,7 +87,7 @@ class Measurement(Record):
     `modes`, `reverse_kl`; where images are held out of training `memorisation`.
     """
 
-    protocol: Protocol
+    protocol: EvaluationProtocol
     metrics: dict[str, Interval]
 
 
@@ -168,7 +168,7 @@ class GateDecision(Record):
         return f"All {len(self.rules)} rules hold; {decisive.reason}"
 
 
-class PromotionRef(Record):
+class LedgerEntry(Record):
     """One entry of the ledger: a promotion, a refusal's decision, or a rollback."""
 
     id: str
@@ -210,5 +210,5 @@ class RetrainOutcome(Record):
     """What a retraining flow returns."""
 
     version: ModelVersionRef
-    promotion: PromotionRef | None = Field(description="None where promotion was not asked for.")
+    promotion: LedgerEntry | None = Field(description="None where promotion was not asked for.")
     serving: tuple[ServingCheck, ...] = Field((), description="One for each configured serving process.")

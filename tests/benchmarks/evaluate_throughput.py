@@ -27,9 +27,9 @@ from torch_fidelity.metric_kid import kernel_mmd
 from torch_fidelity.metric_prc import calculate_precision_recall_part
 from torchmetrics.image.kid import poly_mmd
 
-from wgan.evaluation.frechet import frechet_distance
-from wgan.evaluation.kernel import kernel_distance, mean_kernel
-from wgan.evaluation.prdc import prdc, squared_radii
+from wgan.evaluation.metrics.frechet import frechet_distance
+from wgan.evaluation.metrics.kernel import kernel_distance, mean_kernel
+from wgan.evaluation.metrics.prdc import prdc, squared_radii
 
 NEIGHBOURS = 5
 KERNEL = {

@@ -19,7 +19,7 @@ from tests.conftest import free_ports
 from tests.containers.composed import Composed, new_project, podman_compose
 from tests.containers.engine import run, wait_for
 from tests.integration.command_line import quick
-from wgan.env_file import write_env_file
+from wgan.commands.init_env import write_env_file
 
 pytestmark = [
     pytest.mark.containers,

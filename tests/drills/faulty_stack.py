@@ -16,12 +16,12 @@ from tests.drills.relay import Relay
 from tests.integration.stack_commands import run as run_wgan
 from tests.integration.stack_commands import start as start_wgan
 from tests.integration.stack_commands import wait_for
-from wgan.checkpoint_store import StoredCheckpoint, checkpoint_prefix, latest_checkpoints
 from wgan.settings import Settings
 from wgan.stack.credentials import connected, ensure_credentials
 from wgan.stack.processes import is_healthy, launch, stop
 from wgan.stack.servers import mlflow_server, prefect_server, s3_server
 from wgan.storage import Storage, open_storage
+from wgan.storage.checkpoints import StoredCheckpoint, checkpoint_prefix, latest_checkpoints
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from tests.integration.stack_commands import run, start, wait_for
 from tests.integration.test_retrain_command import known_runs, wait_for_step
 from wgan import progress
 from wgan.backup import BackupManifest, restore, save
-from wgan.backup.claim import RESTORE_KEY
 from wgan.backup.marker import BACKUP_KEY, read_marker
+from wgan.backup.restore_lock import RESTORE_KEY
 from wgan.errors import UsageError, WganError
-from wgan.records import PromotionRef
+from wgan.records import LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.promotion import promote, rollback
 from wgan.settings import Settings, embedded_addresses
@@ -57,7 +57,7 @@ class Saved:
     versions: Any
     flow_run: str
     finished: Any
-    late_entry: PromotionRef
+    late_entry: LedgerEntry
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +94,15 @@ def saved(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 training.communicate()
 
 
-def promote_by_hand(settings: Settings, storage: Storage, version: int, champion: int | None) -> PromotionRef:
+def promote_by_hand(settings: Settings, storage: Storage, version: int, champion: int | None) -> LedgerEntry:
     return promote(
         (MODEL, version), None, settings, storage, force=True, reason="for the backup", expected_champion=champion
     )
 
 
-def save_during_a_promotion(settings: Settings, storage: Storage, folder: Path) -> tuple[BackupManifest, PromotionRef]:
+def save_during_a_promotion(settings: Settings, storage: Storage, folder: Path) -> tuple[BackupManifest, LedgerEntry]:
     """Make a backup, and promote version 2 just after the ledger was copied."""
-    entries: list[PromotionRef] = []
+    entries: list[LedgerEntry] = []
 
     def promote_after_the_ledger(position: progress.Progress) -> None:
         if position.stage == "ledger" and position.done == position.total and not entries:

@@ -17,10 +17,10 @@ from wgan.backup.checkpoints import save_run
 from wgan.backup.manifest import SavedObject
 from wgan.backup.marker import BACKUP_KEY, BackupMarker, backup_announced, read_marker
 from wgan.backup.objects import save_objects
-from wgan.checkpoint_store import LatestCheckpoints, StoredCheckpoint
 from wgan.errors import ObjectMissing, WganError
 from wgan.settings import Settings
 from wgan.storage import Storage, open_storage
+from wgan.storage.checkpoints import LatestCheckpoints, StoredCheckpoint
 
 pytestmark = pytest.mark.integration
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from wgan.checkpoint_store import CheckpointUploads, checkpoint_prefix, fetch_newest, latest_checkpoints
 from wgan.errors import StorageError
 from wgan.settings import Settings
 from wgan.storage import Storage
+from wgan.storage.checkpoints import CheckpointUploads, checkpoint_prefix, fetch_newest, latest_checkpoints
 
 pytestmark = pytest.mark.integration
 

@@ -14,9 +14,9 @@ from wgan.cli import app
 from wgan.commands.evaluate import evaluate
 from wgan.config import RetrainConfig
 from wgan.errors import CheckpointError, UsageError
-from wgan.measuring import named_protocol
 from wgan.registry.promotion import promote
 from wgan.settings import Settings
+from wgan.steps.measure import named_protocol
 from wgan.storage import Storage
 from wgan.training.checkpoint import save_checkpoint
 from wgan.training.state import new_state

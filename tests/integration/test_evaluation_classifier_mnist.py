@@ -12,9 +12,9 @@ from PIL import Image
 
 from tests.unit.evaluation.example_images import ImagesInMemory
 from wgan.data.sources.stacked_mnist import stack_triples
-from wgan.evaluation.classifier import TrainedClassifier, define_classifier, train_classifier
-from wgan.evaluation.extractors import STACKED_MODES, ClassifierExtractor
-from wgan.evaluation.modes import modes_captured, reverse_kl
+from wgan.evaluation.extractors.choose import STACKED_MODES, ClassifierExtractor
+from wgan.evaluation.extractors.classifier import TrainedClassifier, define_classifier, train_classifier
+from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared_data]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.unit.evaluation.example_images import ImagesInMemory, digits
-from wgan.evaluation.imagenet_lite import open_imagenet_lite
-from wgan.evaluation.pretrained import PretrainedExtractor
+from wgan.evaluation.extractors.imagenet_lite import open_imagenet_lite
+from wgan.evaluation.extractors.pretrained import PretrainedExtractor
 from wgan.settings import Settings
 from wgan.storage import Storage
 

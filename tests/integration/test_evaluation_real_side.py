@@ -14,9 +14,10 @@ from tests.unit.evaluation.example_images import ImagesInMemory, digits
 from wgan.config import EvaluationConfig, NetworksConfig
 from wgan.errors import UsageError
 from wgan.evaluation.bounds import measure_bounds
-from wgan.evaluation.measure import measure_side_by_side, nearest_training_images
+from wgan.evaluation.side_by_side import measure_side_by_side, nearest_training_images
 from wgan.records import Bounds, Measurement
 from wgan.settings import Settings
+from wgan.steps.side_by_side import untrained_images
 from wgan.storage import Storage
 
 pytestmark = pytest.mark.integration
@@ -128,7 +129,10 @@ def test_nearest_images_among_none_are_a_mistake(images: ImagesInMemory, setting
 
 
 def bounds(images: ImagesInMemory, config: EvaluationConfig, settings: Settings, storage: Storage) -> Bounds:
-    return measure_bounds(images, NETWORKS, config, settings, storage, "cpu")
+    def untrained(seed: int, count: int) -> NDArray[np.uint8]:
+        return untrained_images(images, NETWORKS, config.seed, "cpu", seed, count)
+
+    return measure_bounds(images, NETWORKS, untrained, config, settings, storage, "cpu")
 
 
 def test_real_held_out_digits_are_the_floor_and_an_untrained_generator_the_ceiling(

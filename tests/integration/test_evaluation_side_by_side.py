@@ -15,7 +15,7 @@ from wgan.data.dataset import PreparedImages, open_dataset
 from wgan.data.prepare import prepare_dataset
 from wgan.errors import DataError, UsageError
 from wgan.evaluation.gate import decide
-from wgan.evaluation.measure import GenerateImages, measure_side_by_side
+from wgan.evaluation.side_by_side import GenerateImages, measure_side_by_side
 from wgan.records import Measurement
 from wgan.settings import Settings
 from wgan.storage import Storage

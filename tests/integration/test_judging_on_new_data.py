@@ -10,12 +10,12 @@ import pytest
 
 from tests.integration.untrained_versions import digits_config, register_untrained
 from wgan.evaluation.summary import judgement_markdown
-from wgan.judging import decide_version, evaluate_version
-from wgan.records import ModelVersionRef, PromotionRef
+from wgan.records import LedgerEntry, ModelVersionRef
 from wgan.registry import ledger
 from wgan.registry.promotion import promote
 from wgan.registry.versions import load_configuration
 from wgan.settings import Settings
+from wgan.steps.evaluate import decide_version, judge_version
 from wgan.storage import Storage
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import fetch_artifact
@@ -46,7 +46,7 @@ def judged(versions: tuple[ModelVersionRef, ...], stack: Settings, storage: Stor
 
 
 @pytest.fixture(scope="module")
-def entry(judged: ModelVersionRef, stack: Settings, storage: Storage) -> PromotionRef:
+def entry(judged: ModelVersionRef, stack: Settings, storage: Storage) -> LedgerEntry:
     """What the ledger says of version 3: refused, for a rule of the gate cannot be met."""
     config = load_configuration(judged.model_name, judged.version, stack)
     rules = config.promotion.model_copy(update={"fid_margin": 1e6})
@@ -55,7 +55,7 @@ def entry(judged: ModelVersionRef, stack: Settings, storage: Storage) -> Promoti
 
 def judge(version: ModelVersionRef, settings: Settings, storage: Storage) -> ModelVersionRef:
     config = load_configuration(version.model_name, version.version, settings)
-    return evaluate_version(config, version, settings, storage)
+    return judge_version(config, version, settings, storage)
 
 
 def digest(version: ModelVersionRef) -> str:
@@ -113,7 +113,7 @@ def test_both_sides_grids_and_a_table_lie_on_the_challengers_run(
 
 
 def test_ledger_and_tags_carry_all_numbers_of_the_decision(
-    entry: PromotionRef,
+    entry: LedgerEntry,
     judged: ModelVersionRef,
     versions: tuple[ModelVersionRef, ...],
     stack: Settings,
@@ -139,7 +139,7 @@ def test_ledger_and_tags_carry_all_numbers_of_the_decision(
 
 
 def test_the_next_judgement_knows_that_the_champion_was_judged_on_the_new_data(
-    entry: PromotionRef, versions: tuple[ModelVersionRef, ...], stack: Settings, storage: Storage
+    entry: LedgerEntry, versions: tuple[ModelVersionRef, ...], stack: Settings, storage: Storage
 ) -> None:
     evaluation = judge(versions[1], stack, storage).evaluation
     assert evaluation.champion_judged_on == digest(versions[2])

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from tests.unit.registry.examples import example_decision
 from wgan.errors import StorageError, UsageError, WganError
-from wgan.records import PromotionRef
+from wgan.records import LedgerEntry
 from wgan.registry import history, ledger, promotion
 from wgan.registry.aliases import read_aliases
 from wgan.registry.promotion import promote, rollback
@@ -50,10 +50,10 @@ def model(client: MlflowClient, logged_model: str) -> str:
 
 
 @pytest.fixture
-def move(model: str, stack: Settings, storage: Storage) -> Callable[..., PromotionRef]:
+def move(model: str, stack: Settings, storage: Storage) -> Callable[..., LedgerEntry]:
     """Promote a version measured against today's champion; the gate says yes unless told otherwise."""
 
-    def call(version: int, passed: bool = True, **options: Any) -> PromotionRef:
+    def call(version: int, passed: bool = True, **options: Any) -> LedgerEntry:
         options = {"expected_champion": champion_version(model, stack), **options}
         return promote((model, version), example_decision(passed), stack, storage, **options)
 
@@ -90,7 +90,7 @@ def die_at_alias(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_promotion_makes_a_champion_with_nothing_before_it(
-    model: str, stack: Settings, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     entry = move(1, flow_run_id="flow-1", actor="ada")
     assert read_aliases(client, model) == {"champion": 1}
@@ -101,7 +101,7 @@ def test_the_first_promotion_makes_a_champion_with_nothing_before_it(
 
 
 def test_a_promotion_makes_the_old_champion_the_rollback_target(
-    model: str, stack: Settings, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     move(2)
@@ -110,7 +110,7 @@ def test_a_promotion_makes_the_old_champion_the_rollback_target(
 
 
 def test_a_refused_version_becomes_the_challenger_and_the_ledger_says_so(
-    model: str, stack: Settings, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     entry = move(2, passed=False)
@@ -121,7 +121,7 @@ def test_a_refused_version_becomes_the_challenger_and_the_ledger_says_so(
 
 
 def test_a_challenger_that_is_promoted_is_no_longer_the_challenger(
-    model: str, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     move(2, passed=False)
@@ -130,7 +130,7 @@ def test_a_challenger_that_is_promoted_is_no_longer_the_challenger(
 
 
 def test_the_version_is_tagged_with_what_became_of_it(
-    model: str, stack: Settings, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, move: Callable[..., LedgerEntry]
 ) -> None:
     entries = [move(1), move(2, passed=False)]
     shown = {entry.version: entry for entry in list_versions(model, stack)}
@@ -140,20 +140,20 @@ def test_the_version_is_tagged_with_what_became_of_it(
     assert shown[3].gate is None
 
 
-def test_force_overrules_the_gate_with_a_reason(model: str, stack: Settings, move: Callable[..., PromotionRef]) -> None:
+def test_force_overrules_the_gate_with_a_reason(model: str, stack: Settings, move: Callable[..., LedgerEntry]) -> None:
     entry = move(1, passed=False, force=True, reason="the reference set was wrong")
     assert (entry.action, entry.forced, entry.reason) == ("promoted", True, "the reference set was wrong")
     assert entry.decision == example_decision(False)
     assert champion_version(model, stack) == 1
 
 
-def test_force_that_the_gate_agrees_with_is_not_noted_as_forced(move: Callable[..., PromotionRef]) -> None:
+def test_force_that_the_gate_agrees_with_is_not_noted_as_forced(move: Callable[..., LedgerEntry]) -> None:
     assert not move(1, force=True, reason="sure").forced
 
 
 @pytest.mark.parametrize("reason", [None, "", "  "])
 def test_force_without_a_reason_is_refused(
-    model: str, stack: Settings, move: Callable[..., PromotionRef], reason: str | None
+    model: str, stack: Settings, move: Callable[..., LedgerEntry], reason: str | None
 ) -> None:
     with pytest.raises(UsageError, match="needs a reason"):
         move(1, force=True, reason=reason)
@@ -168,7 +168,7 @@ def test_a_version_without_a_decision_is_promoted_only_by_force(model: str, stac
 
 
 def test_a_champion_that_moved_since_the_measurement_is_not_overwritten(
-    model: str, stack: Settings, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     move(2)
@@ -180,7 +180,7 @@ def test_a_champion_that_moved_since_the_measurement_is_not_overwritten(
 
 
 def test_promoting_the_champion_does_nothing_and_says_so(
-    model: str, stack: Settings, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1, flow_run_id="flow-1")
     with pytest.raises(UsageError, match=r"version 1 of .* is the champion already; nothing was done"):
@@ -190,7 +190,7 @@ def test_promoting_the_champion_does_nothing_and_says_so(
 
 @pytest.mark.parametrize("passed", [True, False])
 def test_a_retry_of_the_same_flow_run_gives_the_entry_it_wrote(
-    model: str, stack: Settings, move: Callable[..., PromotionRef], passed: bool
+    model: str, stack: Settings, move: Callable[..., LedgerEntry], passed: bool
 ) -> None:
     first = move(1, passed=passed, flow_run_id="flow-1")
     assert move(1, passed=passed, flow_run_id="flow-1", expected_champion=None) == first
@@ -198,7 +198,7 @@ def test_a_retry_of_the_same_flow_run_gives_the_entry_it_wrote(
 
 
 def test_a_retry_does_not_undo_what_was_rolled_back_since(
-    model: str, stack: Settings, storage: Storage, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     promoted = move(2, flow_run_id="flow-2")
@@ -208,7 +208,7 @@ def test_a_retry_does_not_undo_what_was_rolled_back_since(
 
 
 def test_a_rollback_returns_to_the_previous_champion_and_the_next_one_further(
-    model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     for version in (1, 2, 3):
         move(version)
@@ -223,7 +223,7 @@ def test_a_rollback_returns_to_the_previous_champion_and_the_next_one_further(
 
 
 def test_a_rollback_goes_to_the_version_that_is_named(
-    model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     for version in (1, 2, 3):
         move(version)
@@ -232,7 +232,7 @@ def test_a_rollback_goes_to_the_version_that_is_named(
 
 
 def test_a_rollback_to_a_version_that_does_not_exist_names_those_there_are(
-    model: str, stack: Settings, storage: Storage, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     with pytest.raises(UsageError, match=rf"{model} has no version 9: there are 1, 2, 3, 4\."):
@@ -244,7 +244,7 @@ def test_a_rollback_to_a_version_that_does_not_exist_names_those_there_are(
 
 
 def test_a_retried_rollback_goes_back_once(
-    model: str, stack: Settings, storage: Storage, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     for version in (1, 2, 3):
         move(version)
@@ -254,7 +254,7 @@ def test_a_retried_rollback_goes_back_once(
 
 
 def test_dying_between_champion_and_ledger_loses_nothing(
-    model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     with pytest.raises(Killed):
@@ -279,7 +279,7 @@ def test_dying_between_champion_and_ledger_loses_nothing(
 
 
 def test_the_retry_of_a_flow_that_died_before_the_ledger_finishes_its_own_promotion(
-    model: str, stack: Settings, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     dying = storage_that_dies_at("PutObject", stack)
@@ -298,7 +298,7 @@ def test_dying_between_previous_and_champion_changes_nothing_that_is_served(
     stack: Settings,
     storage: Storage,
     client: MlflowClient,
-    move: Callable[..., PromotionRef],
+    move: Callable[..., LedgerEntry],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for version in (1, 2):
@@ -319,7 +319,7 @@ def test_a_rollback_that_died_anywhere_is_finished_by_its_retry(
     stack: Settings,
     storage: Storage,
     client: MlflowClient,
-    move: Callable[..., PromotionRef],
+    move: Callable[..., LedgerEntry],
     monkeypatch: pytest.MonkeyPatch,
     died_before: str,
 ) -> None:
@@ -338,7 +338,7 @@ def test_a_rollback_that_died_anywhere_is_finished_by_its_retry(
 
 
 def test_a_champion_moved_by_hand_is_written_down_first(
-    model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     client.set_registered_model_alias(model, "champion", "3")
@@ -349,7 +349,7 @@ def test_a_champion_moved_by_hand_is_written_down_first(
 
 
 def test_a_previous_champion_that_was_deleted_does_not_stop_promotions(
-    model: str, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     for version in (1, 2, 3):
         move(version)
@@ -362,7 +362,7 @@ def test_a_previous_champion_that_was_deleted_does_not_stop_promotions(
 
 
 def test_an_object_store_that_does_not_answer_leaves_the_aliases_alone(
-    model: str, stack: Settings, client: MlflowClient, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     absent = open_storage(stack.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"}))
@@ -372,7 +372,7 @@ def test_an_object_store_that_does_not_answer_leaves_the_aliases_alone(
 
 
 def test_a_ledger_entry_is_never_overwritten(
-    model: str, stack: Settings, storage: Storage, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     entry = move(1)
     with pytest.raises(StorageError, match="never overwritten"):
@@ -381,7 +381,7 @@ def test_a_ledger_entry_is_never_overwritten(
 
 
 def test_a_ledgers_keys_sort_by_time_below_the_model(
-    model: str, stack: Settings, storage: Storage, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     entries = [move(version) for version in (1, 2, 3)]
     keys = [found.key for found in storage.list(f"{stack.promotions_prefix}/{model}/")]
@@ -389,7 +389,7 @@ def test_a_ledgers_keys_sort_by_time_below_the_model(
 
 
 def test_a_damaged_entry_is_named(
-    model: str, stack: Settings, storage: Storage, move: Callable[..., PromotionRef]
+    model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     storage.put_bytes(f"{stack.promotions_prefix}/{model}/20990101T000000.000000Z-0.json", b'{"id": "half')

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from tests.unit.registry.examples import example_decision
 from wgan.commands.models import models
 from wgan.errors import UsageError
-from wgan.records import PromotionRef
+from wgan.records import LedgerEntry
 from wgan.registry.promotion import promote
 from wgan.settings import Settings
 from wgan.storage import Storage
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("stack_home")]
 
 
 @pytest.fixture(scope="module")
-def promoted(stack: Settings, storage: Storage) -> PromotionRef:
+def promoted(stack: Settings, storage: Storage) -> LedgerEntry:
     """A model with two versions, the first of them promoted."""
     storage.ensure_bucket()
     client = MlflowClient(stack.mlflow_tracking_uri, stack.mlflow_tracking_uri)
@@ -34,7 +34,7 @@ def promoted(stack: Settings, storage: Storage) -> PromotionRef:
     return promote((name, 1), example_decision(True), stack, storage, expected_champion=None, actor="ada")
 
 
-def test_all_models_as_one_json_object(promoted: PromotionRef, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_models_as_one_json_object(promoted: LedgerEntry, capsys: pytest.CaptureFixture[str]) -> None:
     models(as_json=True)
     listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["models"]}
     assert list(listed) == sorted(listed)
@@ -43,7 +43,7 @@ def test_all_models_as_one_json_object(promoted: PromotionRef, capsys: pytest.Ca
 
 
 def test_a_models_versions_as_one_json_object_newest_first(
-    promoted: PromotionRef, capsys: pytest.CaptureFixture[str]
+    promoted: LedgerEntry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     models(promoted.model_name, as_json=True)
     second, first = json.loads(capsys.readouterr().out)["versions"]
@@ -53,19 +53,19 @@ def test_a_models_versions_as_one_json_object_newest_first(
     assert first["metrics"] == {"fid": {"mean": 46.25, "low": 44.0, "high": 48.5}}
 
 
-def test_a_models_history_as_one_json_object(promoted: PromotionRef, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_models_history_as_one_json_object(promoted: LedgerEntry, capsys: pytest.CaptureFixture[str]) -> None:
     models(promoted.model_name, history=True, as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert shown == {"model_name": promoted.model_name, "history": [promoted.model_dump(mode="json")]}
 
 
 @pytest.mark.parametrize("history", [False, True])
-def test_a_model_that_does_not_exist_is_answered_with_those_there_are(promoted: PromotionRef, history: bool) -> None:
+def test_a_model_that_does_not_exist_is_answered_with_those_there_are(promoted: LedgerEntry, history: bool) -> None:
     with pytest.raises(UsageError, match=rf"no registered model 'generator-nope': there are .*{promoted.model_name}"):
         models("generator-nope", history=history)
 
 
-def test_people_see_a_table(promoted: PromotionRef, capsys: pytest.CaptureFixture[str], stack_home: Path) -> None:
+def test_people_see_a_table(promoted: LedgerEntry, capsys: pytest.CaptureFixture[str], stack_home: Path) -> None:
     models(promoted.model_name)
     shown = capsys.readouterr().out
     assert "fid 46.25 [44, 48.5]" in shown

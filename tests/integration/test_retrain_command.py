@@ -16,9 +16,9 @@ from PIL import Image
 from tests.integration.command_line import json_of, quick
 from tests.integration.stack_commands import run as run_wgan
 from tests.integration.stack_commands import start as start_wgan
-from wgan.checkpoint_store import latest_checkpoints
 from wgan.settings import Settings
 from wgan.storage import Storage
+from wgan.storage.checkpoints import latest_checkpoints
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import metric_history
 

@@ -15,10 +15,10 @@ from tasks.registry import promote_generator
 from tasks.serving import confirm_serving, take_back_refused
 from tests.integration.serving_process import Serving, client_of, register, serving
 from wgan.errors import UsageError
-from wgan.records import GateDecision, GateRule, ModelVersionRef, PromotionRef, ServingCheck
+from wgan.records import GateDecision, GateRule, LedgerEntry, ModelVersionRef, ServingCheck
 from wgan.registry import ledger, promotion
-from wgan.serving.confirmation import confirm_promotion, serving_urls
 from wgan.settings import Settings
+from wgan.steps.confirm_serving import confirm_promotion, serving_urls
 from wgan.storage import Storage
 
 pytestmark = pytest.mark.integration
@@ -47,7 +47,7 @@ def url(server: Serving) -> str:
     return str(server.client.base_url).rstrip("/")
 
 
-def promoted(version: ModelVersionRef, champion: int | None, settings: Settings, storage: Storage) -> PromotionRef:
+def promoted(version: ModelVersionRef, champion: int | None, settings: Settings, storage: Storage) -> LedgerEntry:
     return promotion.promote(version, ALLOWED, settings, storage, expected_champion=champion)
 
 
@@ -93,7 +93,7 @@ def test_an_address_that_is_none_is_named(stack: Settings) -> None:
 
 
 @flow(name="promote and confirm")
-def promote_and_confirm(version: ModelVersionRef) -> tuple[PromotionRef, tuple[ServingCheck, ...]]:
+def promote_and_confirm(version: ModelVersionRef) -> tuple[LedgerEntry, tuple[ServingCheck, ...]]:
     """The end of both flows."""
     moved = promote_generator(version, ALLOWED)
     checks = confirm_serving(moved)

@@ -12,7 +12,8 @@ import pytest
 
 from wgan.errors import ObjectMissing, StorageError
 from wgan.settings import Settings
-from wgan.storage import MULTIPART_BYTES, Storage, file_sha256, open_storage, split_uri
+from wgan.storage import Storage, file_sha256, open_storage, split_uri
+from wgan.storage.objects import MULTIPART_BYTES
 
 pytestmark = pytest.mark.integration
 

@@ -20,9 +20,9 @@ from wgan.errors import WganError
 from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.tracking.client import tracking_client
+from wgan.tracking.metric_stream import MetricStream
 from wgan.tracking.pictures import logged_stems, new_stem
 from wgan.tracking.runs import metric_history, start_or_resume_run
-from wgan.tracking.stream import MetricStream
 
 pytestmark = pytest.mark.integration
 
@@ -199,7 +199,7 @@ def test_no_step_is_lost_or_doubled_while_the_server_is_away(
 
 
 @pytest.mark.slow
-def test_a_server_that_stays_away_is_named_when_patience_ends(
+def test_a_server_that_stays_away_is_named_when_the_timeout_ends(
     lone_server: LoneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -207,7 +207,7 @@ def test_a_server_that_stays_away_is_named_when_patience_ends(
     run_id = begin(settings, "gone")
 
     def log_to_a_stopped_server() -> None:
-        with MetricStream(settings, run_id, patience=1.0, flush_every=0.2) as stream:
+        with MetricStream(settings, run_id, timeout=1.0, flush_every=0.2) as stream:
             lone_server.stop()
             stream.log(1, values(1))
 

@@ -117,9 +117,9 @@ def wait_for_end(settings: Settings, flow_run_id: str, seconds: float = PATIENCE
 
 def checkpoint_step(settings: Settings, flow_run_id: str) -> int:
     """Generator steps of the run's newest checkpoint in S3; 0 where there is none."""
-    from wgan.checkpoint_store import latest_checkpoints
     from wgan.settings import load_settings
     from wgan.storage import open_storage
+    from wgan.storage.checkpoints import latest_checkpoints
 
     connected = load_settings(home=settings.home)
     stored = latest_checkpoints(flow_run_id, connected, open_storage(connected))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from wgan.curves import draw_curves
+from wgan.tracking.curves import draw_curves
 
 
 def height(path: Path) -> int:

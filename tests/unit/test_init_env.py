@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from wgan.env_file import new_env_file, write_env_file
+from wgan.commands.init_env import new_env_file, write_env_file
 from wgan.errors import UsageError
 
 CHECKOUT = Path(__file__).resolve().parents[2]

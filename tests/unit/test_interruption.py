@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from wgan.interruption import deferred_signals
+from wgan.steps.deferred_signals import deferred_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.kubernetes_overlays import FOLDER, OVERLAYS, Workload, of_kind, overlay, selects, workloads_of
-from wgan.env_file import new_env_file
+from wgan.commands.init_env import new_env_file
 
 S3_ADMIN, S3_PIPELINE, S3_MLFLOW = (
     {f"{who}_ACCESS_KEY_ID", f"{who}_SECRET_ACCESS_KEY"} for who in ("S3_ADMIN", "S3_PIPELINE", "S3_MLFLOW")

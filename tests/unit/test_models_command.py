@@ -10,7 +10,7 @@ from tests.unit.registry.examples import example_decision
 from wgan.commands import models as command
 from wgan.commands import output
 from wgan.errors import UsageError
-from wgan.records import PromotionRef
+from wgan.records import LedgerEntry
 from wgan.registry.listing import MetricSummary, ModelEntry, VersionEntry
 
 WHEN = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -38,7 +38,7 @@ MODEL = ModelEntry(
     previous=2,
     updated=WHEN,
 )
-PROMOTION = PromotionRef(
+PROMOTION = LedgerEntry(
     id="0" * 12,
     model_name="generator-digits",
     action="promoted",

@@ -11,10 +11,10 @@ from wgan import progress
 from wgan.backup.archive import ArchiveWriter
 from wgan.backup.manifest import SavedObject
 from wgan.backup.objects import AT_ONCE, save_bytes, save_object
-from wgan.checkpoint_store import LatestCheckpoints
 from wgan.errors import ObjectMissing, WganError
 from wgan.settings import Settings
 from wgan.storage import Storage
+from wgan.storage.checkpoints import LatestCheckpoints
 
 LATEST = "/latest.json"
 STAGE = "checkpoints"

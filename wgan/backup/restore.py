@@ -17,10 +17,10 @@ from pydantic import Field
 from wgan import progress
 from wgan.backup import postgres, sqlite
 from wgan.backup.archive import Archive, open_archive
-from wgan.backup.claim import claim, give_free, is_claimed
 from wgan.backup.embedded_store import held_home, is_embedded, open_bucket
 from wgan.backup.manifest import BackupManifest, SavedDatabase, SavedObject, layout_of, versions_here
 from wgan.backup.objects import AT_ONCE
+from wgan.backup.restore_lock import holds_restore_lock, lock_for_restore, unlock
 from wgan.backup.verify import read_manifest, verify
 from wgan.errors import UsageError, WganError
 from wgan.records import Record
@@ -62,15 +62,15 @@ def restore(path: Path, settings: Settings) -> RestoreReport:
     for _, target in targets:
         _require_empty_database(target)
     if not is_embedded(settings):
-        is_claimed(open_storage(settings), manifest)
+        holds_restore_lock(open_storage(settings), manifest)
     verify(archive, manifest)
     try:
         with held_home(settings) as home, open_bucket(settings, home) as storage:
-            claim(storage, manifest)
+            lock_for_restore(storage, manifest)
             with tempfile.TemporaryDirectory(dir=home, prefix=".restore-") as scratch:
                 _put_objects(archive, manifest, storage, Path(scratch))
                 _put_databases(archive, targets, Path(scratch))
-            give_free(storage)
+            unlock(storage)
     except OSError as error:
         raise WganError(f"the restore failed in {settings.home} ({error.strerror or error}): try it again.") from None
     return RestoreReport(

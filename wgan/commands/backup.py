@@ -97,7 +97,7 @@ def _shown(stopped: str) -> Iterator[None]:
     """Show progress; SIGTERM ends the block as Ctrl-C does, so that what was begun is cleared away."""
     from wgan.commands.flow_session import display
     from wgan.commands.output import error_console
-    from wgan.interruption import Interrupted
+    from wgan.errors import Interrupted
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Interrupted(stopped)

@@ -35,9 +35,9 @@ def compare(
 
     settings = load_settings()
     enter_environment(settings)
-    from wgan.comparison.gather import compare_versions
     from wgan.comparison.report import comparison_html
     from wgan.registry.aliases import named_version
+    from wgan.steps.compare import compare_versions
     from wgan.storage import open_storage
 
     numbers = [named_version(model, name, settings) for name in (first, second)]

@@ -11,8 +11,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check versions, ports, disk, storage, both servers and the device. Exit code 1 if a check fails."""
+    from wgan.commands.diagnosis import examine
     from wgan.commands.output import console, print_json
-    from wgan.doctor import examine
     from wgan.settings import load_settings
 
     report = examine(load_settings())

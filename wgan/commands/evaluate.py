@@ -9,7 +9,7 @@ import typer
 from wgan.commands.options import AsJson
 
 if TYPE_CHECKING:
-    from wgan.measuring import Report
+    from wgan.steps.measure import Report
 
 
 def evaluate(
@@ -37,18 +37,18 @@ def evaluate(
 
     settings = load_settings()
     enter_environment(settings)
-    from wgan.measuring import evaluate_checkpoint, evaluate_version
     from wgan.registry.aliases import named_version
+    from wgan.steps.measure import measure_checkpoint, measure_version
     from wgan.storage import open_storage
 
     storage = open_storage(settings)
     with display(error_console):
         if _is_checkpoint(target):
-            report = evaluate_checkpoint(target, protocol, settings, storage)
+            report = measure_checkpoint(target, protocol, settings, storage)
         elif _is_checkpoint(version):
-            report = evaluate_checkpoint(version, protocol, settings, storage, target)
+            report = measure_checkpoint(version, protocol, settings, storage, target)
         else:
-            report = evaluate_version(target, named_version(target, version, settings), protocol, settings, storage)
+            report = measure_version(target, named_version(target, version, settings), protocol, settings, storage)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:

@@ -11,7 +11,7 @@ import typer
 from wgan.commands.options import AsJson
 
 if TYPE_CHECKING:
-    from wgan.records import PromotionRef
+    from wgan.records import LedgerEntry
     from wgan.registry.listing import ModelEntry, VersionEntry
 
 
@@ -96,7 +96,7 @@ def _show_versions(model: str, versions: list[VersionEntry]) -> None:
     _show(("version", "aliases", "registered", "metrics [interval]", "gate"), rows, f"{model} has no versions.")
 
 
-def _show_history(model: str, entries: list[PromotionRef]) -> None:
+def _show_history(model: str, entries: list[LedgerEntry]) -> None:
     rows = [
         (
             _when(entry.time),

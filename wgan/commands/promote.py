@@ -10,7 +10,7 @@ import typer
 from wgan.commands.options import AsJson
 
 if TYPE_CHECKING:
-    from wgan.records import GateDecision, PromotionRef
+    from wgan.records import GateDecision, LedgerEntry
 
 
 def promote(
@@ -83,7 +83,7 @@ def _show_decision(decision: GateDecision, model: str, version: int, as_json: bo
     _show_rules(decision)
 
 
-def _show_entry(entry: PromotionRef, as_json: bool) -> None:
+def _show_entry(entry: LedgerEntry, as_json: bool) -> None:
     from wgan.commands.output import console, print_json
 
     if as_json:

@@ -22,8 +22,8 @@ def worker(
     saves a checkpoint and goes on at another worker.
     """
     from wgan.commands.flow_session import enter_environment, require_servers
+    from wgan.commands.train_extra import require_train_extra
     from wgan.settings import load_settings
-    from wgan.train_extra import require_train_extra
 
     require_train_extra()  # else each retraining it takes would crash, and be started again, and crash
     settings = load_settings(**({"work_pool": pool} if pool else {}))

@@ -11,21 +11,17 @@ import hashlib
 import logging
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from wgan.config import EvaluationConfig, NetworksConfig, config_digest
 from wgan.errors import ObjectMissing
-from wgan.evaluation.measure import GenerateImages, ProgressListener, measure_side_by_side, open_protocol
 from wgan.evaluation.reference import RealImages, draw_subset
 from wgan.evaluation.reference_cache import cache_key
-from wgan.records import Bounds, Protocol, Record
+from wgan.evaluation.side_by_side import GenerateImages, ProgressListener, measure_side_by_side, open_protocol
+from wgan.records import Bounds, EvaluationProtocol, Record
 from wgan.settings import Settings
 from wgan.storage import Storage
-from wgan.training.networks import Generator, initialise
-from wgan.training.sampling import generate_images
-from wgan.training.streams import Purpose, torch_stream
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +36,7 @@ class _StoredBounds(Record):
 def measure_bounds(
     images: RealImages,
     networks: NetworksConfig,
+    untrained: GenerateImages,
     config: EvaluationConfig,
     settings: Settings,
     storage: Storage,
@@ -48,6 +45,8 @@ def measure_bounds(
 ) -> Bounds:
     """Floor and ceiling under the protocol of `config`, from S3 or measured and stored there.
 
+    `untrained` draws with a generator of the architecture `networks` before its training, whose weights come from
+    `config.seed`; it is called only when nothing is stored.
     The floor is None, with the reason, where fewer images are held out than a sample has. Raises what
     `measure_side_by_side` raises.
     """
@@ -57,7 +56,7 @@ def measure_bounds(
         return found
     obstacle = _no_floor_reason(images, protocol)
     ceiling, floor = measure_side_by_side(
-        _untrained(images, networks, config.seed, device),
+        untrained,
         None if obstacle else _held_out(images),
         images,
         config,
@@ -72,7 +71,7 @@ def measure_bounds(
     return bounds
 
 
-def _no_floor_reason(images: RealImages, protocol: Protocol) -> str | None:
+def _no_floor_reason(images: RealImages, protocol: EvaluationProtocol) -> str | None:
     held_out = images.held_out.count if images.held_out else 0
     if held_out >= protocol.sample_count:
         return None
@@ -82,16 +81,6 @@ def _no_floor_reason(images: RealImages, protocol: Protocol) -> str | None:
         else "data.held_out_fraction keeps images out of training"
     )
     return f"{held_out:,} images are held out, the protocol asks for {protocol.sample_count:,}: {remedy}."
-
-
-def _untrained(images: RealImages, networks: NetworksConfig, seed: int, device: str) -> GenerateImages:
-    generator = Generator(images.channels, images.image_size, networks.width, networks.latent_dim)
-    initialise(generator, torch_stream(seed, Purpose.GENERATOR_WEIGHTS))
-
-    def generate(seed: int, count: int) -> NDArray[np.uint8]:
-        return generate_images(generator, seed, count, torch.device(device))
-
-    return generate
 
 
 def _held_out(images: RealImages) -> GenerateImages:

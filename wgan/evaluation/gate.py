@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from wgan.config import PromotionConfig
 from wgan.evaluation.intervals import paired_interval
-from wgan.records import GateDecision, GateRule, Interval, Measurement, Protocol
+from wgan.records import EvaluationProtocol, GateDecision, GateRule, Interval, Measurement
 
 
 def decide(challenger: Measurement, champion: Measurement | None, config: PromotionConfig) -> GateDecision:
@@ -43,8 +43,8 @@ def decide(challenger: Measurement, champion: Measurement | None, config: Promot
     )
 
 
-def _same_protocol(challenger: Protocol, champion: Protocol) -> GateRule:
-    names = [name for name in Protocol.model_fields if getattr(challenger, name) != getattr(champion, name)]
+def _same_protocol(challenger: EvaluationProtocol, champion: EvaluationProtocol) -> GateRule:
+    names = [name for name in EvaluationProtocol.model_fields if getattr(challenger, name) != getattr(champion, name)]
     if names:
         reason = f"protocol: the sides were measured with different {', '.join(names)}, so they cannot be compared."
     else:

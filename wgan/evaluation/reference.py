@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan.evaluation import sliced
-from wgan.evaluation.features import Extractor, extract
-from wgan.evaluation.kernel import mean_kernel
-from wgan.evaluation.memorisation import nearest_neighbours
-from wgan.evaluation.prdc import squared_radii
-from wgan.evaluation.sliced import Projections, sorted_projections
-from wgan.records import DatasetRef, Protocol
+from wgan.evaluation.extractors.features import Extractor, extract
+from wgan.evaluation.metrics import sliced
+from wgan.evaluation.metrics.kernel import mean_kernel
+from wgan.evaluation.metrics.memorisation import nearest_neighbours
+from wgan.evaluation.metrics.prdc import squared_radii
+from wgan.evaluation.metrics.sliced import Projections, sorted_projections
+from wgan.records import DatasetRef, EvaluationProtocol
 
 SUBSET_STREAM = 1
 """Keeps a seed's choice of real images independent of the noise drawn from the same seed."""
@@ -123,13 +123,13 @@ def draw_subset(count: int, sample_count: int, seed: int) -> NDArray[np.int64]:
     return np.sort(generator.choice(count, size=sample_count, replace=False)).astype(np.int64)
 
 
-def reference_indices(count: int, protocol: Protocol) -> NDArray[np.int64]:
+def reference_indices(count: int, protocol: EvaluationProtocol) -> NDArray[np.int64]:
     """Every image of the data set that any of the seeds or memorisation uses, once, sorted."""
     drawn = [draw_subset(count, protocol.sample_count, seed) for seed in protocol.seeds]
     return np.unique(np.concatenate([*drawn, draw_subset(count, protocol.training_images, TRAINING_SEED)]))
 
 
-def reference_cost(images: RealImages, protocol: Protocol) -> int:
+def reference_cost(images: RealImages, protocol: EvaluationProtocol) -> int:
     """How many images `measure_reference` puts through the extractor."""
     return len(reference_indices(images.count, protocol)) + len(_held_out_indices(images, protocol))
 
@@ -137,7 +137,7 @@ def reference_cost(images: RealImages, protocol: Protocol) -> int:
 def measure_reference(
     images: RealImages,
     extractor: Extractor,
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     batch_size: int,
     device: str,
     advance: Callable[[int], None],
@@ -181,7 +181,7 @@ def gathered(images: RealImages, indices: NDArray[np.int64], batch_size: int) ->
         yield images.gather(indices[start : start + batch_size])
 
 
-def _held_out_indices(images: RealImages, protocol: Protocol) -> NDArray[np.int64]:
+def _held_out_indices(images: RealImages, protocol: EvaluationProtocol) -> NDArray[np.int64]:
     if images.held_out is None or not protocol.held_out_images:
         return np.empty(0, dtype=np.int64)
     count = images.held_out.count
@@ -191,7 +191,7 @@ def _held_out_indices(images: RealImages, protocol: Protocol) -> NDArray[np.int6
 def _held_out_distances(
     images: RealImages,
     extractor: Extractor,
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     training: NDArray[np.float32],
     batch_size: int,
     device: str,

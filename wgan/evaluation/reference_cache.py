@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wgan.config import config_digest
 from wgan.errors import ObjectMissing
 from wgan.evaluation.reference import Reference
-from wgan.records import Protocol
+from wgan.records import EvaluationProtocol
 from wgan.settings import Settings
 from wgan.storage import Storage
 
@@ -32,12 +32,12 @@ class DamagedReference(Exception):
     """The stored bytes are not a reference as it was written."""
 
 
-def cache_key(kind: str, protocol: Protocol, settings: Settings, suffix: str) -> str:
+def cache_key(kind: str, protocol: EvaluationProtocol, settings: Settings, suffix: str) -> str:
     """Where what belongs to a data set and protocol is kept."""
     return f"{settings.evaluation_prefix}/{kind}-{FORMAT}/{protocol.data_digest}/{config_digest(protocol)}{suffix}"
 
 
-def load_reference(protocol: Protocol, settings: Settings, storage: Storage) -> Reference | None:
+def load_reference(protocol: EvaluationProtocol, settings: Settings, storage: Storage) -> Reference | None:
     """The stored real side; None when there is none, or, with a warning, when it is damaged."""
     key = cache_key("reference", protocol, settings, ".npz")
     try:
@@ -49,7 +49,7 @@ def load_reference(protocol: Protocol, settings: Settings, storage: Storage) -> 
         return None
 
 
-def store_reference(reference: Reference, protocol: Protocol, settings: Settings, storage: Storage) -> None:
+def store_reference(reference: Reference, protocol: EvaluationProtocol, settings: Settings, storage: Storage) -> None:
     """Keep the real side, in one object that appears whole; one that is there is replaced."""
     storage.put_bytes(cache_key("reference", protocol, settings, ".npz"), pack_reference(reference))
 
@@ -63,7 +63,7 @@ def pack_reference(reference: Reference) -> bytes:
     return file.getvalue()
 
 
-def unpack_reference(data: bytes, protocol: Protocol) -> Reference:
+def unpack_reference(data: bytes, protocol: EvaluationProtocol) -> Reference:
     """Read a packed reference. Raises `DamagedReference` when a bit of it is not what was written."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:

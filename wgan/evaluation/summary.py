@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wgan.evaluation.metric_table import interval_text, metric_rows
-from wgan.records import Bounds, EvaluationRef, GateDecision, Interval, Measurement, Protocol
+from wgan.records import Bounds, EvaluationProtocol, EvaluationRef, GateDecision, Interval, Measurement
 
 
 def judgement_markdown(evaluation: EvaluationRef, decision: GateDecision | None = None) -> str:
@@ -69,7 +69,7 @@ def data_sentence(evaluation: EvaluationRef) -> str:
     )
 
 
-def protocol_sentence(protocol: Protocol) -> str:
+def protocol_sentence(protocol: EvaluationProtocol) -> str:
     """What was measured how: images, seeds, features, and the unit of the Fréchet distance."""
     accuracy = "" if protocol.extractor_accuracy is None else f" (held-out accuracy {protocol.extractor_accuracy:.1%})"
     return (
@@ -79,7 +79,7 @@ def protocol_sentence(protocol: Protocol) -> str:
     )
 
 
-def _unit_sentence(protocol: Protocol) -> str:
+def _unit_sentence(protocol: EvaluationProtocol) -> str:
     if protocol.extractor == "inception":
         return "The Fréchet and kernel distances are FID and KID in Inception features, unscaled, as papers print them."
     return (

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from wgan.housekeeping.deletions import Deletions
 from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
-from wgan.housekeeping.tally import Tally
 
 ASIDE = ".expired-"
 """Before the name of a folder that is being removed."""
@@ -23,13 +23,13 @@ def expire_cached_datasets(survey: Survey) -> RuleReport:
 
     A copy is renamed before it is removed, so that a process finds all of it or nothing.
     """
-    tally = Tally("local data sets", survey)
+    deletions = Deletions("local data sets", survey)
     days = survey.settings.keep_cache_days
     for folder in sorted(survey.settings.cache.glob("datasets/*/*")):
         if not folder.is_dir():
             continue
         if reason := _why_unread_is_kept([folder], days, survey):
-            tally.keep(reason)
+            deletions.keep(reason)
             continue
 
         def why_kept_now(folder: Path = folder) -> str | None:
@@ -40,20 +40,20 @@ def expire_cached_datasets(survey: Survey) -> RuleReport:
         def delete(folder: Path = folder) -> None:
             remove_folder(folder)
 
-        tally.remove(str(folder), sizes(files_in(folder)), why_kept_now, delete)
-    return tally.report()
+        deletions.remove(str(folder), sizes(files_in(folder)), why_kept_now, delete)
+    return deletions.report()
 
 
 def expire_downloads(survey: Survey) -> RuleReport:
     """Remove downloaded files that were not read for a while, unless a process is checking or replacing them."""
-    tally = Tally("local downloads", survey)
+    deletions = Deletions("local downloads", survey)
     days = survey.settings.keep_cache_days
     root = survey.settings.cache / "downloads"
     for path in sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")):
         notes = path.with_name(".validators.json")
         paths = [path, notes] if notes.is_file() else [path]
         if reason := _why_unread_is_kept([path], days, survey):
-            tally.keep(reason)
+            deletions.keep(reason)
             continue
 
         def delete(path: Path = path, paths: list[Path] = paths) -> None:
@@ -65,8 +65,8 @@ def expire_downloads(survey: Survey) -> RuleReport:
         def why_kept_now(path: Path = path) -> str | None:
             return _why_unread_is_kept([path], days, survey)
 
-        tally.remove(str(path), sizes(paths), why_kept_now, delete)
-    return tally.report()
+        deletions.remove(str(path), sizes(paths), why_kept_now, delete)
+    return deletions.report()
 
 
 def _why_unread_is_kept(paths: Iterable[Path], days: float, survey: Survey) -> str | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from wgan.checkpoint_store import checkpoint_prefix
+from wgan.housekeeping.deletions import Deletions, delete_in_order, newest
 from wgan.housekeeping.references import References
 from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
-from wgan.housekeeping.tally import Tally, delete_in_order, newest
 from wgan.storage import StoredObject
+from wgan.storage.checkpoints import checkpoint_prefix
 
 LATEST = "latest.json"
 
@@ -18,7 +18,7 @@ LATEST = "latest.json"
 def expire_checkpoints(survey: Survey) -> RuleReport:
     """Remove the checkpoints of finished runs, a run's all together; `latest.json` goes first."""
     settings, storage = survey.settings, survey.storage
-    tally = Tally("checkpoints", survey)
+    deletions = Deletions("checkpoints", survey)
     stored: dict[str, list[StoredObject]] = {}
     for entry in storage.list(f"{settings.checkpoints_prefix}/"):
         run_id = entry.key.removeprefix(f"{settings.checkpoints_prefix}/").partition("/")[0]
@@ -27,7 +27,7 @@ def expire_checkpoints(survey: Survey) -> RuleReport:
     for run_id, objects in stored.items():
         prefix = f"{checkpoint_prefix(run_id, settings)}/"
         if reason := why_kept(run_id, objects, references, survey):
-            tally.keep(reason)
+            deletions.keep(reason)
             continue
 
         def why_kept_now(run_id: str = run_id, prefix: str = prefix) -> str | None:
@@ -36,8 +36,8 @@ def expire_checkpoints(survey: Survey) -> RuleReport:
         def delete(objects: list[StoredObject] = objects) -> None:
             delete_in_order(storage, LATEST, objects)
 
-        tally.remove(prefix, (entry.size for entry in objects), why_kept_now, delete)
-    return tally.report()
+        deletions.remove(prefix, (entry.size for entry in objects), why_kept_now, delete)
+    return deletions.report()
 
 
 def why_kept(run_id: str, objects: list[StoredObject], references: References, survey: Survey) -> str | None:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 
 from wgan.data.manifest import MANIFEST_NAME
+from wgan.housekeeping.deletions import Deletions, delete_in_order, newest
 from wgan.housekeeping.references import References
 from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
-from wgan.housekeeping.tally import Tally, delete_in_order, newest
 from wgan.storage import StoredObject
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -18,13 +18,13 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 def expire_datasets(survey: Survey) -> RuleReport:
     """Remove data sets nobody refers to; the manifest goes first, so that no reader takes the rest for whole."""
     storage = survey.storage
-    tally = Tally("data sets", survey)
+    deletions = Deletions("data sets", survey)
     stored = stored_datasets(survey)
     references = survey.look(())
     for (name, digest), objects in stored.items():
         prefix = f"{survey.settings.datasets_prefix}/{name}/{digest}/"
         if reason := why_kept(name, digest, objects, references, survey):
-            tally.keep(reason)
+            deletions.keep(reason)
             continue
 
         def why_kept_now(name: str = name, digest: str = digest, prefix: str = prefix) -> str | None:
@@ -33,8 +33,8 @@ def expire_datasets(survey: Survey) -> RuleReport:
         def delete(objects: list[StoredObject] = objects) -> None:
             delete_in_order(storage, MANIFEST_NAME, objects)
 
-        tally.remove(prefix, (entry.size for entry in objects), why_kept_now, delete)
-    return tally.report()
+        deletions.remove(prefix, (entry.size for entry in objects), why_kept_now, delete)
+    return deletions.report()
 
 
 def stored_datasets(survey: Survey) -> dict[tuple[str, str], list[StoredObject]]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from wgan.housekeeping.datasets import DIGEST, stored_datasets, why_data_kept
+from wgan.housekeeping.deletions import Deletions, delete_keys, newest
 from wgan.housekeeping.references import References
 from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
-from wgan.housekeeping.tally import Tally, delete_keys, newest
 from wgan.storage import StoredObject
 
 
 def expire_evaluation(survey: Survey, datasets: RuleReport) -> RuleReport:
     """Remove the real side of evaluations on data sets that are gone, among them those that `datasets` removed."""
     storage, prefix = survey.storage, f"{survey.settings.evaluation_prefix}/"
-    tally = Tally("evaluation caches", survey)
+    deletions = Deletions("evaluation caches", survey)
     kept_of: dict[str, list[StoredObject]] = {}
     for entry in storage.list(prefix):
         parts = entry.key.removeprefix(prefix).split("/")
@@ -25,7 +25,7 @@ def expire_evaluation(survey: Survey, datasets: RuleReport) -> RuleReport:
     there = _digests(survey, removed if survey.dry_run else set())
     for digest, objects in kept_of.items():
         if reason := _why_kept(digest, objects, there, gone, references, survey):
-            tally.keep(reason)
+            deletions.keep(reason)
             continue
 
         def why_kept_now(digest: str = digest, objects: list[StoredObject] = objects) -> str | None:
@@ -34,8 +34,8 @@ def expire_evaluation(survey: Survey, datasets: RuleReport) -> RuleReport:
         def delete(objects: list[StoredObject] = objects) -> None:
             delete_keys(storage, [entry.key for entry in objects])
 
-        tally.remove(f"{prefix}…/{digest}/", (entry.size for entry in objects), why_kept_now, delete)
-    return tally.report()
+        deletions.remove(f"{prefix}…/{digest}/", (entry.size for entry in objects), why_kept_now, delete)
+    return deletions.report()
 
 
 def _digests(survey: Survey, without: set[str]) -> set[str]:

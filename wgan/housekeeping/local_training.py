@@ -10,10 +10,10 @@ from pathlib import Path
 from wgan.data.workspace import LOCK_NAME, exclusive
 from wgan.housekeeping.caches import files_in, last_used, sizes
 from wgan.housekeeping.checkpoints import is_flow_run_id, why_run_kept
+from wgan.housekeeping.deletions import Deletions
 from wgan.housekeeping.references import References
 from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
-from wgan.housekeeping.tally import Tally
 
 LOCKLESS_HOURS = 24
 """A scratch folder without a lock is younger than its lock, or was left by a process killed between the two."""
@@ -21,12 +21,12 @@ LOCKLESS_HOURS = 24
 
 def expire_local_training(survey: Survey) -> RuleReport:
     """Remove the training folders of runs whose checkpoints in S3 may go, too; a run that goes on fetches from S3."""
-    tally = Tally("local training folders", survey)
+    deletions = Deletions("local training folders", survey)
     folders = [folder for folder in sorted(survey.settings.cache.glob("training/*")) if folder.is_dir()]
     references = survey.look([folder.name for folder in folders if is_flow_run_id(folder.name)])
     for folder in folders:
         if reason := _why_kept(folder, references, survey):
-            tally.keep(reason)
+            deletions.keep(reason)
             continue
 
         def why_kept_now(folder: Path = folder) -> str | None:
@@ -35,27 +35,27 @@ def expire_local_training(survey: Survey) -> RuleReport:
         def delete(folder: Path = folder) -> None:
             shutil.rmtree(folder)
 
-        tally.remove(str(folder), sizes(files_in(folder)), why_kept_now, delete)
-    return tally.report()
+        deletions.remove(str(folder), sizes(files_in(folder)), why_kept_now, delete)
+    return deletions.report()
 
 
 def remove_abandoned_scratch(survey: Survey) -> RuleReport:
     """Remove the scratch folders whose preparation has ended without removing them."""
-    tally = Tally("local scratch folders", survey)
+    deletions = Deletions("local scratch folders", survey)
     root = survey.settings.cache / "preparing"
     if not root.is_dir():
-        return tally.report()
+        return deletions.report()
     with exclusive(root / ".lock"):  # no preparation makes a folder and its lock meanwhile
         for folder in sorted(folder for folder in root.iterdir() if folder.is_dir()):
             if _in_use(folder, survey):
-                tally.keep("a preparation is at work in it")
+                deletions.keep("a preparation is at work in it")
                 continue
 
             def delete(folder: Path = folder) -> None:
                 shutil.rmtree(folder)
 
-            tally.remove(str(folder), sizes(files_in(folder)), lambda: None, delete)
-    return tally.report()
+            deletions.remove(str(folder), sizes(files_in(folder)), lambda: None, delete)
+    return deletions.report()
 
 
 def _why_kept(folder: Path, references: References, survey: Survey) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from wgan.housekeeping.deletions import Deletions, delete_keys
 from wgan.housekeeping.references import FlowRun
 from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
-from wgan.housekeeping.tally import Tally, delete_keys
-from wgan.storage import MOST_IN_A_REQUEST, StoredObject
+from wgan.storage import StoredObject
+from wgan.storage.objects import MOST_IN_A_REQUEST
 
 SLACK = timedelta(hours=1)
 """Between the clocks of Prefect and the object store."""
@@ -21,18 +22,18 @@ def expire_results(survey: Survey) -> RuleReport:
     Prefect names results by a digest, so a result does not say whose it is: what was written while a run that is not
     finished was at work is taken for that run's.
     """
-    tally = Tally("task results", survey)
+    deletions = Deletions("task results", survey)
     days = survey.settings.keep_result_days
     old: list[StoredObject] = []
     for entry in survey.storage.list(f"{survey.settings.prefect_prefix}/"):
         if survey.older(entry.modified, days):
             old.append(entry)
         else:
-            tally.keep(f"younger than {days:g} days")
+            deletions.keep(f"younger than {days:g} days")
     unfinished = survey.look(()).unfinished
     expired = [entry for entry in old if not _may_belong(entry, unfinished)]
     if len(old) > len(expired):
-        tally.keep("written while a run worked that may go on", len(old) - len(expired))
+        deletions.keep("written while a run worked that may go on", len(old) - len(expired))
     for start in range(0, len(expired), MOST_IN_A_REQUEST):
         part = expired[start : start + MOST_IN_A_REQUEST]
 
@@ -44,8 +45,8 @@ def expire_results(survey: Survey) -> RuleReport:
             delete_keys(survey.storage, [entry.key for entry in part])
 
         name = f"{survey.settings.prefect_prefix}/ ({len(part):,} results)"
-        tally.remove(name, (entry.size for entry in part), why_kept_now, delete, things=len(part), named=False)
-    return tally.report()
+        deletions.remove(name, (entry.size for entry in part), why_kept_now, delete, things=len(part), named=False)
+    return deletions.report()
 
 
 def _may_belong(entry: StoredObject, runs: tuple[FlowRun, ...]) -> bool:

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from wgan.errors import ObjectMissing, StorageError
+from wgan.housekeeping.deletions import Deletions
 from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
-from wgan.housekeeping.tally import Tally
 from wgan.storage import UnfinishedUpload
 
 
 def abort_abandoned_uploads(survey: Survey) -> RuleReport:
     """Abort uploads that got no part for a while, except below MLflow's prefix and the ledger's."""
-    tally = Tally("unfinished uploads", survey)
+    deletions = Deletions("unfinished uploads", survey)
     storage, settings = survey.storage, survey.settings
     days = settings.keep_upload_days
     try:
         uploads = storage.list_uploads()
     except StorageError as error:
-        return tally.report(note=f"they could not be listed: {error}")
+        return deletions.report(note=f"they could not be listed: {error}")
     if uploads is None:
-        return tally.report(note="this object store does not list them: give its bucket a lifecycle rule that does it.")
+        return deletions.report(
+            note="this object store does not list them: give its bucket a lifecycle rule that does it."
+        )
     untouched = (f"{settings.mlflow_prefix}/", f"{settings.promotions_prefix}/")
     for upload in uploads:
         if upload.key.startswith(untouched):
-            tally.keep("MLflow's own, or the ledger's")
+            deletions.keep("MLflow's own, or the ledger's")
             continue
         try:
             size, last = storage.uploaded_parts(upload)
         except ObjectMissing:
             continue  # completed or aborted since it was listed
         if not survey.older(last, days):
-            tally.keep(f"younger than {days:g} days")
+            deletions.keep(f"younger than {days:g} days")
             continue
 
         def why_kept_now(upload: UnfinishedUpload = upload) -> str | None:
@@ -43,5 +45,5 @@ def abort_abandoned_uploads(survey: Survey) -> RuleReport:
         def delete(upload: UnfinishedUpload = upload) -> None:
             storage.abort_upload(upload)
 
-        tally.remove(upload.key, (size,), why_kept_now, delete)
-    return tally.report()
+        deletions.remove(upload.key, (size,), why_kept_now, delete)
+    return deletions.report()

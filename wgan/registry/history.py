@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlflow import MlflowClient
 from pydantic import ValidationError
 
-from wgan.records import PromotionRef
+from wgan.records import LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.aliases import CHAMPION, PREVIOUS, read_aliases, set_alias
 from wgan.registry.client import every
@@ -24,7 +24,7 @@ INTENT_TAG = "promotion"
 class History:
     """What the ledger says, and what the aliases say now."""
 
-    entries: tuple[PromotionRef, ...]
+    entries: tuple[LedgerEntry, ...]
     aliases: dict[str, int]
     versions: frozenset[int]
 
@@ -38,7 +38,7 @@ class History:
         """The version a rollback returns to."""
         return self.aliases.get(PREVIOUS)
 
-    def written_by(self, flow_run_id: str | None, version: int | None) -> PromotionRef | None:
+    def written_by(self, flow_run_id: str | None, version: int | None) -> LedgerEntry | None:
         """The last entry of a flow run (for a version); None when it wrote none yet, or there is no flow run."""
         for entry in reversed(self.entries):
             if flow_run_id is not None and entry.flow_run_id == flow_run_id and version in (None, entry.to_version):
@@ -70,7 +70,7 @@ def reconciled_history(client: MlflowClient, model: str, settings: Settings, sto
 def move_previous(
     client: MlflowClient,
     model: str,
-    entries: Sequence[PromotionRef],
+    entries: Sequence[LedgerEntry],
     aliases: dict[str, int],
     versions: Collection[int],
 ) -> dict[str, int]:
@@ -82,31 +82,31 @@ def move_previous(
     return rest if target is None else {**rest, PREVIOUS: target}
 
 
-def announce(client: MlflowClient, entry: PromotionRef) -> None:
+def announce(client: MlflowClient, entry: LedgerEntry) -> None:
     """Leave on the version what is about to happen, so that a crash cannot lose why."""
     client.set_model_version_tag(entry.model_name, str(entry.to_version), INTENT_TAG, entry.model_dump_json())
 
 
-def tag_outcome(client: MlflowClient, entry: PromotionRef) -> None:
+def tag_outcome(client: MlflowClient, entry: LedgerEntry) -> None:
     """Tag the version with what became of it, when and why."""
     tags = {GATE_TAG: entry.action, GATE_REASON_TAG: entry.reason, GATE_TIME_TAG: entry.time.isoformat()}
     for key, value in tags.items():
         client.set_model_version_tag(entry.model_name, str(entry.to_version), key, value)
 
 
-def _missing_entry(client: MlflowClient, model: str, champion: int, entries: Sequence[PromotionRef]) -> PromotionRef:
+def _missing_entry(client: MlflowClient, model: str, champion: int, entries: Sequence[LedgerEntry]) -> LedgerEntry:
     last = ledger.latest_move(entries)
     came_from = last.to_version if last else None
     time = ledger.next_time(entries)
     announced = client.get_model_version(model, str(champion)).tags.get(INTENT_TAG)
     try:
-        intent = PromotionRef.model_validate_json(announced) if announced else None
+        intent = LedgerEntry.model_validate_json(announced) if announced else None
     except ValidationError:  # written by another version of the code, or by hand: the move is known all the same
         intent = None
     if intent is not None and intent.id not in {entry.id for entry in entries} and intent.from_version == came_from:
         reason = f"An interrupted operation ({intent.action}) was written down afterwards: {intent.reason}"
         return intent.model_copy(update={"action": "reconciled", "time": time, "reason": reason})
-    return PromotionRef(
+    return LedgerEntry(
         id=ledger.new_id(),
         model_name=model,
         action="reconciled",

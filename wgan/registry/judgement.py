@@ -11,7 +11,7 @@ from collections.abc import Collection
 from mlflow import MlflowClient
 
 from wgan.config import config_digest
-from wgan.records import Measurement, PromotionRef
+from wgan.records import LedgerEntry, Measurement
 from wgan.registry.client import registry, require_version
 from wgan.settings import Settings
 
@@ -35,7 +35,7 @@ def judgement_tags(measured: Measurement) -> dict[str, str]:
     return tags
 
 
-def tag_judgement(client: MlflowClient, entry: PromotionRef, versions: Collection[int]) -> None:
+def tag_judgement(client: MlflowClient, entry: LedgerEntry, versions: Collection[int]) -> None:
     """Tag the challenger and the champion of an entry's decision; only `versions`, those in the registry, count."""
     decision = entry.decision
     if decision is None or decision.challenger is None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from wgan.errors import StorageError
-from wgan.records import PromotionRef
+from wgan.records import LedgerEntry
 from wgan.settings import Settings
 from wgan.storage import Storage
 
@@ -21,7 +21,7 @@ READERS = 8
 """Entries that are read at once: a ledger is many small objects."""
 
 
-def append(entry: PromotionRef, storage: Storage, settings: Settings) -> str:
+def append(entry: LedgerEntry, storage: Storage, settings: Settings) -> str:
     """Write an entry under a key of its own; returns the key. Raises `StorageError`, never overwrites."""
     key = f"{_prefix(entry.model_name, settings)}{entry.time.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{entry.id}.json"
     if storage.exists(key):
@@ -30,20 +30,20 @@ def append(entry: PromotionRef, storage: Storage, settings: Settings) -> str:
     return key
 
 
-def read(model: str, storage: Storage, settings: Settings) -> list[PromotionRef]:
+def read(model: str, storage: Storage, settings: Settings) -> list[LedgerEntry]:
     """All entries of a model, oldest first. Raises `StorageError` naming an entry that is damaged."""
     keys = [found.key for found in storage.list(_prefix(model, settings)) if found.key.endswith(".json")]
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(lambda key: _entry(key, storage), sorted(keys)))
 
 
-def latest_move(entries: Iterable[PromotionRef]) -> PromotionRef | None:
+def latest_move(entries: Iterable[LedgerEntry]) -> LedgerEntry | None:
     """The last entry that changed the champion; None when there never was one."""
     moves = [entry for entry in entries if entry.action != "refused"]
     return moves[-1] if moves else None
 
 
-def predecessor(entries: Iterable[PromotionRef], versions: Collection[int]) -> int | None:
+def predecessor(entries: Iterable[LedgerEntry], versions: Collection[int]) -> int | None:
     """The version a rollback returns to: the last champion before today's that was not rolled back itself.
 
     Replays the ledger as a stack: a promotion lays a version on top; a rollback takes versions off until the one it
@@ -69,16 +69,16 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def next_time(entries: Iterable[PromotionRef]) -> datetime:
+def next_time(entries: Iterable[LedgerEntry]) -> datetime:
     """Now, or just after the newest entry where this computer's clock is behind the one that wrote it (UTC)."""
     newest = max((entry.time for entry in entries), default=None)
     now = datetime.now(UTC)
     return now if newest is None or now > newest else newest + datetime.resolution
 
 
-def _entry(key: str, storage: Storage) -> PromotionRef:
+def _entry(key: str, storage: Storage) -> LedgerEntry:
     try:
-        return PromotionRef.model_validate_json(storage.get_bytes(key))
+        return LedgerEntry.model_validate_json(storage.get_bytes(key))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"

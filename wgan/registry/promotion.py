@@ -12,7 +12,7 @@ from typing import Literal
 from mlflow import MlflowClient
 
 from wgan.errors import UsageError, WganError
-from wgan.records import GateDecision, ModelVersionRef, PromotionRef
+from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
 from wgan.registry import ledger
 from wgan.registry.aliases import CHALLENGER, CHAMPION, set_alias
 from wgan.registry.client import registry, require_model, require_version
@@ -33,7 +33,7 @@ def promote(
     flow_run_id: str | None = None,
     expected_champion: int | None,
     actor: str | None = None,
-) -> PromotionRef:
+) -> LedgerEntry:
     """Make a version the champion if the gate says so, or `force` with a reason does; else make it the challenger.
 
     `expected_champion` is the champion the decision was measured against. A repeated call of the same flow run gives
@@ -93,7 +93,7 @@ def rollback(
     reason: str,
     flow_run_id: str | None = None,
     actor: str | None = None,
-) -> PromotionRef:
+) -> LedgerEntry:
     """Make an earlier version the champion again: `to`, or the one under the alias `previous`.
 
     `previous` is then the champion before that one, so that a second rollback goes one further back. A repeated call
@@ -123,13 +123,13 @@ def rollback(
         return entry
 
 
-def _as_begun(written: PromotionRef, action: Literal["promoted", "rolled-back"]) -> PromotionRef:
+def _as_begun(written: LedgerEntry, action: Literal["promoted", "rolled-back"]) -> LedgerEntry:
     """What the flow run did: it goes on as if nobody had disturbed it, though the ledger says it was reconciled."""
     return written.model_copy(update={"action": action}) if written.action == "reconciled" else written
 
 
 def _make_champion(
-    client: MlflowClient, history: History, entry: PromotionRef, settings: Settings, storage: Storage
+    client: MlflowClient, history: History, entry: LedgerEntry, settings: Settings, storage: Storage
 ) -> None:
     model, version = entry.model_name, entry.to_version
     announce(client, entry)
@@ -152,8 +152,8 @@ def _entry(
     decision: GateDecision | None = None,
     flow_run_id: str | None,
     actor: str | None,
-) -> PromotionRef:
-    return PromotionRef(
+) -> LedgerEntry:
+    return LedgerEntry(
         id=ledger.new_id(),
         model_name=model,
         action=action,

@@ -16,9 +16,9 @@ from wgan.config import DataConfig, EvaluationConfig
 from wgan.data.download import Patience
 from wgan.data.prepare import open_or_repair, prepare_dataset
 from wgan.errors import DataError
-from wgan.evaluation.extractors import open_extractor
-from wgan.evaluation.features import Extractor, Features
-from wgan.evaluation.frechet import Moments, gaussian_distance, moments
+from wgan.evaluation.extractors.choose import open_extractor
+from wgan.evaluation.extractors.features import Extractor, Features
+from wgan.evaluation.metrics.frechet import Moments, gaussian_distance, moments
 from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.storage import Storage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wgan.evaluation.modes import modes_captured, reverse_kl
+from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
 from wgan.pixels import image_grid
 from wgan.study.baselines import in_the_plane, on_images
 from wgan.study.digits import Digits

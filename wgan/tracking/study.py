@@ -11,8 +11,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFL
 
 from wgan.settings import Settings
 from wgan.tracking.client import speaking
+from wgan.tracking.metric_stream import MAX_BATCH
 from wgan.tracking.runs import FLOW_RUN_TAG
-from wgan.tracking.stream import MAX_BATCH
 
 EXPERIMENT = "wgan-study"
 CHILD_TAG = "wgan.study_variant"

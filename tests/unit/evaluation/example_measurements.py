@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wgan.evaluation.intervals import t_interval
-from wgan.records import Measurement, Protocol
+from wgan.records import EvaluationProtocol, Measurement
 
-PROTOCOL = Protocol(
+PROTOCOL = EvaluationProtocol(
     extractor="classifier",
     extractor_digest="ab" * 32,
     extractor_accuracy=0.983,
@@ -26,7 +26,7 @@ GOOD = {
 }
 
 
-def measured(protocol: Protocol = PROTOCOL, **values: list[float]) -> Measurement:
+def measured(protocol: EvaluationProtocol = PROTOCOL, **values: list[float]) -> Measurement:
     """A measurement of `GOOD` with some metrics replaced."""
     metrics = {name: t_interval(seeds, protocol.confidence) for name, seeds in (GOOD | values).items()}
     return Measurement(protocol=protocol, metrics=metrics)

@@ -8,10 +8,10 @@ from tests.unit.evaluation.example_measurements import GOOD, measured
 from tests.unit.registry.examples import example_config, example_evaluation
 from wgan.config import PromotionConfig
 from wgan.evaluation.gate import decide
-from wgan.records import Bounds, ExportCheck, Measurement, PromotionRef, RetrainOutcome
+from wgan.records import Bounds, ExportCheck, LedgerEntry, Measurement, RetrainOutcome
 from wgan.registry.card import version_card
 from wgan.registry.model_folder import VersionRecord
-from wgan.reporting import retrain_markdown
+from wgan.steps.report import retrain_markdown
 
 RUN_DESCRIPTION = 8_000
 """Characters of a run's tag: `mlflow.utils.validation.MAX_TAG_VAL_LENGTH`."""
@@ -44,7 +44,7 @@ def outcome() -> RetrainOutcome:
         onnx_sha256="f" * 64,
         export_check=ExportCheck(samples=16, max_abs_difference=1e-6, tolerance=1e-3, opset=18),
     )
-    promotion = PromotionRef(
+    promotion = LedgerEntry(
         id="0" * 12,
         model_name=record.model_name,
         action="refused",

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load, save
 
 from tests.unit.evaluation.example_images import ImagesInMemory, digits, stacked
-from wgan.evaluation.classifier import (
+from wgan.evaluation.extractors.choose import ClassifierExtractor
+from wgan.evaluation.extractors.classifier import (
     TrainedClassifier,
     channel_labels,
     define_classifier,
@@ -19,9 +20,13 @@ from wgan.evaluation.classifier import (
     to_input,
     train_classifier,
 )
-from wgan.evaluation.classifier_cache import DamagedClassifier, pack_classifier, unpack_classifier, weights_digest
-from wgan.evaluation.extractors import ClassifierExtractor
-from wgan.evaluation.features import extract
+from wgan.evaluation.extractors.classifier_cache import (
+    DamagedClassifier,
+    pack_classifier,
+    unpack_classifier,
+    weights_digest,
+)
+from wgan.evaluation.extractors.features import extract
 
 SHORT = dataclasses.replace(define_classifier(digits()), least_steps=3, images_seen=0)
 

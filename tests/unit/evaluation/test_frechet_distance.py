@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.linalg import sqrtm
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from wgan.evaluation import frechet
-from wgan.evaluation.frechet import Moments, frechet_distance, gaussian_distance, moments, streamed_moments
+from wgan.evaluation.metrics import frechet
+from wgan.evaluation.metrics.frechet import Moments, frechet_distance, gaussian_distance, moments, streamed_moments
 
 
 def normal(seed: int, *shape: int) -> NDArray[np.float64]:

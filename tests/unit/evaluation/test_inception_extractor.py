@@ -12,7 +12,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from tests.unit.evaluation.example_images import ImagesInMemory, digits
 from wgan.errors import DataError, UsageError
-from wgan.evaluation.inception import inception_extractor, inception_weights
+from wgan.evaluation.extractors.inception import inception_extractor, inception_weights
 from wgan.settings import Settings
 from wgan.storage import open_storage
 

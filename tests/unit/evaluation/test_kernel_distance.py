@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch_fidelity.metric_kid import kernel_mmd
 from torchmetrics.image.kid import poly_mmd
 
-from wgan.evaluation.kernel import kernel_distance, mean_kernel
+from wgan.evaluation.metrics.kernel import kernel_distance, mean_kernel
 
 
 def normal(seed: int, *shape: int) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.stats import mannwhitneyu
 
-from wgan.evaluation.memorisation import memorisation, nearest_neighbours
+from wgan.evaluation.metrics.memorisation import memorisation, nearest_neighbours
 
 
 def normal(seed: int, *shape: int) -> NDArray[np.float64]:

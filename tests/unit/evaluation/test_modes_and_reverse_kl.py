@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from wgan.evaluation.modes import modes_captured, reverse_kl
+from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
 
 
 @pytest.mark.parametrize("modes", [2, 10, 1000])

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from wgan.evaluation.prdc import Prdc, prdc, squared_radii
+from wgan.evaluation.metrics.prdc import Prdc, prdc, squared_radii
 
 
 def normal(seed: int, *shape: int) -> NDArray[np.float64]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tests.unit.evaluation.example_images import ImagesInMemory, digits
-from wgan.evaluation.pixels import fit_pixel_extractor
+from wgan.evaluation.extractors.pixels import fit_pixel_extractor
 from wgan.evaluation.reference import draw_subset, measure_reference, reference_cost, reference_indices
-from wgan.records import Protocol
+from wgan.records import EvaluationProtocol
 
 
 def test_a_sample_holds_different_images_and_is_the_seeds_own() -> None:
@@ -22,8 +22,8 @@ def test_a_sample_as_large_as_the_data_is_the_data() -> None:
     np.testing.assert_array_equal(draw_subset(16, 16, seed=3), np.arange(16))
 
 
-def protocol(sample_count: int, *seeds: int) -> Protocol:
-    return Protocol(
+def protocol(sample_count: int, *seeds: int) -> EvaluationProtocol:
+    return EvaluationProtocol(
         extractor="pixels",
         extractor_digest="",
         data_digest=digits().ref.digest,

@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.stats import wasserstein_distance
 
 from tests.unit.evaluation.example_images import digits
-from wgan.evaluation.sliced import (
+from wgan.evaluation.metrics.sliced import (
     PATCH,
     PATCHES,
     PROJECTIONS,

@@ -7,12 +7,12 @@ import torch
 from wgan.config import NetworksConfig, RetrainConfig, config_digest
 from wgan.records import (
     DatasetRef,
+    EvaluationProtocol,
     EvaluationRef,
     GateDecision,
     GateRule,
     Interval,
     Measurement,
-    Protocol,
     TrainingRef,
 )
 from wgan.training.networks import Generator
@@ -32,7 +32,7 @@ def example_config(name: str = "examples") -> RetrainConfig:
 def example_evaluation(
     config: RetrainConfig, mlflow_run_id: str = "0" * 32, checkpoint_sha256: str = "c" * 64
 ) -> EvaluationRef:
-    protocol = Protocol(
+    protocol = EvaluationProtocol(
         extractor="classifier",
         extractor_digest="e" * 64,
         data_digest="d" * 64,

@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wgan.records import PromotionRef
+from wgan.records import LedgerEntry
 from wgan.registry.ledger import latest_move, next_time, predecessor
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = range(1, 10)
 
 
-def ledger_of(*moves: str) -> list[PromotionRef]:
+def ledger_of(*moves: str) -> list[LedgerEntry]:
     """`+2`: 2 promoted; `-1`: rolled back to 1; `?3`: 3 refused; `=2`: reconciled to 2."""
     actions = {"+": "promoted", "-": "rolled-back", "?": "refused", "=": "reconciled"}
     return [
-        PromotionRef(
+        LedgerEntry(
             id=f"{index:012x}",
             model_name="generator-x",
             action=actions[move[0]],

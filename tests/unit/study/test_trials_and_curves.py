@@ -10,7 +10,7 @@ import torch
 from scipy.stats import spearmanr
 
 from wgan.errors import UsageError
-from wgan.evaluation.modes import modes_captured, reverse_kl
+from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
 from wgan.study.baselines import in_the_plane, on_images
 from wgan.study.critic_optimizer import failed, spread
 from wgan.study.meaningful_estimate import watched_correlation

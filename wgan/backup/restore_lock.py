@@ -23,7 +23,7 @@ class RestoreMarker(Record):
     time: datetime
 
 
-def is_claimed(storage: Storage, manifest: BackupManifest) -> bool:
+def holds_restore_lock(storage: Storage, manifest: BackupManifest) -> bool:
     """Whether an interrupted restore of this very backup is in the bucket; `UsageError` when anything else is."""
     first: str | None = None
     with suppress(ObjectMissing):  # no bucket: it will be made
@@ -46,13 +46,13 @@ def is_claimed(storage: Storage, manifest: BackupManifest) -> bool:
     return False
 
 
-def claim(storage: Storage, manifest: BackupManifest) -> None:
-    """Take the empty bucket for a restore of the backup, or go on with one. Raises as `is_claimed` does."""
-    if not is_claimed(storage, manifest):
+def lock_for_restore(storage: Storage, manifest: BackupManifest) -> None:
+    """Take the empty bucket for a restore of the backup, or go on with one. Raises as `holds_restore_lock` does."""
+    if not holds_restore_lock(storage, manifest):
         marker = RestoreMarker(backup=manifest.id, time=datetime.now(UTC))
         storage.put_bytes(RESTORE_KEY, marker.model_dump_json(indent=1).encode(), "application/json")
 
 
-def give_free(storage: Storage) -> None:
+def unlock(storage: Storage) -> None:
     """Say that the restore is complete."""
     storage.delete(RESTORE_KEY)

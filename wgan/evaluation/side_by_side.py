@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from wgan.config import EvaluationConfig
 from wgan.errors import DataError, UsageError
-from wgan.evaluation.extractors import open_extractor
-from wgan.evaluation.features import Extractor, extract
+from wgan.evaluation.extractors.choose import open_extractor
+from wgan.evaluation.extractors.features import Extractor, extract
 from wgan.evaluation.intervals import t_interval
-from wgan.evaluation.memorisation import Neighbours, nearest_neighbours
-from wgan.evaluation.metrics import compute_metrics
+from wgan.evaluation.metrics.compute import compute_metrics
+from wgan.evaluation.metrics.memorisation import Neighbours, nearest_neighbours
 from wgan.evaluation.reference import RealImages, Reference, measure_reference, reference_cost
 from wgan.evaluation.reference_cache import load_reference, store_reference
-from wgan.records import Measurement, Protocol
+from wgan.records import EvaluationProtocol, Measurement
 from wgan.settings import Settings
 from wgan.storage import Storage
 
@@ -122,7 +122,7 @@ def open_protocol(
     storage: Storage,
     device: str,
     progress: ProgressListener | None = None,
-) -> tuple[Extractor, Protocol]:
+) -> tuple[Extractor, EvaluationProtocol]:
     """The extractor of the configuration and the protocol it makes with these images.
 
     Raises `DataError` when there are fewer than two, `UsageError` when the extractor does not fit the data.
@@ -136,7 +136,7 @@ def open_protocol(
     sample_count = min(config.sample_count, images.count)
     training_images = min(config.memorisation_images, images.count)
     held_out = images.held_out.count if images.held_out and training_images else 0
-    return extractor, Protocol(
+    return extractor, EvaluationProtocol(
         extractor=extractor.name,
         extractor_digest=extractor.digest,
         extractor_accuracy=extractor.accuracy,
@@ -154,7 +154,7 @@ def open_protocol(
 def _reference(
     images: RealImages,
     extractor: Extractor,
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     config: EvaluationConfig,
     settings: Settings,
     storage: Storage,
@@ -187,7 +187,7 @@ def _silent(stage: str, done: int, total: int | None) -> None:
     pass
 
 
-def _summarise(per_seed: list[dict[str, float]], protocol: Protocol) -> Measurement:
+def _summarise(per_seed: list[dict[str, float]], protocol: EvaluationProtocol) -> Measurement:
     metrics = {name: t_interval([values[name] for values in per_seed], protocol.confidence) for name in per_seed[0]}
     return Measurement(protocol=protocol, metrics=metrics)
 

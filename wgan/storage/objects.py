@@ -86,19 +86,22 @@ class Storage:
     def ensure_bucket(self) -> None:
         """Create the bucket unless it is there."""
         try:
-            with self._speaking(""):
+            with self._translated_errors(""):
                 # Like head_bucket, but a refusal says why.
                 self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
         except ObjectMissing:
             region = self.client.meta.region_name
             place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-            with self._speaking(""), suppress(self.client.exceptions.BucketAlreadyOwnedByYou):  # by another process
+            with (
+                self._translated_errors(""),
+                suppress(self.client.exceptions.BucketAlreadyOwnedByYou),
+            ):  # by another process
                 self.client.create_bucket(Bucket=self.bucket, **place)
 
     def exists(self, key: str) -> bool:
         """Whether there is an object under the key."""
         try:
-            with self._speaking(key):
+            with self._translated_errors(key):
                 self.client.head_object(Bucket=self.bucket, Key=key)
         except ObjectMissing:
             return False
@@ -106,13 +109,13 @@ class Storage:
 
     def put_bytes(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> str:
         """Write one object whole; returns its URI."""
-        with self._speaking(key):
+        with self._translated_errors(key):
             self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
         return self.uri(key)
 
     def get_bytes(self, key: str) -> bytes:
         """Read one object whole. Raises `ObjectMissing`."""
-        with self._speaking(key):
+        with self._translated_errors(key):
             for _ in range(READ_ATTEMPTS - 1):
                 with suppress(HTTPClientError, IncompleteReadError):
                     return self._read(key)
@@ -120,7 +123,7 @@ class Storage:
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> str:
         """Upload a file (multipart when large; an object appears only when complete); returns its URI."""
-        with self._speaking(key):
+        with self._translated_errors(key):
             try:
                 self.client.upload_file(
                     str(path), self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=_transfer()
@@ -138,7 +141,7 @@ class Storage:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
         try:
-            with self._speaking(key):
+            with self._translated_errors(key):
                 self.client.download_file(self.bucket, key, temporary, Config=_transfer())
             if sha256 is not None and (found := file_sha256(Path(temporary))) != sha256:
                 raise ObjectDamaged(
@@ -150,14 +153,14 @@ class Storage:
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """All objects whose key starts with the prefix, in key order."""
-        with self._speaking(prefix):
+        with self._translated_errors(prefix):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
                     yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"])
 
     def delete(self, key: str) -> None:
         """Remove one object; no error when it is not there."""
-        with self._speaking(key):
+        with self._translated_errors(key):
             self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def delete_all(self, keys: Sequence[str]) -> dict[str, str]:
@@ -165,7 +168,7 @@ class Storage:
         failed: dict[str, str] = {}
         for start in range(0, len(keys), MOST_IN_A_REQUEST):
             part = keys[start : start + MOST_IN_A_REQUEST]
-            with self._speaking(part[0]):
+            with self._translated_errors(part[0]):
                 answer = self.client.delete_objects(
                     Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in part], "Quiet": True}
                 )
@@ -175,7 +178,7 @@ class Storage:
     def list_uploads(self, prefix: str = "") -> Sequence[UnfinishedUpload] | None:
         """Unfinished multipart uploads to keys that start with the prefix; None where the store cannot list them."""
         found = []
-        with self._speaking(prefix):
+        with self._translated_errors(prefix):
             try:
                 for page in self.client.get_paginator("list_multipart_uploads").paginate(
                     Bucket=self.bucket, Prefix=prefix
@@ -191,7 +194,7 @@ class Storage:
     def uploaded_parts(self, upload: UnfinishedUpload) -> tuple[int, datetime]:
         """Bytes that an unfinished upload holds, and when it last got some. Raises `ObjectMissing` when it is gone."""
         size, newest = 0, upload.initiated
-        with self._speaking(upload.key):
+        with self._translated_errors(upload.key):
             for page in self.client.get_paginator("list_parts").paginate(
                 Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id
             ):
@@ -201,12 +204,12 @@ class Storage:
 
     def abort_upload(self, upload: UnfinishedUpload) -> None:
         """Give an unfinished upload up and free its parts; no error when it is no longer there."""
-        with suppress(ObjectMissing), self._speaking(upload.key):
+        with suppress(ObjectMissing), self._translated_errors(upload.key):
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id)
 
     def clock(self) -> datetime:
         """The time at the store, by which objects are dated, in whole seconds. Raises `StorageError`."""
-        with self._speaking(""):
+        with self._translated_errors(""):
             headers = self.client.head_bucket(Bucket=self.bucket)["ResponseMetadata"]["HTTPHeaders"]
         if "date" not in headers:
             raise StorageError(f"the object store at {self.client.meta.endpoint_url} does not say what time it is.")
@@ -216,7 +219,7 @@ class Storage:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     @contextmanager
-    def _speaking(self, key: str) -> Iterator[None]:
+    def _translated_errors(self, key: str) -> Iterator[None]:
         where = self.client.meta.endpoint_url
         try:
             yield

@@ -19,7 +19,7 @@ from wgan.data.download import Checksum, Patience
 from wgan.data.download_cache import PublishedFile, fetch_published
 from wgan.data.source import Access
 from wgan.errors import DataError, UsageError
-from wgan.evaluation.pretrained import PretrainedExtractor
+from wgan.evaluation.extractors.pretrained import PretrainedExtractor
 from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256
 

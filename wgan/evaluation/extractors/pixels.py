@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import adaptive_avg_pool2d
 
-from wgan.evaluation.features import Features, variance_scale
+from wgan.evaluation.extractors.features import Features, variance_scale
 from wgan.evaluation.reference import RealImages
 
 FEATURE_SIZE = 8

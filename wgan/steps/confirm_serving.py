@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from wgan.errors import UsageError
 from wgan.pixels import to_bytes
-from wgan.records import PromotionRef, ServingCheck
+from wgan.records import LedgerEntry, ServingCheck
 from wgan.registry.versions import fetch_version
 from wgan.settings import Settings
 
@@ -46,7 +46,7 @@ def serving_urls(settings: Settings) -> list[str]:
     return urls
 
 
-def confirm_promotion(promotion: PromotionRef, settings: Settings) -> tuple[ServingCheck, ...]:
+def confirm_promotion(promotion: LedgerEntry, settings: Settings) -> tuple[ServingCheck, ...]:
     """Ask every configured serving process, all at the same time; the checks come in the order of the settings.
 
     Raises `UsageError` for a setting that is no address, `WganError` when the version's sample cannot be fetched.
@@ -65,7 +65,7 @@ def confirm_promotion(promotion: PromotionRef, settings: Settings) -> tuple[Serv
 
 
 def confirm_version(
-    url: str, promotion: PromotionRef, sample: NDArray[np.float32], seed: int, settings: Settings
+    url: str, promotion: LedgerEntry, sample: NDArray[np.float32], seed: int, settings: Settings
 ) -> ServingCheck:
     """Wait, at most `serving_wait_seconds`, until the process at `url` draws the promoted version; compare its sample.
 
@@ -98,7 +98,7 @@ def confirm_version(
             time.sleep(POLL_SECONDS)
 
 
-def _followed(client: httpx.Client, promotion: PromotionRef) -> tuple[Outcome, str]:
+def _followed(client: httpx.Client, promotion: LedgerEntry) -> tuple[Outcome, str]:
     """What `/readyz` says of the version."""
     state = _json(client.get("/readyz"))
     if state is None or "aliases" not in state:

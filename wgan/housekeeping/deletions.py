@@ -11,7 +11,7 @@ from wgan.housekeeping.survey import Survey, backup_under_way
 from wgan.storage import Storage, StoredObject
 
 
-class Tally:
+class Deletions:
     """Counts what one rule keeps and removes. In a dry run everything is counted and nothing removed."""
 
     def __init__(self, rule: str, survey: Survey) -> None:

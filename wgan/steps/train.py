@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wgan import __version__, progress
-from wgan.checkpoint_store import CheckpointUploads, StoredCheckpoint, fetch_newest
 from wgan.config import RetrainConfig, config_digest, flat_parameters
-from wgan.curves import draw_curves
 from wgan.data.prepare import open_or_repair
-from wgan.errors import WganError
-from wgan.interruption import Interrupted, deferred_signals
+from wgan.errors import Interrupted, WganError
 from wgan.pixels import image_grid
 from wgan.records import DatasetRef, TrainingRef
 from wgan.settings import Settings
+from wgan.steps.deferred_signals import deferred_signals
 from wgan.storage import Storage
+from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_newest
+from wgan.tracking.curves import draw_curves
+from wgan.tracking.metric_stream import MetricStream
 from wgan.tracking.runs import CURVES, end_run, log_file, metric_history, start_or_resume_run
-from wgan.tracking.stream import MetricStream
 from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
 from wgan.training.loop import TrainingResult, train
@@ -34,7 +34,7 @@ from wgan.training.state import new_state
 SAMPLES = "samples"
 """Key of the image series of fixed noise."""
 LAST_SAMPLES = "samples.png"
-MLFLOW_PATIENCE = 120.0
+METRICS_TIMEOUT = 120.0
 """Seconds that a checkpoint waits for MLflow to take the metrics up to its step."""
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def run_training(
                 settings,
                 storage,
                 # A resumed run tells nothing of the steps before its checkpoint: MLflow must have them first.
-                before_publishing=lambda: stream.settle(MLFLOW_PATIENCE),
+                before_publishing=lambda: stream.flush(METRICS_TIMEOUT),
             ) as uploads,
         ):
             observer = PipelineObserver(stream, uploads, config.training.generator_steps, asked_to_stop)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from wgan.config import EvaluationConfig
 from wgan.errors import UsageError
-from wgan.evaluation.classifier import TrainedClassifier, activations_and_classes, to_input
-from wgan.evaluation.classifier_cache import cached_classifier, weights_digest
-from wgan.evaluation.features import Extractor, Features
-from wgan.evaluation.pixels import fit_pixel_extractor
+from wgan.evaluation.extractors.classifier import TrainedClassifier, activations_and_classes, to_input
+from wgan.evaluation.extractors.classifier_cache import cached_classifier, weights_digest
+from wgan.evaluation.extractors.features import Extractor, Features
+from wgan.evaluation.extractors.pixels import fit_pixel_extractor
 from wgan.evaluation.reference import RealImages
 from wgan.settings import Settings
 from wgan.storage import Storage
@@ -66,11 +66,11 @@ def open_extractor(
     """
     # The pretrained networks are imported by those that ask for them: they take seconds.
     if config.extractor == "inception":
-        from wgan.evaluation.inception import open_inception
+        from wgan.evaluation.extractors.inception import open_inception
 
         return open_inception(settings, storage, device, downloading)
     if config.extractor == "imagenet-lite":
-        from wgan.evaluation.imagenet_lite import open_imagenet_lite
+        from wgan.evaluation.extractors.imagenet_lite import open_imagenet_lite
 
         return open_imagenet_lite(images, settings, storage, device)
     if not _wants_classifier(images, config):

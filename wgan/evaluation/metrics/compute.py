@@ -7,16 +7,16 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan.evaluation import sliced
-from wgan.evaluation.features import Features
-from wgan.evaluation.frechet import frechet_distance
-from wgan.evaluation.kernel import kernel_distance
-from wgan.evaluation.memorisation import memorisation, nearest_neighbours
-from wgan.evaluation.modes import modes_captured, reverse_kl
-from wgan.evaluation.prdc import prdc
+from wgan.evaluation.extractors.features import Features
+from wgan.evaluation.metrics import sliced
+from wgan.evaluation.metrics.frechet import frechet_distance
+from wgan.evaluation.metrics.kernel import kernel_distance
+from wgan.evaluation.metrics.memorisation import memorisation, nearest_neighbours
+from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
+from wgan.evaluation.metrics.prdc import prdc
+from wgan.evaluation.metrics.sliced import sliced_wasserstein, sorted_projections
 from wgan.evaluation.reference import RealSample
-from wgan.evaluation.sliced import sliced_wasserstein, sorted_projections
-from wgan.records import Protocol
+from wgan.records import EvaluationProtocol
 
 
 def compute_metrics(
@@ -24,7 +24,7 @@ def compute_metrics(
     generated: Features,
     images: NDArray[np.uint8],
     seed: int,
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     class_shares: NDArray[np.float64] | None = None,
     device: str = "cpu",
 ) -> dict[str, float]:

@@ -33,7 +33,7 @@ MISSED_HEARTBEATS = 3
 RETRAIN = "retrain"
 
 
-def wait_for_turn(model_name: str) -> None:
+def wait_in_queue(model_name: str) -> None:
     """Return when no earlier retraining of the model is under way; says for which one it waits."""
     settings, _ = connect()
     silence = timedelta(seconds=MISSED_HEARTBEATS * settings.heartbeat_seconds)
@@ -59,7 +59,7 @@ def _earlier(client: SyncPrefectClient, own_id: str, model_name: str, silence: t
     own = next((run for run in running if str(run.id) == own_id), None)
     for other in running:
         before = own is not None and _began(other) < _began(own)
-        if before and _model(other) == model_name and gave_a_sign(client, other, silence):
+        if before and _model(other) == model_name and is_alive(client, other, silence):
             yield other
 
 
@@ -74,7 +74,7 @@ def _model(run: FlowRun) -> str | None:
         return None
 
 
-def gave_a_sign(client: SyncPrefectClient, run: FlowRun, silence: timedelta) -> bool:
+def is_alive(client: SyncPrefectClient, run: FlowRun, silence: timedelta) -> bool:
     """Whether the run began, or a heartbeat of it came, within `silence`; else its process is dead."""
     since = datetime.now(UTC) - silence
     if _began(run)[0] > since:

@@ -37,12 +37,12 @@ class MetricStream:
     lost and nothing is doubled. Use as a context manager: leaving it waits until all is sent.
     """
 
-    def __init__(self, settings: Settings, run_id: str, patience: float = 600.0, flush_every: float = 2.0) -> None:
-        """`patience`: seconds that leaving waits for a server that is away; `flush_every`: seconds."""
+    def __init__(self, settings: Settings, run_id: str, timeout: float = 600.0, flush_every: float = 2.0) -> None:
+        """`timeout`: seconds that leaving waits for a server that is away; `flush_every`: seconds."""
         self._client = tracking_client(settings)
         self._run_id = run_id
         self._where = settings.mlflow_tracking_uri
-        self._patience = patience
+        self._timeout = timeout
         self._flush_every = flush_every
         self._pending: list[list[Metric]] = []
         self._images: list[Picture] = []
@@ -78,11 +78,11 @@ class MetricStream:
         self._monitor.finish()
         self._closing.set()
         self._nudge.set()
-        self._thread.join(self._patience + 60.0)
+        self._thread.join(self._timeout + 60.0)
         if self._failure and error is None:
             raise WganError(
                 f"the MLflow server at {self._where} did not take {len(self._pending)} steps of metrics and "
-                f"{len(self._images)} pictures within {self._patience:.0f} s: {self._failure}."
+                f"{len(self._images)} pictures within {self._timeout:.0f} s: {self._failure}."
             )
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -105,12 +105,12 @@ class MetricStream:
             stem = self._begun_images.get((key, step)) or new_stem(key, step)
             self._images.append(Picture(stem, image))
 
-    def settle(self, patience: float) -> bool:
-        """Wait until all that was logged before this call is sent, at most `patience` seconds; whether it is."""
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was logged before this call is sent, at most `timeout` seconds; whether it is."""
         with self._changed:
             target = self._queued
             self._nudge.set()
-            return self._changed.wait_for(lambda: self._sent >= target, patience)
+            return self._changed.wait_for(lambda: self._sent >= target, timeout)
 
     def _steps_logged(self) -> set[int]:
         steps: set[int] = set()
@@ -127,7 +127,7 @@ class MetricStream:
             closing = self._closing.is_set()
             if closing:
                 self._nudge.set()
-                deadline = min(deadline, time.monotonic() + self._patience)
+                deadline = min(deadline, time.monotonic() + self._timeout)
             if failures:
                 time.sleep(min(2.0**failures, LONGEST_PAUSE))
             try:

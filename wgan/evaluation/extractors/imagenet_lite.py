@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from wgan.errors import ObjectMissing, WganError
-from wgan.evaluation.features import variance_scale
-from wgan.evaluation.pretrained import PretrainedExtractor
+from wgan.evaluation.extractors.features import variance_scale
+from wgan.evaluation.extractors.pretrained import PretrainedExtractor
 from wgan.evaluation.reference import RealImages, evenly_spaced, gathered
 from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256

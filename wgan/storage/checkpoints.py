@@ -86,7 +86,7 @@ class CheckpointUploads:
 
     `latest.json` is replaced only when the file it names is complete, so a reader never sees half a checkpoint. An
     upload that fails is tried again until there is a newer checkpoint. Use as a context manager: leaving it waits for
-    the last upload, tries it again for `patience` seconds, and raises what went wrong with it.
+    the last upload, tries it again for `last_upload_timeout` seconds, and raises what went wrong with it.
     """
 
     def __init__(
@@ -96,10 +96,10 @@ class CheckpointUploads:
         settings: Settings,
         storage: Storage,
         before_publishing: Callable[[], object] = lambda: None,
-        patience: float = 600.0,
+        last_upload_timeout: float = 600.0,
     ) -> None:
         """`before_publishing` is called in the background before `latest.json` names the next checkpoint."""
-        self._patience = patience
+        self._last_upload_timeout = last_upload_timeout
         self._submitted = -1
         self._give_up_at = math.inf
         self._news = threading.Event()
@@ -117,7 +117,7 @@ class CheckpointUploads:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_up_at = time.monotonic() + (self._patience if error is None else 0.0)
+        self._give_up_at = time.monotonic() + (self._last_upload_timeout if error is None else 0.0)
         self._news.set()
         self._pool.shutdown(wait=True)
         if self._last is not None and error is None:

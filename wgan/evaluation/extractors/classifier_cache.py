@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from wgan.errors import ObjectMissing
-from wgan.evaluation.classifier import (
+from wgan.evaluation.extractors.classifier import (
     Classifier,
     ClassifierDefinition,
     TrainedClassifier,

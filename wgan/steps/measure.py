@@ -15,12 +15,12 @@ from wgan.config import EvaluationConfig, RetrainConfig
 from wgan.data.manifest import dataset_prefix, find_manifest
 from wgan.data.prepare import open_or_repair, prepare_dataset
 from wgan.errors import CheckpointError, ObjectMissing, UsageError
-from wgan.evaluation.bounds import measure_bounds
-from wgan.evaluation.measure import GenerateImages, measure_side_by_side
+from wgan.evaluation.side_by_side import GenerateImages
 from wgan.records import Bounds, DatasetRef, Measurement, Record
 from wgan.registry.inference import open_generator
 from wgan.registry.versions import fetch_version, load_configuration, load_version
 from wgan.settings import Settings
+from wgan.steps.side_by_side import measure_generators
 from wgan.storage import Storage, split_uri
 from wgan.training.checkpoint import load_generator, load_run
 from wgan.training.device import resolve_device
@@ -60,7 +60,7 @@ def named_protocol(config: RetrainConfig, name: ProtocolName) -> EvaluationConfi
     return own.model_copy(update={**as_in_paper, "seeds": PAPER_SEEDS})
 
 
-def evaluate_version(model: str, version: int, protocol: ProtocolName, settings: Settings, storage: Storage) -> Report:
+def measure_version(model: str, version: int, protocol: ProtocolName, settings: Settings, storage: Storage) -> Report:
     """Measure a registered version on the data it was trained on. Raises `UsageError`, `WganError`."""
     record = load_version(model, version, settings)
     config = load_configuration(model, version, settings)
@@ -70,7 +70,7 @@ def evaluate_version(model: str, version: int, protocol: ProtocolName, settings:
         return _report(record.uri, generator.generate, config, dataset, protocol, settings, storage)
 
 
-def evaluate_checkpoint(
+def measure_checkpoint(
     address: str, protocol: ProtocolName, settings: Settings, storage: Storage, model: str | None = None
 ) -> Report:
     """Measure the generator in a checkpoint, `s3://…` or a local path, on the data its configuration names.
@@ -116,14 +116,13 @@ def _report(
     storage: Storage,
 ) -> Report:
     images = open_or_repair(dataset, config.data, settings, storage, progress.report)
-    evaluation = named_protocol(config, protocol)
-    device = str(resolve_device(settings.device))
-    measurement, _ = measure_side_by_side(
-        generate, None, images, evaluation, settings, storage, device, progress.report
+    measured = measure_generators(
+        generate, None, images, config.networks, named_protocol(config, protocol), settings, storage
     )
-
-    def of_the_bounds(stage: str, done: int, total: int | None) -> None:
-        progress.report(f"floor and ceiling: {stage}", done, total)
-
-    bounds = measure_bounds(images, config.networks, evaluation, settings, storage, device, of_the_bounds)
-    return Report(target=target, protocol_name=protocol, dataset=dataset, measurement=measurement, bounds=bounds)
+    return Report(
+        target=target,
+        protocol_name=protocol,
+        dataset=dataset,
+        measurement=measured.challenger,
+        bounds=measured.bounds,
+    )

@@ -14,17 +14,17 @@ from wgan.config import EvaluationConfig
 from wgan.data.dataset import PreparedImages
 from wgan.data.prepare import open_or_repair
 from wgan.errors import UsageError
-from wgan.evaluation.bounds import measure_bounds
-from wgan.evaluation.features import Extractor, extract
-from wgan.evaluation.measure import measure_side_by_side, nearest_training_images, open_protocol
-from wgan.judging import decide_version
-from wgan.measuring import ProtocolName, named_protocol
+from wgan.evaluation.extractors.features import Extractor, extract
+from wgan.evaluation.side_by_side import nearest_training_images, open_protocol
 from wgan.records import EvaluationRef, ModelVersionRef
 from wgan.registry.inference import OnnxGenerator, open_generator
 from wgan.registry.judgement import judged_on
 from wgan.registry.newest_data import newest_data
 from wgan.registry.versions import fetch_version, list_versions, load_configuration, load_version
 from wgan.settings import Settings
+from wgan.steps.evaluate import decide_version
+from wgan.steps.measure import ProtocolName, named_protocol
+from wgan.steps.side_by_side import measure_generators
 from wgan.storage import Storage
 from wgan.tracking.runs import metric_history
 from wgan.training.device import resolve_device
@@ -54,31 +54,26 @@ def compare_versions(
     protocol = named_protocol(configs[1], protocol_name)
     aliases = {entry.version: entry.aliases for entry in list_versions(model, settings)}
     images = open_or_repair(data, request, settings, storage)
-    servers = (settings, storage, str(resolve_device(settings.device)))
     with tempfile.TemporaryDirectory(prefix="wgan-comparison-") as name:
         folder = Path(name)
         generators = [
             open_generator(fetch_version(model, number, settings, folder / str(number))) for number in (first, second)
         ]
-        challenger, champion = measure_side_by_side(
-            generators[1].generate, generators[0].generate, images, protocol, *servers, progress.report
+        training = versions[1].evaluation.training
+        measured = measure_generators(
+            generators[1].generate, generators[0].generate, images, training.networks, protocol, settings, storage
         )
         evaluation = EvaluationRef(
-            training=versions[1].evaluation.training,
-            challenger=challenger,
-            champion=champion,
+            training=training,
+            challenger=measured.challenger,
+            champion=measured.champion,
             champion_version=first,
             champion_judged_on=judged_on(model, first, settings),
-            bounds=measure_bounds(
-                images,
-                versions[1].evaluation.training.networks,
-                protocol,
-                *servers,
-                progress.titled("floor and ceiling"),
-            ),
+            bounds=measured.bounds,
         )
-        extractor, _ = open_protocol(images, protocol, *servers)
-        seed, classified = challenger.protocol.seeds[0], min(challenger.protocol.sample_count, MOST_CLASSIFIED)
+        extractor, _ = open_protocol(images, protocol, settings, storage, str(resolve_device(settings.device)))
+        used = measured.challenger.protocol
+        seed, classified = used.seeds[0], min(used.sample_count, MOST_CLASSIFIED)
         sides = []
         for version, config, generator in zip(versions, configs, generators, strict=True):
             sides.append(

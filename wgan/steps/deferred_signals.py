@@ -8,15 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from wgan.errors import WganError
-
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-class Interrupted(WganError):
-    """The work was asked to stop, and stopped where it can be continued."""
-
-    exit_code = 130
 
 
 @contextmanager

@@ -1,40 +1,45 @@
-"""Challenger against champion: fetch both, measure them side by side, and ask the gate."""
+"""Judge a challenger: measure it beside the champion, leave the numbers in MLflow, and ask the gate."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan import progress
 from wgan.config import PromotionConfig, RetrainConfig
 from wgan.data.dataset import PreparedImages
 from wgan.data.prepare import open_or_repair
-from wgan.evaluation.bounds import measure_bounds
 from wgan.evaluation.gate import decide
-from wgan.evaluation.measure import GenerateImages, measure_side_by_side
-from wgan.evidence import log_grids, log_numbers
+from wgan.evaluation.metric_table import metric_rows, number_columns
+from wgan.evaluation.side_by_side import GenerateImages
 from wgan.latents import draw_latents
+from wgan.pixels import image_grid
 from wgan.records import EvaluationRef, GateDecision, GateRule, ModelVersionRef, TrainingRef
 from wgan.registry.inference import open_generator
 from wgan.registry.judgement import judged_on
 from wgan.registry.newest_data import newest_data
 from wgan.registry.versions import champion_version, fetch_version
 from wgan.settings import Settings
+from wgan.steps.side_by_side import measure_generators
 from wgan.storage import Storage, split_uri
+from wgan.tracking.runs import log_file, log_table, log_values
 from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
 from wgan.training.sampling import generate_images
 
 ENGINE_SEED = 2**31
 ENGINE_SAMPLES = 4
+ARTIFACTS = "evaluation"
+"""Folder among the run's artifacts."""
+GRID_IMAGES = 64
+GRID_WIDTH = 96
+"""Pixels an image of a grid is enlarged to, at most."""
 
 
-def evaluate_training(
-    config: RetrainConfig, training: TrainingRef, settings: Settings, storage: Storage
-) -> EvaluationRef:
+def judge_training(config: RetrainConfig, training: TrainingRef, settings: Settings, storage: Storage) -> EvaluationRef:
     """Measure a trained generator from its checkpoint, and the registered champion, on the same images and seeds.
 
     The champion is always measured anew, so it is judged on today's data even where it had been judged on other data.
@@ -54,7 +59,7 @@ def evaluate_training(
         return _judge(challenger, config, training, images, settings, storage, folder)
 
 
-def evaluate_version(
+def judge_version(
     config: RetrainConfig, version: ModelVersionRef, settings: Settings, storage: Storage
 ) -> ModelVersionRef:
     """Measure a registered version against today's champion; returns the version with the new evaluation in it.
@@ -87,30 +92,57 @@ def _judge(
         onnx = fetch_version(config.model_name, champion, settings, folder / "champion")
         sides["champion"] = open_generator(onnx).generate
         judged_before = judged_on(config.model_name, champion, settings)
-    device = str(resolve_device(settings.device))
-    mine, theirs = measure_side_by_side(
-        challenger, sides.get("champion"), images, config.evaluation, settings, storage, device, progress.report
+    measured = measure_generators(
+        challenger, sides.get("champion"), images, training.networks, config.evaluation, settings, storage
     )
-    seed = mine.protocol.seeds[0]
+    seed = measured.challenger.protocol.seeds[0]
     evaluation = EvaluationRef(
         training=training,
-        challenger=mine,
-        champion=theirs,
+        challenger=measured.challenger,
+        champion=measured.champion,
         champion_version=champion,
         champion_judged_on=judged_before,
-        bounds=measure_bounds(
-            images,
-            training.networks,
-            config.evaluation,
-            settings,
-            storage,
-            device,
-            progress.titled("floor and ceiling"),
-        ),
-        grids=log_grids(sides, champion, seed, training.mlflow_run_id, settings, folder),
+        bounds=measured.bounds,
+        grids=_log_grids(sides, champion, seed, training.mlflow_run_id, settings, folder),
     )
-    log_numbers(evaluation, settings)  # last, because a retried task would add its lines again
+    _log_numbers(evaluation, settings)  # last, because a retried task would add its lines again
     return evaluation
+
+
+def _log_grids(
+    sides: Mapping[str, GenerateImages],
+    champion_version: int | None,
+    seed: int,
+    run_id: str,
+    settings: Settings,
+    folder: Path,
+) -> dict[str, str]:
+    """Draw 64 images of each side from the same seed and log them; returns side → path among the run's artifacts.
+
+    The champion's file carries its version, so that judgements against other champions keep theirs.
+    """
+    paths = {}
+    for side, generate in sides.items():
+        images = generate(seed, GRID_IMAGES)
+        name = f"champion-{champion_version}" if side == "champion" else side
+        picture = folder / f"{name}.png"
+        image_grid(images, scale=max(1, GRID_WIDTH // images.shape[-1])).save(picture)
+        log_file(settings, run_id, picture, ARTIFACTS)
+        paths[side] = f"{ARTIFACTS}/{picture.name}"
+    return paths
+
+
+def _log_numbers(evaluation: EvaluationRef, settings: Settings) -> None:
+    """Log the challenger's means as metrics of its run, and every side with its interval as a table."""
+    run_id = evaluation.training.mlflow_run_id
+    rows = metric_rows(evaluation.challenger, evaluation.champion, bounds=evaluation.bounds)
+    columns = number_columns(rows)
+    lines = len(columns["metric"])
+    columns["champion_version"] = [str(evaluation.champion_version or "none")] * lines
+    columns["data_digest"] = [evaluation.challenger.protocol.data_digest] * lines
+    means = {f"evaluation_{name}": interval.mean for name, interval in evaluation.challenger.metrics.items()}
+    log_values(settings, run_id, means)
+    log_table(settings, run_id, columns, f"{ARTIFACTS}/metrics-against-{evaluation.champion_version or 'none'}.json")
 
 
 def decide_version(rules: PromotionConfig, version: ModelVersionRef, settings: Settings) -> GateDecision:

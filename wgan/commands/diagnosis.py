@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from pydantic import Field
 
+from wgan.commands.train_extra import DISTRIBUTION, INSTALL_TO_TRAIN
 from wgan.errors import WganError
 from wgan.records import Record
 from wgan.settings import Settings
@@ -28,7 +29,6 @@ from wgan.stack.processes import port_obstacle
 from wgan.stack.servers import embedded_servers
 from wgan.stack.state import is_locked
 from wgan.storage import open_storage
-from wgan.train_extra import DISTRIBUTION, INSTALL_TO_TRAIN
 
 FREE_BYTES = 2 * 2**30
 """Least free disk space: a small data set with its checkpoints and model versions."""

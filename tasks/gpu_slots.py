@@ -1,4 +1,4 @@
-"""Who may do what at the same time: GPU slots for training, and one promotion of a model after the other."""
+"""GPU slots: how many trainings run at the same time."""
 
 from __future__ import annotations
 
@@ -40,14 +40,4 @@ def gpu_slot() -> Iterator[None]:
         progress.announce("training", "waits for the GPU slot; another training has it, or died within a minute")
     # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
     with concurrency(GPU, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False):
-        yield
-
-
-@contextmanager
-def sole_promotion(model_name: str) -> Iterator[None]:
-    """Let promotions and rollbacks of one model through one at a time, across processes and machines."""
-    name = f"promotion-{model_name}"
-    with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(name, 1)
-    with concurrency(name, occupy=1, lease_duration=LEASE_SECONDS, strict=True):
         yield

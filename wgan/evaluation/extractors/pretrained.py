@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wgan.evaluation.features import Features
+from wgan.evaluation.extractors.features import Features
 
 Pool = Callable[[Tensor], Tensor]
 """uint8 images (B, 3, H, W) → float32 features (B, d)."""

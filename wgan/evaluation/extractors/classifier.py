@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wgan.evaluation.features import variance_scale
+from wgan.evaluation.extractors.features import variance_scale
 from wgan.evaluation.reference import RealImages
 
 INPUT_SIZE = 32

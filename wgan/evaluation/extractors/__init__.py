@@ -1,0 +1,1 @@
+"""Feature extractors: how an image becomes the vector that the metrics compare."""
