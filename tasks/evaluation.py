@@ -8,8 +8,8 @@ from tasks.connections import connect
 from tasks.progress import progress_artifact
 from tasks.retrying import retried_task
 from wgan.config import PromotionConfig, RetrainConfig
-from wgan.evaluation.metric_table import metric_rows, text_table
-from wgan.evaluation.summary import grids_markdown, judgement_markdown
+from wgan.metric_text.summary import grids_markdown, judgement_markdown
+from wgan.metric_text.table import metric_rows, text_table
 from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, TrainingRef
 from wgan.steps.evaluate import decide_version, judge_training, judge_version
 from wgan.tracking.runs import artifact_url

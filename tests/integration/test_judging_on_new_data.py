@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.untrained_versions import digits_config, register_untrained
-from wgan.evaluation.summary import judgement_markdown
+from wgan.metric_text.summary import judgement_markdown
 from wgan.records import LedgerEntry, ModelVersionRef
 from wgan.registry import ledger
 from wgan.registry.promotion import promote

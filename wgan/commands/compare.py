@@ -67,7 +67,7 @@ def _show(found: Comparison, report: Path) -> None:
     from rich.text import Text
 
     from wgan.commands.output import console
-    from wgan.evaluation.metric_table import interval_text
+    from wgan.metric_text.table import interval_text
     from wgan.records import Interval
 
     def cell(interval: Interval | None) -> str:

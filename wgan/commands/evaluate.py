@@ -64,8 +64,8 @@ def _show(report: Report) -> None:
     from rich.text import Text
 
     from wgan.commands.output import console
-    from wgan.evaluation.metric_table import interval_text, metric_rows
-    from wgan.evaluation.summary import bounds_sentence, protocol_sentence
+    from wgan.metric_text.summary import bounds_sentence, protocol_sentence
+    from wgan.metric_text.table import interval_text, metric_rows
 
     table = Table("metric", "this generator", "floor", "ceiling", box=None, pad_edge=False)
     for row in metric_rows(report.measurement, None, None, report.bounds):

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from wgan.evaluation.metric_table import MetricRow, interval_text
+from wgan.metric_text.table import MetricRow, interval_text
 from wgan.records import Interval
 
 WIDTH = 4.1

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wgan.config import RetrainConfig
-from wgan.evaluation.metric_table import MetricRow, metric_rows
+from wgan.metric_text.table import MetricRow, metric_rows
 from wgan.records import DatasetRef, EvaluationRef, GateDecision, ModelVersionRef
 
 

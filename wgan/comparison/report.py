@@ -11,7 +11,7 @@ from wgan.comparison.figures import MOST_CLASSES, class_figure, curve_figures, i
 from wgan.comparison.lineage import differing_settings, lineage_rows
 from wgan.comparison.pictures import grid_address, image_address
 from wgan.comparison.record import Comparison
-from wgan.evaluation.summary import bounds_sentence, data_sentence, protocol_sentence
+from wgan.metric_text.summary import bounds_sentence, data_sentence, protocol_sentence
 
 TEMPLATE = "report.html.j2"
 

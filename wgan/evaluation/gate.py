@@ -22,7 +22,7 @@ import math
 from collections.abc import Iterator
 
 from wgan.config import PromotionConfig
-from wgan.evaluation.intervals import paired_interval
+from wgan.intervals import paired_interval
 from wgan.records import EvaluationProtocol, GateDecision, GateRule, Interval, Measurement
 
 

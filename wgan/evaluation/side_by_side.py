@@ -23,11 +23,11 @@ from wgan.config import EvaluationConfig
 from wgan.errors import DataError, UsageError
 from wgan.evaluation.extractors.choose import open_extractor
 from wgan.evaluation.extractors.features import Extractor, extract
-from wgan.evaluation.intervals import t_interval
 from wgan.evaluation.metrics.compute import compute_metrics
 from wgan.evaluation.metrics.memorisation import Neighbours, nearest_neighbours
 from wgan.evaluation.reference import RealImages, Reference, measure_reference, reference_cost
 from wgan.evaluation.reference_cache import load_reference, store_reference
+from wgan.intervals import t_interval
 from wgan.records import EvaluationProtocol, Measurement
 from wgan.settings import Settings
 from wgan.storage import Storage

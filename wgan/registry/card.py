@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wgan.config import RetrainConfig
-from wgan.evaluation.summary import evaluation_markdown
+from wgan.metric_text.summary import evaluation_markdown
 from wgan.records import EvaluationRef, TrainingRef
 from wgan.registry.lineage import code_version
 from wgan.registry.version_record import VersionRecord

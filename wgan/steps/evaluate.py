@@ -13,9 +13,9 @@ from wgan.config import PromotionConfig, RetrainConfig
 from wgan.data.dataset import PreparedImages
 from wgan.data.prepare import open_or_repair
 from wgan.evaluation.gate import decide
-from wgan.evaluation.metric_table import metric_rows, number_columns
 from wgan.evaluation.side_by_side import GenerateImages
 from wgan.latents import draw_latents
+from wgan.metric_text.table import metric_rows, number_columns
 from wgan.pixels import image_grid
 from wgan.records import EvaluationRef, GateDecision, GateRule, ModelVersionRef, TrainingRef
 from wgan.registry.inference import open_generator

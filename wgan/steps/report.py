@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wgan.evaluation.summary import judgement_markdown
+from wgan.metric_text.summary import judgement_markdown
 from wgan.records import RetrainOutcome
 
 

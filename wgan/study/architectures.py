@@ -7,7 +7,7 @@ import numpy as np
 from wgan.pixels import image_grid
 from wgan.study.baselines import PUBLISHED, SCHEDULES, on_images
 from wgan.study.digits import Digits
-from wgan.study.pictures import picture
+from wgan.study.drawing import picture
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Table
 from wgan.study.sizes import StudySize
 from wgan.study.trials import Architecture, ImageTrial

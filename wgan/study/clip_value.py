@@ -12,10 +12,10 @@ from wgan.errors import TrainingDiverged
 from wgan.study.baselines import in_the_plane
 from wgan.study.mixtures import mixture, wasserstein
 from wgan.study.networks import HE_GAIN, Scorer, initialise_linear, perceptron
-from wgan.study.one_thread import one_thread
-from wgan.study.play import play, players
+from wgan.study.parallel import one_thread
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Series, Table, Variant
 from wgan.study.sizes import StudySize
+from wgan.study.training import gan_pair, train_pair
 from wgan.study.trials import POINT_NOISE
 from wgan.study.variants import Stopwatch
 from wgan.training.measures import clip_share
@@ -134,7 +134,7 @@ def measure_critic(size: StudySize, seed: int, **changes: Any) -> dict[str, Any]
     def after_step(step: int) -> None:
         shares.append(clip_share(critic, training.clip_value))
 
-    play(players(generator, critic, training), training, real, POINT_NOISE, after_step)
+    train_pair(gan_pair(generator, critic, training), training, real, POINT_NOISE, after_step)
     noise = torch.randn(500, POINT_NOISE, generator=torch_stream(seed, Purpose.GENERATOR_NOISE, 0, 2**31))
     points = of.draw(500, np.random.Generator(np.random.Philox(seed)))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A chart as a PNG."""
+"""Charts and pictures as PNGs."""
 
 from __future__ import annotations
 
@@ -103,3 +103,10 @@ def _points(axes: Axes, panel: Panel) -> None:
     if panel.limits:
         axes.set_xlim(panel.limits[0], panel.limits[1])
         axes.set_ylim(panel.limits[2], panel.limits[3])
+
+
+def picture(image: Image.Image) -> str:
+    """A PNG in base64, so that a record can carry it."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -8,8 +8,8 @@ from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
 from wgan.pixels import image_grid
 from wgan.study.baselines import in_the_plane, on_images
 from wgan.study.digits import Digits
+from wgan.study.drawing import picture
 from wgan.study.mixtures import MixtureName, mixture
-from wgan.study.pictures import picture
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Table
 from wgan.study.sizes import StudySize
 from wgan.study.stacked import CHANNELS, MODES, modes_of

@@ -5,10 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.synchronize import Event
+
+import torch
 
 from wgan.errors import WganError
 from wgan.study.trials import Trial, TrialResult, run_trial
@@ -63,3 +66,14 @@ def _check() -> None:
     assert parent is not None
     if _stop.is_set() or not parent.is_alive():
         raise Stopped
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread in the block, as the processes do: sums then do not depend on the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

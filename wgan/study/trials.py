@@ -18,8 +18,8 @@ from wgan.latents import draw_latents
 from wgan.pixels import to_bytes
 from wgan.study.mixtures import MixtureName, measure_points, mixture
 from wgan.study.networks import PerceptronGenerator, PlainGenerator, Scorer, initialise_linear, perceptron
-from wgan.study.play import play, players
 from wgan.study.stacked import StackedTriples
+from wgan.study.training import gan_pair, train_pair
 from wgan.training.history import diverged
 from wgan.training.measures import clip_share
 from wgan.training.networks import Critic, Generator, initialise
@@ -138,9 +138,11 @@ def _train_on_points(trial: PointTrial, result: TrialResult, check: Callable[[],
             result.curves[step] = measure_points(points, of, draw)
             result.samples = {step: points}
 
-    both = players(generator, critic, training)
-    history = play(both, training, lambda step: torch.from_numpy(real_points(trial, step)), POINT_NOISE, after_step)
-    result.history = history.columns()
+    def real(step: int) -> Tensor:
+        return torch.from_numpy(real_points(trial, step))
+
+    pair = gan_pair(generator, critic, training)
+    result.history = train_pair(pair, training, real, POINT_NOISE, after_step).columns()
     result.clip_share = clip_share(critic, training.clip_value)
 
 
@@ -170,7 +172,8 @@ def _train_on_images(trial: ImageTrial, result: TrialResult, check: Callable[[],
             _require_finite(drawn, step)
             result.samples[step] = to_bytes(drawn)
 
-    result.history = play(players(generator, critic, training), training, real, trial.latent_dim, after_step).columns()
+    pair = gan_pair(generator, critic, training)
+    result.history = train_pair(pair, training, real, trial.latent_dim, after_step).columns()
     result.clip_share = clip_share(critic, training.clip_value)
 
 

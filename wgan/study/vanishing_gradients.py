@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from wgan import progress
 from wgan.config import TrainingConfig
 from wgan.study.networks import Scorer, initialise_linear
-from wgan.study.one_thread import one_thread
+from wgan.study.parallel import one_thread
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Series, Table, Variant
 from wgan.study.sizes import StudySize
 from wgan.study.variants import POINT_LAYERS, Stopwatch, plus_minus

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wgan.evaluation.intervals import t_interval
+from wgan.intervals import t_interval
 from wgan.records import EvaluationProtocol, Measurement
 
 PROTOCOL = EvaluationProtocol(

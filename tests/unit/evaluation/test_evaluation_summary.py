@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.unit.evaluation.example_measurements import PROTOCOL, measured
 from wgan.config import PromotionConfig
 from wgan.evaluation.gate import decide
-from wgan.evaluation.summary import evaluation_markdown
+from wgan.metric_text.summary import evaluation_markdown
 
 
 def row(markdown: str, title: str) -> list[str]:

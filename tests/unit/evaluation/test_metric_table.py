@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.unit.evaluation.example_measurements import PROTOCOL, measured
 from wgan.config import PromotionConfig
 from wgan.evaluation.gate import decide
-from wgan.evaluation.metric_table import metric_rows, number_columns, text_table
+from wgan.metric_text.table import metric_rows, number_columns, text_table
 from wgan.records import Bounds
 
 CHAMPION = measured(fid=[6.0, 6.1, 5.9, 6.2, 5.8], recall=[0.9] * 5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from wgan.evaluation.intervals import paired_interval, t_interval
+from wgan.intervals import paired_interval, t_interval
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])

@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from wgan.errors import WganError
-from wgan.study.drawing import draw_chart
-from wgan.study.pictures import picture
+from wgan.study.drawing import draw_chart, picture
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Series, StudyOutcome, Table
 from wgan.study.report import HTML, MARKDOWN, RESULTS, write_report
 

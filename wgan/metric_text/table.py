@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from wgan.evaluation.intervals import paired_interval
+from wgan.intervals import paired_interval
 from wgan.records import Bounds, GateDecision, GateRule, Interval, Measurement
 
 METRIC_TITLES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wgan.evaluation.metric_table import interval_text, metric_rows
+from wgan.metric_text.table import interval_text, metric_rows
 from wgan.records import Bounds, EvaluationProtocol, EvaluationRef, GateDecision, Interval, Measurement
 
 

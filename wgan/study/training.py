@@ -20,8 +20,8 @@ CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Players:
-    """Two networks, initialised, and their optimizers."""
+class GanPair:
+    """A generator and a critic, initialised, and their optimizers."""
 
     generator: nn.Module
     critic: nn.Module
@@ -29,13 +29,13 @@ class Players:
     critic_optimizer: Optimizer
 
 
-def players(generator: nn.Module, critic: nn.Module, training: TrainingConfig) -> Players:
+def gan_pair(generator: nn.Module, critic: nn.Module, training: TrainingConfig) -> GanPair:
     """Both networks with the optimizers that the configuration names."""
-    return Players(generator, critic, optimizer_of(generator, training), optimizer_of(critic, training))
+    return GanPair(generator, critic, optimizer_of(generator, training), optimizer_of(critic, training))
 
 
-def play(
-    both: Players,
+def train_pair(
+    pair: GanPair,
     training: TrainingConfig,
     real: Callable[[int], Tensor],
     latent_dim: int,
@@ -52,14 +52,14 @@ def play(
     def noise(purpose: Purpose, step: int) -> Tensor:
         return normal((training.batch_size, latent_dim), CPU, training.seed, purpose, 0, step)
 
-    def mixing(count: int) -> Tensor:
+    def draw_alpha(count: int) -> Tensor:
         return uniform((count,), CPU, training.seed, Purpose.INTERPOLATION, 0, done)
 
     for step in range(training.generator_steps):
         for _ in range(critic_steps_before(step, training)):
-            measured = critic_step(both, objective, real(done), noise(Purpose.CRITIC_NOISE, done), mixing)
+            measured = critic_step(pair, objective, real(done), noise(Purpose.CRITIC_NOISE, done), draw_alpha)
             done += 1
-        measured["generator_loss"] = generator_step(both, objective, noise(Purpose.GENERATOR_NOISE, step))
+        measured["generator_loss"] = generator_step(pair, objective, noise(Purpose.GENERATOR_NOISE, step))
         history.append(measured)
         after_step(step + 1)
     history.settle()
