@@ -138,7 +138,7 @@ def _train_on_points(trial: PointTrial, result: TrialResult, check: Callable[[],
             result.curves[step] = measure_points(points, of, draw)
             result.samples = {step: points}
 
-    def real(step: int) -> Tensor:
+    def real(step: int) -> torch.Tensor:
         return torch.from_numpy(real_points(trial, step))
 
     pair = gan_pair(generator, critic, training)
