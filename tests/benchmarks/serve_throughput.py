@@ -275,7 +275,7 @@ def main() -> None:
                 ours.wait_ready()
                 turns = contestants(onnx, str(ours.client.base_url).rstrip("/"), theirs)
                 print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors, ", end="")
-                print(f"batch sizes {ours.events()[-1].get('buckets')}")
+                print(f"batch sizes {ours.events()[-1].get('batch_sizes')}")
                 print("\n".join(report(measure(turns, options.rounds, options.seconds))))
                 print(memory(ours))
         finally:

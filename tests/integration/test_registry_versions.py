@@ -26,10 +26,10 @@ from tests.unit.registry.examples import LATENT_DIM, example_config, example_eva
 from wgan.config import RetrainConfig, parse_config
 from wgan.errors import UsageError, WganError
 from wgan.latents import draw_latents
+from wgan.model_version.inference import open_generator
 from wgan.records import EvaluationRef, ModelVersionRef
 from wgan.registry.export import load_exported_generator, write_export
 from wgan.registry.exported import ExportedGenerator
-from wgan.registry.inference import open_generator
 from wgan.registry.versions import (
     champion_version,
     fetch_version,

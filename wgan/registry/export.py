@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 
 from wgan.errors import WganError
 from wgan.latents import draw_latents
+from wgan.model_version.inference import open_generator
 from wgan.pixels import image_grid, to_bytes
 from wgan.records import ExportCheck
 from wgan.registry.exported import ExportedGenerator
-from wgan.registry.inference import open_generator
 from wgan.storage import file_sha256
 from wgan.training.checkpoint import load_generator
 from wgan.training.networks import Generator

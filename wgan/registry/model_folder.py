@@ -15,8 +15,8 @@ from mlflow.types import Schema, TensorSpec
 from wgan.config import RetrainConfig
 from wgan.errors import WganError
 from wgan.latents import draw_latents
+from wgan.model_version.record import ONNX_FILE, RECORD_FILE, VersionRecord
 from wgan.registry.exported import ExportedGenerator
-from wgan.registry.version_record import ONNX_FILE, RECORD_FILE, VersionRecord
 from wgan.storage import file_sha256
 
 RUN_CONFIG_FILE = "retrain.yaml"
