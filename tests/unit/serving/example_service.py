@@ -14,12 +14,12 @@ from starlette.testclient import TestClient
 
 from tests.unit.registry.examples import example_config, example_evaluation, example_generator
 from wgan.model_version.record import VersionRecord
-from wgan.registry.export import write_export
 from wgan.serving.app import create_app
 from wgan.serving.model_cache import model_cache
 from wgan.serving.registry import RegistryVersion
 from wgan.serving.service import Service, make_service
 from wgan.settings import Settings
+from wgan.steps.export import write_export
 
 MODEL = "generator-examples"
 NOBODY = "http://127.0.0.1:1"
