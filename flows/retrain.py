@@ -14,6 +14,7 @@ from tasks.restarts import stop_after_many_starts
 from tasks.serving import confirm_serving, take_back_refused
 from tasks.training import train_generator
 from wgan.config import RetrainConfig
+from wgan.plugins import require_plugins
 from wgan.records import DataUnchanged, RetrainOutcome, ServingCheck
 
 
@@ -37,6 +38,7 @@ def retrain(
         only_if_changed: Train only on data that no version of the model was trained on yet.
     """
     stop_after_many_starts()
+    require_plugins(config)
     wait_in_queue(config.model_name)
     dataset = prepare_data(config.data)
     if only_if_changed and (unchanged := find_unchanged(config.model_name, dataset)):

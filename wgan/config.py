@@ -20,22 +20,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from wgan.errors import UsageError
+from wgan.plugins import is_import_path, name_or_path
 
-Source = Literal[
-    "digits",
-    "mnist",
-    "fashion-mnist",
-    "kmnist",
-    "cifar10",
-    "celeba",
-    "lsun",
-    "stacked-mnist",
-    "folder",
-    "archive",
+# fmt: off
+SOURCES = (
+    "digits", "mnist", "fashion-mnist", "kmnist", "cifar10", "celeba", "lsun", "stacked-mnist", "folder", "archive",
     "s3",
-]
+)
+# fmt: on
+Source = Annotated[str, *name_or_path(*SOURCES)]
 ImageSize = Literal[32, 64, 128, 256]
-Objective = Literal["wgan", "wgan-gp", "gan"]
+Objective = Annotated[str, *name_or_path("wgan", "wgan-gp", "gan")]
+Network = Annotated[str, *name_or_path("dcgan")]
 Precision = Literal["auto", "float32", "bf16"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 LOCATED_SOURCES = ("lsun", "folder", "archive", "s3")
@@ -90,7 +86,10 @@ class ConfigModel(BaseModel):
 class DataConfig(ConfigModel):
     """Which images, prepared how."""
 
-    source: Source = Field("digits", description="A named data set, or where images of your own are.")
+    source: Source = Field(
+        "digits",
+        description="A named data set, where images of your own are, or the import path of a source of your own.",
+    )
     location: str | None = Field(
         None,
         description="Folder path, archive path or URL, or s3://bucket/prefix; for lsun the class, e.g. bedroom.",
@@ -130,11 +129,11 @@ class DataConfig(ConfigModel):
     def _location_fits_the_source(self) -> Self:
         if self.source in LOCATED_SOURCES and not self.location:
             raise ValueError(f"data.location is needed for data.source={self.source}")
-        if self.source not in LOCATED_SOURCES and self.location:
+        if self.source not in LOCATED_SOURCES and self.location and not is_import_path(self.source):
             raise ValueError(
                 f"data.location is only used with data.source={'|'.join(LOCATED_SOURCES)}, not {self.source}"
             )
-        if self.source in ("folder", "archive", "s3") and not self.name:
+        if (self.source in ("folder", "archive", "s3") or is_import_path(self.source)) and not self.name:
             raise ValueError(f"data.name is needed for data.source={self.source}: it names the registered model")
         if self.source == "stacked-mnist" and self.channels != 3:
             raise ValueError("data.channels must be 3 for stacked-mnist: each channel is a digit")
@@ -142,7 +141,14 @@ class DataConfig(ConfigModel):
 
 
 class NetworksConfig(ConfigModel):
-    """Generator and critic (DESIGN: DCGAN without the sigmoid)."""
+    """Generator and critic."""
+
+    generator: Network = Field(
+        "dcgan", description="dcgan: the paper's; or the import path of a subclass of ImageGenerator."
+    )
+    critic: Network = Field(
+        "dcgan", description="dcgan: the paper's, without a sigmoid; or the import path of a torch module."
+    )
 
     width: int = Field(
         64,
@@ -157,7 +163,9 @@ class TrainingConfig(ConfigModel):
     """Algorithm 1 of Arjovsky, Chintala and Bottou (2017), and the two objectives it is compared with."""
 
     objective: Objective = Field(
-        "wgan", description="wgan: weight clipping; wgan-gp: gradient penalty; gan: BCE baseline."
+        "wgan",
+        description="wgan: weight clipping; wgan-gp: gradient penalty; gan: BCE baseline; or the import path of an "
+        "objective of your own.",
     )
     generator_steps: int = Field(850, ge=1, le=10_000_000, description="Generator updates in the whole run.")
     batch_size: int = Field(64, ge=2, le=8192, description="Images in a batch, m in Algorithm 1.")

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from wgan.config import NetworksConfig
+from wgan.plugins import PluginCode
 
 
 class Record(BaseModel):
@@ -44,6 +45,7 @@ class TrainingRef(Record):
     mlflow_run_id: str
     config_digest: str = Field(description="SHA-256 of the whole run's configuration.")
     networks: NetworksConfig
+    plugins: tuple[PluginCode, ...] = Field((), description="Code of your own that the configuration names.")
     checkpoint_uri: str = Field(description="s3:// address of the last checkpoint.")
     checkpoint_sha256: str
     generator_steps: int

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from wgan.config import DataConfig
 from wgan.data.source import Access, Source
+from wgan.plugins import make_plugin
 
 
 def find_source(config: DataConfig, access: Access) -> Source:
-    """The source of a configuration, identified but not yet opened. Raises `DataError`."""
+    """The source of a configuration, identified but not yet opened; one of your own is called with both arguments.
+
+    Raises `DataError`, and `UsageError` for a source of your own that this machine does not allow or that fails.
+    """
     location = config.location or ""  # the configuration holds one for every source that needs it
     match config.source:
         case "digits":
@@ -46,3 +50,5 @@ def find_source(config: DataConfig, access: Access) -> Source:
             from wgan.data.sources.s3 import s3_source
 
             return s3_source(location, config.max_images, access)
+        case path:
+            return make_plugin("data.source", path, Source, config, access)

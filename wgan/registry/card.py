@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from wgan.config import RetrainConfig
 from wgan.metric_text.summary import evaluation_markdown
-from wgan.model_version.record import VersionRecord
 from wgan.records import EvaluationRef, TrainingRef
 from wgan.registry.lineage import code_version
+from wgan.registry.version_record import VersionRecord
 
 DATA_LICENCES = {
     "digits": "Optical Recognition of Handwritten Digits (UCI, as scikit-learn ships it), CC BY 4.0.",
@@ -49,11 +49,13 @@ def version_card(record: VersionRecord, config: RetrainConfig) -> str:
 def _what_it_is(record: VersionRecord, config: RetrainConfig) -> str:
     training = record.evaluation.training
     size, colour = training.dataset.image_size, "grey" if training.dataset.channels == 1 else "colour"
-    objective = {
+    objectives = {
         "wgan": "a Wasserstein GAN with weight clipping (Arjovsky, Chintala and Bottou, 2017, Algorithm 1)",
         "wgan-gp": "a Wasserstein GAN with gradient penalty (Gulrajani et al., 2017)",
         "gan": "a GAN with the binary cross-entropy loss, the baseline",
-    }[config.training.objective]
+    }
+    name = config.training.objective
+    objective = objectives.get(name, f"a GAN with the objective `{name}`")
     return (
         f"# {record.model_name}\n\nThe generator of {objective}: a vector of {training.networks.latent_dim} standard "
         f"normal numbers becomes a {colour} image of {size}×{size} pixels like those of `{training.dataset.name}`."
@@ -121,6 +123,7 @@ def _export(record: VersionRecord) -> str:
 
 def _lineage(record: VersionRecord) -> str:
     training = record.evaluation.training
+    plugins = "".join(f"\n| code of your own | `{code}` |" for code in training.plugins)
     return f"""## Lineage
 
 | | |
@@ -130,7 +133,7 @@ def _lineage(record: VersionRecord) -> str:
 | data | `{training.dataset.uri}` |
 | checkpoint | `{training.checkpoint_uri}` (`{training.checkpoint_sha256}`) |
 | Prefect flow run | `{training.flow_run_id}` |
-| MLflow run | `{training.mlflow_run_id}` |"""
+| MLflow run | `{training.mlflow_run_id}` |{plugins}"""
 
 
 def _limits(config: RetrainConfig) -> str:

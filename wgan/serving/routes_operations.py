@@ -7,8 +7,8 @@ import time
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from wgan.serving.errors import error_response
-from wgan.serving.schemas import AliasState, Alive, Readiness, WebhookResult, error_responses
+from wgan.serving.errors import refusal
+from wgan.serving.schemas import AliasState, Alive, Hinted, Readiness, refusals
 from wgan.serving.service import Service
 
 
@@ -35,27 +35,25 @@ def operation_routes(service: Service) -> APIRouter:
     @router.get(
         "/metrics",
         response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **error_responses(401)},
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals(401)},
         summary="Prometheus metrics",
     )
     async def metrics() -> Response:
         """Text format 0.0.4."""
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
 
-    @router.post(
-        "/hooks/mlflow", responses=error_responses(401, 404, 408, 413, 415), summary="MLflow's registry webhook"
-    )
+    @router.post("/hooks/mlflow", responses=refusals(401, 404, 408, 413, 415), summary="MLflow's registry webhook")
     async def mlflow_hook(request: Request) -> Response:
         """A genuine delivery is a hint to look at the registry now; what it says is not believed."""
         if service.webhook is None:
-            return error_response(404, "no-webhook", "no webhook is expected: WGAN_SERVE_WEBHOOK_SECRET is not set.")
+            return refusal(404, "no-webhook", "no webhook is expected: WGAN_SERVE_WEBHOOK_SECRET is not set.")
         outcome = service.webhook.check(request.headers, await request.body())
         service.metrics.hooks.labels(outcome).inc()
         if outcome == "refused":
-            return error_response(401, "signature", "the delivery is not signed with the secret, or too old.")
+            return refusal(401, "signature", "the delivery is not signed with the secret, or too old.")
         if outcome == "accepted":
-            service.follower.poll_now()
-        return JSONResponse(WebhookResult(status="polling" if outcome == "accepted" else "known already").model_dump())
+            service.follower.hint()
+        return JSONResponse(Hinted(status="polling" if outcome == "accepted" else "known already").model_dump())
 
     return router
 
@@ -63,10 +61,10 @@ def operation_routes(service: Service) -> APIRouter:
 def readiness(service: Service) -> Readiness:
     """What `/readyz` says."""
     follower, now = service.follower, time.monotonic()
-    models, answered = follower.models, follower.last_answer
+    lineup, answered = follower.lineup, follower.last_answer
     aliases = {}
     for alias, state in follower.following.items():
-        model = models.under(alias)
+        model = lineup.under(alias)
         aliases[alias] = AliasState(
             serving=model.version.version if model else None,
             wanted=state.wanted,
@@ -76,10 +74,10 @@ def readiness(service: Service) -> Readiness:
         )
     reasons = [f"{alias}: {state.stale}" for alias, state in aliases.items() if state.stale]
     return Readiness(
-        ready=models.main is not None,
+        ready=lineup.main is not None,
         model=service.model,
-        alias=models.alias,
-        version=models.main.version.version if models.main else None,
+        alias=lineup.alias,
+        version=lineup.main.version.version if lineup.main else None,
         reason=" ".join(reasons) or None,
         aliases=aliases,
         registry_answered_seconds_ago=None if answered is None else round(now - answered, 1),

@@ -21,10 +21,9 @@ from wgan.evaluation.side_by_side import GenerateImages, measure_side_by_side
 from wgan.records import Bounds, Measurement
 from wgan.settings import Settings
 from wgan.storage import Storage
+from wgan.training.build import new_generator
 from wgan.training.device import resolve_device
-from wgan.training.networks import Generator, initialise
 from wgan.training.sampling import generate_images
-from wgan.training.streams import Purpose, torch_stream
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,5 @@ def untrained_images(
     images: RealImages, networks: NetworksConfig, weights_seed: int, device: str, seed: int, count: int
 ) -> NDArray[np.uint8]:
     """What a generator of this architecture draws before it is trained: uint8 (count, C, H, W)."""
-    generator = Generator(images.channels, images.image_size, networks.width, networks.latent_dim)
-    initialise(generator, torch_stream(weights_seed, Purpose.GENERATOR_WEIGHTS))
+    generator = new_generator(networks, images.channels, images.image_size, weights_seed)
     return generate_images(generator, seed, count, torch.device(device))

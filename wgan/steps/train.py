@@ -17,6 +17,7 @@ from wgan.config import RetrainConfig, config_digest, flat_parameters
 from wgan.data.prepare import open_or_repair
 from wgan.errors import Interrupted, WganError
 from wgan.pixels import image_grid
+from wgan.plugins import require_plugins
 from wgan.records import DatasetRef, TrainingRef
 from wgan.settings import Settings
 from wgan.steps.deferred_signals import deferred_signals
@@ -92,6 +93,7 @@ def run_training(
             "wgan.code_version": __version__,
             "wgan.device": str(device),
             "wgan.model_name": config.model_name,
+            "wgan.plugins": "; ".join(map(str, require_plugins(config))),
         },
         dataset=dataset,
     )
@@ -184,6 +186,7 @@ def _reference(
         mlflow_run_id=run_id,
         config_digest=config_digest(config),
         networks=config.networks,
+        plugins=require_plugins(config),
         checkpoint_uri=storage.uri(checkpoint.key),
         checkpoint_sha256=checkpoint.sha256,
         generator_steps=result.generator_steps,

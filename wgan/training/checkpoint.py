@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from wgan.config import RetrainConfig, config_digest, flat_parameters, parse_config
 from wgan.errors import CheckpointError, UsageError
+from wgan.plugins import require_plugins
+from wgan.training.build import new_generator
 from wgan.training.history import History, diverged
-from wgan.training.networks import Generator
-from wgan.training.state import TrainingState, build_generator
+from wgan.training.networks import ImageGenerator
+from wgan.training.state import TrainingState
 
 FORMAT = 1
 FULL_BYTES = 2**16
@@ -45,6 +47,7 @@ def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, d
         "format": FORMAT,
         "config": config.model_dump(mode="json"),
         "config_digest": config_digest(config),
+        "plugins": [f"{code.path} {code.sha256}" for code in require_plugins(config, "networks", "training")],
         "data_digest": data_digest,
         "generator_steps": state.generator_steps,
         "critic_steps": state.critic_steps,
@@ -87,6 +90,7 @@ def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, dat
             "resume with the same data or start a new run."
         )
     _require_same_settings(path, content, config)
+    _require_same_code(path, content, config, "networks", "training")
     state.generator.load_state_dict(content["generator"])
     state.critic.load_state_dict(content["critic"])
     state.generator_optimizer.load_state_dict(content["generator_optimizer"])
@@ -97,13 +101,15 @@ def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, dat
     state.seconds = content["seconds"]
 
 
-def load_generator(path: Path) -> Generator:
+def load_generator(path: Path) -> ImageGenerator:
     """The trained generator on the CPU, in evaluation mode, from the checkpoint alone.
 
-    Raises `CheckpointError` if the file is missing or damaged.
+    Raises `CheckpointError` if the file is missing or damaged, `UsageError` if its code is not allowed here.
     """
     content = _read(path)
-    generator = build_generator(_config(path, content))
+    config = _config(path, content)
+    _require_same_code(path, content, config, "networks")
+    generator = new_generator(config.networks, config.data.channels, config.data.image_size, config.training.seed)
     generator.load_state_dict(content["generator"])
     return generator.eval()
 
@@ -178,6 +184,14 @@ def _require_same_settings(path: Path, content: dict[str, Any], config: RetrainC
             f"checkpoint {path} is at generator step {content['generator_steps']}, past this run's "
             f"{LENGTH}={config.training.generator_steps}; raise it or start a new run."
         )
+
+
+def _require_same_code(path: Path, content: dict[str, Any], config: RetrainConfig, *sections: str) -> None:
+    for code in require_plugins(config, *sections):
+        if f"{code.path} {code.sha256}" not in content.get("plugins", ()):
+            raise CheckpointError(
+                f"checkpoint {path} was trained with other code of {code.path}; bring it back or start a new run."
+            )
 
 
 def _require_finite(state: TrainingState) -> None:

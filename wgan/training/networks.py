@@ -23,7 +23,18 @@ from torch import Tensor, nn
 SMALLEST = 4  # Pixels: the image the deepest convolution sees.
 
 
-class Generator(nn.Module):
+class ImageGenerator(nn.Module):
+    """Any generator: noise (N, z) to images (N, C, H, W) in [-1, 1]; subclass it for one of your own."""
+
+    name = "dcgan"
+    """What `networks.generator` calls it."""
+
+    def __init__(self, channels: int, image_size: int, width: int, latent_dim: int) -> None:
+        super().__init__()
+        self.channels, self.image_size, self.width, self.latent_dim = channels, image_size, width, latent_dim
+
+
+class Generator(ImageGenerator):
     """Noise to image: transposed convolutions, BatchNorm + ReLU, tanh at the end.
 
     `channels` 1 or 3; `image_size` a power of two from 8; `width` is the critic's d, so the last hidden layer has 2d
@@ -31,8 +42,7 @@ class Generator(nn.Module):
     """
 
     def __init__(self, channels: int, image_size: int, width: int, latent_dim: int) -> None:
-        super().__init__()
-        self.channels, self.image_size, self.width, self.latent_dim = channels, image_size, width, latent_dim
+        super().__init__(channels, image_size, width, latent_dim)
         widths = [width * 2**power for power in range(_doublings(image_size), 0, -1)]
         layers: list[nn.Module] = [Unfold(latent_dim, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
         for wide, narrow in pairwise(widths):

@@ -1,4 +1,4 @@
-"""What the two networks optimise: the paper's objective and the two it is compared with.
+"""What the two networks optimise: the paper's objective, the two it is compared with, or one of your own.
 
 Each is one frozen object with three parts: the critic's loss, the generator's loss, and the constraint that is put on
 the critic after its update. Losses are minimised; what else is measured is a 0-dimensional tensor without gradient.
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from wgan.config import TrainingConfig
+from wgan.plugins import make_plugin
 
 Scores = Callable[[Tensor], Tensor]
 Mixing = Callable[[int], Tensor]
 
 
+@runtime_checkable
 class Objective(Protocol):
     """One way to train a critic and a generator against each other."""
 
@@ -109,7 +111,7 @@ class CrossEntropy:
 
 
 def objective_of(training: TrainingConfig) -> Objective:
-    """The objective the configuration names, with its constants."""
+    """The objective the configuration names, with its constants. One of your own is called with `training`."""
     match training.objective:
         case "wgan":
             return WeightClipping(training.clip_value)
@@ -117,6 +119,8 @@ def objective_of(training: TrainingConfig) -> Objective:
             return GradientPenalty(training.gradient_penalty)
         case "gan":
             return CrossEntropy()
+        case path:
+            return make_plugin("training.objective", path, Objective, training)  # type: ignore[type-abstract]
 
 
 def gradient_penalty(critic: Scores, real: Tensor, fake: Tensor, mixing: Tensor) -> Tensor:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from wgan.latents import draw_latents
 from wgan.pixels import to_bytes
-from wgan.training.networks import Generator
+from wgan.training.networks import ImageGenerator
 
 
 def generate_images(
-    generator: Generator, seed: int, count: int, device: torch.device, batch_size: int = 256
+    generator: ImageGenerator, seed: int, count: int, device: torch.device, batch_size: int = 256
 ) -> NDArray[np.uint8]:
     """`count` images (N, C, H, W), uint8, of the noise `draw_latents(seed, count, z)`.
 

@@ -8,9 +8,9 @@ import torch
 from torch.optim import Adam, Optimizer, RMSprop
 
 from wgan.config import RetrainConfig, TrainingConfig
+from wgan.training.build import new_critic, new_generator
 from wgan.training.history import History
-from wgan.training.networks import Critic, Generator, initialise
-from wgan.training.streams import Purpose, torch_stream
+from wgan.training.networks import ImageGenerator
 
 
 @dataclass
@@ -20,8 +20,8 @@ class TrainingState:
     Random streams and the data order need no field: they are functions of the seed and these counters.
     """
 
-    generator: Generator
-    critic: Critic
+    generator: ImageGenerator
+    critic: torch.nn.Module
     generator_optimizer: Optimizer
     critic_optimizer: Optimizer
     history: History
@@ -32,26 +32,14 @@ class TrainingState:
 
 def new_state(config: RetrainConfig, device: torch.device) -> TrainingState:
     """Freshly initialised networks, weights drawn on the CPU so that every device starts from the same."""
-    training = config.training
-    generator, critic = build_generator(config), build_critic(config)
-    initialise(generator, torch_stream(training.seed, Purpose.GENERATOR_WEIGHTS))
-    initialise(critic, torch_stream(training.seed, Purpose.CRITIC_WEIGHTS))
+    training, shape = config.training, (config.data.channels, config.data.image_size)
+    generator = new_generator(config.networks, *shape, training.seed)
+    critic = new_critic(config.networks, *shape, training.seed)
     generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     critic.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return TrainingState(
         generator, critic, optimizer_of(generator, training), optimizer_of(critic, training), History()
     )
-
-
-def build_generator(config: RetrainConfig) -> Generator:
-    """The generator a configuration describes, in training mode, not yet initialised."""
-    networks, data = config.networks, config.data
-    return Generator(data.channels, data.image_size, networks.width, networks.latent_dim)
-
-
-def build_critic(config: RetrainConfig) -> Critic:
-    """The critic a configuration describes."""
-    return Critic(config.data.channels, config.data.image_size, config.networks.width)
 
 
 def optimizer_of(network: torch.nn.Module, training: TrainingConfig) -> Optimizer:

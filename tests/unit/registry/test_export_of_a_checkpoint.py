@@ -12,8 +12,8 @@ import torch
 from tests.unit.registry.examples import LATENT_DIM, example_config, example_generator
 from wgan.errors import CheckpointError
 from wgan.latents import draw_latents
-from wgan.model_version.inference import open_generator
-from wgan.steps.export import export_generator
+from wgan.registry.export import export_generator
+from wgan.registry.inference import open_generator
 from wgan.training.checkpoint import save_checkpoint
 from wgan.training.state import new_state
 
@@ -31,6 +31,7 @@ def test_the_generator_of_a_checkpoint_is_exported(tmp_path: Path) -> None:
         expected = example_generator().eval()(torch.from_numpy(latents)).numpy()
     np.testing.assert_allclose(open_generator(exported.onnx).decode(latents), expected, atol=1e-5)
     assert json.loads(exported.config.read_text()) == {
+        "name": "dcgan",
         "channels": 1,
         "image_size": 32,
         "width": 4,

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from wgan.errors import WganError
-from wgan.serving.registry import RegistryVersion
+from wgan.registry.reader import RegistryVersion
 
 VERSION_FILE = "version.json"
 KEPT = 3
@@ -23,7 +23,7 @@ KEPT = 3
 
 
 @dataclass(frozen=True)
-class ModelCache:
+class VersionsOnDisk:
     """`<folder>/version-<n>-<id>/` hold the files of one version each, `<alias>.json` name the last good one."""
 
     folder: Path
@@ -34,13 +34,13 @@ class ModelCache:
         return self.folder / f"version-{version.version}-{identity}"
 
     @contextmanager
-    def staging(self) -> Iterator[Path]:
+    def aside(self) -> Iterator[Path]:
         """A temporary folder on the same disk, gone at the end."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".download-", ignore_cleanup_errors=True) as name:
             yield Path(name)
 
-    def install(self, version: RegistryVersion, downloaded: Path) -> Path:
+    def keep(self, version: RegistryVersion, downloaded: Path) -> Path:
         """Move a proved download to its place, whole or not at all; replaces what was there."""
         final = self.of(version)
         _write_json(downloaded / VERSION_FILE, _as_json(version))
@@ -49,7 +49,7 @@ class ModelCache:
         downloaded.rename(final)
         return final
 
-    def set_last_good(self, alias: str, version: RegistryVersion) -> None:
+    def remember(self, alias: str, version: RegistryVersion) -> None:
         """Note the version as the last good one under the alias, and remove versions nobody needs."""
         _write_json(self._pointer(alias), {"folder": self.of(version).name})
         self._clean()
@@ -75,9 +75,9 @@ class ModelCache:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def model_cache(cache: Path, model: str) -> ModelCache:
+def versions_on_disk(cache: Path, model: str) -> VersionsOnDisk:
     """The folder of one model below the cache."""
-    return ModelCache(cache / "serving" / f"model-{quote(model, safe='')}")
+    return VersionsOnDisk(cache / "serving" / f"model-{quote(model, safe='')}")
 
 
 def _as_json(version: RegistryVersion) -> dict[str, object]:

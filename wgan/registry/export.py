@@ -1,6 +1,6 @@
 """Export a trained generator to ONNX and safetensors, and prove that the export draws the same images.
 
-What it writes is all that registration and serving read.
+The only registry module that needs torch. What it writes is all that registration and serving read.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ import onnx
 import torch
 from safetensors.torch import load_file, save_file
 
+from wgan.config import NetworksConfig
 from wgan.errors import WganError
 from wgan.latents import draw_latents
-from wgan.model_version.inference import open_generator
 from wgan.pixels import image_grid, to_bytes
 from wgan.records import ExportCheck
-from wgan.registry.model_folder import ExportedGenerator
+from wgan.registry.exported import ExportedGenerator
+from wgan.registry.inference import open_generator
 from wgan.storage import file_sha256
+from wgan.training.build import new_generator
 from wgan.training.checkpoint import load_generator
-from wgan.training.networks import Generator
+from wgan.training.networks import ImageGenerator
 
 OPSET = 18
 """Fixed, so that every version runs in the same engines; ONNX Runtime has it since 1.14."""
@@ -45,11 +47,11 @@ def export_generator(checkpoint: Path, folder: Path, samples: int = 64, seed: in
     return write_export(load_generator(checkpoint), folder, samples, seed)
 
 
-def write_export(generator: Generator, folder: Path, samples: int = 64, seed: int = 0) -> ExportedGenerator:
+def write_export(generator: ImageGenerator, folder: Path, samples: int = 64, seed: int = 0) -> ExportedGenerator:
     """The same for a generator that is loaded already; it is exported in eval mode and float32, itself left alone."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = copy.deepcopy(generator).to("cpu", torch.float32).eval()
-    shape = {name: getattr(generator, name) for name in ("channels", "image_size", "width", "latent_dim")}
+    described = {name: getattr(generator, name) for name in ("name", "channels", "image_size", "width", "latent_dim")}
 
     onnx_path = folder / "generator.onnx"
     write_onnx(generator, generator.latent_dim, onnx_path)
@@ -64,7 +66,7 @@ def write_export(generator: Generator, folder: Path, samples: int = 64, seed: in
     image_grid(to_bytes(images), scale=2).save(picture)
     config = folder / "config.json"
     config.write_text(
-        json.dumps({**shape, "opset": OPSET, "sample_seed": seed, "sample_count": SAMPLE_COUNT}, indent=2) + "\n"
+        json.dumps({**described, "opset": OPSET, "sample_seed": seed, "sample_count": SAMPLE_COUNT}, indent=2) + "\n"
     )
     return ExportedGenerator(onnx_path, file_sha256(onnx_path), weights, config, sample, picture, check)
 
@@ -125,7 +127,7 @@ def check_export(
     return ExportCheck(samples=samples, max_abs_difference=difference, tolerance=TOLERANCE, opset=OPSET)
 
 
-def load_exported_generator(folder: Path) -> Generator:
+def load_exported_generator(folder: Path) -> ImageGenerator:
     """The generator of an export (or of a downloaded version) as a torch module in eval mode, for fine-tuning.
 
     Raises `WganError` naming the file that is missing or does not fit.
@@ -135,7 +137,10 @@ def load_exported_generator(folder: Path) -> Generator:
         if not file.is_file():
             raise WganError(f"{folder} is not an exported generator: {file.name} is missing.")
     values = json.loads(config.read_text())
-    generator = Generator(values["channels"], values["image_size"], values["width"], values["latent_dim"])
+    networks = NetworksConfig(
+        generator=values.get("name", "dcgan"), width=values["width"], latent_dim=values["latent_dim"]
+    )
+    generator = new_generator(networks, values["channels"], values["image_size"], seed=0)
     try:
         generator.load_state_dict(load_file(weights))
     except (RuntimeError, OSError) as error:

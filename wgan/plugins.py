@@ -1,0 +1,195 @@
+"""Code of your own, named in a configuration by its import path, and which of it this machine may import.
+
+`training.objective: my_losses:HingeObjective` is the class `HingeObjective` of the module `my_losses`. Importing a
+module runs its code, and a configuration can come from a checkpoint, from a registered version or through Prefect's
+API. An import path in it is therefore only a request: a module is imported if the operator of this machine named it,
+or a package it is in, in `WGAN_PLUGINS`, and from it only what it defines itself is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wgan.errors import UsageError
+
+NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+IMPORT_PATH = rf"{NAME}(\.{NAME})*:{NAME}"
+Expected = TypeVar("Expected")
+
+
+class PluginSettings(BaseSettings):
+    """What the operator of a machine allows, from the environment or `.env`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WGAN_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    plugins: str = Field(
+        "",
+        description="Modules that import paths in a configuration may name, comma-separated, each with its submodules; "
+        "empty: none.",
+    )
+
+
+class PluginCode(BaseModel):
+    """Which code an import path stood for in a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(description="Import path, module:name.")
+    distribution: str | None = Field(description="The installed distribution that holds the module; None: none does.")
+    version: str | None = Field(description="Its version.")
+    sha256: str = Field(description="SHA-256 over the source of the module, or of every module of its package.")
+
+    def __str__(self) -> str:
+        origin = f"{self.distribution} {self.version}" if self.distribution else "no distribution"
+        return f"{self.path} ({origin}, sha256 {self.sha256})"
+
+
+@dataclass(frozen=True)
+class HoldsPaths:
+    """Marks a field whose value is, or lists, import paths."""
+
+
+def name_or_path(*names: str) -> tuple[AfterValidator, WithJsonSchema, HoldsPaths]:
+    """What makes a text field take one of these names or an import path: `Annotated[str, *name_or_path("a", "b")]`."""
+
+    def check(value: str) -> str:
+        if value not in names and not is_import_path(value):
+            *others, last = map(repr, names)
+            listed = f"{', '.join(others)} or {last}" if others else last
+            raise PydanticCustomError("name_or_path", f"input should be {listed}, or an import path 'module:name'")
+        return value
+
+    pattern = "|".join([*names, IMPORT_PATH])
+    schema = WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
+    return AfterValidator(check), schema, HoldsPaths()
+
+
+def is_import_path(value: str) -> bool:
+    """Whether a text has the form `package.module:name`."""
+    return re.fullmatch(IMPORT_PATH, value) is not None
+
+
+def plugin_paths(config: BaseModel) -> dict[str, str]:
+    """Import path → dotted field in which it stands, of every import path in a configuration."""
+    found: dict[str, str] = {}
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, BaseModel):
+            found |= {path: f"{name}.{inner}" for path, inner in plugin_paths(value).items()}
+        elif any(isinstance(mark, HoldsPaths) for mark in field.metadata):
+            texts = (value,) if isinstance(value, str) else value
+            found |= {text: name for text in texts if is_import_path(text)}
+    return found
+
+
+def require_plugins(config: BaseModel, *sections: str) -> tuple[PluginCode, ...]:
+    """Import what a configuration names, in these sections or everywhere, and say which code that is.
+
+    Raises `UsageError` in one sentence.
+    """
+    found = plugin_paths(config).items()
+    return tuple(
+        plugin_code(field, path) for path, field in found if not sections or field.partition(".")[0] in sections
+    )
+
+
+def load_plugin(field: str, path: str) -> Any:
+    """The class or function that an import path names; `field` is where the path stood, for messages.
+
+    Raises `UsageError` if this machine does not allow the module, or there is no such thing in it.
+    """
+    module_name, _, name = path.partition(":")
+    module = _import(field, path)
+    if not hasattr(module, name):
+        raise UsageError(f"{field}={path}: the module {module_name} has no {name}.")
+    value = getattr(module, name)
+    if not callable(value) or not _is_allowed(getattr(value, "__module__", None) or ""):
+        raise UsageError(f"{field}={path}: {name} is not a class or function that {module_name} defines.")
+    return value
+
+
+def make_plugin(field: str, path: str, expected: type[Expected], *arguments: Any, **named: Any) -> Expected:
+    """What the import path's class or function gives for these arguments, which must be an `expected`.
+
+    `expected` is a class or a protocol that can be checked at run time. Raises `UsageError` in one sentence.
+    """
+    factory = load_plugin(field, path)
+    try:
+        made = factory(*arguments, **named)
+    except Exception as error:  # the code is the user's
+        raise UsageError(
+            f"{field}={path} failed with {type(error).__name__}: {' '.join(str(error).split())}."
+        ) from error
+    if not isinstance(made, expected):
+        missing = [name for name in vars(expected) if not name.startswith("_") and not hasattr(made, name)]
+        lacks = f", which lacks {', '.join(missing)}" if missing else ""
+        raise UsageError(
+            f"{field}={path} gives a value of type {type(made).__name__}{lacks}; it must give what "
+            f"{expected.__module__}.{expected.__name__} describes."
+        )
+    return made
+
+
+def plugin_code(field: str, path: str) -> PluginCode:
+    """Which code an import path stands for on this machine. Raises what `load_plugin` raises."""
+    load_plugin(field, path)
+    module = _import(field, path)
+    top = module.__name__.partition(".")[0]
+    owners = metadata.packages_distributions().get(top, [])
+    distribution = owners[0] if owners else None
+    return PluginCode(
+        path=path,
+        distribution=distribution,
+        version=metadata.version(distribution) if distribution else None,
+        sha256=_source_digest(importlib.import_module(top)),
+    )
+
+
+def _import(field: str, path: str) -> ModuleType:
+    name = path.partition(":")[0]
+    if not _is_allowed(name):
+        allowed = PluginSettings().plugins or "none"
+        raise UsageError(
+            f"{field}={path}: this machine does not import {name}; the setting WGAN_PLUGINS names the modules that a "
+            f"configuration may use (now: {allowed})."
+        )
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{field}={path}: there is no module {error.name}; install it into this environment, or put its folder on "
+            "PYTHONPATH."
+        ) from None
+    except Exception as error:  # the code is the user's
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{field}={path}: importing {name} failed with {type(error).__name__}: {reason}.") from error
+
+
+def _is_allowed(module: str) -> bool:
+    allowed = [name.strip() for name in PluginSettings().plugins.split(",") if name.strip()]
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)
+
+
+def _source_digest(top: ModuleType) -> str:
+    """Over the relative names and contents of a package's Python files, or of the one file of a module."""
+    folders = [Path(folder) for folder in getattr(top, "__path__", [])]
+    files = [(file.relative_to(folder).as_posix(), file) for folder in folders for file in folder.rglob("*.py")]
+    if not folders and top.__file__:
+        files = [(Path(top.__file__).name, Path(top.__file__))]
+    digest = hashlib.sha256()
+    for name, file in sorted(files):
+        digest.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
