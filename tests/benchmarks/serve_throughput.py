@@ -46,11 +46,11 @@ from tests.unit.registry.examples import example_config, example_evaluation
 from wgan.latents import draw_latents
 from wgan.pixels import to_bytes
 from wgan.records import ModelVersionRef
-from wgan.registry.export import write_export
 from wgan.registry.versions import fetch_version, register_generator
 from wgan.serving.encoding import Shape, encode
 from wgan.settings import Settings
 from wgan.stack import client_environment, start_stack, stop_stack
+from wgan.steps.export import write_export
 from wgan.training.networks import Generator
 
 COUNTS, CONCURRENCIES = (1, 16, 64), (1, 8, 32)
@@ -275,7 +275,7 @@ def main() -> None:
                 ours.wait_ready()
                 turns = contestants(onnx, str(ours.client.base_url).rstrip("/"), theirs)
                 print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors, ", end="")
-                print(f"batch sizes {ours.events()[-1].get('buckets')}")
+                print(f"batch sizes {ours.events()[-1].get('batch_sizes')}")
                 print("\n".join(report(measure(turns, options.rounds, options.seconds))))
                 print(memory(ours))
         finally:

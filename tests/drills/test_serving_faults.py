@@ -22,12 +22,12 @@ from tests.drills.serving_load import COUNTS, SEED, Load, load
 from tests.integration.serving_process import Serving, client_of, register_exported, serving
 from tests.integration.stack_commands import wait_for
 from tests.unit.registry.examples import example_generator
-from wgan.registry.export import write_export
-from wgan.registry.inference import open_generator
+from wgan.model_version.inference import open_generator
 from wgan.settings import Settings
 from wgan.stack.credentials import connected, ensure_credentials
 from wgan.stack.processes import RunningServer, is_healthy, launch, stop
 from wgan.stack.servers import mlflow_server, s3_server
+from wgan.steps.export import write_export
 from wgan.storage import Storage, open_storage
 
 pytestmark = pytest.mark.integration

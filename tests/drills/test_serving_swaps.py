@@ -12,7 +12,7 @@ import pytest
 from tests.drills.serving_load import COUNTS, SEED, load
 from tests.integration.serving_process import client_of, register, serving
 from tests.integration.stack_commands import wait_for
-from wgan.registry.inference import open_generator
+from wgan.model_version.inference import open_generator
 from wgan.registry.versions import fetch_version
 from wgan.settings import Settings
 

@@ -18,10 +18,10 @@ from mlflow import MlflowClient
 from tests.integration.stack_commands import environment, wait_for
 from tests.unit.registry.examples import example_config, example_evaluation, example_generator
 from wgan.records import ModelVersionRef
-from wgan.registry.export import write_export
-from wgan.registry.exported import ExportedGenerator
+from wgan.registry.model_folder import ExportedGenerator
 from wgan.registry.versions import register_generator
 from wgan.settings import Settings
+from wgan.steps.export import write_export
 
 
 def client_of(settings: Settings) -> MlflowClient:

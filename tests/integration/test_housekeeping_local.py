@@ -18,7 +18,7 @@ from wgan.data.dataset import open_dataset
 from wgan.data.workspace import LOCK_NAME, workspace
 from wgan.housekeeping.caches import ASIDE, expire_cached_datasets, expire_downloads
 from wgan.housekeeping.local_training import expire_local_training, remove_abandoned_scratch
-from wgan.serving.disk import versions_on_disk
+from wgan.serving.model_cache import model_cache
 from wgan.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -126,7 +126,7 @@ def test_a_scratch_folder_goes_when_its_preparation_has_died(scene: Scene) -> No
 
 
 def test_what_serving_keeps_on_disk_is_never_touched(scene: Scene) -> None:
-    served = versions_on_disk(scene.settings.cache, "generator-digits").folder / "version-1-abc" / "generator.onnx"
+    served = model_cache(scene.settings.cache, "generator-digits").folder / "version-1-abc" / "generator.onnx"
     served.parent.mkdir(parents=True)
     served.write_bytes(b"onnx")
     unread_for(scene.settings.cache, 1000)

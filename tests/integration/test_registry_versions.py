@@ -26,10 +26,9 @@ from tests.unit.registry.examples import LATENT_DIM, example_config, example_eva
 from wgan.config import RetrainConfig, parse_config
 from wgan.errors import UsageError, WganError
 from wgan.latents import draw_latents
+from wgan.model_version.inference import open_generator
 from wgan.records import EvaluationRef, ModelVersionRef
-from wgan.registry.export import load_exported_generator, write_export
-from wgan.registry.exported import ExportedGenerator
-from wgan.registry.inference import open_generator
+from wgan.registry.model_folder import ExportedGenerator
 from wgan.registry.versions import (
     champion_version,
     fetch_version,
@@ -40,6 +39,7 @@ from wgan.registry.versions import (
     register_generator,
 )
 from wgan.settings import Settings
+from wgan.steps.export import load_exported_generator, write_export
 from wgan.storage import file_sha256, open_storage
 
 pytestmark = pytest.mark.integration

@@ -15,8 +15,8 @@ from tests.conftest import free_ports
 from tests.integration.serving_process import Serving, client_of, register, serving
 from tests.integration.stack_commands import run, wait_for
 from wgan.latents import draw_latents
+from wgan.model_version.inference import open_generator
 from wgan.pixels import image_grid, to_bytes
-from wgan.registry.inference import open_generator
 from wgan.registry.versions import fetch_version
 from wgan.settings import Settings
 from wgan.storage import open_storage

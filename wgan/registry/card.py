@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from wgan.config import RetrainConfig
 from wgan.metric_text.summary import evaluation_markdown
+from wgan.model_version.record import VersionRecord
 from wgan.records import EvaluationRef, TrainingRef
 from wgan.registry.lineage import code_version
-from wgan.registry.version_record import VersionRecord
 
 DATA_LICENCES = {
     "digits": "Optical Recognition of Handwritten Digits (UCI, as scikit-learn ships it), CC BY 4.0.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from mlflow.types import Schema, TensorSpec
 from wgan.config import RetrainConfig
 from wgan.errors import WganError
 from wgan.latents import draw_latents
-from wgan.registry.exported import ExportedGenerator
-from wgan.registry.version_record import ONNX_FILE, RECORD_FILE, VersionRecord
+from wgan.model_version.record import ONNX_FILE, RECORD_FILE, VersionRecord
+from wgan.records import ExportCheck
 from wgan.storage import file_sha256
 
 RUN_CONFIG_FILE = "retrain.yaml"
@@ -24,6 +25,24 @@ RUN_CONFIG_FILE = "retrain.yaml"
 REQUIREMENTS = ("onnx", "onnxruntime", "numpy")
 PROVIDERS = ["CPUExecutionProvider"]
 """Declared execution providers: MLflow's default asks for CUDA and warns wherever there is none."""
+
+
+@dataclass(frozen=True)
+class ExportedGenerator:
+    """The files of one exported generator, side by side in a folder; `wgan.steps.export` writes them."""
+
+    onnx: Path
+    """`latents` float32 (batch, z) → `images` float32 (batch, C, H, W) in [-1, 1]; weights inside, batch dynamic."""
+    onnx_sha256: str
+    safetensors: Path
+    """The generator's parameters and buffers."""
+    config: Path
+    """JSON: name of the network, channels, image_size, width, latent_dim, opset, sample_seed, sample_count."""
+    sample: Path
+    """`.npy`, float32 (sample_count, C, H, W): ONNX Runtime's images of `draw_latents(sample_seed, …)`."""
+    picture: Path
+    """The sample as a PNG."""
+    check: ExportCheck
 
 
 def write_model_folder(

@@ -15,15 +15,14 @@ from pydantic import ValidationError
 
 from wgan.config import RetrainConfig, load_config
 from wgan.errors import WganError
+from wgan.model_version.record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE, VersionRecord
 from wgan.records import EvaluationRef, ModelVersionRef, TrainingRef
 from wgan.registry.aliases import alias_version, champion_version
 from wgan.registry.card import model_description, version_card
 from wgan.registry.client import every, registry, require_version
-from wgan.registry.exported import ExportedGenerator
 from wgan.registry.lineage import version_tags
 from wgan.registry.listing import list_models, list_versions
-from wgan.registry.model_folder import RUN_CONFIG_FILE, write_model_folder
-from wgan.registry.version_record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE, VersionRecord
+from wgan.registry.model_folder import RUN_CONFIG_FILE, ExportedGenerator, write_model_folder
 from wgan.settings import Settings
 from wgan.storage import file_sha256
 

@@ -11,10 +11,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 from wgan import __version__
 from wgan.serving.authentication import Authentication
-from wgan.serving.drawing import ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
-from wgan.serving.envelope import Envelope
-from wgan.serving.errors import speak
-from wgan.serving.limits import Limits
+from wgan.serving.errors import add_error_handlers
+from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
+from wgan.serving.instrumentation import Instrumentation
+from wgan.serving.limits import BodyLimits
 from wgan.serving.routes_images import image_routes
 from wgan.serving.routes_model import model_routes
 from wgan.serving.routes_operations import operation_routes
@@ -37,8 +37,8 @@ def create_app(service: Service) -> FastAPI:
     )
     for routes in (image_routes, model_routes, operation_routes, page_routes):
         app.include_router(routes(service))
-    speak(app)
-    app.add_middleware(Limits, settings=service.settings)
+    add_error_handlers(app)
+    app.add_middleware(BodyLimits, settings=service.settings)
     app.add_middleware(Authentication, service=service)
     origins = [origin.strip() for origin in service.settings.serve_cors_origins.split(",") if origin.strip()]
     if origins:
@@ -49,7 +49,7 @@ def create_app(service: Service) -> FastAPI:
             allow_headers=["Authorization", "X-API-Key", "Content-Type", ALIAS_HEADER],
             expose_headers=[VERSION_HEADER, ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, "X-Request-ID", "Retry-After"],
         )
-    app.add_middleware(Envelope, service=service)
+    app.add_middleware(Instrumentation, service=service)
     return app
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from wgan.serving.errors import refusal
+from wgan.serving.errors import error_response
 from wgan.serving.service import Service
 
-OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/hooks/mlflow"})
+PUBLIC_PATHS = frozenset({"/", "/healthz", "/readyz", "/hooks/mlflow"})
 """The page, which asks for a key itself; health, for load balancers; MLflow's webhook, signed with its own secret."""
 
 
@@ -27,13 +27,13 @@ class Authentication:
             if not keys.accepts(key):
                 self.service.metrics.rejected.labels("key").inc()
                 message = "an API key is needed: send it as `Authorization: Bearer <key>`."
-                await refusal(401, "api-key", message, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+                await error_response(401, "api-key", message, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith("/page/")
+    return path in PUBLIC_PATHS or path.startswith("/page/")
 
 
 def _key(headers: Headers) -> str:

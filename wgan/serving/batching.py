@@ -138,7 +138,7 @@ class Batcher:
             return []
         engine = queue[0].engine
         jobs = [job for job in queue if job.engine is engine]
-        size = engine.bucket(min(self.max_batch, sum(job.left for job in jobs)))
+        size = engine.batch_size_for(min(self.max_batch, sum(job.left for job in jobs)))
         counts = _shares([job.left for job in jobs], size)
         parts = [(job, count) for job, count in zip(jobs, counts, strict=True) if count]
         for job, count in parts:

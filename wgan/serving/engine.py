@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from wgan.errors import WganError
 from wgan.latents import draw_latents
-from wgan.registry.inference import OnnxGenerator, open_generator
+from wgan.model_version.inference import OnnxGenerator, open_generator
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A loaded generator. `buckets` are the batch sizes it is run with, ascending, always with 1 among them."""
+    """A loaded generator. `batch_sizes` are the batch sizes it is run with, ascending, always with 1 among them."""
 
     generator: OnnxGenerator
-    buckets: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
 
     @property
     def latent_dim(self) -> int:
@@ -32,13 +32,13 @@ class Engine:
         """(C, H, W)."""
         return self.generator.channels, self.generator.image_size, self.generator.image_size
 
-    def bucket(self, waiting: int) -> int:
-        """How many of `waiting` ≥ 1 rows the next pass takes: the largest bucket they fill, so nothing is padded."""
-        return max(size for size in self.buckets if size <= waiting)
+    def batch_size_for(self, waiting: int) -> int:
+        """How many of `waiting` ≥ 1 rows the next pass takes: the largest size they fill, so nothing is padded."""
+        return max(size for size in self.batch_sizes if size <= waiting)
 
 
 def load_engine(onnx: Path, threads: int) -> Engine:
-    """Open a generator; its only bucket is 1 until `prove_buckets`. Raises `WganError` when it is none."""
+    """Open a generator; its only batch size is 1 until `verify_batch_sizes`. Raises `WganError` when it is none."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -53,7 +53,7 @@ def load_engine(onnx: Path, threads: int) -> Engine:
     return Engine(generator, (1,))
 
 
-def prove_buckets(engine: Engine, max_batch: int, seed: int = 0, duty: float = 1.0) -> Engine:
+def verify_batch_sizes(engine: Engine, max_batch: int, seed: int = 0, duty: float = 1.0) -> Engine:
     """Warm every power of two up to `max_batch` and keep those whose bits are those of one image at a time.
 
     A matrix product may add in another order when the batch is another one, which shows in the last bit; a rounded
@@ -86,7 +86,7 @@ def check_sample(engine: Engine, sample: NDArray[np.float32], seed: int, toleran
     latents = draw_latents(seed, len(sample), engine.latent_dim)
     start, worst = 0, 0.0
     while start < len(sample):
-        size = engine.bucket(len(sample) - start)
+        size = engine.batch_size_for(len(sample) - start)
         drawn = _paced(engine, latents[start : start + size], duty)
         worst = float(np.maximum(worst, np.abs(drawn - sample[start : start + size]).max()))
         start += size

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from wgan.errors import UsageError, WganError
 from wgan.serving.batching import NotFinite, QueueFull
 from wgan.serving.encoding import NotAcceptable, TooLargePicture
-from wgan.serving.served import NoModel, UnknownAlias
+from wgan.serving.models import NoModel, UnknownAlias
 
 STATUS: dict[type[Exception], tuple[int, str]] = {
     QueueFull: (429, "queue-full"),
@@ -35,33 +35,33 @@ class ClientLeft(Exception):
     """Nobody waits for the answer any more."""
 
 
-def refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+def error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
     """`{"error": {"code", "message"}}`."""
     sentence = message[:1].upper() + message[1:] if message.split(" ", 1)[0].isalpha() else message
     return JSONResponse({"error": {"code": code, "message": sentence}}, status, headers)
 
 
-def speak(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Give every kind of error its status and its sentence."""
 
     async def known(request: Request, error: Exception) -> Response:
         status, code = next(value for kind, value in STATUS.items() if isinstance(error, kind))
         waits = error.retry_after if isinstance(error, QueueFull) else RETRY_SECONDS if status == 503 else None
-        return refusal(status, code, str(error), {"Retry-After": str(waits)} if waits else None)
+        return error_response(status, code, str(error), {"Retry-After": str(waits)} if waits else None)
 
     async def late(request: Request, error: Exception) -> Response:
-        return refusal(503, "deadline", str(error), {"Retry-After": str(RETRY_SECONDS)})
+        return error_response(503, "deadline", str(error), {"Retry-After": str(RETRY_SECONDS)})
 
     async def left(request: Request, error: Exception) -> Response:
         return Response(status_code=499)  # for the log: nobody reads it
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return refusal(422, "invalid", first_mistake(error.errors()))
+        return error_response(422, "invalid", first_mistake(error.errors()))
 
     async def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return refusal(error.status_code, "http", f"{error.detail}.", dict(error.headers or {}))
+        return error_response(error.status_code, "http", f"{error.detail}.", dict(error.headers or {}))
 
     for kind in STATUS:
         app.add_exception_handler(kind, known)

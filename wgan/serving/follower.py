@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from wgan.errors import WganError
-from wgan.registry.reader import DownloadStopped, NotRegistered, RegistryReader, RegistryVersion
-from wgan.serving.disk import VersionsOnDisk, versions_on_disk
+from wgan.serving.loading import load_from_registry, verify
 from wgan.serving.metrics import Metrics
-from wgan.serving.rollout import prove, roll_out
-from wgan.serving.served import CHALLENGER, Lineup, ServedModel
+from wgan.serving.model_cache import ModelCache, model_cache
+from wgan.serving.models import CHALLENGER, LoadedModel, ServedModels
+from wgan.serving.registry import DownloadStopped, NotRegistered, RegistryClient, RegistryVersion
 from wgan.settings import Settings
 
 LONGEST_PAUSE = 60.0
@@ -26,7 +26,7 @@ log = logging.getLogger("wgan.serving")
 
 
 @dataclass(frozen=True)
-class Following:
+class FollowedAlias:
     """What is known of one alias."""
 
     alias: str
@@ -41,26 +41,26 @@ class Following:
 
 
 class Follower(threading.Thread):
-    """Keeps a lineup up to date. `lineup` and `following` may be read by any thread at any time."""
+    """Keeps the served models up to date. `models` and `following` may be read by any thread at any time."""
 
     def __init__(self, model: str, alias: str, settings: Settings, metrics: Metrics) -> None:
         super().__init__(name="follower")
         self.model = model
         self.settings = settings
         self.metrics = metrics
-        self.disk: VersionsOnDisk = versions_on_disk(settings.cache, model)
-        self.lineup = Lineup(alias)
+        self.disk: ModelCache = model_cache(settings.cache, model)
+        self.models = ServedModels(alias)
         beside = settings.serve_challenger != "off" and alias != CHALLENGER
-        self.following = {name: Following(name) for name in (alias, *([CHALLENGER] if beside else []))}
+        self.following = {name: FollowedAlias(name) for name in (alias, *([CHALLENGER] if beside else []))}
         self.registry_failures = 0
         """Looks at the registry in a row without an answer."""
         self.last_answer: float | None = None
         """Monotonic seconds of the registry's last answer."""
-        self.reader = RegistryReader(settings)
+        self.reader = RegistryClient(settings)
         self._wake = threading.Event()
         self._ended = threading.Event()
 
-    def hint(self) -> None:
+    def poll_now(self) -> None:
         """Look at the registry now."""
         self._wake.set()
 
@@ -75,7 +75,7 @@ class Follower(threading.Thread):
             self._restore(alias)
         while not self._ended.is_set():
             try:
-                self.look()
+                self.poll()
             except Exception:  # whatever happens, what is served goes on being served
                 log.exception("following the registry failed")
                 self.registry_failures += 1
@@ -89,7 +89,7 @@ class Follower(threading.Thread):
         """Seconds until the next look: the configured ones, doubled for every failure in a row, with jitter."""
         return self._backed_off(self.registry_failures) * random.uniform(1 - JITTER, 1 + JITTER)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Ask the registry for every alias, and roll out what is new. For the thread, and for tests."""
         for alias in list(self.following):
             if self._ended.is_set():
@@ -115,7 +115,7 @@ class Follower(threading.Thread):
         self.last_answer = time.monotonic()
 
     def _absent(self, alias: str, reason: str) -> None:
-        if alias == CHALLENGER and alias != self.lineup.alias:  # there need not be one
+        if alias == CHALLENGER and alias != self.models.alias:  # there need not be one
             self._note(alias, wanted=None, failures=0, reason=None)
             self._swap(alias, None)
         else:
@@ -125,7 +125,7 @@ class Follower(threading.Thread):
 
     def _want(self, alias: str, wanted: RegistryVersion) -> None:
         state = self.following[alias]
-        if _same(self.lineup.under(alias), wanted):
+        if _same(self.models.under(alias), wanted):
             self._note(alias, wanted=wanted.version, failures=0, reason=None)
             return
         if state.wanted != wanted.version:
@@ -136,9 +136,9 @@ class Follower(threading.Thread):
             return
         started = time.monotonic()
         try:
-            stopped = self._ended.is_set if alias == self.lineup.alias else self._something_comes_first()
-            model = self._loaded(wanted) or roll_out(wanted, self.reader, self.disk, self.settings, stopped)
-            self.disk.remember(alias, wanted)
+            stopped = self._ended.is_set if alias == self.models.alias else self._champion_comes_first()
+            model = self._loaded(wanted) or load_from_registry(wanted, self.reader, self.disk, self.settings, stopped)
+            self.disk.set_last_good(alias, wanted)
         except DownloadStopped:
             self._wake.set()  # for what comes first; then this one again
             return
@@ -160,12 +160,12 @@ class Follower(threading.Thread):
                     "alias": alias,
                     "version": wanted.version,
                     "seconds": seconds,
-                    "buckets": model.engine.buckets,
+                    "batch_sizes": model.engine.batch_sizes,
                 }
             },
         )
 
-    def _something_comes_first(self) -> Callable[[], bool]:
+    def _champion_comes_first(self) -> Callable[[], bool]:
         """Whether the challenger's download should be given up: at the end, or for another version to follow."""
         looked = time.monotonic()
 
@@ -175,10 +175,10 @@ class Follower(threading.Thread):
                 return self._ended.is_set()
             looked = time.monotonic()
             try:
-                wanted = self.reader.find(self.model, self.lineup.alias)
+                wanted = self.reader.find(self.model, self.models.alias)
             except WganError:  # the next look tells it
                 return False
-            return wanted.version != self.following[self.lineup.alias].wanted
+            return wanted.version != self.following[self.models.alias].wanted
 
         return asked
 
@@ -200,7 +200,7 @@ class Follower(threading.Thread):
             model = (
                 None
                 if version is None
-                else self._loaded(version) or prove(version, self.disk.of(version), self.settings)
+                else self._loaded(version) or verify(version, self.disk.of(version), self.settings)
             )
         except WganError as error:
             log.warning("no model from the disk", extra={"fields": {"alias": alias, "reason": str(error)}})
@@ -209,20 +209,20 @@ class Follower(threading.Thread):
             self._swap(alias, model)
             log.info("version from the disk", extra={"fields": {"alias": alias, "version": model.version.version}})
 
-    def _loaded(self, version: RegistryVersion) -> ServedModel | None:
+    def _loaded(self, version: RegistryVersion) -> LoadedModel | None:
         """The same version under the other alias, as after a promotion of the challenger."""
-        for model in (self.lineup.main, self.lineup.challenger):
+        for model in (self.models.main, self.models.challenger):
             if _same(model, version):
                 return model
         return None
 
-    def _swap(self, alias: str, model: ServedModel | None) -> None:
+    def _swap(self, alias: str, model: LoadedModel | None) -> None:
         """Replace one reference; say when the last request of the old model has been answered."""
-        old = self.lineup.under(alias)
+        old = self.models.under(alias)
         if old is model:
             return
-        self.lineup = (
-            replace(self.lineup, main=model) if alias == self.lineup.alias else replace(self.lineup, challenger=model)
+        self.models = (
+            replace(self.models, main=model) if alias == self.models.alias else replace(self.models, challenger=model)
         )
         for entry, present in ((old, 0), (model, 1)):
             if entry is not None:
@@ -231,10 +231,10 @@ class Follower(threading.Thread):
                     self.metrics.model.labels(*labels).set(1)
                 else:
                     self.metrics.model.remove(*labels)
-        if old is not None and old not in (self.lineup.main, self.lineup.challenger):
+        if old is not None and old not in (self.models.main, self.models.challenger):
             old.retire(_drained(alias, old.version.version))
 
-    def _note(self, alias: str, **changes: object) -> Following:
+    def _note(self, alias: str, **changes: object) -> FollowedAlias:
         state = replace(self.following[alias], **changes)  # type: ignore[arg-type]
         self.following = {**self.following, alias: state}
         self.metrics.stale.labels(alias).set(0 if state.reason is None else 1)
@@ -248,7 +248,7 @@ class Follower(threading.Thread):
         )
 
 
-def _same(model: ServedModel | None, version: RegistryVersion) -> bool:
+def _same(model: LoadedModel | None, version: RegistryVersion) -> bool:
     return model is not None and (model.version.version, model.version.source) == (version.version, version.source)
 
 

@@ -15,7 +15,7 @@ from wgan.errors import UsageError
 from wgan.settings import Settings
 
 HASH = re.compile(r"[0-9a-f]{64}")
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 """How often the file's time is looked at, at most."""
 log = logging.getLogger("wgan.serving")
 
@@ -49,7 +49,7 @@ class ApiKeys:
         with self._lock:
             if self._file is None or time.monotonic() < self._next_look:
                 return
-            self._next_look = time.monotonic() + LOOK_SECONDS
+            self._next_look = time.monotonic() + CHECK_SECONDS
             try:
                 if _state(self._file) != self._state:
                     self._from_file, self._state = _read(self._file)

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wgan.serving.errors import refusal
+from wgan.serving.errors import error_response
 from wgan.settings import Settings
 
 BODY_SECONDS = 10.0
@@ -16,7 +16,7 @@ BODY_SECONDS = 10.0
 CONTENT_TYPES = ("application/json", "application/x-npy")
 
 
-class Limits:
+class BodyLimits:
     """Reads the body of every POST, within bounds, before anything else sees the request."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -31,22 +31,24 @@ class Limits:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self.most:
-            await refusal(413, "too-large", f"a body may have at most {self.most} bytes.")(scope, receive, send)
+            await error_response(413, "too-large", f"a body may have at most {self.most} bytes.")(scope, receive, send)
             return
         try:
             body = await asyncio.wait_for(_read(receive, self.most), BODY_SECONDS)
         except TimeoutError:
-            await refusal(408, "too-slow", f"the body did not arrive within {BODY_SECONDS:g} s.")(scope, receive, send)
+            await error_response(408, "too-slow", f"the body did not arrive within {BODY_SECONDS:g} s.")(
+                scope, receive, send
+            )
             return
         if body is None:
             return  # the client left
         if len(body) > self.most:
-            await refusal(413, "too-large", f"a body may have at most {self.most} bytes.")(scope, receive, send)
+            await error_response(413, "too-large", f"a body may have at most {self.most} bytes.")(scope, receive, send)
             return
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
         if body and media_type not in CONTENT_TYPES:
             allowed = " or ".join(CONTENT_TYPES)
-            await refusal(415, "content-type", f"send {allowed}, not {media_type[:64]!r}.")(scope, receive, send)
+            await error_response(415, "content-type", f"send {allowed}, not {media_type[:64]!r}.")(scope, receive, send)
             return
         await self.app(scope, _replay(body, receive), send)
 

@@ -13,17 +13,17 @@ from pydantic import ValidationError
 
 from wgan.errors import UsageError
 from wgan.latents import draw_latents
-from wgan.serving.drawing import SEED_HEADER, Drawn, draw, encoded
 from wgan.serving.encoding import JSON, NPY, Shape, animation, animation_format, encode, negotiate
 from wgan.serving.errors import first_mistake
+from wgan.serving.infer import SEED_HEADER, Drawn, draw, encoded
 from wgan.serving.latents import check_latents, parse_lists, parse_npy, walk
-from wgan.serving.schemas import ASK, LARGEST_SEED, PICTURES, Base64Images, DecodeRequest, ImagesRequest
-from wgan.serving.served import ServedModel
+from wgan.serving.models import LoadedModel
+from wgan.serving.schemas import IMAGE_ERRORS, IMAGE_RESPONSES, LARGEST_SEED, Base64Images, DecodeRequest, ImagesRequest
 from wgan.serving.service import Service
 
-AT_ONCE = 2**15
+INLINE_VALUES = 2**15
 """Values (N·C·H·W) that are encoded in less time than handing them to another thread takes."""
-FRESH_SEEDS = 2**32
+RANDOM_SEEDS = 2**32
 """Seeds the server chooses itself are below: JavaScript holds them exactly."""
 AliasHeader = Annotated[
     str | None,
@@ -37,20 +37,23 @@ def image_routes(service: Service) -> APIRouter:
     most = service.settings.serve_max_count
 
     @router.post(
-        "/v1/images", responses={**PICTURES, **ASK}, response_class=Response, summary="Draw images from a seed"
+        "/v1/images",
+        responses={**IMAGE_RESPONSES, **IMAGE_ERRORS},
+        response_class=Response,
+        summary="Draw images from a seed",
     )
     async def images(body: ImagesRequest, request: Request, alias: AliasHeader = None) -> Response:
         """The same seed, count and version give the same bytes, whatever else is drawn at that moment."""
         if body.count > most:
             raise UsageError(f"count: at most {most} images are drawn at once.")
         shape = negotiate(body.format, body.layout, request.headers.get("accept"))
-        seed = secrets.randbelow(FRESH_SEEDS) if body.seed is None else body.seed
+        seed = secrets.randbelow(RANDOM_SEEDS) if body.seed is None else body.seed
         drawn = await draw(request, service, lambda model: draw_latents(seed, body.count, model.engine.latent_dim))
         return await _answer(service, drawn, shape, seed)
 
     @router.post(
         "/v1/decode",
-        responses={**PICTURES, **ASK},
+        responses={**IMAGE_RESPONSES, **IMAGE_ERRORS},
         response_class=Response,
         summary="Draw images from latents of your own",
         openapi_extra={
@@ -73,7 +76,7 @@ def image_routes(service: Service) -> APIRouter:
             latents, format, layout = parse_lists(asked.latents), asked.format, asked.layout
         shape = negotiate(format, layout, request.headers.get("accept"))
 
-        def checked(model: ServedModel) -> NDArray[np.float32]:
+        def checked(model: LoadedModel) -> NDArray[np.float32]:
             check_latents(latents, model.engine.latent_dim, most)
             return latents
 
@@ -91,7 +94,7 @@ def image_routes(service: Service) -> APIRouter:
                     JSON: {"schema": Base64Images.model_json_schema()},
                 },
             },
-            **ASK,
+            **IMAGE_ERRORS,
         },
         response_class=Response,
         summary="Walk from one seed to another",
@@ -117,7 +120,7 @@ def image_routes(service: Service) -> APIRouter:
         if frames > most:
             raise UsageError(f"frames: at most {most} images are drawn at once.")
 
-        def path(model: ServedModel) -> NDArray[np.float32]:
+        def path(model: LoadedModel) -> NDArray[np.float32]:
             ends = [draw_latents(seed, 1, model.engine.latent_dim)[0] for seed in (start, end)]
             return walk(ends[0], ends[1], frames, way)
 
@@ -146,6 +149,6 @@ async def _answer(service: Service, drawn: Drawn, shape: Shape, seed: int | None
         "seed": seed,
     }
     make = partial(encode, drawn.images, shape, facts)
-    body = make() if drawn.images.size <= AT_ONCE else await encoded(service, make)
+    body = make() if drawn.images.size <= INLINE_VALUES else await encoded(service, make)
     headers = drawn.headers if seed is None else {**drawn.headers, SEED_HEADER: str(seed)}
     return Response(body, media_type=shape.media_type, headers={**headers, "Vary": "Accept"})

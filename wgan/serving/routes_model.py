@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from wgan.serving.drawing import ALIAS_HEADER, VERSION_HEADER
+from wgan.serving.infer import ALIAS_HEADER, VERSION_HEADER
+from wgan.serving.models import LoadedModel, ServedModels, choose
 from wgan.serving.routes_images import AliasHeader
-from wgan.serving.schemas import DataSetFacts, Lineage, MetricValue, ModelFacts, refusals
-from wgan.serving.served import Lineup, ServedModel, choose
+from wgan.serving.schemas import DataSetFacts, Lineage, MetricValue, ModelFacts, error_responses
 from wgan.serving.service import Service
 
 
@@ -15,20 +15,20 @@ def model_routes(service: Service) -> APIRouter:
     """The route that tells."""
     router = APIRouter(tags=["model"])
 
-    @router.get("/v1/model", responses=refusals(401, 404, 422, 503), summary="The version that draws")
+    @router.get("/v1/model", responses=error_responses(401, 404, 422, 503), summary="The version that draws")
     async def model(response: Response, alias: AliasHeader = None) -> ModelFacts:
         """Name, version, digest, metrics, data set, lineage, since when. X-WGAN-Alias asks for the challenger's."""
-        lineup = service.follower.lineup
+        models = service.follower.models
         mode = service.settings.serve_challenger
-        found, name = choose(lineup, alias or lineup.alias, mode, 0.0)
+        found, name = choose(models, alias or models.alias, mode, 0.0)
         response.headers[VERSION_HEADER] = str(found.version.version)
         response.headers[ALIAS_HEADER] = name
-        return model_facts(found, name, lineup, service.settings.serve_max_count)
+        return model_facts(found, name, models, service.settings.serve_max_count)
 
     return router
 
 
-def model_facts(model: ServedModel, alias: str, lineup: Lineup, max_count: int) -> ModelFacts:
+def model_facts(model: LoadedModel, alias: str, models: ServedModels, max_count: int) -> ModelFacts:
     """What is told of a version."""
     evaluation = model.record.evaluation
     training, dataset = evaluation.training, evaluation.training.dataset
@@ -58,5 +58,5 @@ def model_facts(model: ServedModel, alias: str, lineup: Lineup, max_count: int) 
             code_version=model.version.tags.get("code_version"),
             generator_steps=training.generator_steps,
         ),
-        challenger=lineup.challenger.version.version if lineup.challenger else None,
+        challenger=models.challenger.version.version if models.challenger else None,
     )

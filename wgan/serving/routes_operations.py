@@ -7,8 +7,8 @@ import time
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from wgan.serving.errors import refusal
-from wgan.serving.schemas import AliasState, Alive, Hinted, Readiness, refusals
+from wgan.serving.errors import error_response
+from wgan.serving.schemas import AliasState, Alive, Readiness, WebhookResult, error_responses
 from wgan.serving.service import Service
 
 
@@ -35,25 +35,27 @@ def operation_routes(service: Service) -> APIRouter:
     @router.get(
         "/metrics",
         response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals(401)},
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **error_responses(401)},
         summary="Prometheus metrics",
     )
     async def metrics() -> Response:
         """Text format 0.0.4."""
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
 
-    @router.post("/hooks/mlflow", responses=refusals(401, 404, 408, 413, 415), summary="MLflow's registry webhook")
+    @router.post(
+        "/hooks/mlflow", responses=error_responses(401, 404, 408, 413, 415), summary="MLflow's registry webhook"
+    )
     async def mlflow_hook(request: Request) -> Response:
         """A genuine delivery is a hint to look at the registry now; what it says is not believed."""
         if service.webhook is None:
-            return refusal(404, "no-webhook", "no webhook is expected: WGAN_SERVE_WEBHOOK_SECRET is not set.")
+            return error_response(404, "no-webhook", "no webhook is expected: WGAN_SERVE_WEBHOOK_SECRET is not set.")
         outcome = service.webhook.check(request.headers, await request.body())
         service.metrics.hooks.labels(outcome).inc()
         if outcome == "refused":
-            return refusal(401, "signature", "the delivery is not signed with the secret, or too old.")
+            return error_response(401, "signature", "the delivery is not signed with the secret, or too old.")
         if outcome == "accepted":
-            service.follower.hint()
-        return JSONResponse(Hinted(status="polling" if outcome == "accepted" else "known already").model_dump())
+            service.follower.poll_now()
+        return JSONResponse(WebhookResult(status="polling" if outcome == "accepted" else "known already").model_dump())
 
     return router
 
@@ -61,10 +63,10 @@ def operation_routes(service: Service) -> APIRouter:
 def readiness(service: Service) -> Readiness:
     """What `/readyz` says."""
     follower, now = service.follower, time.monotonic()
-    lineup, answered = follower.lineup, follower.last_answer
+    models, answered = follower.models, follower.last_answer
     aliases = {}
     for alias, state in follower.following.items():
-        model = lineup.under(alias)
+        model = models.under(alias)
         aliases[alias] = AliasState(
             serving=model.version.version if model else None,
             wanted=state.wanted,
@@ -74,10 +76,10 @@ def readiness(service: Service) -> Readiness:
         )
     reasons = [f"{alias}: {state.stale}" for alias, state in aliases.items() if state.stale]
     return Readiness(
-        ready=lineup.main is not None,
+        ready=models.main is not None,
         model=service.model,
-        alias=lineup.alias,
-        version=lineup.main.version.version if lineup.main else None,
+        alias=models.alias,
+        version=models.main.version.version if models.main else None,
         reason=" ".join(reasons) or None,
         aliases=aliases,
         registry_answered_seconds_ago=None if answered is None else round(now - answered, 1),

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from starlette.responses import FileResponse, Response
 
-from wgan.serving.errors import refusal
+from wgan.serving.errors import error_response
 from wgan.serving.service import Service
 
 PAGE = Path(str(resources.files("wgan.serving") / "page"))
@@ -27,7 +27,7 @@ def page_routes(service: Service) -> APIRouter:
     @router.get("/page/{name}")
     async def part(name: str) -> Response:
         if name not in parts:
-            return refusal(404, "http", "there is no such part of the page.")
+            return error_response(404, "http", "there is no such part of the page.")
         return FileResponse(parts[name], media_type=MEDIA_TYPES[parts[name].suffix])
 
     return router

@@ -12,13 +12,13 @@ from wgan.serving.encoding import JSON, MEDIA_TYPES, NPY, ZIP, Format, Layout
 LARGEST_SEED = 2**63 - 1
 
 
-class Body(BaseModel):
+class StrictModel(BaseModel):
     """Unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class ImagesRequest(Body):
+class ImagesRequest(StrictModel):
     """How many images, of which noise, in which form."""
 
     count: int = Field(1, ge=1, le=4096, description="Images; at most WGAN_SERVE_MAX_COUNT.", examples=[16])
@@ -35,7 +35,7 @@ class ImagesRequest(Body):
     )
 
 
-class DecodeRequest(Body):
+class DecodeRequest(StrictModel):
     """Noise of one's own."""
 
     latents: list[list[float]] = Field(
@@ -45,7 +45,7 @@ class DecodeRequest(Body):
     layout: Layout | None = Field(None, description="As for /v1/images.")
 
 
-class Refusal(BaseModel):
+class ErrorBody(BaseModel):
     """Why there is no picture."""
 
     class Error(BaseModel):
@@ -147,14 +147,14 @@ class Readiness(BaseModel):
     registry_answered_seconds_ago: float | None
 
 
-class Hinted(BaseModel):
+class WebhookResult(BaseModel):
     """What became of a webhook's delivery."""
 
     status: str = Field(examples=["polling"])
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI entries of refusals."""
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of error answers."""
     meaning = {
         401: "An API key is needed.",
         404: "No such alias here.",
@@ -166,10 +166,10 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         429: "Too many images are waiting; Retry-After says for how long.",
         503: "No model yet, or the time is up; Retry-After says when to try again.",
     }
-    return {status: {"model": Refusal, "description": meaning[status]} for status in statuses}
+    return {status: {"model": ErrorBody, "description": meaning[status]} for status in statuses}
 
 
-PICTURES: dict[int | str, dict[str, Any]] = {
+IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The images. X-WGAN-Version says which version drew them, X-WGAN-Seed of which seed.",
         "content": {
@@ -180,4 +180,4 @@ PICTURES: dict[int | str, dict[str, Any]] = {
         },
     }
 }
-ASK = refusals(401, 404, 406, 408, 413, 415, 422, 429, 503)
+IMAGE_ERRORS = error_responses(401, 404, 406, 408, 413, 415, 422, 429, 503)

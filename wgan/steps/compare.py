@@ -16,8 +16,8 @@ from wgan.data.prepare import open_or_repair
 from wgan.errors import UsageError
 from wgan.evaluation.extractors.features import Extractor, extract
 from wgan.evaluation.side_by_side import nearest_training_images, open_protocol
+from wgan.model_version.inference import OnnxGenerator, open_generator
 from wgan.records import EvaluationRef, ModelVersionRef
-from wgan.registry.inference import OnnxGenerator, open_generator
 from wgan.registry.judgement import judged_on
 from wgan.registry.newest_data import newest_data
 from wgan.registry.versions import fetch_version, list_versions, load_configuration, load_version

@@ -16,9 +16,9 @@ from wgan.evaluation.gate import decide
 from wgan.evaluation.side_by_side import GenerateImages
 from wgan.latents import draw_latents
 from wgan.metric_text.table import metric_rows, number_columns
+from wgan.model_version.inference import open_generator
 from wgan.pixels import image_grid
 from wgan.records import EvaluationRef, GateDecision, GateRule, ModelVersionRef, TrainingRef
-from wgan.registry.inference import open_generator
 from wgan.registry.judgement import judged_on
 from wgan.registry.newest_data import newest_data
 from wgan.registry.versions import champion_version, fetch_version

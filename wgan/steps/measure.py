@@ -16,8 +16,8 @@ from wgan.data.manifest import dataset_prefix, find_manifest
 from wgan.data.prepare import open_or_repair, prepare_dataset
 from wgan.errors import CheckpointError, ObjectMissing, UsageError
 from wgan.evaluation.side_by_side import GenerateImages
+from wgan.model_version.inference import open_generator
 from wgan.records import Bounds, DatasetRef, Measurement, Record
-from wgan.registry.inference import open_generator
 from wgan.registry.versions import fetch_version, load_configuration, load_version
 from wgan.settings import Settings
 from wgan.steps.side_by_side import measure_generators

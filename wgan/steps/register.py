@@ -7,9 +7,9 @@ from pathlib import Path
 
 from wgan.config import RetrainConfig
 from wgan.records import EvaluationRef, ModelVersionRef
-from wgan.registry.export import export_generator
 from wgan.registry.versions import register_generator
 from wgan.settings import Settings
+from wgan.steps.export import export_generator
 from wgan.storage import Storage, split_uri
 
 

@@ -12,8 +12,8 @@ import torch
 from tests.unit.registry.examples import LATENT_DIM, example_config, example_generator
 from wgan.errors import CheckpointError
 from wgan.latents import draw_latents
-from wgan.registry.export import export_generator
-from wgan.registry.inference import open_generator
+from wgan.model_version.inference import open_generator
+from wgan.steps.export import export_generator
 from wgan.training.checkpoint import save_checkpoint
 from wgan.training.state import new_state
 

@@ -6,10 +6,10 @@ import pytest
 
 from tests.unit.registry.examples import example_config, example_evaluation
 from wgan.config import config_digest, parse_config
+from wgan.model_version.record import VersionRecord
 from wgan.records import ExportCheck
 from wgan.registry.card import model_description, version_card
 from wgan.registry.lineage import version_tags
-from wgan.registry.version_record import VersionRecord
 
 CONFIG = example_config()
 EVALUATION = example_evaluation(CONFIG)

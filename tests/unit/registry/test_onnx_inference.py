@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from wgan.errors import WganError
 from wgan.latents import draw_latents
-from wgan.registry.inference import open_generator
+from wgan.model_version.inference import open_generator
 
 
 def tiny_graph(path: Path, output: str = "images") -> Path:

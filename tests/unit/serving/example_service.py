@@ -13,13 +13,13 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from tests.unit.registry.examples import example_config, example_evaluation, example_generator
-from wgan.registry.export import write_export
-from wgan.registry.reader import RegistryVersion
-from wgan.registry.version_record import VersionRecord
+from wgan.model_version.record import VersionRecord
 from wgan.serving.app import create_app
-from wgan.serving.disk import versions_on_disk
+from wgan.serving.model_cache import model_cache
+from wgan.serving.registry import RegistryVersion
 from wgan.serving.service import Service, make_service
 from wgan.settings import Settings
+from wgan.steps.export import write_export
 
 MODEL = "generator-examples"
 NOBODY = "http://127.0.0.1:1"
@@ -27,9 +27,9 @@ NOBODY = "http://127.0.0.1:1"
 
 def write_version(cache: Path, version: int, seed: int, alias: str = "champion") -> Path:
     """Put a generator of its own weights on the disk as the last good version under the alias; its folder."""
-    disk = versions_on_disk(cache, MODEL)
+    disk = model_cache(cache, MODEL)
     entry = RegistryVersion(MODEL, version, f"models:/m-{seed}", datetime.now(UTC), {"code_version": "0.1.0"})
-    with disk.aside() as temporary:
+    with disk.staging() as temporary:
         exported = write_export(example_generator(seed), temporary / "export")
         files = temporary / "files"
         files.mkdir()
@@ -43,8 +43,8 @@ def write_version(cache: Path, version: int, seed: int, alias: str = "champion")
             export_check=exported.check,
         )
         (files / "record.json").write_text(record.model_dump_json())
-        folder = disk.keep(entry, files)
-    disk.remember(alias, entry)
+        folder = disk.install(entry, files)
+    disk.set_last_good(alias, entry)
     return folder
 
 
@@ -59,7 +59,7 @@ def example_client(cache: Path, **values: Any) -> Iterator[tuple[TestClient, Ser
     service = make_service(MODEL, "champion", example_settings(cache, **values))
     with TestClient(create_app(service)) as client:
         deadline = time.monotonic() + 60
-        while service.follower.lineup.main is None:
+        while service.follower.models.main is None:
             assert time.monotonic() < deadline, client.get("/readyz").text
             time.sleep(0.01)
         yield client, service

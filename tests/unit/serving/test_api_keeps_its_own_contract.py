@@ -29,7 +29,7 @@ def api_schema(served_cache: Path) -> Iterator[schemathesis.schemas.BaseSchema]:
     thread = threading.Thread(target=server.run, args=([sock],))
     thread.start()
     try:
-        while service.follower.lineup.main is None:
+        while service.follower.models.main is None:
             time.sleep(0.01)
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{sock.getsockname()[1]}/openapi.json")
     finally:

@@ -16,14 +16,14 @@ from tests.unit.serving.example_service import write_version
 from wgan.latents import draw_latents
 from wgan.pixels import to_bytes
 from wgan.serving.batching import Batcher, QueueFull, _shares
-from wgan.serving.engine import Engine, load_engine, prove_buckets
+from wgan.serving.engine import Engine, load_engine, verify_batch_sizes
 from wgan.serving.metrics import Metrics
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     folder = write_version(tmp_path_factory.mktemp("engine"), 1, 5)
-    return prove_buckets(load_engine(folder / "generator.onnx", 1), 16)
+    return verify_batch_sizes(load_engine(folder / "generator.onnx", 1), 16)
 
 
 class SpyingGenerator:
@@ -126,8 +126,8 @@ def test_a_full_queue_says_when_to_come_back(engine: Engine) -> None:
 def test_batch_sizes_that_change_a_bit_are_not_used(engine: Engine) -> None:
     """Here a pass of more than two is off by one unit in the last place of a pixel near 0."""
     spied = Engine(SpyingGenerator(engine, error=1e-7), (1,))  # type: ignore[arg-type]
-    assert prove_buckets(spied, 16).buckets == (1, 2)
-    assert engine.buckets[0] == 1
+    assert verify_batch_sizes(spied, 16).batch_sizes == (1, 2)
+    assert engine.batch_sizes[0] == 1
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_a_body_past_the_limit_is_refused_with_and_without_its_length(served_cac
 def test_keys_guard_everything_but_health_and_rotate_through_the_file(
     served_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wgan.serving.keys.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("wgan.serving.keys.CHECK_SECONDS", 0.0)
     (old, old_hash), (new, new_hash), (fixed, fixed_hash) = new_key(), new_key(), new_key()
     file = tmp_path / "keys"
     file.write_text(f"# the team's\n{old_hash} old\n")

@@ -1,4 +1,4 @@
-"""The application serves an image in a process that cannot import torch, MLflow or Prefect."""
+"""Serving works in a process that cannot import torch, MLflow or Prefect."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROGRAM = """
+HIDDEN = """
 import sys
 for name in ("torch", "torchvision", "onnx", "mlflow", "prefect"):
     sys.modules[name] = None
+"""
+IMPORT_ALL = """
+import importlib, pkgutil, wgan.commands.serve, wgan.model_version, wgan.serving
+for package in (wgan.model_version, wgan.serving):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+        print(module.name)
+"""
+SERVE_ONE = """
+import time
 from pathlib import Path
 from starlette.testclient import TestClient
-import time
 from wgan.serving.app import create_app
 from wgan.serving.service import make_service
 from wgan.settings import Settings
-import wgan.serving.server, wgan.commands.serve
 settings = Settings(_env_file=None, cache_dir=Path(sys.argv[1]), mlflow_tracking_uri="http://127.0.0.1:1")
 with TestClient(create_app(make_service("generator-examples", "champion", settings))) as client:
     deadline = time.monotonic() + 60
@@ -25,9 +33,21 @@ with TestClient(create_app(make_service("generator-examples", "champion", settin
     answer = client.post("/v1/images", json={"count": 1})
     print(answer.status_code, answer.headers["content-type"])
 """
+CHECKOUT = Path(__file__).parents[3]
+
+
+def run_hidden(program: str, *arguments: str) -> list[str]:
+    """The words that the program prints where torch, MLflow and Prefect cannot be imported."""
+    command = [sys.executable, "-c", HIDDEN + program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=CHECKOUT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_every_module_of_serving_is_imported_where_torch_and_mlflow_cannot_be() -> None:
+    modules = {f"wgan.serving.{path.stem}" for path in (CHECKOUT / "wgan/serving").glob("[!_]*.py")}
+    assert modules <= set(run_hidden(IMPORT_ALL))
 
 
 def test_an_image_is_served_where_torch_and_mlflow_cannot_be_imported(served_cache: Path) -> None:
-    command = [sys.executable, "-c", PROGRAM, str(served_cache)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[3])
-    assert done.stdout.split() == ["200", "image/png"], done.stderr
+    assert run_hidden(SERVE_ONE, str(served_cache)) == ["200", "image/png"]

@@ -9,8 +9,8 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wgan.serving.drawing import ALIAS_HEADER, MODEL_HEADER, VERSION_HEADER
-from wgan.serving.errors import refusal
+from wgan.serving.errors import error_response
+from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, VERSION_HEADER
 from wgan.serving.logs import request_id
 from wgan.serving.service import Service
 
@@ -24,13 +24,13 @@ SECURITY = {
     ),
     "Cache-Control": "no-store",
 }
-QUIET = ("/healthz", "/readyz", "/metrics")
+UNLOGGED_PATHS = ("/healthz", "/readyz", "/metrics")
 """Asked every few seconds, and answered by their own account of what is wrong: not logged."""
 
 log = logging.getLogger("wgan.serving")
 
 
-class Envelope:
+class Instrumentation:
     """The outermost layer of the application."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
@@ -60,16 +60,16 @@ class Envelope:
             log.exception("a request failed unexpectedly", extra={"fields": {"request_id": identity}})
             if not status:
                 message = f"an unexpected error; its log has the request id {identity}."
-                await refusal(500, "unexpected", message)(scope, receive, sending)
+                await error_response(500, "unexpected", message)(scope, receive, sending)
         finally:
             self._note(scope, status or 499, time.perf_counter() - started, identity, state.get("drawn", {}))
 
     def _mark(self, headers: MutableHeaders, identity: str) -> None:
-        lineup = self.service.follower.lineup
+        models = self.service.follower.models
         headers["X-Request-ID"] = identity
         headers[MODEL_HEADER] = self.service.model
-        headers.setdefault(VERSION_HEADER, str(lineup.main.version.version) if lineup.main else "none")
-        headers.setdefault(ALIAS_HEADER, lineup.alias)
+        headers.setdefault(VERSION_HEADER, str(models.main.version.version) if models.main else "none")
+        headers.setdefault(ALIAS_HEADER, models.alias)
         for name, value in SECURITY.items():
             headers.setdefault(name, value)
 
@@ -79,7 +79,7 @@ class Envelope:
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other"
         metrics.requests.labels(route, method, str(status)).inc()
         metrics.request_seconds.labels(route).observe(seconds)
-        if path in QUIET and status in (200, 503):
+        if path in UNLOGGED_PATHS and status in (200, 503):
             return
         fields = {"request_id": identity, "method": scope["method"], "path": path, "status": status}
         log.info("request", extra={"fields": {**fields, "seconds": round(seconds, 4), **drawn}})

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wgan.errors import WganError
 from wgan.serving.batching import NotFinite, QueueFull
 from wgan.serving.errors import ClientLeft, DeadlinePassed
-from wgan.serving.served import Role, ServedModel, choose, shadow_of
+from wgan.serving.models import LoadedModel, Role, choose, shadow_for
 from wgan.serving.service import Service
 
 ALIAS_HEADER = "X-WGAN-Alias"
@@ -33,7 +33,7 @@ class Drawn:
     """Images of one version, and nothing of another."""
 
     images: NDArray[np.uint8]
-    model: ServedModel
+    model: LoadedModel
     alias: str
 
     @property
@@ -42,18 +42,18 @@ class Drawn:
         return {VERSION_HEADER: str(self.model.version.version), ALIAS_HEADER: self.alias}
 
 
-async def draw(request: Request, service: Service, make_latents: Callable[[ServedModel], NDArray[np.float32]]) -> Drawn:
+async def draw(request: Request, service: Service, make_latents: Callable[[LoadedModel], NDArray[np.float32]]) -> Drawn:
     """Choose the version, draw `make_latents(model)` with it, all of it with that one.
 
     Raises `UnknownAlias`, `NoModel`, `QueueFull`, `NotFinite`, `ClientLeft`, `DeadlinePassed`.
     """
-    settings, lineup = service.settings, service.follower.lineup
+    settings, models = service.settings, service.follower.models
     mode, percent = settings.serve_challenger, settings.serve_challenger_percent
-    model, alias = choose(lineup, request.headers.get(ALIAS_HEADER), mode, percent)
+    model, alias = choose(models, request.headers.get(ALIAS_HEADER), mode, percent)
     latents = make_latents(model)
     request.state.drawn = {"version": model.version.version, "alias": alias, "images": len(latents)}
-    beside = shadow_of(lineup, alias, mode, percent)
-    role: Role = "served" if alias == lineup.alias else "challenger"
+    beside = shadow_for(models, alias, mode, percent)
+    role: Role = "served" if alias == models.alias else "challenger"
     with model.used():
         try:
             images = await _while_wanted(
@@ -73,7 +73,7 @@ async def encoded(service: Service, make: Callable[[], Result]) -> Result:
 
 
 async def _measured(
-    service: Service, model: ServedModel, role: Role, latents: NDArray[np.float32]
+    service: Service, model: LoadedModel, role: Role, latents: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
     metrics, labels = service.metrics, (str(model.version.version), role)
     started = time.perf_counter()
@@ -90,7 +90,7 @@ async def _measured(
     return images
 
 
-async def _unseen(service: Service, model: ServedModel, latents: NDArray[np.float32]) -> None:
+async def _unseen(service: Service, model: LoadedModel, latents: NDArray[np.float32]) -> None:
     """The same latents with the challenger, for its metrics alone."""
     with model.used():
         try:

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Literal
 
 from wgan.errors import WganError
-from wgan.registry.reader import RegistryVersion
-from wgan.registry.version_record import VersionRecord
+from wgan.model_version.record import VersionRecord
 from wgan.serving.engine import Engine
+from wgan.serving.registry import RegistryVersion
 
 CHALLENGER = "challenger"
 """The alias that can be served beside the one that was asked for."""
@@ -29,7 +29,7 @@ class UnknownAlias(WganError):
 
 
 @dataclass(eq=False)
-class ServedModel:
+class LoadedModel:
     """A loaded, proved version. Only the count of requests that use it changes."""
 
     version: RegistryVersion
@@ -42,7 +42,7 @@ class ServedModel:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def used(self) -> Iterator[ServedModel]:
+    def used(self) -> Iterator[LoadedModel]:
         """Count a request that uses this model."""
         with self._lock:
             self.users += 1
@@ -67,39 +67,39 @@ class ServedModel:
 
 
 @dataclass(frozen=True)
-class Lineup:
+class ServedModels:
     """What is served at one moment. Replaced whole, never changed: a request that holds one sees one."""
 
     alias: str
     """The alias that is followed, normally `champion`."""
-    main: ServedModel | None = None
-    challenger: ServedModel | None = None
+    main: LoadedModel | None = None
+    challenger: LoadedModel | None = None
 
-    def under(self, alias: str) -> ServedModel | None:
+    def under(self, alias: str) -> LoadedModel | None:
         """The model under one of the two aliases."""
         return self.main if alias == self.alias else self.challenger
 
 
-def choose(lineup: Lineup, asked: str | None, mode: str, percent: float) -> tuple[ServedModel, str]:
+def choose(models: ServedModels, asked: str | None, mode: str, percent: float) -> tuple[LoadedModel, str]:
     """The model that draws a request, and its alias; `asked` is the request's own wish.
 
     Raises `UnknownAlias` for an alias that is not served here, `NoModel` for one that has no model yet.
     """
     beside = mode != "off"
-    if asked is not None and asked != lineup.alias and not (beside and asked == CHALLENGER):
-        allowed = f"{lineup.alias} or {CHALLENGER}" if beside and lineup.alias != CHALLENGER else lineup.alias
+    if asked is not None and asked != models.alias and not (beside and asked == CHALLENGER):
+        allowed = f"{models.alias} or {CHALLENGER}" if beside and models.alias != CHALLENGER else models.alias
         raise UnknownAlias(f"alias {asked[:64]!r} is not served here: ask for {allowed}.")
-    if asked is None and mode == "split" and lineup.challenger and random.random() * 100 < percent:
-        return lineup.challenger, CHALLENGER
-    alias = asked or lineup.alias
-    found = lineup.under(alias)
+    if asked is None and mode == "split" and models.challenger and random.random() * 100 < percent:
+        return models.challenger, CHALLENGER
+    alias = asked or models.alias
+    found = models.under(alias)
     if found is None:
         raise NoModel(f"there is no {alias} to draw with; /readyz says why.")
     return found, alias
 
 
-def shadow_of(lineup: Lineup, alias: str, mode: str, percent: float) -> ServedModel | None:
+def shadow_for(models: ServedModels, alias: str, mode: str, percent: float) -> LoadedModel | None:
     """The challenger, when it should draw this request too, unseen."""
-    if mode != "shadow" or alias != lineup.alias or random.random() * 100 >= percent:
+    if mode != "shadow" or alias != models.alias or random.random() * 100 >= percent:
         return None
-    return lineup.challenger
+    return models.challenger

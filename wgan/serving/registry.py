@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from wgan.errors import ObjectDamaged, WganError
-from wgan.registry.version_record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE
+from wgan.model_version.record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE
 from wgan.settings import Settings
 
 CONNECT_SECONDS = 3.0
@@ -48,7 +48,7 @@ class RegistryVersion:
     tags: dict[str, str] = field(hash=False)
 
 
-class RegistryReader:
+class RegistryClient:
     """One HTTP connection to MLflow. For one thread; close it at the end."""
 
     def __init__(self, settings: Settings) -> None:

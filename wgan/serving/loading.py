@@ -11,11 +11,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from wgan.errors import WganError
-from wgan.registry.reader import RegistryReader, RegistryVersion
-from wgan.registry.version_record import VersionRecord
-from wgan.serving.disk import VersionsOnDisk
-from wgan.serving.engine import Engine, check_sample, load_engine, prove_buckets
-from wgan.serving.served import ServedModel
+from wgan.model_version.record import VersionRecord
+from wgan.serving.engine import Engine, check_sample, load_engine, verify_batch_sizes
+from wgan.serving.model_cache import ModelCache
+from wgan.serving.models import LoadedModel
+from wgan.serving.registry import RegistryClient, RegistryVersion
 from wgan.settings import Settings
 from wgan.storage import file_sha256
 
@@ -23,34 +23,34 @@ SAMPLE_TOLERANCE = 1e-3
 """Largest pixel difference from the recorded sample, range [-1, 1]: an eighth of a grey level, as for the export."""
 
 
-def roll_out(
+def load_from_registry(
     version: RegistryVersion,
-    reader: RegistryReader,
-    disk: VersionsOnDisk,
+    reader: RegistryClient,
+    disk: ModelCache,
     settings: Settings,
     stopped: Callable[[], bool] = lambda: False,
     duty: float = 0.5,
-) -> ServedModel:
-    """Fetch a version unless it is on the disk, and prove it. Nothing that fails gets its final name.
+) -> LoadedModel:
+    """Fetch a version unless it is on the disk, and verify it. Nothing that fails gets its final name.
 
     Raises `WganError` in one sentence at whichever step fails; `OSError` when the disk does.
     """
     folder = disk.of(version)
     if folder.is_dir():
         try:
-            return prove(version, folder, settings, duty)
+            return verify(version, folder, settings, duty)
         except WganError:  # damaged on this disk: what the registry has decides
             pass
-    with disk.aside() as temporary:
+    with disk.staging() as temporary:
         download = temporary / "files"
         download.mkdir()
         reader.download(version, download, stopped)
-        model = prove(version, download, settings, duty)
-        disk.keep(version, download)
+        model = verify(version, download, settings, duty)
+        disk.install(version, download)
     return model
 
 
-def prove(version: RegistryVersion, folder: Path, settings: Settings, duty: float = 1.0) -> ServedModel:
+def verify(version: RegistryVersion, folder: Path, settings: Settings, duty: float = 1.0) -> LoadedModel:
     """Digest, load, warm every batch size, draw the recorded sample again. Raises `WganError`."""
     record = _record(version, folder)
     onnx = folder / "generator.onnx"
@@ -62,8 +62,8 @@ def prove(version: RegistryVersion, folder: Path, settings: Settings, duty: floa
             f"{found[:12]}…, registered was {record.onnx_sha256[:12]}…."
         )
     engine = load_engine(onnx, settings.serve_threads)
-    engine = _reproduced(prove_buckets(engine, settings.serve_max_batch, duty=duty), folder, record, duty)
-    return ServedModel(version, record, engine, datetime.now(UTC))
+    engine = _reproduced(verify_batch_sizes(engine, settings.serve_max_batch, duty=duty), folder, record, duty)
+    return LoadedModel(version, record, engine, datetime.now(UTC))
 
 
 def _record(version: RegistryVersion, folder: Path) -> VersionRecord:

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from wgan.errors import WganError
-from wgan.registry.reader import RegistryVersion
+from wgan.serving.registry import RegistryVersion
 
 VERSION_FILE = "version.json"
 KEPT = 3
@@ -23,7 +23,7 @@ KEPT = 3
 
 
 @dataclass(frozen=True)
-class VersionsOnDisk:
+class ModelCache:
     """`<folder>/version-<n>-<id>/` hold the files of one version each, `<alias>.json` name the last good one."""
 
     folder: Path
@@ -34,13 +34,13 @@ class VersionsOnDisk:
         return self.folder / f"version-{version.version}-{identity}"
 
     @contextmanager
-    def aside(self) -> Iterator[Path]:
+    def staging(self) -> Iterator[Path]:
         """A temporary folder on the same disk, gone at the end."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".download-", ignore_cleanup_errors=True) as name:
             yield Path(name)
 
-    def keep(self, version: RegistryVersion, downloaded: Path) -> Path:
+    def install(self, version: RegistryVersion, downloaded: Path) -> Path:
         """Move a proved download to its place, whole or not at all; replaces what was there."""
         final = self.of(version)
         _write_json(downloaded / VERSION_FILE, _as_json(version))
@@ -49,7 +49,7 @@ class VersionsOnDisk:
         downloaded.rename(final)
         return final
 
-    def remember(self, alias: str, version: RegistryVersion) -> None:
+    def set_last_good(self, alias: str, version: RegistryVersion) -> None:
         """Note the version as the last good one under the alias, and remove versions nobody needs."""
         _write_json(self._pointer(alias), {"folder": self.of(version).name})
         self._clean()
@@ -75,9 +75,9 @@ class VersionsOnDisk:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def versions_on_disk(cache: Path, model: str) -> VersionsOnDisk:
+def model_cache(cache: Path, model: str) -> ModelCache:
     """The folder of one model below the cache."""
-    return VersionsOnDisk(cache / "serving" / f"model-{quote(model, safe='')}")
+    return ModelCache(cache / "serving" / f"model-{quote(model, safe='')}")
 
 
 def _as_json(version: RegistryVersion) -> dict[str, object]:

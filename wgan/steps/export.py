@@ -1,6 +1,6 @@
 """Export a trained generator to ONNX and safetensors, and prove that the export draws the same images.
 
-The only registry module that needs torch. What it writes is all that registration and serving read.
+What it writes is all that registration and serving read.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from safetensors.torch import load_file, save_file
 from wgan.config import NetworksConfig
 from wgan.errors import WganError
 from wgan.latents import draw_latents
+from wgan.model_version.inference import open_generator
 from wgan.pixels import image_grid, to_bytes
 from wgan.records import ExportCheck
-from wgan.registry.exported import ExportedGenerator
-from wgan.registry.inference import open_generator
+from wgan.registry.model_folder import ExportedGenerator
 from wgan.storage import file_sha256
 from wgan.training.build import new_generator
 from wgan.training.checkpoint import load_generator
