@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from wgan.data.download import Patience
+from wgan.download.access import RetryPolicy
 
-HASTY = Patience(connect_seconds=5, stall_seconds=0.3, attempts=3, backoff_seconds=0.01)
+HASTY = RetryPolicy(connect_seconds=5, stall_seconds=0.3, attempts=3, backoff_seconds=0.01)
 """Time-outs for tests: as in production, only shorter."""
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.data_mirror import HASTY, Mirror, running_mirror
-from wgan.data.download import Checksum, download, public_url
-from wgan.data.download_cache import PublishedFile, fetch_published, fetch_url
-from wgan.data.source import Access
+from wgan.download.access import Access
+from wgan.download.cache import PublishedFile, fetch_published, fetch_url
+from wgan.download.fetch import Checksum, download, public_url
 from wgan.errors import DataError
 from wgan.settings import Settings
 from wgan.storage import open_storage
@@ -32,7 +32,7 @@ def silent(phase: str, done: int, total: int | None) -> None:
 
 
 def fetch(path: Path, *urls: str, checksum: Checksum | None = SHA256, max_bytes: int = 2**20) -> None:
-    download(urls, path, max_bytes=max_bytes, patience=HASTY, progress=silent, remedy="set it right", checksum=checksum)
+    download(urls, path, max_bytes=max_bytes, retries=HASTY, progress=silent, remedy="set it right", checksum=checksum)
 
 
 def access(tmp_path: Path, **more: object) -> Access:

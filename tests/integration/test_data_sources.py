@@ -21,10 +21,10 @@ from tests.integration.data_mirror import HASTY, Mirror, running_mirror
 from tests.integration.data_object_store import ObjectStore, nanio_server, recorded_requests
 from wgan.config import DataConfig
 from wgan.data.dataset import PreparedImages, open_dataset
-from wgan.data.download import Checksum
-from wgan.data.download_cache import PublishedFile
 from wgan.data.prepare import prepare_dataset
 from wgan.data.sources import cifar10, lsun
+from wgan.download.cache import PublishedFile
+from wgan.download.fetch import Checksum
 from wgan.errors import DataError, StorageError, UsageError
 from wgan.settings import Settings
 from wgan.storage import Storage, open_storage
@@ -55,7 +55,7 @@ def storage(settings: Settings) -> Storage:
 
 
 def prepared(config: DataConfig, settings: Settings, storage: Storage) -> PreparedImages:
-    return open_dataset(prepare_dataset(config, settings, storage, patience=HASTY), settings, storage)
+    return open_dataset(prepare_dataset(config, settings, storage, retries=HASTY), settings, storage)
 
 
 def idx(path: Path, header: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from wgan.data.source import Progress
+from wgan.download.access import Progress
 from wgan.errors import DataError
 
 BLOCK = 1024 * 1024

@@ -32,8 +32,9 @@ from wgan.data.manifest import (
     reference,
 )
 from wgan.data.shards import images_per_shard, regroup
-from wgan.data.source import Access, ImageArrays, ImageFiles, Progress, Source
+from wgan.data.source import ImageArrays, ImageFiles, Source
 from wgan.data.workspace import workspace
+from wgan.download.access import Access, Progress
 from wgan.errors import DataError
 from wgan.records import DatasetRef
 from wgan.storage import Storage, file_sha256

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from wgan.config import DataConfig
-from wgan.data.source import Access, Source
+from wgan.data.source import Source
+from wgan.download.access import Access
 from wgan.plugins import make_plugin
 
 

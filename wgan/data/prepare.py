@@ -9,11 +9,11 @@ from wgan.config import DataConfig
 from wgan.data.build import build_dataset, judge_bad_files
 from wgan.data.cache import cache_folder, cached_path, fetch, is_intact
 from wgan.data.dataset import PreparedImages, open_dataset, read_manifest
-from wgan.data.download import Patience
 from wgan.data.find_source import find_source
 from wgan.data.images import FORMAT_VERSION
 from wgan.data.manifest import DatasetDamaged, Manifest, dataset_prefix, find_manifest
-from wgan.data.source import Access, Progress, Source, content_digest
+from wgan.data.source import Source, content_digest
+from wgan.download.access import Access, Progress, RetryPolicy
 from wgan.errors import DataError
 from wgan.records import DatasetRef
 from wgan.settings import Settings
@@ -27,7 +27,7 @@ def prepare_dataset(
     progress: Progress | None = None,
     *,
     verify: bool = False,
-    patience: Patience | None = None,
+    retries: RetryPolicy | None = None,
 ) -> DatasetRef:
     """The prepared data set of a configuration: found, when the same request was prepared before, or made now.
 
@@ -36,7 +36,7 @@ def prepare_dataset(
     digest write the same bytes under the same keys. Raises `DataError` when the source cannot be had, more than
     `config.max_bad_fraction` of its files do not decode, or fewer than 16 do; `UsageError`, `StorageError`.
     """
-    access = Access(settings, storage, patience or Patience(), progress or _silent)
+    access = Access(settings, storage, retries or RetryPolicy(), progress or _silent)
     with _disk_in_one_sentence(config):
         source = find_source(config, access)
         digest = dataset_digest(config, source)
@@ -58,14 +58,14 @@ def repair_dataset(
     storage: Storage,
     progress: Progress | None = None,
     *,
-    patience: Patience | None = None,
+    retries: RetryPolicy | None = None,
 ) -> DatasetRef:
     """Read every object of the data set in S3 and mend what is missing or damaged.
 
     From an intact copy in the local cache where there is one, else by preparing the data set again from its source.
     Raises what `prepare_dataset` raises.
     """
-    access = Access(settings, storage, patience or Patience(), progress or _silent)
+    access = Access(settings, storage, retries or RetryPolicy(), progress or _silent)
     with _disk_in_one_sentence(config):
         source = find_source(config, access)
         return _repair(config, source, dataset_digest(config, source), access)

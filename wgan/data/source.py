@@ -7,18 +7,10 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from wgan.data.download import Patience
-    from wgan.settings import Settings
-    from wgan.storage import Storage
-
-Progress = Callable[[str, int, int | None], None]
-"""progress(phase, done, total); total is None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +61,6 @@ class Source:
     """Fetch, unpack and list the images; the argument is an empty scratch folder that outlives them."""
     test_split_digest: str | None = None
     """SHA-256 (hex) of the source's own test split, where it has one."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """What sources need to get at their files."""
-
-    settings: Settings
-    storage: Storage
-    patience: Patience
-    progress: Progress
 
 
 def content_digest(**facts: Any) -> str:

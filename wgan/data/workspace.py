@@ -1,4 +1,4 @@
-"""Scratch folders and locks in the cache; what a killed process left behind is removed by the next one."""
+"""Scratch folders in the cache; what a killed process left behind is removed by the next one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from wgan.file_lock import exclusive
 from wgan.settings import Settings
 
 LOCK_NAME = "in-use"
-
-
-@contextlib.contextmanager
-def exclusive(lock: Path) -> Iterator[None]:
-    """Wait until no other process of this machine is in a block with the same lock file; it goes with its process."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from wgan.data.workspace import LOCK_NAME, exclusive
+from wgan.data.workspace import LOCK_NAME
+from wgan.file_lock import exclusive
 from wgan.housekeeping.caches import files_in, last_used, sizes
 from wgan.housekeeping.checkpoints import is_flow_run_id, why_run_kept
 from wgan.housekeeping.deletions import Deletions

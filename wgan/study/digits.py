@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from wgan import progress
 from wgan.config import DataConfig, EvaluationConfig
-from wgan.data.download import Patience
 from wgan.data.prepare import open_or_repair, prepare_dataset
+from wgan.download.access import RetryPolicy
 from wgan.errors import DataError
 from wgan.evaluation.extractors.choose import open_extractor
 from wgan.evaluation.extractors.features import Extractor, Features
@@ -27,7 +27,7 @@ IMAGE_SIZE = 32
 REAL_IMAGES = 5_000
 """Real images, at most, that the Fréchet distance compares with."""
 BATCH = 256
-PATIENCE = Patience(attempts=2, connect_seconds=10, backoff_seconds=1)
+RETRIES = RetryPolicy(attempts=2, connect_seconds=10, backoff_seconds=1)
 """MNIST is worth a try, not a wait: there is another set."""
 
 
@@ -55,7 +55,7 @@ def prepare_digits(settings: Settings, storage: Storage, allow_download: bool) -
     """MNIST, or scikit-learn's digits where MNIST cannot be had or is not to be tried for."""
     if allow_download:
         try:
-            return prepare_dataset(_config("mnist"), settings, storage, progress.report, verify=True, patience=PATIENCE)
+            return prepare_dataset(_config("mnist"), settings, storage, progress.report, verify=True, retries=RETRIES)
         except DataError as error:
             progress.announce("digits", f"scikit-learn's instead of MNIST ({error})")
     return prepare_dataset(_config("digits"), settings, storage, progress.report, verify=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from wgan.data.archives import extract_archive
-from wgan.data.download import public_url
-from wgan.data.download_cache import fetch_url
-from wgan.data.source import Access, ImageFiles, Source, content_digest
+from wgan.data.source import ImageFiles, Source, content_digest
 from wgan.data.sources.folder import image_files, image_names
+from wgan.download.access import Access
+from wgan.download.cache import fetch_url
+from wgan.download.fetch import public_url
 from wgan.errors import DataError
 from wgan.storage import file_sha256
 

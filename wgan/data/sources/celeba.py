@@ -9,11 +9,12 @@ import importlib.util
 from pathlib import Path
 
 from wgan.data.archives import extract_archive
-from wgan.data.download import Checksum, file_matches
-from wgan.data.download_cache import PublishedFile, download_lock, fetch_published, published_path
-from wgan.data.source import Access, ImageFiles, Source, content_digest
+from wgan.data.source import ImageFiles, Source, content_digest
 from wgan.data.sources.folder import image_files, image_names
 from wgan.data.torchvision_tables import torchvision_datasets
+from wgan.download.access import Access
+from wgan.download.cache import PublishedFile, download_lock, fetch_published, published_path
+from wgan.download.fetch import Checksum, file_matches
 from wgan.errors import DataError
 
 COUNT = 202_599

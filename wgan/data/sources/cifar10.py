@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wgan.data.archives import extract_archive
-from wgan.data.download import Checksum
-from wgan.data.download_cache import PublishedFile, fetch_published
-from wgan.data.source import Access, ImageArrays, Source, content_digest
+from wgan.data.source import ImageArrays, Source, content_digest
+from wgan.download.access import Access
+from wgan.download.cache import PublishedFile, fetch_published
+from wgan.download.fetch import Checksum
 from wgan.errors import DataError
 
 ARCHIVE = PublishedFile(

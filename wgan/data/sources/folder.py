@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from wgan.data.source import Access, EncodedImage, ImageFiles, Source, content_digest
+from wgan.data.source import EncodedImage, ImageFiles, Source, content_digest
+from wgan.download.access import Access
 from wgan.errors import DataError
 from wgan.storage import file_sha256
 

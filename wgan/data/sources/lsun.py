@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wgan.data.archives import extract_archive
-from wgan.data.download import Checksum
-from wgan.data.download_cache import PublishedFile, fetch_published
-from wgan.data.source import Access, EncodedImage, ImageFiles, Source, content_digest
+from wgan.data.source import EncodedImage, ImageFiles, Source, content_digest
+from wgan.download.access import Access
+from wgan.download.cache import PublishedFile, fetch_published
+from wgan.download.fetch import Checksum
 from wgan.errors import DataError, UsageError
 
 PUBLISHED = "http://dl.yf.io/lsun/scenes/"

@@ -15,10 +15,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan.data.download import Checksum
-from wgan.data.download_cache import PublishedFile, fetch_published
-from wgan.data.source import Access, ImageArrays, Source, content_digest
+from wgan.data.source import ImageArrays, Source, content_digest
 from wgan.data.torchvision_tables import torchvision_datasets
+from wgan.download.access import Access
+from wgan.download.cache import PublishedFile, fetch_published
+from wgan.download.fetch import Checksum
 from wgan.errors import DataError
 
 COUNTS = {"train": 60_000, "test": 10_000}

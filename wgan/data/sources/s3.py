@@ -8,8 +8,9 @@ from pathlib import Path
 
 from wgan.data.images import MAX_FILE_BYTES
 from wgan.data.in_order import in_order
-from wgan.data.source import Access, EncodedImage, ImageFiles, Source, content_digest
+from wgan.data.source import EncodedImage, ImageFiles, Source, content_digest
 from wgan.data.sources.folder import classes_of, only_images, printable
+from wgan.download.access import Access
 from wgan.storage import Storage, split_uri
 
 FETCHERS = 8

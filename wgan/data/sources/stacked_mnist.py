@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan.data.source import Access, ImageArrays, Source, content_digest
+from wgan.data.source import ImageArrays, Source, content_digest
 from wgan.data.sources.mnist import BATCH, Split, read_split, split_digest
+from wgan.download.access import Access
 
 CLASSES = tuple(f"{label:03d}" for label in range(1000))
 TEST_TRIPLES = 10_000

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from wgan.data.download import Checksum, Patience
-from wgan.data.download_cache import PublishedFile, fetch_published
-from wgan.data.source import Access
+from wgan.download.access import Access, RetryPolicy
+from wgan.download.cache import PublishedFile, fetch_published
+from wgan.download.fetch import Checksum
 from wgan.errors import DataError, UsageError
 from wgan.evaluation.extractors.pretrained import PretrainedExtractor
 from wgan.settings import Settings
@@ -33,7 +33,7 @@ WEIGHTS = PublishedFile(
     ),
     checksum=Checksum("sha256", "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"),
 )
-PATIENCE = Patience(attempts=2)
+RETRIES = RetryPolicy(attempts=2)
 BATCH = 32
 
 
@@ -73,7 +73,7 @@ def inception_weights(settings: Settings, storage: Storage, progress: Callable[[
     given = settings.inception_weights
     if given is None:
         try:
-            return fetch_published(WEIGHTS, Access(settings, storage, PATIENCE, progress))
+            return fetch_published(WEIGHTS, Access(settings, storage, RETRIES, progress))
         except DataError as error:
             raise DataError(
                 f"the weights of extractor inception cannot be downloaded: download {WEIGHTS.name} from "

@@ -14,25 +14,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from wgan.data.source import Progress
+from wgan.download.access import Progress, RetryPolicy
 from wgan.errors import DataError
 
 BLOCK = 256 * 1024
 PASSING_STATUSES = (408, 425, 429)
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait, and how often to try again."""
-
-    connect_seconds: float = 10.0
-    stall_seconds: float = 30.0
-    """Longest silence in the middle of an answer."""
-    attempts: int = 5
-    """Per address."""
-    backoff_seconds: float = 1.0
-    """Before the second attempt; doubled each time, with a random part of up to as much again."""
-    longest_backoff_seconds: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -53,11 +39,11 @@ class Arrival:
     last_modified: str | None
 
 
-class _Refusal(Exception):
+class _PermanentFailure(Exception):
     """This address will not give the file, however often one asks."""
 
 
-class _Hiccup(Exception):
+class _TransientFailure(Exception):
     """This address may give the file the next time."""
 
     def __init__(self, reason: str, wait_seconds: float = 0.0) -> None:
@@ -70,7 +56,7 @@ def download(
     path: Path,
     *,
     max_bytes: int,
-    patience: Patience,
+    retries: RetryPolicy,
     progress: Progress,
     remedy: str,
     checksum: Checksum | None = None,
@@ -85,13 +71,11 @@ def download(
     part = path.with_name(f".{path.name}.part")
     failures = []
     try:
-        with _client(patience) as client:
+        with _client(retries) as client:
             for url in urls:
                 try:
-                    arrival = _with_retries(
-                        client, url, part, max_bytes, patience, progress, checksum, conditions or {}
-                    )
-                except _Refusal as refusal:
+                    arrival = _with_retries(client, url, part, max_bytes, retries, progress, checksum, conditions or {})
+                except _PermanentFailure as refusal:
                     failures.append(f"{public_url(url)} {refusal}")
                     continue
                 if arrival.modified:
@@ -119,8 +103,8 @@ def file_matches(path: Path, checksum: Checksum) -> bool:
         return hashlib.file_digest(file, checksum.algorithm).hexdigest() == checksum.hex
 
 
-def _client(patience: Patience) -> httpx.Client:
-    timeout = httpx.Timeout(patience.stall_seconds, connect=patience.connect_seconds)
+def _client(retries: RetryPolicy) -> httpx.Client:
+    timeout = httpx.Timeout(retries.stall_seconds, connect=retries.connect_seconds)
     # Identity: the file's own bytes, not a transport encoding of them.
     headers = {"Accept-Encoding": "identity", "User-Agent": "wgan-pipeline"}
     return httpx.Client(timeout=timeout, follow_redirects=True, headers=headers)
@@ -131,20 +115,20 @@ def _with_retries(
     url: str,
     part: Path,
     max_bytes: int,
-    patience: Patience,
+    retries: RetryPolicy,
     progress: Progress,
     checksum: Checksum | None,
     conditions: Mapping[str, str],
 ) -> Arrival:
-    for attempt in range(1, patience.attempts + 1):
+    for attempt in range(1, retries.attempts + 1):
         try:
             return _attempt(client, url, part, max_bytes, progress, checksum, conditions)
-        except _Hiccup as hiccup:
-            if attempt == patience.attempts:
-                raise _Refusal(f"{hiccup} ({attempt} attempts)") from None
-            pause = patience.backoff_seconds * 2 ** (attempt - 1) * (1 + random.random())
-            time.sleep(min(max(pause, hiccup.wait_seconds), patience.longest_backoff_seconds))
-    raise ValueError("patience.attempts must be at least 1")
+        except _TransientFailure as failure:
+            if attempt == retries.attempts:
+                raise _PermanentFailure(f"{failure} ({attempt} attempts)") from None
+            pause = retries.backoff_seconds * 2 ** (attempt - 1) * (1 + random.random())
+            time.sleep(min(max(pause, failure.wait_seconds), retries.longest_backoff_seconds))
+    raise ValueError("retries.attempts must be at least 1")
 
 
 def _attempt(
@@ -163,20 +147,20 @@ def _attempt(
                 _receive(response, part, max_bytes, progress, checksum)
             return arrival
     except httpx.TimeoutException:
-        raise _Hiccup("did not answer in time or stalled") from None
+        raise _TransientFailure("did not answer in time or stalled") from None
     except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL) as error:
-        raise _Refusal(f"cannot be fetched ({error})") from None
+        raise _PermanentFailure(f"cannot be fetched ({error})") from None
     except httpx.TransportError as error:
-        raise _Hiccup(f"broke off or does not answer ({error})") from None
+        raise _TransientFailure(f"broke off or does not answer ({error})") from None
 
 
 def _judge(response: httpx.Response) -> Arrival:
     status = response.status_code
     if status in PASSING_STATUSES or status >= 500:
         wait = response.headers.get("Retry-After", "")
-        raise _Hiccup(f"answered {status} {response.reason_phrase}", float(wait) if wait.isdecimal() else 0.0)
+        raise _TransientFailure(f"answered {status} {response.reason_phrase}", float(wait) if wait.isdecimal() else 0.0)
     if status not in (200, 304):
-        raise _Refusal(f"answered {status} {response.reason_phrase}")
+        raise _PermanentFailure(f"answered {status} {response.reason_phrase}")
     return Arrival(status == 200, response.headers.get("ETag"), response.headers.get("Last-Modified"))
 
 
@@ -187,21 +171,23 @@ def _receive(
     length = response.headers.get("Content-Length", "")
     total = int(length) if length.isdecimal() else None
     if total is not None and total > max_bytes:
-        raise _Refusal(too_large)
+        raise _PermanentFailure(too_large)
     digest = hashlib.new(checksum.algorithm if checksum else "sha256", usedforsecurity=False)
     received = 0
     with part.open("wb") as file:
         for block in response.iter_raw(BLOCK):
             received += len(block)
             if received > max_bytes:
-                raise _Refusal(too_large)
+                raise _PermanentFailure(too_large)
             digest.update(block)
             file.write(block)
             progress("download", received, total)
         file.flush()
         os.fsync(file.fileno())
     if checksum and digest.hexdigest() != checksum.hex:
-        raise _Hiccup(f"sent a file whose {checksum.algorithm} is {digest.hexdigest()[:12]}…, not {checksum.hex[:12]}…")
+        raise _TransientFailure(
+            f"sent a file whose {checksum.algorithm} is {digest.hexdigest()[:12]}…, not {checksum.hex[:12]}…"
+        )
 
 
 def _sync_folder(folder: Path) -> None:

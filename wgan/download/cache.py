@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from wgan.data.download import Checksum, download, file_matches
-from wgan.data.source import Access
-from wgan.data.workspace import exclusive
+from wgan.download.access import Access
+from wgan.download.fetch import Checksum, download, file_matches
+from wgan.file_lock import exclusive
 from wgan.storage import file_sha256
 
 
@@ -53,7 +53,7 @@ def fetch_published(file: PublishedFile, access: Access) -> Path:
                 urls,
                 path,
                 max_bytes=access.settings.download_max_bytes,
-                patience=access.patience,
+                retries=access.retries,
                 progress=access.progress,
                 remedy=f"set WGAN_MIRROR_URL to a server that has {file.source}/{file.name}",
                 checksum=file.checksum,
@@ -86,7 +86,7 @@ def fetch_url(url: str, access: Access) -> tuple[Path, str]:
             [url],
             path,
             max_bytes=access.settings.download_max_bytes,
-            patience=access.patience,
+            retries=access.retries,
             progress=access.progress,
             remedy="check data.location, or download the file yourself and give its path",
             conditions=_conditions(kept),

@@ -1,0 +1,1 @@
+"""Files from the network: fetched with retries and checks, and kept."""
