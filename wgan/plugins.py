@@ -19,27 +19,12 @@ from typing import Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wgan.errors import UsageError
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 IMPORT_PATH = rf"{NAME}(\.{NAME})*:{NAME}"
 Expected = TypeVar("Expected")
-
-
-class PluginSettings(BaseSettings):
-    """What the operator of a machine allows, from the environment or `.env`."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="WGAN_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
-    )
-
-    plugins: str = Field(
-        "",
-        description="Modules that import paths in a configuration may name, comma-separated, each with its submodules; "
-        "empty: none.",
-    )
 
 
 class PluginCode(BaseModel):
@@ -161,7 +146,7 @@ def plugin_code(field: str, path: str) -> PluginCode:
 def _import(field: str, path: str) -> ModuleType:
     name = path.partition(":")[0]
     if not _is_allowed(name):
-        allowed = PluginSettings().plugins or "none"
+        allowed = _allowed_modules() or "none"
         raise UsageError(
             f"{field}={path}: this machine does not import {name}; the setting WGAN_PLUGINS names the modules that a "
             f"configuration may use (now: {allowed})."
@@ -178,8 +163,14 @@ def _import(field: str, path: str) -> ModuleType:
         raise UsageError(f"{field}={path}: importing {name} failed with {type(error).__name__}: {reason}.") from error
 
 
+def _allowed_modules() -> str:
+    from wgan.settings import load_settings  # the configuration is also read where the settings cannot be
+
+    return load_settings().plugins
+
+
 def _is_allowed(module: str) -> bool:
-    allowed = [name.strip() for name in PluginSettings().plugins.split(",") if name.strip()]
+    allowed = [name.strip() for name in _allowed_modules().split(",") if name.strip()]
     return any(module == name or module.startswith(f"{name}.") for name in allowed)
 
 

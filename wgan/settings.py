@@ -12,18 +12,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wgan.errors import UsageError
-from wgan.plugins import PluginSettings
 
 CONNECTION_FILE = "connection.json"
 """Written into `WGAN_HOME` by `wgan up` (mode 0600): the embedded stack's addresses and credentials."""
 S3_CREDENTIALS = {"s3_access_key_id", "s3_secret_access_key"}
 
 
-class Settings(PluginSettings):
+class Settings(BaseSettings):
     """Where things are. Unset values fall back to the embedded stack's connection file, then to the defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WGAN_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    plugins: str = Field(
+        "",
+        description="Modules that import paths in a configuration may name, comma-separated, each with its submodules; "
+        "empty: none.",
+    )
 
     home: Path = Field(Path(".wgan"), description="Folder for the embedded stack's state, logs and the local cache.")
     cache_dir: Path | None = Field(None, description="Local cache of data sets; default: `cache` in the home folder.")
