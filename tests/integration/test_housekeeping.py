@@ -174,14 +174,14 @@ def test_a_data_set_stays_when_a_retraining_begins_just_before_it_would_go(scene
     later = scene.survey(days=31)
     looks = 0
 
-    def look(flow_run_ids: Any) -> Any:
+    def read_references(flow_run_ids: Any) -> Any:
         nonlocal looks
         looks += 1
         if looks == 2:
             scene.flow_run()
-        return later.look(flow_run_ids)
+        return later.read_references(flow_run_ids)
 
-    report = expire_datasets(type(later)(later.settings, later.storage, look, later.now, dry_run=False))
+    report = expire_datasets(type(later)(later.settings, later.storage, read_references, later.now, dry_run=False))
     assert report.kept == {"a retrain run is at work": 1}
     assert {key.rsplit("/", 1)[-1] for key in scene.keys("datasets/")} >= {"manifest.json", "images-00000.npy"}
 

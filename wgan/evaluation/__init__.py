@@ -1,8 +1,7 @@
 """How good a generator is, with intervals, and whether it may replace the one in production.
 
-`measure` compares generated with real images through a feature extractor (`extractors`: `classifier`, `pixels`,
-`imagenet_lite`, `inception`) under a fixed protocol; each metric has its file (`frechet`, `kernel`, `prdc`, `sliced`,
-`modes`, `memorisation`) and is listed in `metrics`. `reference` is the real side, kept in S3 by `reference_cache`;
-`bounds` says between which numbers a generator's lie. `gate` decides on the paired intervals (`intervals`), `summary`
-writes both down for people. `gate` and `summary` do without torch.
+`side_by_side` compares generated with real images through a feature extractor (`extractors/`) under a fixed protocol;
+each metric is a file in `metrics/`, and `metrics/compute.py` lists them. `reference` is the real side, which
+`reference_cache` keeps in S3. `bounds` gives the numbers of real images and of an untrained generator. `gate` decides
+on paired intervals; it needs no torch.
 """

@@ -33,7 +33,7 @@ def expire_cached_datasets(survey: Survey) -> RuleReport:
             continue
 
         def why_kept_now(folder: Path = folder) -> str | None:
-            if busy := survey.look(()).reading_data:
+            if busy := survey.read_references(()).reading_data:
                 return f"a {busy[0].flow} run is at work"
             return _why_unread_is_kept([folder], days, survey)
 

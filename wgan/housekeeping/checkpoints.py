@@ -23,7 +23,7 @@ def expire_checkpoints(survey: Survey) -> RuleReport:
     for entry in storage.list(f"{settings.checkpoints_prefix}/"):
         run_id = entry.key.removeprefix(f"{settings.checkpoints_prefix}/").partition("/")[0]
         stored.setdefault(run_id, []).append(entry)
-    references = survey.look([run_id for run_id in stored if is_flow_run_id(run_id)])
+    references = survey.read_references([run_id for run_id in stored if is_flow_run_id(run_id)])
     for run_id, objects in stored.items():
         prefix = f"{checkpoint_prefix(run_id, settings)}/"
         if reason := why_kept(run_id, objects, references, survey):
@@ -31,7 +31,7 @@ def expire_checkpoints(survey: Survey) -> RuleReport:
             continue
 
         def why_kept_now(run_id: str = run_id, prefix: str = prefix) -> str | None:
-            return why_kept(run_id, list(storage.list(prefix)), survey.look([run_id]), survey)
+            return why_kept(run_id, list(storage.list(prefix)), survey.read_references([run_id]), survey)
 
         def delete(objects: list[StoredObject] = objects) -> None:
             delete_in_order(storage, LATEST, objects)

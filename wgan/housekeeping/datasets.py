@@ -20,7 +20,7 @@ def expire_datasets(survey: Survey) -> RuleReport:
     storage = survey.storage
     deletions = Deletions("data sets", survey)
     stored = stored_datasets(survey)
-    references = survey.look(())
+    references = survey.read_references(())
     for (name, digest), objects in stored.items():
         prefix = f"{survey.settings.datasets_prefix}/{name}/{digest}/"
         if reason := why_kept(name, digest, objects, references, survey):
@@ -28,7 +28,7 @@ def expire_datasets(survey: Survey) -> RuleReport:
             continue
 
         def why_kept_now(name: str = name, digest: str = digest, prefix: str = prefix) -> str | None:
-            return why_kept(name, digest, list(storage.list(prefix)), survey.look(()), survey)
+            return why_kept(name, digest, list(storage.list(prefix)), survey.read_references(()), survey)
 
         def delete(objects: list[StoredObject] = objects) -> None:
             delete_in_order(storage, MANIFEST_NAME, objects)

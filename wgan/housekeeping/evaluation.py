@@ -21,7 +21,7 @@ def expire_evaluation(survey: Survey, datasets: RuleReport) -> RuleReport:
         kept_of.setdefault(parts[1] if known else "", []).append(entry)
     gone = {name.rstrip("/").rsplit("/", 1)[-1] for name in datasets.names}
     removed = set(datasets.names)
-    references = survey.look(())
+    references = survey.read_references(())
     there = _digests(survey, removed if survey.dry_run else set())
     for digest, objects in kept_of.items():
         if reason := _why_kept(digest, objects, there, gone, references, survey):
@@ -29,7 +29,7 @@ def expire_evaluation(survey: Survey, datasets: RuleReport) -> RuleReport:
             continue
 
         def why_kept_now(digest: str = digest, objects: list[StoredObject] = objects) -> str | None:
-            return _why_kept(digest, objects, _digests(survey, set()), gone, survey.look(()), survey)
+            return _why_kept(digest, objects, _digests(survey, set()), gone, survey.read_references(()), survey)
 
         def delete(objects: list[StoredObject] = objects) -> None:
             delete_keys(storage, [entry.key for entry in objects])

@@ -24,14 +24,14 @@ def expire_local_training(survey: Survey) -> RuleReport:
     """Remove the training folders of runs whose checkpoints in S3 may go, too; a run that goes on fetches from S3."""
     deletions = Deletions("local training folders", survey)
     folders = [folder for folder in sorted(survey.settings.cache.glob("training/*")) if folder.is_dir()]
-    references = survey.look([folder.name for folder in folders if is_flow_run_id(folder.name)])
+    references = survey.read_references([folder.name for folder in folders if is_flow_run_id(folder.name)])
     for folder in folders:
         if reason := _why_kept(folder, references, survey):
             deletions.keep(reason)
             continue
 
         def why_kept_now(folder: Path = folder) -> str | None:
-            return _why_kept(folder, survey.look([folder.name]), survey)
+            return _why_kept(folder, survey.read_references([folder.name]), survey)
 
         def delete(folder: Path = folder) -> None:
             shutil.rmtree(folder)

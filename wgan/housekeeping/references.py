@@ -83,7 +83,7 @@ class References(Record):
 
 ReadFlowRuns = Callable[[Collection[str]], tuple[FlowRun, ...]]
 """Reads from Prefect all unfinished flow runs, and of the given ids those it knows, finished or not."""
-Look = Callable[[Collection[str]], References]
+ReadReferences = Callable[[Collection[str]], References]
 """Collects the references afresh, with the flow runs of the given ids."""
 
 

@@ -30,7 +30,7 @@ def expire_results(survey: Survey) -> RuleReport:
             old.append(entry)
         else:
             deletions.keep(f"younger than {days:g} days")
-    unfinished = survey.look(()).unfinished
+    unfinished = survey.read_references(()).unfinished
     expired = [entry for entry in old if not _may_belong(entry, unfinished)]
     if len(old) > len(expired):
         deletions.keep("written while a run worked that may go on", len(old) - len(expired))
@@ -38,7 +38,7 @@ def expire_results(survey: Survey) -> RuleReport:
         part = expired[start : start + MOST_IN_A_REQUEST]
 
         def why_kept_now(part: list[StoredObject] = part) -> str | None:
-            runs = survey.look(()).unfinished
+            runs = survey.read_references(()).unfinished
             return "a run has been taken up again" if any(_may_belong(entry, runs) for entry in part) else None
 
         def delete(part: list[StoredObject] = part) -> None:

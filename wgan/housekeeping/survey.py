@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from wgan.errors import WganError
-from wgan.housekeeping.references import Look, ReadFlowRuns, References, collect_references
+from wgan.housekeeping.references import ReadFlowRuns, ReadReferences, References, collect_references
 from wgan.settings import Settings
 from wgan.storage import Storage, StoredObject
 
@@ -25,7 +25,7 @@ class Survey:
 
     settings: Settings
     storage: Storage
-    look: Look
+    read_references: ReadReferences
     now: datetime
     """By the object store's clock."""
     dry_run: bool
@@ -43,7 +43,7 @@ def survey(
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> Survey:
-    """Look round; nothing is written. `now` overrules the store's clock.
+    """ReadReferences round; nothing is written. `now` overrules the store's clock.
 
     Raises `WganError` in one sentence when MLflow, Prefect or the store does not answer, or a clock is wrong.
     """
@@ -51,10 +51,10 @@ def survey(
         now = storage.clock()
         _compare_clocks(now, datetime.now(UTC))
 
-    def look(flow_run_ids: Collection[str]) -> References:
+    def read_references(flow_run_ids: Collection[str]) -> References:
         return collect_references(settings, read_flow_runs, flow_run_ids)
 
-    look(())
+    read_references(())
     prefixes = (
         settings.checkpoints_prefix,
         settings.datasets_prefix,
@@ -62,7 +62,7 @@ def survey(
         settings.prefect_prefix,
     )
     _refuse_objects_of_the_future(now, (entry for prefix in prefixes for entry in storage.list(f"{prefix}/")))
-    return Survey(settings, storage, look, now, dry_run)
+    return Survey(settings, storage, read_references, now, dry_run)
 
 
 def backup_under_way(storage: Storage, now: datetime) -> str | None:

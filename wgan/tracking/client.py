@@ -21,7 +21,7 @@ def tracking_client(settings: Settings) -> MlflowClient:
 
 
 @contextmanager
-def speaking(settings: Settings) -> Iterator[MlflowClient]:
+def tracking(settings: Settings) -> Iterator[MlflowClient]:
     """A client whose failures become one sentence.
 
     Raises `WganError` naming the server and the setting that moves it.

@@ -17,7 +17,7 @@ from PIL import Image
 
 from wgan.errors import WganError
 from wgan.settings import Settings
-from wgan.tracking.client import speaking, tracking_client
+from wgan.tracking.client import tracking, tracking_client
 from wgan.tracking.pictures import Picture, logged_stems, new_stem, send_picture
 
 MAX_BATCH = 900
@@ -51,7 +51,7 @@ class MetricStream:
         self._closing = threading.Event()
         self._queued = self._sent = 0
         self._failure: str | None = None
-        with speaking(settings):
+        with tracking(settings):
             self._done_steps = self._steps_logged()
             self._done_images, self._begun_images = logged_stems(self._client, run_id)
         self._monitor = SystemMetricsMonitor(

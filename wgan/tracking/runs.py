@@ -15,7 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW
 
 from wgan.records import DatasetRef
 from wgan.settings import Settings
-from wgan.tracking.client import speaking
+from wgan.tracking.client import tracking
 
 EXPERIMENT_KIND = "mlflow.experimentKind"
 """Tells MLflow's UI to open the experiment with its views for model training rather than for language models."""
@@ -33,7 +33,7 @@ def start_or_resume_run(
     dataset: DatasetRef,
 ) -> str:
     """The MLflow run of a flow run: found by its tag and set running again, or created. Returns the run's id."""
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         experiment = client.get_experiment_by_name(settings.mlflow_experiment)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(settings.mlflow_experiment)
         found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", max_results=1)
@@ -78,13 +78,13 @@ def _dataset_input(dataset: DatasetRef) -> DatasetInput:
 
 def end_run(settings: Settings, run_id: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
     """Set the run's final status."""
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         client.set_terminated(run_id, status)
 
 
 def end_unfinished_run(settings: Settings, flow_run_id: str, status: Literal["FAILED", "KILLED"]) -> None:
     """End the MLflow run of a flow run that did not reach its end, if it has one that still counts as running."""
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         experiment = client.get_experiment_by_name(settings.mlflow_experiment)
         if experiment is None:
             return
@@ -98,7 +98,7 @@ def log_values(
 ) -> None:
     """Log single values (step 0) and tags in one request."""
     now = int(time.time() * 1000)
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         client.log_batch(
             run_id,
             metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
@@ -108,7 +108,7 @@ def log_values(
 
 def log_file(settings: Settings, run_id: str, path: Path, folder: str | None = None) -> None:
     """Upload a file as an artifact of the run."""
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         client.log_artifact(run_id, str(path), folder)
 
 
@@ -116,13 +116,13 @@ def log_table(settings: Settings, run_id: str, columns: Mapping[str, Sequence[st
     """Log columns of equal length as a table, `path` ending in .json; lines are added to a table that is there."""
     # As objects: pandas 3 would infer a type of its own for text, which MLflow does not expect.
     table = pd.DataFrame({name: list(values) for name, values in columns.items()}, dtype=object)
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         client.log_table(run_id, table, path)
 
 
 def describe_run(settings: Settings, run_id: str, markdown: str) -> None:
     """Set the run's description, which MLflow's UI renders."""
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         client.set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
 
 
@@ -133,7 +133,7 @@ def artifact_url(settings: Settings, run_id: str, path: str) -> str:
 
 def run_url(settings: Settings, run_id: str) -> str:
     """Address of the run in MLflow's UI."""
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         experiment_id = client.get_run(run_id).info.experiment_id
     return f"{settings.mlflow_page}/#/experiments/{experiment_id}/runs/{run_id}"
 
@@ -141,7 +141,7 @@ def run_url(settings: Settings, run_id: str) -> str:
 def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float]]:
     """Generator step → metric name → value, of all attempts of the run; system metrics are left out."""
     history: dict[int, dict[str, float]] = {}
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         for name in client.get_run(run_id).data.metrics:
             if name.startswith("system/"):
                 continue
@@ -153,5 +153,8 @@ def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float
 def fetch_artifact(settings: Settings, run_id: str, artifact: str, path: Path) -> None:
     """Download one artifact of the run to `path`, by way of a temporary folder beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with speaking(settings) as client, tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as folder:
+    with (
+        tracking(settings) as client,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as folder,
+    ):
         Path(client.download_artifacts(run_id, artifact, folder)).replace(path)

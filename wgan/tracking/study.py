@@ -10,7 +10,7 @@ from mlflow.entities import Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
 
 from wgan.settings import Settings
-from wgan.tracking.client import speaking
+from wgan.tracking.client import tracking
 from wgan.tracking.metric_stream import MAX_BATCH
 from wgan.tracking.runs import FLOW_RUN_TAG
 
@@ -25,7 +25,7 @@ def study_settings(settings: Settings) -> Settings:
 
 def start_or_resume_study(settings: Settings, flow_run_id: str, name: str, parameters: Mapping[str, str]) -> str:
     """The parent run of a flow run: found by its tag and set running again, or created. Returns the run's id."""
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         experiment = client.get_experiment_by_name(EXPERIMENT)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
         found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", max_results=1)
@@ -57,7 +57,7 @@ def log_child(
 
     `curves` hold a value for each of `steps`; `metrics` are single values, of which those without a curve are logged.
     """
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         experiment_id = client.get_run(parent).info.experiment_id
         query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and tags.`{CHILD_TAG}` = '{name}'"
         for run in client.search_runs([experiment_id], query):
@@ -91,5 +91,5 @@ def log_child(
 
 def log_folder(settings: Settings, run_id: str, folder: Path) -> None:
     """Upload everything in a folder as artifacts of the run."""
-    with speaking(settings) as client:
+    with tracking(settings) as client:
         client.log_artifacts(run_id, str(folder))
