@@ -6,20 +6,14 @@ as parameters. Where things are (endpoints, credentials, devices) is in `wgan.se
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import reprlib
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from wgan.errors import UsageError
 from wgan.plugins import is_import_path, name_or_path
 
 # fmt: off
@@ -35,38 +29,6 @@ Network = Annotated[str, *name_or_path("dcgan")]
 Precision = Literal["auto", "float32", "bf16"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 LOCATED_SOURCES = ("lsun", "folder", "archive", "s3")
-
-
-class PlainLoader(yaml.SafeLoader):
-    """YAML without aliases, of which a few lines unfold to gigabytes."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """As `yaml.SafeLoader`, but an alias is an error."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not read",
-                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
-            )
-        return super().compose_node(parent, index)
-
-
-def read_yaml(file: Path, where: str) -> Any:
-    """What a YAML file holds. Raises `UsageError` in one sentence that begins with `where`."""
-    try:
-        return yaml.load(file.read_text(), PlainLoader)  # a SafeLoader
-    except OSError as error:
-        raise UsageError(f"{where}: {error.strerror or error}.") from None
-    except RecursionError:
-        raise UsageError(f"{where} is nested too deeply.") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{where} is not YAML: {' '.join(str(error).split())}.") from None
-
-
-def shown(value: Any) -> str:
-    """A value for a message, shortened."""
-    brief = reprlib.Repr()
-    brief.maxstring = brief.maxother = brief.maxlong = 120
-    return brief.repr(value)
 
 
 class ConfigModel(BaseModel):
@@ -272,100 +234,3 @@ def flat_parameters(config: BaseModel) -> dict[str, str]:
             yield prefix, "" if value is None else str(value)
 
     return dict(walk("", config.model_dump(mode="json")))
-
-
-def preset_names() -> list[str]:
-    """Names of the presets that ship with the package, sorted."""
-    return sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in resources.files("wgan.presets").iterdir()
-        if entry.name.endswith(".yaml")
-    )
-
-
-def preset_values(name: str) -> dict[str, Any]:
-    """The raw values of a preset. Raises `UsageError` naming the presets there are."""
-    if name not in preset_names():
-        raise UsageError(f"there is no preset {name!r}; choose one of {', '.join(preset_names())}.")
-    text = resources.files("wgan.presets").joinpath(f"{name}.yaml").read_text()
-    return _mapping(yaml.safe_load(text), f"preset {name}")
-
-
-def load_config(
-    preset: str | None = None,
-    file: Path | None = None,
-    assignments: Sequence[str] = (),
-    sections: Mapping[str, Any] | None = None,
-) -> RetrainConfig:
-    """Build a run's configuration: the preset, over it the file, `section.field=value` assignments and raw sections.
-
-    Values of assignments are read as YAML (`training.lr=1e-4`, `data.name=faces`). Raises `UsageError` in one
-    sentence that names the field, the value and what is allowed.
-    """
-    values: dict[str, Any] = preset_values(preset) if preset else {}
-    if file is not None:
-        where = f"configuration file {file}"
-        values = _merged(values, _mapping(read_yaml(file, where), where))
-    for assignment in assignments:
-        values = _merged(values, _assignment(assignment))
-    if sections:
-        values = _merged(values, sections)
-    return parse_config(values)
-
-
-def parse_config(values: Mapping[str, Any]) -> RetrainConfig:
-    """Validate raw values. Raises `UsageError` in one sentence: the field, the value and what is allowed."""
-    try:
-        return RetrainConfig.model_validate(values)
-    except ValidationError as error:
-        raise UsageError(_sentence(error)) from None
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise UsageError(f"{where} must hold sections ({', '.join(RetrainConfig.model_fields)}), not {shown(value)}.")
-    return value
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for name, value in over.items():
-        both = isinstance(value, dict) and isinstance(result.get(name), dict)
-        result[name] = _merged(result[name], value) if both else value
-    return result
-
-
-def _assignment(text: str) -> dict[str, Any]:
-    name, equals, value = text.partition("=")
-    section, dot, field = name.strip().partition(".")
-    if not equals or not dot or not field:
-        raise UsageError(f"--set {text!r} is not of the form section.field=value, for example training.lr=1e-4.")
-    try:
-        parsed = yaml.load(value, PlainLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        parsed = value
-    if isinstance(parsed, str):  # YAML 1.1 reads 1e-4 as text
-        with contextlib.suppress(ValueError):
-            parsed = float(parsed)
-    return {section: {field: parsed}}
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"there is no setting {name}; {_siblings(first['loc'])}."
-    if first["type"] == "value_error":
-        return first["msg"].removeprefix("Value error, ").rstrip(".") + "."
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{name}={shown(first['input'])} is not allowed: {message}."
-
-
-def _siblings(location: Sequence[int | str]) -> str:
-    model: Any = RetrainConfig
-    for part in location[:-1]:
-        model = model.model_fields[str(part)].annotation
-    where = ".".join(str(part) for part in location[:-1]) or "the top level"
-    return f"{where} has {', '.join(model.model_fields)}"

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from wgan.config import ConfigModel, RetrainConfig, load_config, read_yaml, shown
+from wgan.config import ConfigModel, RetrainConfig
+from wgan.config_reading import load_config, read_yaml, shown
 from wgan.errors import UsageError
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"

@@ -29,7 +29,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from wgan.config import RetrainConfig, load_config, parse_config
+from wgan.config import RetrainConfig
+from wgan.config_reading import load_config, parse_config
 from wgan.training.device import resolve_precision
 from wgan.training.loop import train
 from wgan.training.networks import Critic, Generator

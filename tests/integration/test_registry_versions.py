@@ -23,7 +23,8 @@ import yaml
 from mlflow import MlflowClient
 
 from tests.unit.registry.examples import LATENT_DIM, example_config, example_evaluation, example_generator
-from wgan.config import RetrainConfig, parse_config
+from wgan.config import RetrainConfig
+from wgan.config_reading import parse_config
 from wgan.errors import UsageError, WganError
 from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator

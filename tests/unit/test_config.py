@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wgan.config import (
-    DataConfig,
-    RetrainConfig,
-    config_digest,
-    flat_parameters,
-    load_config,
-    preset_names,
-)
+from wgan.config import DataConfig, RetrainConfig, config_digest, flat_parameters
+from wgan.config_reading import load_config, preset_names
 from wgan.errors import UsageError
 
 

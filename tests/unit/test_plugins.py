@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from wgan.config import RetrainConfig, parse_config
+from wgan.config import RetrainConfig
+from wgan.config_reading import parse_config
 from wgan.errors import UsageError
 from wgan.plugins import load_plugin, plugin_code, plugin_paths, require_plugins
 from wgan.settings import Settings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wgan.config import load_config
+from wgan.config_reading import load_config
 from wgan.errors import UsageError
 from wgan.schedules import make_schedule, read_declared
 

@@ -24,7 +24,7 @@ def prepare(
 ) -> None:
     """Download, check and prepare a data set, or find it prepared; what storage altered is mended."""
     from wgan.commands.output import console, print_json
-    from wgan.config import load_config
+    from wgan.config_reading import load_config
     from wgan.data.prepare import prepare_dataset
     from wgan.errors import UsageError
     from wgan.settings import load_settings

@@ -30,7 +30,7 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Prepare data, train, evaluate, register and, if better, promote a generator."""
-    from wgan.config import load_config
+    from wgan.config_reading import load_config
     from wgan.errors import UsageError
     from wgan.records import RetrainOutcome
     from wgan.settings import load_settings
@@ -182,7 +182,7 @@ def presets(
     from rich.table import Table
 
     from wgan.commands.output import console, print_json
-    from wgan.config import load_config, preset_names
+    from wgan.config_reading import load_config, preset_names
 
     configs = {name: load_config(name) for name in preset_names()}
     if as_json:

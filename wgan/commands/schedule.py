@@ -39,7 +39,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a schedule; a worker (`wgan worker`) runs it."""
-    from wgan.config import load_config
+    from wgan.config_reading import load_config
     from wgan.errors import UsageError
     from wgan.schedules import make_schedule
 

@@ -13,7 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from pydantic import ValidationError
 
-from wgan.config import RetrainConfig, load_config
+from wgan.config import RetrainConfig
+from wgan.config_reading import load_config
 from wgan.errors import WganError
 from wgan.model_version.record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE, VersionRecord
 from wgan.records import EvaluationRef, ModelVersionRef, TrainingRef

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wgan.config import RetrainConfig, config_digest, flat_parameters, parse_config
+from wgan.config import RetrainConfig, config_digest, flat_parameters
+from wgan.config_reading import parse_config
 from wgan.errors import CheckpointError, UsageError
 from wgan.plugins import require_plugins
 from wgan.training.build import new_generator

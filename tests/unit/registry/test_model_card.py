@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.registry.examples import example_config, example_evaluation
-from wgan.config import config_digest, parse_config
+from wgan.config import config_digest
+from wgan.config_reading import parse_config
 from wgan.model_version.record import VersionRecord
 from wgan.records import ExportCheck
 from wgan.registry.card import model_description, version_card

@@ -10,7 +10,8 @@ import torch
 
 from tests.unit.training import own_networks
 from tests.unit.training.tiny_training import CPU, Blobs, Recorder, run, tiny, weights
-from wgan.config import RetrainConfig, parse_config
+from wgan.config import RetrainConfig
+from wgan.config_reading import parse_config
 from wgan.errors import CheckpointError, UsageError
 from wgan.training.build import new_critic, new_generator
 from wgan.training.checkpoint import load_generator

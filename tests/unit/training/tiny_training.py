@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wgan.config import RetrainConfig, parse_config
+from wgan.config import RetrainConfig
+from wgan.config_reading import parse_config
 from wgan.training.loop import TrainingResult, train
 
 CPU = torch.device("cpu")
