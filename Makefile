@@ -6,11 +6,15 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 # What pip would do on one core; a file in the syntax of a later Python stays as it is.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
-.PHONY: run test test-long test-containers lint types contracts sbom audit release clean
+.PHONY: run unit test test-long test-containers lint types contracts sbom audit release clean
 
 run: $(VENV)/.train
 	$(BIN)/wgan up --detach
 	$(BIN)/wgan retrain --preset digits
+
+# No server, no training: the loop while one writes.
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 tests/unit
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 -m "not containers and not long"

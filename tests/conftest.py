@@ -185,6 +185,16 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def served_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder of serving with version 1 as the last good champion; not to be changed."""
+    from tests.unit.serving.example_service import write_version  # imports torch
+
+    cache = tmp_path_factory.mktemp("served")
+    write_version(cache, 1, 1)
+    return cache
+
+
 @pytest.fixture
 def chromium_page() -> Iterator[Page]:
     """A page of Debian's Chromium. Without it: a skip; in CI, where `.ci/run` installs it, a failure."""

@@ -10,7 +10,6 @@ import pytest
 from tests.unit.comparison.example_comparison import example_comparison
 from wgan.comparison.report import comparison_html
 
-pytestmark = pytest.mark.browser
 COLOURS = """
 () => {
   const style = getComputedStyle(document.documentElement);

@@ -17,7 +17,6 @@ from wgan.storage import open_storage
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration]
 SAMPLES = "#samples img"
 
 

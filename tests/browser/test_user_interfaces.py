@@ -10,7 +10,7 @@ import pytest
 from tests.integration.command_line import json_of, quick
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 PATIENCE = 30_000
 """Milliseconds a page may take to show what it should."""
 

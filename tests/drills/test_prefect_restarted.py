@@ -16,7 +16,7 @@ from tests.integration.worker_process import PATIENCE, checkpoint_step, read, wa
 from wgan.settings import Settings, load_settings
 from wgan.tracking.runs import metric_history
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=2)]
+pytestmark = pytest.mark.slow(minutes=2)
 
 STEPS = 500
 

@@ -21,7 +21,7 @@ from tests.integration.stack_commands import stack_without_serving
 from tests.integration.worker_process import Worker, wait_for_end, worker
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=5), pytest.mark.long]
+pytestmark = [pytest.mark.slow(minutes=5), pytest.mark.long]
 
 
 @pytest.fixture

@@ -30,8 +30,6 @@ from wgan.stack.servers import mlflow_server, s3_server
 from wgan.steps.export import write_export
 from wgan.storage import Storage, open_storage
 
-pytestmark = pytest.mark.integration
-
 CANDIDATES = 10
 ANSWERS = 10
 """Right answers of the old version that each fault must leave time for, after it was noticed."""

@@ -16,8 +16,6 @@ from wgan.model_version.inference import open_generator
 from wgan.registry.versions import fetch_version
 from wgan.settings import Settings
 
-pytestmark = pytest.mark.integration
-
 SWAPS = 100
 QUIET_SECONDS = 4.0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -11,36 +13,53 @@ from tests.integration.stack_commands import start as start_wgan
 from tests.integration.worker_process import ask
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=6)]
+pytestmark = pytest.mark.slow(minutes=6)
 
 MODEL = "generator-at-once"
+Ended = tuple[int | None, str, str]
+"""A command's exit code, output and errors."""
 
 
-def together(settings: Settings, *commands: list[str]) -> list[tuple[int | None, str, str]]:
-    """Run the commands at the same time; exit code, output and errors of each."""
+def together(settings: Settings, *commands: list[str]) -> list[Ended]:
+    """Run the commands at the same time."""
     processes = [start_wgan(settings, *command) for command in commands]
     ended = [(*process.communicate(timeout=600), process.returncode) for process in processes]
     return [(code, out, errors) for out, errors, code in ended]
 
 
-def test_two_retrainings_of_one_model_follow_each_other_and_the_second_meets_the_first(stack: Settings) -> None:
+@dataclass(frozen=True)
+class Retrained:
+    """How two retrainings ended that were started together, and what the registry said right afterwards."""
+
+    ended: list[Ended]
+    versions: list[Any]
+    history: list[Any]
+
+
+@pytest.fixture(scope="module")
+def retrained(stack: Settings) -> Retrained:
+    """Versions 1 and 2 of the model."""
     ended = together(
         stack,
         ["retrain", *quick("at-once", "training.generator_steps=200"), "--json"],
         ["retrain", *quick("at-once", "training.generator_steps=200", "training.seed=1"), "--json"],
     )
     assert [code for code, _, _ in ended] == [0, 0], ended
-    assert sum(f"waits for another retraining of {MODEL}" in errors for _, _, errors in ended) == 1
     versions = json_of(stack, "models", MODEL)["versions"]
-    assert [entry["version"] for entry in versions] == [2, 1]
-    history = json_of(stack, "models", MODEL, "--history")["history"]
-    assert [entry["to_version"] for entry in history] == [1, 2]
-    second = history[1]
+    return Retrained(ended, versions, json_of(stack, "models", MODEL, "--history")["history"])
+
+
+def test_two_retrainings_of_one_model_follow_each_other_and_the_second_meets_the_first(retrained: Retrained) -> None:
+    assert sum(f"waits for another retraining of {MODEL}" in errors for _, _, errors in retrained.ended) == 1
+    assert [entry["version"] for entry in retrained.versions] == [2, 1]
+    assert [entry["to_version"] for entry in retrained.history] == [1, 2]
+    second = retrained.history[1]
     measured_against = second["decision"]["champion_version"]
     assert measured_against == 1
     assert second["from_version"] == 1
 
 
+@pytest.mark.usefixtures("retrained")
 @pytest.mark.parametrize("other", ["promote", "rollback"])
 def test_a_promotion_beside_another_move_leaves_one_order_of_events(stack: Settings, other: str) -> None:
     """Whichever comes first: each entry leaves from the champion that the one before it made."""

@@ -30,7 +30,7 @@ from tests.integration.stack_commands import run as run_wgan
 from tests.integration.worker_process import Worker, ask, read, wait_for_end, worker
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=5), pytest.mark.long]
+pytestmark = [pytest.mark.slow(minutes=5), pytest.mark.long]
 
 
 @pytest.fixture

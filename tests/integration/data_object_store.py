@@ -1,4 +1,4 @@
-"""A real S3 server (nanio) for one test module, and settings that point a test at a bucket of its own in it."""
+"""A real S3 server (nanio), and settings that point a test at a bucket of its own in it."""
 
 from __future__ import annotations
 

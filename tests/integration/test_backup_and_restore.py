@@ -33,7 +33,7 @@ from wgan.stack.processes import strays
 from wgan.storage import Storage, file_sha256, open_storage
 from wgan.tracking.client import tracking_client
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=4)]
+pytestmark = pytest.mark.slow(minutes=4)
 MODEL = "generator-saved"
 SERVED = {"WGAN_SERVE_MODEL": MODEL}
 STEPS = 120

@@ -22,8 +22,6 @@ from wgan.settings import Settings
 from wgan.storage import Storage, open_storage
 from wgan.storage.checkpoints import LatestCheckpoints, StoredCheckpoint
 
-pytestmark = pytest.mark.integration
-
 
 @dataclass(frozen=True)
 class Watched(Storage):

@@ -12,8 +12,6 @@ from wgan.settings import Settings
 from wgan.storage import Storage
 from wgan.storage.checkpoints import CheckpointUploads, checkpoint_prefix, fetch_newest, latest_checkpoints
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture
 def run_id(request: pytest.FixtureRequest) -> str:

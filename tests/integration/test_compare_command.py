@@ -17,7 +17,7 @@ from wgan.settings import Settings
 from wgan.storage import Storage
 from wgan.tracking.client import tracking_client
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("stack_home")]
+pytestmark = pytest.mark.usefixtures("stack_home")
 
 
 @pytest.fixture(scope="module")

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.integration.data_object_store import ObjectStore, nanio_server
+from tests.integration.data_object_store import ObjectStore
 from wgan.commands.data import app
 from wgan.errors import UsageError
 from wgan.settings import load_settings
 from wgan.storage import open_storage
-
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    with nanio_server(tmp_path_factory.mktemp("s3")) as store:
-        yield store
 
 
 @pytest.fixture(autouse=True)

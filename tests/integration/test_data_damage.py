@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.data_object_store import ObjectStore, nanio_server, recorded_requests
+from tests.integration.data_object_store import ObjectStore, recorded_requests
 from wgan.config import DataConfig
 from wgan.data.cache import cache_folder
 from wgan.data.dataset import open_dataset
@@ -20,14 +20,6 @@ from wgan.errors import DataError
 from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.storage import Storage, open_storage, split_uri
-
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    with nanio_server(tmp_path_factory.mktemp("s3")) as store:
-        yield store
 
 
 @pytest.fixture

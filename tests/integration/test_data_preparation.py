@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from tests.integration.data_object_store import ObjectStore, nanio_server, recorded_requests
+from tests.integration.data_object_store import ObjectStore, recorded_requests
 from wgan.config import DataConfig
 from wgan.data import images
 from wgan.data.catalogue import list_datasets
@@ -27,15 +26,7 @@ from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.storage import Storage, open_storage, split_uri
 
-pytestmark = pytest.mark.integration
-
 DIGITS = DataConfig(source="digits")
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    with nanio_server(tmp_path_factory.mktemp("s3")) as store:
-        yield store
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import torchvision
 from PIL import Image
 
 from tests.integration.data_mirror import HASTY, Mirror, running_mirror
-from tests.integration.data_object_store import ObjectStore, nanio_server, recorded_requests
+from tests.integration.data_object_store import ObjectStore, recorded_requests
 from wgan.config import DataConfig
 from wgan.data.dataset import PreparedImages, open_dataset
 from wgan.data.prepare import prepare_dataset
@@ -28,14 +28,6 @@ from wgan.download.fetch import Checksum
 from wgan.errors import DataError, StorageError, UsageError
 from wgan.settings import Settings
 from wgan.storage import Storage, open_storage
-
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    with nanio_server(tmp_path_factory.mktemp("s3")) as store:
-        yield store
 
 
 @pytest.fixture
@@ -63,7 +55,6 @@ def idx(path: Path, header: int) -> np.ndarray:
     return np.frombuffer(gzip.decompress(path.read_bytes())[header:], dtype=np.uint8)
 
 
-@pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_the_real_files_come_whole_from_a_mirror_that_stalls_truncates_lies_and_fails(
     name: str, mirror: Mirror, settings: Settings, storage: Storage, shared_data: Path
@@ -97,7 +88,6 @@ def test_the_real_files_come_whole_from_a_mirror_that_stalls_truncates_lies_and_
     assert len(mirror.requests) == requests
 
 
-@pytest.mark.shared_data
 def test_another_machine_does_not_download_what_is_prepared(
     mirror: Mirror, settings: Settings, storage: Storage, shared_data: Path, tmp_path: Path
 ) -> None:
@@ -111,7 +101,6 @@ def test_another_machine_does_not_download_what_is_prepared(
     assert mirror.requests == []
 
 
-@pytest.mark.shared_data
 def test_stacked_mnist_shows_three_real_digits(
     mirror: Mirror, settings: Settings, storage: Storage, shared_data: Path
 ) -> None:
@@ -135,7 +124,6 @@ def test_stacked_mnist_shows_three_real_digits(
     assert prepare_dataset(config.model_copy(update={"seed": 8}), settings, storage).digest != stacked.ref.digest
 
 
-@pytest.mark.shared_data
 def test_cifar10_is_read_from_the_binary_version(
     mirror: Mirror,
     settings: Settings,
@@ -172,7 +160,6 @@ def test_cifar10_is_pinned_to_the_published_checksum(mirror: Mirror, settings: S
         prepared(DataConfig(source="cifar10", channels=3), settings, storage)
 
 
-@pytest.mark.shared_data
 def test_the_emoji_archive_is_prepared_from_its_address(
     mirror: Mirror, settings: Settings, storage: Storage, shared_data: Path
 ) -> None:

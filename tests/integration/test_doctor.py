@@ -13,8 +13,6 @@ from tests.integration.hidden_torch import hide_torch
 from tests.integration.stack_commands import run
 from wgan.settings import Settings
 
-pytestmark = pytest.mark.integration
-
 
 def checks_of(settings: Settings, code: int, **more: str) -> dict[str, Any]:
     """The checks by name; of several with one name the last."""

@@ -21,7 +21,7 @@ from wgan.storage import Storage
 from wgan.training.checkpoint import save_checkpoint
 from wgan.training.state import new_state
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("stack_home")]
+pytestmark = pytest.mark.usefixtures("stack_home")
 
 
 @pytest.fixture(scope="module")

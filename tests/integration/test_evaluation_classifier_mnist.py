@@ -16,7 +16,7 @@ from wgan.evaluation.extractors.choose import STACKED_MODES, ClassifierExtractor
 from wgan.evaluation.extractors.classifier import TrainedClassifier, define_classifier, train_classifier
 from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
 
-pytestmark = [pytest.mark.slow, pytest.mark.shared_data]
+pytestmark = pytest.mark.slow
 
 SAMPLES = 26_000
 """PacGAN's protocol (Lin et al. 2018)."""

@@ -13,8 +13,6 @@ from wgan.evaluation.extractors.pretrained import PretrainedExtractor
 from wgan.settings import Settings
 from wgan.storage import Storage
 
-pytestmark = pytest.mark.integration
-
 
 def few_digits() -> ImagesInMemory:
     return ImagesInMemory(digits().pixels[:48])

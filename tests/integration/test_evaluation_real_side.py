@@ -20,8 +20,6 @@ from wgan.settings import Settings
 from wgan.steps.side_by_side import untrained_images
 from wgan.storage import Storage
 
-pytestmark = pytest.mark.integration
-
 CONFIG = EvaluationConfig(extractor="pixels", sample_count=200, seeds=2)
 NETWORKS = NetworksConfig(width=4, latent_dim=8)
 TRAINED_ON = 1400

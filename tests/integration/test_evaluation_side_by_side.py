@@ -21,8 +21,6 @@ from wgan.records import Measurement
 from wgan.settings import Settings
 from wgan.storage import Storage
 
-pytestmark = pytest.mark.integration
-
 Measure = Callable[[GenerateImages, GenerateImages | None], tuple[Measurement, Measurement | None]]
 PROTOCOL = load_config("digits").evaluation
 RULES = PromotionConfig()

@@ -34,8 +34,6 @@ from wgan.storage import Storage
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import start_or_resume_run
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture
 def scene(stack: Settings, tmp_path: Path) -> Iterator[Scene]:

@@ -21,7 +21,6 @@ from wgan.housekeeping.local_training import expire_local_training, remove_aband
 from wgan.serving.model_cache import model_cache
 from wgan.settings import Settings
 
-pytestmark = pytest.mark.integration
 DAY = 86_400
 
 

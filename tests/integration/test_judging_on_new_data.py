@@ -20,8 +20,6 @@ from wgan.storage import Storage
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import fetch_artifact
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture(scope="module")
 def versions(stack: Settings, storage: Storage) -> tuple[ModelVersionRef, ...]:

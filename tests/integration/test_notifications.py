@@ -17,7 +17,7 @@ from tests.integration.stack_commands import wait_for
 from tests.integration.worker_process import ask, read
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=5)]
+pytestmark = pytest.mark.slow(minutes=5)
 
 
 class Listener(ThreadingHTTPServer):

@@ -12,7 +12,7 @@ from tests.integration.command_line import json_of, quick
 from wgan.settings import Settings
 from wgan.storage import Storage
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=3)]
+pytestmark = pytest.mark.slow(minutes=3)
 
 
 def picture(folder: Path, number: int) -> Path:

@@ -22,7 +22,7 @@ from wgan.stack import start_stack, stop_stack
 from wgan.stack.processes import strays
 from wgan.storage import Storage, open_storage
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=5)]
+pytestmark = pytest.mark.slow(minutes=5)
 MODEL = "generator-first"
 
 # The very tests of the stack on SQLite, with this module's fixtures.

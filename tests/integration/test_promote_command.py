@@ -20,7 +20,7 @@ from wgan.settings import Settings
 from wgan.storage import Storage, open_storage
 from wgan.tracking.client import tracking_client
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=4)]
+pytestmark = pytest.mark.slow(minutes=4)
 MODEL = "generator-judged"
 
 

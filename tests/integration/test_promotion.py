@@ -19,8 +19,6 @@ from wgan.registry.versions import champion_version, list_versions
 from wgan.settings import Settings
 from wgan.storage import Storage, open_storage
 
-pytestmark = pytest.mark.integration
-
 
 class Killed(BaseException):
     """Stands for the end of the process: nothing in the code catches it."""

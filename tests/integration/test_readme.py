@@ -17,7 +17,7 @@ from tests.integration.command_line import OPEN_FLOORS, QUICK
 from tests.integration.stack_commands import run as run_wgan
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=5)]
+pytestmark = pytest.mark.slow(minutes=5)
 ROOT = Path(__file__).resolve().parents[2]
 
 WALK: dict[str, int | tuple[int, ...]] = {

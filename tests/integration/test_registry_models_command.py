@@ -17,7 +17,7 @@ from wgan.registry.promotion import promote
 from wgan.settings import Settings
 from wgan.storage import Storage
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("stack_home")]
+pytestmark = pytest.mark.usefixtures("stack_home")
 
 
 @pytest.fixture(scope="module")

@@ -43,8 +43,6 @@ from wgan.settings import Settings
 from wgan.steps.export import load_exported_generator, write_export
 from wgan.storage import file_sha256, open_storage
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportedGenerator:

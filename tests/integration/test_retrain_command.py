@@ -22,7 +22,7 @@ from wgan.storage.checkpoints import latest_checkpoints
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import metric_history
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=7)]
+pytestmark = pytest.mark.slow(minutes=7)
 
 
 @pytest.fixture(scope="module")

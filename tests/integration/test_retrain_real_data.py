@@ -19,7 +19,7 @@ from wgan.settings import Settings
 from wgan.storage import Storage, split_uri
 from wgan.tracking.client import tracking_client
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=4)]
+pytestmark = pytest.mark.slow(minutes=4)
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -43,7 +43,6 @@ def assignments(*more: str) -> list[str]:
     return [part for text in (*QUICK, *OPEN_FLOORS, *more) for part in ("--set", text)]
 
 
-@pytest.mark.shared_data
 def test_the_mnist_preset_runs_through_on_the_real_files(stack: Settings, mirror: str) -> None:
     outcome = json_of(
         stack, "retrain", "--preset", "mnist", *assignments("evaluation.extractor=auto"), WGAN_MIRROR_URL=mirror

@@ -12,7 +12,7 @@ from tests.integration.stack_commands import run as run_wgan
 from tests.integration.worker_process import ask, read
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=5)]
+pytestmark = pytest.mark.slow(minutes=5)
 
 DECLARED = """
 gpu_slots: 3

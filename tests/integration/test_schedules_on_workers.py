@@ -29,7 +29,7 @@ from wgan.settings import Settings, load_settings
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import metric_history
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=10)]
+pytestmark = pytest.mark.slow(minutes=10)
 
 STEPS = 240
 LONG = (f"training.generator_steps={STEPS}", "training.checkpoint_every_steps=25", "training.log_every=20")

@@ -15,7 +15,7 @@ from tests.integration.worker_process import ask
 from wgan.settings import Settings, load_settings
 from wgan.storage import Storage
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 PASSWORD = "mlflow-pass-2718"
 AUTH = "prefect:auth-1618"

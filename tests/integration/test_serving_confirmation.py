@@ -21,8 +21,6 @@ from wgan.settings import Settings
 from wgan.steps.confirm_serving import confirm_promotion, serving_urls
 from wgan.storage import Storage
 
-pytestmark = pytest.mark.integration
-
 ALLOWED = GateDecision(promote=True, first_model=True, rules=(GateRule(name="fid", passed=True, reason="fine."),))
 
 

@@ -21,8 +21,6 @@ from wgan.registry.versions import fetch_version
 from wgan.settings import Settings
 from wgan.storage import open_storage
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture(scope="module", autouse=True)
 def bucket(stack: Settings) -> None:

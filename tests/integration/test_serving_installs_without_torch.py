@@ -7,13 +7,10 @@ import subprocess
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.integration.environment_of_extra import environment_of_extra
 from tests.integration.stack_commands import wait_for
 from tests.unit.serving.example_service import MODEL, NOBODY, write_version
-
-pytestmark = pytest.mark.integration
 
 
 def test_serve_runs_in_an_environment_without_torch(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.integration.command_line import json_of, quick
 from tests.integration.stack_commands import run
 from wgan.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=3)]
+pytestmark = pytest.mark.slow(minutes=3)
 ASK = {"count": 4, "seed": 7}
 CLEAR = ("evaluation.seeds=5", "promotion.recall_margin=1", "promotion.coverage_margin=1")
 """Enough seeds to tell a trained generator from an untrained one, by the distance alone."""

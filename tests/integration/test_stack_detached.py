@@ -18,8 +18,6 @@ from wgan.stack.environment import TELEMETRY_OFF
 from wgan.stack.state import read_state
 from wgan.storage import open_storage
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture(scope="module")
 def detached(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:

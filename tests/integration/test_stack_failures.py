@@ -19,8 +19,6 @@ from wgan.stack.servers import s3_server
 from wgan.stack.state import describe, is_locked, read_state, write_state
 from wgan.storage import open_storage
 
-pytestmark = pytest.mark.integration
-
 
 def test_a_taken_port_is_named_with_who_has_it_and_the_setting(idle_stack: Settings) -> None:
     with socket.create_server(("127.0.0.1", idle_stack.mlflow_port)):

@@ -17,8 +17,6 @@ from wgan.settings import Settings
 from wgan.stack.processes import strays
 from wgan.stack.state import describe, is_locked, read_state, write_state
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_every_server_and_the_exit_code_is_0(idle_stack: Settings, number: signal.Signals) -> None:

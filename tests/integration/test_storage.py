@@ -15,8 +15,6 @@ from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256, open_storage, split_uri
 from wgan.storage.objects import MULTIPART_BYTES
 
-pytestmark = pytest.mark.integration
-
 
 def test_bytes_come_back_as_they_were(storage: Storage) -> None:
     assert storage.put_bytes("a/b.bin", b"\0\xff" * 500) == f"s3://{storage.bucket}/a/b.bin"

@@ -21,7 +21,7 @@ from wgan.tracking.study import EXPERIMENT
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=3)]
+pytestmark = pytest.mark.slow(minutes=3)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,6 @@ def test_mlflow_has_the_study_and_a_child_for_each_training(tiny_study: tuple[An
     assert [metric.step for metric in client.get_metric_history(ring.info.run_id, "modes")] == [2, 4, 6]
 
 
-@pytest.mark.browser
 def test_the_report_opens_in_a_browser(tiny_study: tuple[Any, Path], chromium_page: Page) -> None:
     problems: list[str] = []
     chromium_page.on("console", lambda message: problems.append(message.text))

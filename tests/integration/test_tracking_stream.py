@@ -24,8 +24,6 @@ from wgan.tracking.metric_stream import MetricStream
 from wgan.tracking.pictures import logged_stems, new_stem
 from wgan.tracking.runs import metric_history, start_or_resume_run
 
-pytestmark = pytest.mark.integration
-
 DATASET = DatasetRef(
     name="tests",
     source="folder",

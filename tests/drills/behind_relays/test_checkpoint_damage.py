@@ -6,12 +6,8 @@ import signal
 from json import loads
 from typing import Any
 
-import pytest
-
 from tests.drills.common_training import FIRST_CHECKPOINT, assert_whole, common, flow_run_of
 from tests.drills.faulty_stack import FaultyStack
-
-pytestmark = pytest.mark.integration
 
 
 def test_of_a_corrupted_checkpoint_the_one_before_is_used_and_that_is_said(

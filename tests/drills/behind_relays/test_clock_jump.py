@@ -19,8 +19,6 @@ from tests.integration.serving_process import client_of, register
 from tests.integration.stack_commands import environment
 from wgan.registry.promotion import promote
 
-pytestmark = pytest.mark.integration
-
 THIRD_CHECKPOINT = rf"PUT /wgan/checkpoints/.*/step-{3 * EVERY:08d}\.pt"
 TEN_MINUTES = 600
 """S3 itself refuses whoever is wrong by more than fifteen."""

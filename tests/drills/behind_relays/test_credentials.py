@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.drills.common_training import EVERY, assert_whole, common, flow_run_of, retries
 from tests.drills.faulty_stack import FaultyStack
 from tests.integration.serving_process import client_of
-
-pytestmark = pytest.mark.integration
 
 SECOND_CHECKPOINT = rf"PUT /wgan/checkpoints/.*/step-{2 * EVERY:08d}\.pt"
 

@@ -12,8 +12,6 @@ from tests.drills.common_training import EVERY, FIRST_CHECKPOINT, assert_whole, 
 from tests.drills.faulty_stack import FaultyStack
 from tests.drills.test_serving_faults import own_disk
 
-pytestmark = pytest.mark.integration
-
 
 def fill(folder: Path) -> None:
     """Leave no byte on the folder's disk."""

@@ -62,7 +62,6 @@ def test_a_poisoned_file_is_refused_in_one_sentence(name: str, tmp_path: Path) -
     assert not settings.home.exists()
 
 
-@pytest.mark.integration
 def test_a_learning_rate_that_ruins_the_generator_gets_no_champion(faulty: FaultyStack) -> None:
     outcome = faulty.json("retrain", *common("ruined", "training.objective=wgan-gp", "training.lr=1"))
     print(outcome["promotion"]["reason"])
@@ -71,7 +70,6 @@ def test_a_learning_rate_that_ruins_the_generator_gets_no_champion(faulty: Fault
     assert client_of(faulty.settings).get_registered_model("generator-ruined").aliases == {"challenger": "1"}
 
 
-@pytest.mark.integration
 @pytest.mark.slow
 def test_a_scheduled_run_with_impossible_parameters_does_no_work(faulty: FaultyStack, tmp_path: Path) -> None:
     faulty.run("schedule", "add", "--cron", "0 3 1 1 *", "--name", "poisoned", *quick("poisoned"))

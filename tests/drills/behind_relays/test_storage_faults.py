@@ -11,7 +11,7 @@ from tests.drills.common_training import LAST_CHECKPOINT, assert_whole, common, 
 from tests.drills.faulty_s3 import Fault
 from tests.drills.faulty_stack import FaultyStack
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 AWAY_SECONDS = 30.0
 FAULTS: tuple[Fault, ...] = ("InternalError", "reset", "SlowDown", "half")

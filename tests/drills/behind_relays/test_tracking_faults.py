@@ -10,7 +10,7 @@ from tests.drills.common_training import FIRST_CHECKPOINT, assert_whole, common,
 from tests.drills.faulty_s3 import away
 from tests.drills.faulty_stack import FaultyStack
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 AWAY_SECONDS = 30.0
 

@@ -51,9 +51,9 @@ def test_a_file_that_is_not_the_published_network_is_refused(tmp_path: Path) -> 
         weights(tmp_path, inception_weights=tmp_path / "other.pth")
 
 
-def test_without_a_network_one_sentence_says_how_to_provide_the_file(tmp_path: Path, free_port: int) -> None:
+def test_without_a_network_one_sentence_says_how_to_provide_the_file(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"download weights-inception-2015-12-05-6726825d\.pth from https://github"
     ) as told:
-        weights(tmp_path, mirror_url=f"http://127.0.0.1:{free_port}")
+        weights(tmp_path, mirror_url="http://127.0.0.1:1")
     assert "set WGAN_INCEPTION_WEIGHTS to the file" in str(told.value)

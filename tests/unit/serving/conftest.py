@@ -8,16 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from tests.unit.serving.example_service import example_client, write_version
+from tests.unit.serving.example_service import example_client
 from wgan.serving.service import Service
-
-
-@pytest.fixture(scope="session")
-def served_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder with version 1 as the last good champion; not to be changed."""
-    cache = tmp_path_factory.mktemp("served")
-    write_version(cache, 1, 1)
-    return cache
 
 
 @pytest.fixture(scope="module")

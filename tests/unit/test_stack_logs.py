@@ -1,22 +1,10 @@
-"""Ports and logs of the embedded servers."""
+"""Logs of the embedded servers."""
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
 
-import pytest
-
-from wgan.stack.processes import LOG_BYTES, LOG_TAIL_LINES, log_end, port_obstacle, set_aside_large_log
-
-
-@pytest.mark.parametrize("interface", ["127.0.0.1", "0.0.0.0"])
-def test_a_port_is_taken_whichever_interface_its_listener_is_on(free_port: int, interface: str) -> None:
-    assert port_obstacle(free_port) is None
-    with socket.create_server((interface, free_port)):
-        assert f"taken by process {os.getpid()} " in (port_obstacle(free_port) or "")
-    assert port_obstacle(free_port) is None
+from wgan.stack.processes import LOG_BYTES, LOG_TAIL_LINES, log_end, set_aside_large_log
 
 
 def test_the_end_of_a_log_is_its_last_lines_without_empty_ones(tmp_path: Path) -> None:
