@@ -22,6 +22,14 @@ def t_interval(values: Sequence[float], confidence: float) -> Interval:
     return Interval(mean=mean, low=mean - half, high=mean + half, values=tuple(float(value) for value in values))
 
 
+def within(interval: Interval, least: float, greatest: float) -> Interval:
+    """The interval without what lies outside of [least, greatest], where the quantity cannot be.
+
+    Student's t knows no bounds; what is cut off has no value to cover, so the interval covers the mean as often.
+    """
+    return interval.model_copy(update={"low": max(interval.low, least), "high": min(interval.high, greatest)})
+
+
 def paired_interval(challenger: Interval, champion: Interval, confidence: float) -> Interval:
     """Interval of challenger − champion, seed by seed.
 

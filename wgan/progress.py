@@ -39,7 +39,7 @@ def report(stage: str, done: int, total: int | None, note: str = "") -> None:
 
 
 def titled(title: str) -> Callable[[str, int, int | None], None]:
-    """`report` for a part of the work that has stages of its own: `floor and ceiling: evaluation`."""
+    """`report` for a part of the work that has stages of its own: `real images and untrained: evaluation`."""
     return lambda stage, done, total: report(f"{title}: {stage}", done, total)
 
 

@@ -96,9 +96,11 @@ class Measurement(Record):
 class Bounds(Record):
     """Between which numbers a generator's lie under one protocol."""
 
-    floor: Measurement | None = Field(description="Real held-out images as if generated; None without enough of them.")
-    ceiling: Measurement = Field(description="The untrained generator of the same architecture.")
-    no_floor_reason: str | None = Field(None, description="One sentence where there is no floor; None where there is.")
+    real_images: Measurement | None = Field(
+        description="Held-out images in the generator's place; None without enough."
+    )
+    untrained: Measurement = Field(description="The untrained generator of the same architecture.")
+    no_real_images_reason: str | None = Field(None, description="Why there is none of real images.")
 
 
 class EvaluationRef(Record):
@@ -111,7 +113,7 @@ class EvaluationRef(Record):
     champion_judged_on: str | None = Field(
         None, description="Data digest of the champion's measurement before this one; None where there was none."
     )
-    bounds: Bounds | None = Field(None, description="Floor and ceiling under the same protocol.")
+    bounds: Bounds | None = Field(None, description="Real images and an untrained generator under the same protocol.")
     grids: dict[str, str] = Field(
         default_factory=dict,
         description="challenger, champion: path of the sample grid among the MLflow run's artifacts, same seed.",

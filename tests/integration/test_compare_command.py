@@ -52,7 +52,7 @@ def test_two_versions_are_judged_on_the_newer_data_as_one_json_object(
     assert fid["mean"] == pytest.approx(
         decision["challenger"]["metrics"]["fid"]["mean"] - decision["champion"]["metrics"]["fid"]["mean"]
     )
-    assert found["bounds"]["ceiling"]["metrics"]["fid"]["mean"] > 0
+    assert found["bounds"]["untrained"]["metrics"]["fid"]["mean"] > 0
     assert read_aliases(tracking_client(stack), model) == before
 
 

@@ -1,4 +1,4 @@
-"""`wgan evaluate` on real servers: a registered version or a checkpoint, alone, beside floor and ceiling."""
+"""`wgan evaluate` on real servers: a registered version or a checkpoint, alone, beside real images and untrained."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_version_is_found_by_its_alias_and_told_as_one_json_object(
     assert set(measured["metrics"]) == {
         "fid", "kernel_distance", "precision", "recall", "density", "coverage", "sliced_wasserstein", "memorisation",
     }  # fmt: skip
-    assert report["bounds"]["ceiling"]["protocol"] == measured["protocol"]
+    assert report["bounds"]["untrained"]["protocol"] == measured["protocol"]
     evaluate(model, "1", protocol="standard", as_json=True)
     assert json.loads(capsys.readouterr().out) == report
 
@@ -76,7 +76,13 @@ def test_people_see_every_metric_beside_floor_and_ceiling_and_what_they_mean(
 ) -> None:
     evaluate(model, "champion")
     shown = capsys.readouterr().out
-    for part in ("floor", "ceiling", "Sliced Wasserstein", "images are held out, the protocol asks for 64", "k = 5"):
+    for part in (
+        "real images",
+        "untrained",
+        "Sliced Wasserstein",
+        "images are held out, the protocol asks for 64",
+        "k = 5",
+    ):
         assert part in shown
 
 

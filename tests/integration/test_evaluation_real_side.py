@@ -1,4 +1,4 @@
-"""The real side in S3: paid once per data set and protocol; memorisation, floor and ceiling on real digits."""
+"""The real side in S3: paid once per data set and protocol; memorisation, real images and untrained on real digits."""
 
 from __future__ import annotations
 
@@ -137,15 +137,15 @@ def test_real_held_out_digits_are_the_floor_and_an_untrained_generator_the_ceili
     images: ImagesInMemory, settings: Settings, storage: Storage
 ) -> None:
     found = bounds(images, CONFIG, settings, storage)
-    assert found.floor is not None
-    floor, ceiling = found.floor.metrics, found.ceiling.metrics
+    assert found.real_images is not None
+    real_images, untrained = found.real_images.metrics, found.untrained.metrics
     for name in ("fid", "kernel_distance", "sliced_wasserstein"):
-        assert floor[name].high < ceiling[name].low, name
+        assert real_images[name].high < untrained[name].low, name
     for name in ("recall", "coverage"):
-        assert floor[name].low > ceiling[name].high, name
-    assert floor["kernel_distance"].low < 0 < floor["kernel_distance"].high  # unbiased
-    assert floor["memorisation"].values == (0.5, 0.5)
-    assert found.floor.protocol == found.ceiling.protocol
+        assert real_images[name].low > untrained[name].high, name
+    assert real_images["kernel_distance"].low < 0 < real_images["kernel_distance"].high  # unbiased
+    assert real_images["memorisation"].values == (0.5, 0.5)
+    assert found.real_images.protocol == found.untrained.protocol
     assert bounds(images, CONFIG, settings, storage) == found
 
 
@@ -159,14 +159,15 @@ def test_damaged_bounds_are_measured_again(
     storage.put_bytes(stored.key, content.replace(b'"mean": 0.5', b'"mean": 0.4'))
     with caplog.at_level(logging.WARNING):
         assert bounds(images, CONFIG, settings, storage) == first
-    assert "floor and ceiling are measured again" in caplog.text
+    assert "real images and untrained are measured again" in caplog.text
 
 
 def test_too_few_held_out_images_leave_the_floor_out_and_say_which_sample_would_do(
     images: ImagesInMemory, settings: Settings, storage: Storage
 ) -> None:
     found = bounds(images, CONFIG.model_copy(update={"sample_count": 500}), settings, storage)
-    assert found.floor is None
-    assert found.no_floor_reason == (
-        "397 images are held out, the protocol asks for 500: with evaluation.sample_count=397 a floor can be measured."
+    assert found.real_images is None
+    assert found.no_real_images_reason == (
+        "397 images are held out, the protocol asks for 500: with evaluation.sample_count=397 real images can be "
+        "measured."
     )

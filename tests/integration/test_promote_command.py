@@ -85,7 +85,7 @@ def test_the_decision_is_a_table_and_pictures_of_both_sides_that_open(
     rows = {row["metric"]: row for row in json.loads(table["data"])}
     distance = rows["Fréchet distance ↓"]
     assert distance["verdict"] == "refused"
-    assert distance["rule"] == "difference must lie wholly below -0.5"
+    assert distance["rule"] == "must improve by more than 0.5"
     assert {"challenger", "champion", "challenger − champion"} <= set(distance)
 
     text = artifacts(stack, "gate-decision")[0]["data"]

@@ -74,11 +74,11 @@ def _show(found: Comparison, report: Path) -> None:
         return interval_text(interval) if interval else "–"
 
     columns = ["metric", found.first.name, found.second.name, "difference"]
-    columns += ["floor", "ceiling"] if found.evaluation.bounds else []
+    columns += ["real images", "untrained"] if found.evaluation.bounds else []
     table = Table(*columns, box=None, pad_edge=False)
     for row in found.rows:
         intervals = [row.champion, row.challenger]
-        bounds = [row.floor, row.ceiling] if found.evaluation.bounds else []
+        bounds = [row.real_images, row.untrained] if found.evaluation.bounds else []
         cells = [
             row.title,
             *(cell(interval) for interval in intervals),

@@ -1,4 +1,4 @@
-"""`wgan evaluate`: one generator's metrics with intervals, beside the floor and the ceiling of its protocol."""
+"""`wgan evaluate`: one generator's metrics with intervals, beside real images and an untrained generator."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def _show(report: Report) -> None:
     from wgan.metric_text.summary import bounds_sentence, protocol_sentence
     from wgan.metric_text.table import interval_text, metric_rows
 
-    table = Table("metric", "this generator", "floor", "ceiling", box=None, pad_edge=False)
+    table = Table("metric", "this generator", "real images", "untrained", box=None, pad_edge=False)
     for row in metric_rows(report.measurement, None, None, report.bounds):
-        intervals = (row.challenger, row.floor, row.ceiling)
+        intervals = (row.challenger, row.real_images, row.untrained)
         # Text, not markup: [44, 48.5] is an interval and no style.
         table.add_row(row.title, *(Text(interval_text(interval) if interval else "–") for interval in intervals))
     console.print(f"{report.target} on {report.dataset.name}, protocol {report.protocol_name}:", highlight=False)

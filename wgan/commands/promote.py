@@ -105,5 +105,5 @@ def _show_rules(decision: GateDecision) -> None:
     from wgan.commands.output import console
 
     for rule in decision.rules:
-        console.print(f"  {'[green]✓[/green]' if rule.passed else '[red]✗[/red]'} {rule.name}: ", end="")
+        console.print(f"  {'[green]✓[/green]' if rule.passed else '[red]✗[/red]'} ", end="")
         console.print(rule.reason, highlight=False, markup=False, soft_wrap=True)

@@ -66,15 +66,15 @@ STYLE = {
 
 
 def interval_figure(row: MetricRow, first: str, second: str) -> Markup:
-    """A forest plot of one metric: floor, both sides and ceiling with their intervals, below it their difference.
+    """A forest plot of one metric: real images, both sides, untrained, with intervals; below it the difference.
 
     The difference has an axis of its own, which shows 0: what decides is too narrow to be seen beside the bounds.
     """
     lines = [
-        ("held-out real images", row.floor, FAINT, "|"),
+        ("held-out real images", row.real_images, FAINT, "|"),
         (first, row.champion, FIRST, "o"),
         (second, row.challenger, SECOND, "s"),
-        ("untrained", row.ceiling, FAINT, "|"),
+        ("untrained", row.untrained, FAINT, "|"),
     ]
     levels = [(label, interval, colour, mark) for label, interval, colour, mark in lines if interval is not None]
     difference = [("difference", row.difference, INK, "D")] if row.difference else []

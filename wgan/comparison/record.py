@@ -73,7 +73,7 @@ class Comparison:
 
     @property
     def rows(self) -> tuple[MetricRow, ...]:
-        """The metrics of both, with floor, ceiling and the gate's rules."""
+        """The metrics of both, with real_images, untrained and the gate's rules."""
         evaluation = self.evaluation
         return metric_rows(evaluation.challenger, evaluation.champion, self.decision, evaluation.bounds)
 

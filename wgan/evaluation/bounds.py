@@ -1,7 +1,7 @@
 """Between which numbers a generator's lie: real held-out images in its place, and a generator that has learnt nothing.
 
-The floor is what the protocol gives for pictures that are really of the distribution and were not trained on: no
-generator can be expected beyond it. The ceiling is the same architecture with its first weights. Both are measured
+*Real images* are held-out images in the generator's place: no generator can be expected to do better. *Untrained* is
+the same architecture with its first weights. Both are measured
 under the generator's own protocol, once, and kept in S3.
 """
 
@@ -43,19 +43,19 @@ def measure_bounds(
     device: str,
     progress: ProgressListener | None = None,
 ) -> Bounds:
-    """Floor and ceiling under the protocol of `config`, from S3 or measured and stored there.
+    """Real images and untrained generator under the protocol of `config`, from S3 or measured and stored there.
 
     `untrained` draws with a generator of the architecture `networks` before its training, whose weights come from
     `config.seed`; it is called only when nothing is stored.
-    The floor is None, with the reason, where fewer images are held out than a sample has. Raises what
+    `real_images` is None, with the reason, where fewer images are held out than a sample has. Raises what
     `measure_side_by_side` raises.
     """
     _, protocol = open_protocol(images, config, settings, storage, device, progress)
     key = cache_key("bounds", protocol, settings, f"-{config_digest(networks)[:16]}.json")
     if found := _load(key, storage):
         return found
-    obstacle = _no_floor_reason(images, protocol)
-    ceiling, floor = measure_side_by_side(
+    obstacle = _no_real_images_reason(images, protocol)
+    untrained_measured, real_images = measure_side_by_side(
         untrained,
         None if obstacle else _held_out(images),
         images,
@@ -65,18 +65,18 @@ def measure_bounds(
         device,
         progress,
     )
-    bounds = Bounds(floor=floor, ceiling=ceiling, no_floor_reason=obstacle)
+    bounds = Bounds(real_images=real_images, untrained=untrained_measured, no_real_images_reason=obstacle)
     stored = _StoredBounds(bounds=bounds, sha256=_digest(bounds))
     storage.put_bytes(key, stored.model_dump_json(indent=1).encode(), "application/json")
     return bounds
 
 
-def _no_floor_reason(images: RealImages, protocol: EvaluationProtocol) -> str | None:
+def _no_real_images_reason(images: RealImages, protocol: EvaluationProtocol) -> str | None:
     held_out = images.held_out.count if images.held_out else 0
     if held_out >= protocol.sample_count:
         return None
     remedy = (
-        f"with evaluation.sample_count={held_out} a floor can be measured"
+        f"with evaluation.sample_count={held_out} real images can be measured"
         if held_out >= 16
         else "data.held_out_fraction keeps images out of training"
     )
@@ -100,10 +100,10 @@ def _load(key: str, storage: Storage) -> Bounds | None:
     except ObjectMissing:
         return None
     except ValidationError:
-        log.warning("%s is damaged: floor and ceiling are measured again.", storage.uri(key))
+        log.warning("%s is damaged: real images and untrained are measured again.", storage.uri(key))
         return None
     if stored.sha256 != _digest(stored.bounds):
-        log.warning("%s is damaged (its digest does not match): floor and ceiling are measured again.", key)
+        log.warning("%s is damaged (its digest does not match): real images and untrained are measured again.", key)
         return None
     return stored.bounds
 

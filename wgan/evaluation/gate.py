@@ -25,6 +25,8 @@ from wgan.config import PromotionConfig
 from wgan.intervals import paired_interval
 from wgan.records import EvaluationProtocol, GateDecision, GateRule, Interval, Measurement
 
+TITLES = {"fid": "FID", "recall": "Recall", "coverage": "Coverage", "modes": "Modes"}
+
 
 def decide(challenger: Measurement, champion: Measurement | None, config: PromotionConfig) -> GateDecision:
     """Apply every rule (module docstring) and promote only if all pass; no rule is skipped after a refusal but by 1."""
@@ -46,10 +48,10 @@ def decide(challenger: Measurement, champion: Measurement | None, config: Promot
 def _same_protocol(challenger: EvaluationProtocol, champion: EvaluationProtocol) -> GateRule:
     names = [name for name in EvaluationProtocol.model_fields if getattr(challenger, name) != getattr(champion, name)]
     if names:
-        reason = f"protocol: the sides were measured with different {', '.join(names)}, so they cannot be compared."
+        reason = f"The sides were measured with different {', '.join(names)}, so they cannot be compared."
     else:
         reason = (
-            f"protocol: both sides were measured with {challenger.sample_count} images on each of "
+            f"Both sides were measured with {challenger.sample_count} images on each of "
             f"{len(challenger.seeds)} seeds through {challenger.extractor}."
         )
     return GateRule(name="protocol", passed=not names, reason=reason)
@@ -64,27 +66,39 @@ def _comparisons(challenger: Measurement, champion: Measurement, config: Promoti
 
 
 def _comparison(name: str, challenger: Measurement, champion: Measurement, margin: float) -> GateRule:
-    better = name == "fid"
-    rule = f"must lie wholly below {-margin or 0:.4g}" if better else f"may not reach below {-margin or 0:.4g}"
+    title, lower_is_better = TITLES[name], name == "fid"
+    if lower_is_better:
+        requirement = f"must improve by more than {margin:.3g}" if margin else "must improve"
+    else:
+        requirement = f"may fall by at most {margin:.3g}" if margin else "may not fall"
     if name not in challenger.metrics or name not in champion.metrics:
-        reason = f"{name}: was not measured on both sides."
-        return GateRule(name=name, passed=False, reason=reason, requirement=f"difference {rule}")
+        reason = f"{title} was not measured on both sides; it {requirement}."
+        return GateRule(name=name, passed=False, reason=reason, requirement=requirement)
     mine, theirs = challenger.metrics[name], champion.metrics[name]
     confidence = challenger.protocol.confidence
     difference = paired_interval(mine, theirs, confidence)
-    if better:
-        passed = difference.high < -margin
-        verdict = "it is better" if passed else "it is not shown to be better"
+    if lower_is_better:
+        passed, undecided = difference.high < -margin, difference.low < -margin
+        change = _change(difference, "worse", "better", confidence)
     else:
-        passed = difference.low >= -margin
-        verdict = "it has not fallen" if passed else "it has fallen, or is too noisy to tell"
-        if not passed and difference.high < 0:
-            verdict = "it has fallen"
-    reason = (
-        f"{name}: challenger {mine.mean:.4g} against champion {theirs.mean:.4g}, paired difference "
-        f"{_bounds(difference)} at {confidence:.0%} {rule}: {verdict}."
-    )
-    return GateRule(name=name, passed=passed, reason=reason, requirement=f"difference {rule}")
+        passed, undecided = difference.low >= -margin, difference.high >= -margin
+        change = _change(difference, "up", "down", confidence)
+    reason = f"{title} {mine.mean:.3g} against {theirs.mean:.3g}: {change}; it {requirement}"
+    if undecided and not passed:
+        reason += ", and the interval is too wide to tell: more images or seeds narrow it"
+    return GateRule(name=name, passed=passed, reason=f"{reason}.", requirement=requirement)
+
+
+def _change(difference: Interval, more: str, less: str, confidence: float) -> str:
+    """`worse by 8.8 (95 % CI 7.5 to 10.2)`; the interval has the sign of the word."""
+    mean, low, high, word = difference.mean, difference.low, difference.high, more
+    if mean < 0:
+        mean, low, high, word = -mean, -high, -low, less
+    return f"{word} by {mean:.3g} ({_interval(low, high, confidence)})"
+
+
+def _interval(low: float, high: float, confidence: float) -> str:
+    return f"{100 * confidence:.3g} % CI {low + 0.0:.3g} to {high + 0.0:.3g}"  # + 0.0: no negative zero
 
 
 def _floors(challenger: Measurement, config: PromotionConfig) -> Iterator[GateRule]:
@@ -93,26 +107,21 @@ def _floors(challenger: Measurement, config: PromotionConfig) -> Iterator[GateRu
     limits += [(name, floor) for name, floor in floors.items() if floor > 0]
     measured = [(name, limit) for name, limit in limits if name in challenger.metrics]
     for name, limit in measured:
-        yield _floor(name, challenger.metrics[name], limit)
+        yield _floor(name, challenger.metrics[name], limit, challenger.protocol.confidence)
     if not measured:
-        reason = "floors: there is no champion to beat, and the configuration sets no floor for a first model."
+        reason = "There is no champion to beat, and the configuration sets no floor for a first model."
         yield GateRule(name="floors", passed=True, reason=reason)
 
 
-def _floor(name: str, interval: Interval, limit: float) -> GateRule:
+def _floor(name: str, interval: Interval, limit: float, confidence: float) -> GateRule:
     if name == "fid":
-        passed, side = interval.high <= limit, "at most"
+        passed, requirement = interval.high <= limit, f"upper bound at most {limit:.3g}"
     else:
-        passed, side = interval.low >= limit, "at least"
-    verdict = "it is" if passed else "it is not"
-    reason = f"{name}: first model {_bounds(interval)} must be wholly {side} {limit:.4g}: {verdict}."
+        passed, requirement = interval.low >= limit, f"lower bound at least {limit:.3g}"
+    bounds = _interval(interval.low, interval.high, confidence)
     return GateRule(
         name=name,
         passed=passed and math.isfinite(interval.mean),
-        reason=reason,
-        requirement=f"must be wholly {side} {limit:.4g}",
+        reason=f"{TITLES[name]} {interval.mean:.3g} ({bounds}); for a first model: {requirement}.",
+        requirement=requirement,
     )
-
-
-def _bounds(interval: Interval) -> str:
-    return f"{interval.mean:.4g} [{interval.low:.4g}, {interval.high:.4g}]"

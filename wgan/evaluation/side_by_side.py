@@ -14,6 +14,7 @@ Both are recorded as they were used. The same inputs on the same device give the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -23,11 +24,11 @@ from wgan.config import EvaluationConfig
 from wgan.errors import DataError, UsageError
 from wgan.evaluation.extractors.choose import open_extractor
 from wgan.evaluation.extractors.features import Extractor, extract
-from wgan.evaluation.metrics.compute import compute_metrics
+from wgan.evaluation.metrics.compute import METRIC_RANGES, compute_metrics
 from wgan.evaluation.metrics.memorisation import Neighbours, nearest_neighbours
 from wgan.evaluation.reference import RealImages, Reference, measure_reference, reference_cost
 from wgan.evaluation.reference_cache import load_reference, store_reference
-from wgan.intervals import t_interval
+from wgan.intervals import t_interval, within
 from wgan.records import EvaluationProtocol, Measurement
 from wgan.settings import Settings
 from wgan.storage import Storage
@@ -79,7 +80,7 @@ def measure_side_by_side(
                     _exact(device),
                 )
             )
-        measured[side] = _summarise(per_seed, protocol)
+        measured[side] = _summarise(per_seed, protocol, extractor.class_shares)
     return measured["challenger"], measured.get("champion")
 
 
@@ -187,8 +188,15 @@ def _silent(stage: str, done: int, total: int | None) -> None:
     pass
 
 
-def _summarise(per_seed: list[dict[str, float]], protocol: EvaluationProtocol) -> Measurement:
-    metrics = {name: t_interval([values[name] for values in per_seed], protocol.confidence) for name in per_seed[0]}
+def _summarise(
+    per_seed: list[dict[str, float]], protocol: EvaluationProtocol, class_shares: NDArray[np.float64] | None
+) -> Measurement:
+    most = {"modes": float(len(class_shares))} if class_shares is not None else {}
+    metrics = {}
+    for name in per_seed[0]:
+        least, greatest = METRIC_RANGES.get(name, (-math.inf, math.inf))
+        interval = t_interval([values[name] for values in per_seed], protocol.confidence)
+        metrics[name] = within(interval, least, most.get(name, greatest))
     return Measurement(protocol=protocol, metrics=metrics)
 
 

@@ -9,7 +9,7 @@ from wgan.records import Bounds, EvaluationProtocol, EvaluationRef, GateDecision
 
 
 def judgement_markdown(evaluation: EvaluationRef, decision: GateDecision | None = None) -> str:
-    """On which data the sides were judged, then `evaluation_markdown` with floor and ceiling."""
+    """On which data the sides were judged, then `evaluation_markdown` with real images and untrained."""
     table = evaluation_markdown(evaluation.challenger, evaluation.champion, decision, evaluation.bounds)
     return f"{data_sentence(evaluation)}\n\n{table}"
 
@@ -22,12 +22,12 @@ def evaluation_markdown(
 ) -> str:
     """Table of metrics and sides, the protocol, then the decision's rules with ✓ or ✗.
 
-    Columns: metric | challenger, with a champion | champion | paired difference, with bounds | floor | ceiling. The
-    difference is left out where the protocols differ: such numbers are never compared.
+    Columns: metric and challenger; champion and paired difference where there is a champion; real images and untrained
+    where there are bounds. The difference is left out where the protocols differ: such numbers are never compared.
     """
     columns = ["Metric", "Challenger"]
     columns += ["Champion", "Challenger − champion"] if champion else []
-    columns += ["Floor", "Ceiling"] if bounds else []
+    columns += ["Real images", "Untrained"] if bounds else []
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for row in metric_rows(challenger, champion, decision, bounds):
         cells = [row.title, interval_text(row.challenger)]
@@ -35,7 +35,7 @@ def evaluation_markdown(
             cells.append(_cell(row.champion, "not measured"))
             cells.append(interval_text(row.difference, sign="+") if row.difference else "not comparable")
         if bounds:
-            cells += [_cell(row.floor, "–"), _cell(row.ceiling, "–")]
+            cells += [_cell(row.real_images, "–"), _cell(row.untrained, "–")]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", protocol_sentence(challenger.protocol)]
     if bounds:
@@ -89,9 +89,9 @@ def _unit_sentence(protocol: EvaluationProtocol) -> str:
 
 
 def bounds_sentence(bounds: Bounds) -> str:
-    """What floor and ceiling are."""
-    floor = bounds.no_floor_reason or "real images held out of training, the best any generator can reach."
-    return f"Floor: {floor} Ceiling: the same networks, untrained."
+    """What was measured in the generator's place."""
+    real = bounds.no_real_images_reason or "images held out of training, the best any generator can reach."
+    return f"Real images: {real} Untrained: the same networks before training."
 
 
 def grids_markdown(pictures: Mapping[str, str]) -> str:

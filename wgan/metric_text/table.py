@@ -1,4 +1,4 @@
-"""Every metric of an evaluation as one row: both sides, their difference, floor and ceiling, rule and verdict.
+"""Every metric of an evaluation as one row: both sides, their difference, the bounds, rule and verdict.
 
 The one source of every table that people read: Prefect's artifacts, MLflow's table, the model card, the terminal and
 the comparison report.
@@ -38,8 +38,8 @@ class MetricRow:
     challenger: Interval
     champion: Interval | None
     difference: Interval | None
-    floor: Interval | None
-    ceiling: Interval | None
+    real_images: Interval | None
+    untrained: Interval | None
     rule: GateRule | None
 
     @property
@@ -70,8 +70,8 @@ def metric_rows(
     rules = {rule.name: rule for rule in decision.rules} if decision else {}
     sides = {
         "champion": champion,
-        "floor": _same_protocol(bounds.floor, challenger) if bounds else None,
-        "ceiling": _same_protocol(bounds.ceiling, challenger) if bounds else None,
+        "real_images": _same_protocol(bounds.real_images, challenger) if bounds else None,
+        "untrained": _same_protocol(bounds.untrained, challenger) if bounds else None,
     }
     rows = []
     for name, mine in challenger.metrics.items():
@@ -102,8 +102,8 @@ def text_table(rows: tuple[MetricRow, ...]) -> list[dict[str, str]]:
             "challenger": interval_text(row.challenger),
             "champion": interval_text(row.champion) if row.champion else "",
             "challenger − champion": interval_text(row.difference, sign="+") if row.difference else "",
-            "floor": interval_text(row.floor) if row.floor else "",
-            "ceiling": interval_text(row.ceiling) if row.ceiling else "",
+            "real images": interval_text(row.real_images) if row.real_images else "",
+            "untrained": interval_text(row.untrained) if row.untrained else "",
             "rule": row.requirement,
             "verdict": row.verdict,
         }
@@ -122,8 +122,8 @@ def number_columns(rows: tuple[MetricRow, ...]) -> dict[str, list[str | float]]:
             "challenger": row.challenger,
             "champion": row.champion,
             "challenger − champion": row.difference,
-            "floor": row.floor,
-            "ceiling": row.ceiling,
+            "real images": row.real_images,
+            "untrained": row.untrained,
         }.items()
         if interval is not None
     ]

@@ -1,4 +1,4 @@
-"""One generator measured alone, a registered version or a checkpoint: its metrics beside floor and ceiling."""
+"""One generator measured alone, a registered version or a checkpoint: its metrics beside real images and untrained."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Report(Record):
     protocol_name: ProtocolName
     dataset: DatasetRef
     measurement: Measurement
-    bounds: Bounds = Field(description="Floor and ceiling under the same protocol.")
+    bounds: Bounds = Field(description="Real images and untrained generator under the same protocol.")
 
 
 def named_protocol(config: RetrainConfig, name: ProtocolName) -> EvaluationConfig:

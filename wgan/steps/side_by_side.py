@@ -61,7 +61,7 @@ def measure_generators(
         settings,
         storage,
         device,
-        progress.titled("floor and ceiling"),
+        progress.titled("real images and untrained"),
     )
     return Measured(mine, theirs, bounds)
 

@@ -30,7 +30,7 @@ CHALLENGER = measured(
     coverage=[0.66, 0.65, 0.67, 0.66, 0.65],
     reverse_kl=[0.13, 0.12, 0.14, 0.13, 0.12],
 )
-CEILING = measured(
+UNTRAINED = measured(
     fid=[71.0, 72.0, 73.0, 72.0, 71.5],
     precision=[0.02] * 5,
     recall=[0.0] * 5,
@@ -50,7 +50,7 @@ def example_comparison(**changes: object) -> Comparison:
         champion=CHAMPION,
         champion_version=3,
         champion_judged_on="ef" * 32,
-        bounds=Bounds(floor=measured(fid=[0.9, 1.0, 0.95, 1.1, 1.0]), ceiling=CEILING),
+        bounds=Bounds(real_images=measured(fid=[0.9, 1.0, 0.95, 1.1, 1.0]), untrained=UNTRAINED),
     )
     config = example_config("digits")
     changed = RetrainConfig.model_validate(

@@ -63,7 +63,7 @@ def test_the_verdict_and_every_rule_stand_first(comparison: Comparison, page: Pa
 
 def test_every_metric_has_both_sides_difference_floor_and_ceiling_with_intervals(page: Page) -> None:
     row = re.sub(r"\s+", " ", page.text[page.text.index("Recall ↑") : page.text.index("Density ↑")])
-    # Champion 0.746, challenger 0.644, floor 0.8, ceiling 0 (tests/unit/comparison/example_comparison.py).
+    # Champion 0.746, challenger 0.644, real images 0.8, untrained 0 (tests/unit/comparison/example_comparison.py).
     assert re.search(r"0\.746 \[.*0\.644 \[.*−0\.102 \[−.*0\.8 \[.*0 \[0, 0\].*refused", row)
 
 
@@ -116,7 +116,7 @@ def test_data_without_classes_and_runs_without_history_leave_their_parts_out(com
         data_shares=None,
     )
     text = Page(comparison_html(bare)).text
-    for absent in ("Classes", "Modes captured", "Nearest training images", "Ceiling"):
+    for absent in ("Classes", "Modes captured", "Nearest training images", "Untrained"):
         assert absent not in text
     assert "MLflow has no metric history of either run." in text
 

@@ -35,7 +35,7 @@ def outcome() -> RetrainOutcome:
             "champion": mine,
             "champion_version": 41,
             "champion_judged_on": "ab" * 32,
-            "bounds": Bounds(floor=mine, ceiling=mine),
+            "bounds": Bounds(real_images=mine, untrained=mine),
         }
     )
     record = VersionRecord(

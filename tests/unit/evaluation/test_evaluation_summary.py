@@ -36,8 +36,8 @@ def test_every_rule_is_listed_with_its_mark() -> None:
     decision = decide(measured(modes=[7.0] * 5), measured(fid=[9.0, 9.2, 8.9, 9.1, 9.0]), PromotionConfig())
     markdown = evaluation_markdown(measured(), measured(), decision)
     assert "do not promote" in markdown
-    assert "- ✓ fid: challenger 5 against champion 9.04" in markdown
-    assert "- ✗ modes: challenger 7 against champion 10" in markdown
+    assert "- ✓ FID 5 against 9.04: better by 4.04" in markdown
+    assert "- ✗ Modes 7 against 10: down by 3" in markdown
 
 
 def test_the_protocol_stands_beside_the_numbers() -> None:

@@ -9,7 +9,7 @@ from wgan.metric_text.table import metric_rows, number_columns, text_table
 from wgan.records import Bounds
 
 CHAMPION = measured(fid=[6.0, 6.1, 5.9, 6.2, 5.8], recall=[0.9] * 5)
-BOUNDS = Bounds(floor=measured(fid=[1.0] * 5), ceiling=measured(fid=[70.0] * 5))
+BOUNDS = Bounds(real_images=measured(fid=[1.0] * 5), untrained=measured(fid=[70.0] * 5))
 
 
 def test_a_row_tells_rule_and_verdict_of_the_metrics_that_the_gate_judges() -> None:
@@ -20,9 +20,9 @@ def test_a_row_tells_rule_and_verdict_of_the_metrics_that_the_gate_judges() -> N
         "challenger": "5 [4.804, 5.196]",
         "champion": "6 [5.804, 6.196]",
         "challenger − champion": "-1 [-1, -1]",
-        "floor": "1 [1, 1]",
-        "ceiling": "70 [70, 70]",
-        "rule": "difference must lie wholly below 0",
+        "real images": "1 [1, 1]",
+        "untrained": "70 [70, 70]",
+        "rule": "must improve",
         "verdict": "passed",
     }
     assert table["Recall ↑"]["verdict"] == "refused"
@@ -33,14 +33,14 @@ def test_a_first_model_is_told_its_floors_and_has_no_empty_columns() -> None:
     decision = decide(measured(), None, PromotionConfig(max_fid=5.1))
     row = text_table(metric_rows(measured(), None, decision))[0]
     assert list(row) == ["metric", "challenger", "rule", "verdict"]
-    assert (row["rule"], row["verdict"]) == ("must be wholly at most 5.1", "refused")
+    assert (row["rule"], row["verdict"]) == ("upper bound at most 5.1", "refused")
 
 
 def test_numbers_of_another_protocol_are_not_set_beside_each_other() -> None:
     other = PROTOCOL.model_copy(update={"sample_count": 99})
-    bounds = Bounds(floor=None, ceiling=measured(other))
+    bounds = Bounds(real_images=None, untrained=measured(other))
     row = metric_rows(measured(), measured(other), None, bounds)[0]
-    assert (row.difference, row.floor, row.ceiling) == (None, None, None)
+    assert (row.difference, row.real_images, row.untrained) == (None, None, None)
 
 
 def test_mlflows_table_has_one_line_per_metric_and_side_with_every_seeds_value() -> None:
@@ -50,8 +50,8 @@ def test_mlflows_table_has_one_line_per_metric_and_side_with_every_seeds_value()
         "challenger",
         "champion",
         "challenger − champion",
-        "floor",
-        "ceiling",
+        "real images",
+        "untrained",
     ]
     assert lines[0]["mean"] == 5.0
     assert lines[0]["values"] == "5, 5.1, 4.9, 5.2, 4.8"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from wgan.intervals import paired_interval, t_interval
+from wgan.intervals import paired_interval, t_interval, within
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
@@ -45,3 +45,16 @@ def test_sides_with_different_numbers_of_seeds_are_not_paired() -> None:
 def test_one_value_has_no_interval() -> None:
     with pytest.raises(ValueError, match="at least 2"):
         t_interval([1.0], 0.95)
+
+
+def test_an_interval_ends_where_the_metric_does() -> None:
+    recall = t_interval([0.80, 0.99, 0.93], 0.95)
+    assert recall.high > 1  # Student's t knows no bounds
+    cut = within(recall, 0.0, 1.0)
+    assert (cut.low, cut.high) == (recall.low, 1.0)
+    assert (cut.mean, cut.values) == (recall.mean, recall.values)
+
+
+def test_an_interval_inside_the_range_is_left_as_it_is() -> None:
+    inside = t_interval([0.5, 0.51, 0.49], 0.95)
+    assert within(inside, 0.0, 1.0) == inside

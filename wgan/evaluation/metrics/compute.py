@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
 import numpy as np
@@ -17,6 +18,20 @@ from wgan.evaluation.metrics.prdc import prdc
 from wgan.evaluation.metrics.sliced import sliced_wasserstein, sorted_projections
 from wgan.evaluation.reference import RealSample
 from wgan.records import EvaluationProtocol
+
+METRIC_RANGES = {
+    "fid": (0.0, math.inf),
+    "kernel_distance": (-math.inf, math.inf),  # unbiased, so it may be negative
+    "precision": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+    "density": (0.0, math.inf),
+    "coverage": (0.0, 1.0),
+    "sliced_wasserstein": (0.0, math.inf),
+    "modes": (0.0, math.inf),
+    "reverse_kl": (0.0, math.inf),
+    "memorisation": (0.0, 1.0),
+}
+"""Metric name → least and greatest value it can have; of `modes` the greatest is the number of classes."""
 
 
 def compute_metrics(
