@@ -2,11 +2,12 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 RELEASE := $(VENV)/release
+DOCS := $(VENV)/docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # What pip would do on one core; a file in the syntax of a later Python stays as it is.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
-.PHONY: run unit test test-long test-containers lint types contracts sbom audit release clean
+.PHONY: run unit test test-long test-containers lint types contracts docs sbom audit release clean
 
 run: $(VENV)/.train
 	$(BIN)/wgan up --detach
@@ -30,14 +31,19 @@ test-containers: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/yamllint --strict -c infra/.yamllint.yaml infra .github .pre-commit-config.yaml
+	$(BIN)/yamllint --strict -c infra/.yamllint.yaml infra .github .pre-commit-config.yaml mkdocs.yml
 	$(BIN)/hadolint infra/Containerfile tests/containers/databases.containerfile
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+	$(BIN)/mypy examples
 
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+# The documentation site, into build/site; a broken link or reference fails.
+docs: $(DOCS)/.done
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 
 # What is in the environment, as CycloneDX.
 sbom: $(VENV)/.dev $(RELEASE)/.done
@@ -68,9 +74,9 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	@$(COMPILE)
 	@touch $@ $(VENV)/.train
 
-# The tools that `release` names, without the project itself.
-$(RELEASE)/.done: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m venv $(RELEASE)
-	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['release'], sep='\n')" > $(RELEASE)/requirements.txt
-	$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement $(RELEASE)/requirements.txt
+# The tools of the extras `release` and `docs`, each in an environment of its own, without the project itself.
+$(RELEASE)/.done $(DOCS)/.done: $(VENV)/%/.done: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m venv $(VENV)/$*
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$*'], sep='\n')" > $(VENV)/$*/requirements.txt
+	$(VENV)/$*/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement $(VENV)/$*/requirements.txt
 	@touch $@

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from wgan.plugins import is_import_path, name_or_path
+from wgan.plugins import HoldsPaths, ImportPath, is_import_path, name_or_path
 
 # fmt: off
 SOURCES = (
@@ -28,6 +28,12 @@ Objective = Annotated[str, *name_or_path("wgan", "wgan-gp", "gan")]
 Network = Annotated[str, *name_or_path("dcgan")]
 Precision = Literal["auto", "float32", "bf16"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+# fmt: off
+METRICS = (
+    "fid", "kernel_distance", "precision", "recall", "density", "coverage", "sliced_wasserstein", "modes", "reverse_kl",
+    "memorisation",
+)
+# fmt: on
 LOCATED_SOURCES = ("lsun", "folder", "archive", "s3")
 
 
@@ -184,6 +190,17 @@ class EvaluationConfig(ConfigModel):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
     batch_size: int = Field(256, ge=1, le=8192, description="Images per forward pass.")
     seed: int = Field(1_000, ge=0, lt=2**31, description="First of the consecutive seeds.")
+    metrics: Annotated[tuple[ImportPath, ...], HoldsPaths()] = Field(
+        (), description="Import paths of metrics of your own, shown beside the others and not judged."
+    )
+
+    @field_validator("metrics")
+    @classmethod
+    def _names_are_free(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        names = [path.rpartition(":")[2] for path in paths]
+        if taken := [name for name in names if name in METRICS or names.count(name) > 1]:
+            raise PydanticCustomError("taken", f"there is another metric {taken[0]}: call the function otherwise")
+        return paths
 
 
 class PromotionConfig(ConfigModel):

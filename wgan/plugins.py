@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -60,6 +60,17 @@ def name_or_path(*names: str) -> tuple[AfterValidator, WithJsonSchema, HoldsPath
     pattern = "|".join([*names, IMPORT_PATH])
     schema = WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
     return AfterValidator(check), schema, HoldsPaths()
+
+
+def _import_path(value: str) -> str:
+    if not is_import_path(value):
+        raise PydanticCustomError("import_path", "input should be an import path 'module:name'")
+    return value
+
+
+ImportPath = Annotated[
+    str, AfterValidator(_import_path), WithJsonSchema({"type": "string", "pattern": f"^{IMPORT_PATH}$"})
+]
 
 
 def is_import_path(value: str) -> bool:
@@ -178,8 +189,11 @@ def _source_digest(top: ModuleType) -> str:
     """Over the relative names and contents of a package's Python files, or of the one file of a module."""
     folders = [Path(folder) for folder in getattr(top, "__path__", [])]
     files = [(file.relative_to(folder).as_posix(), file) for folder in folders for file in folder.rglob("*.py")]
-    if not folders and top.__file__:
-        files = [(Path(top.__file__).name, Path(top.__file__))]
+    if not folders:
+        file = Path(getattr(top, "__file__", None) or "")
+        if not file.is_file():
+            raise UsageError(f"the source of {top.__name__} cannot be read and recorded: put the code into a file.")
+        files = [(file.name, file)]
     digest = hashlib.sha256()
     for name, file in sorted(files):
         digest.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())

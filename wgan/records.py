@@ -80,13 +80,19 @@ class EvaluationProtocol(Record):
     training_images: int = Field(0, description="Training images that memorisation is judged against.")
     held_out_images: int = Field(0, description="Real images held out of training per seed; 0: no memorisation.")
     confidence: float
+    own_metrics: tuple[str, ...] = Field(
+        (),
+        exclude_if=lambda codes: not codes,  # a protocol without any has the digest it had before there were any
+        description="Metrics of your own: import path and source digest of each.",
+    )
 
 
 class Measurement(Record):
     """One generator under one protocol: metric name → interval.
 
     Names: `fid`, `kernel_distance`, `precision`, `recall`, `density`, `coverage`, `sliced_wasserstein`; with labels
-    `modes`, `reverse_kl`; where images are held out of training `memorisation`.
+    `modes`, `reverse_kl`; where images are held out of training `memorisation`;
+    metrics of your own by the names of their functions.
     """
 
     protocol: EvaluationProtocol

@@ -39,7 +39,7 @@ def cache_key(kind: str, protocol: EvaluationProtocol, settings: Settings, suffi
 
 def load_reference(protocol: EvaluationProtocol, settings: Settings, storage: Storage) -> Reference | None:
     """The stored real side; None when there is none, or, with a warning, when it is damaged."""
-    key = cache_key("reference", protocol, settings, ".npz")
+    key = _reference_key(protocol, settings)
     try:
         return unpack_reference(storage.get_bytes(key), protocol)
     except ObjectMissing:
@@ -51,7 +51,12 @@ def load_reference(protocol: EvaluationProtocol, settings: Settings, storage: St
 
 def store_reference(reference: Reference, protocol: EvaluationProtocol, settings: Settings, storage: Storage) -> None:
     """Keep the real side, in one object that appears whole; one that is there is replaced."""
-    storage.put_bytes(cache_key("reference", protocol, settings, ".npz"), pack_reference(reference))
+    storage.put_bytes(_reference_key(protocol, settings), pack_reference(reference))
+
+
+def _reference_key(protocol: EvaluationProtocol, settings: Settings) -> str:
+    """Metrics of your own use nothing of the real side but its features, so they share what is kept."""
+    return cache_key("reference", protocol.model_copy(update={"own_metrics": ()}), settings, ".npz")
 
 
 def pack_reference(reference: Reference) -> bytes:

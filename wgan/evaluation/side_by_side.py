@@ -26,6 +26,7 @@ from wgan.evaluation.extractors.choose import open_extractor
 from wgan.evaluation.extractors.features import Extractor, extract
 from wgan.evaluation.metrics.compute import METRIC_RANGES, compute_metrics
 from wgan.evaluation.metrics.memorisation import Neighbours, nearest_neighbours
+from wgan.evaluation.metrics.own import own_metric_codes
 from wgan.evaluation.reference import RealImages, Reference, measure_reference, reference_cost
 from wgan.evaluation.reference_cache import load_reference, store_reference
 from wgan.intervals import t_interval, within
@@ -149,6 +150,7 @@ def open_protocol(
         training_images=training_images,
         held_out_images=min(held_out, sample_count),
         confidence=config.confidence,
+        own_metrics=own_metric_codes(config),
     )
 
 

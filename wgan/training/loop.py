@@ -34,6 +34,7 @@ from wgan.config import RetrainConfig, TrainingConfig
 from wgan.training.batches import DataOrder, ImageSource, RealImages
 from wgan.training.checkpoint import load_checkpoint
 from wgan.training.device import resolve_precision
+from wgan.training.notebook import PRINTED, require_configured_shape
 from wgan.training.objectives import Mixing, Objective, objective_of
 from wgan.training.observing import Observer, Outside, TrainingResult
 from wgan.training.state import new_state
@@ -41,6 +42,9 @@ from wgan.training.streams import Purpose, normal, uniform
 from wgan.training.world import ALONE, World
 
 __all__ = ["ImageSource", "Observer", "Players", "TrainingResult", "train"]
+
+
+CPU = torch.device("cpu")
 
 
 class Players(Protocol):
@@ -70,10 +74,10 @@ class Players(Protocol):
 def train(
     config: RetrainConfig,
     images: ImageSource,
-    data_digest: str,
-    observer: Observer,
-    device: torch.device,
-    folder: Path,
+    data_digest: str = "",
+    observer: Observer = PRINTED,
+    device: torch.device = CPU,
+    folder: Path = Path("training"),
     resume_from: Path | None = None,
     world: World = ALONE,
 ) -> TrainingResult:
@@ -82,6 +86,8 @@ def train(
     Raises `TrainingDiverged` at a NaN or an infinity (the last good checkpoint stays), `CheckpointError` if
     `resume_from` is not a whole checkpoint of this configuration and data.
     """
+    require_configured_shape(images, config)
+    folder.mkdir(parents=True, exist_ok=True)
     # ── Networks, optimizers and counters: new, or as the checkpoint left them ──
     settings = config.training
     precision = resolve_precision(settings.precision, device)

@@ -10,9 +10,11 @@ from wgan.latents import draw_latents
 from wgan.pixels import to_bytes
 from wgan.training.networks import ImageGenerator
 
+CPU = torch.device("cpu")
+
 
 def generate_images(
-    generator: ImageGenerator, seed: int, count: int, device: torch.device, batch_size: int = 256
+    generator: ImageGenerator, seed: int, count: int, device: torch.device = CPU, batch_size: int = 256
 ) -> NDArray[np.uint8]:
     """`count` images (N, C, H, W), uint8, of the noise `draw_latents(seed, count, z)`.
 

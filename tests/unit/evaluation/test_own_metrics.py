@@ -1,0 +1,67 @@
+"""A metric of one's own is measured beside the others, under a protocol that names its code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.unit.evaluation.example_measurements import PROTOCOL
+from wgan.config import METRICS, EvaluationConfig, config_digest
+from wgan.config_reading import parse_config
+from wgan.errors import UsageError
+from wgan.evaluation.metrics.own import MetricSample, compute_own_metrics, own_metric_codes
+from wgan.metric_text.table import METRIC_TITLES
+
+MODULE = "tests.unit.evaluation.own_metrics"
+SAMPLE = MetricSample(
+    real=np.zeros((3, 2), dtype=np.float32),
+    generated=np.ones((3, 2), dtype=np.float32),
+    images=np.full((3, 1, 4, 4), 7, dtype=np.uint8),
+    seed=5,
+)
+
+
+@pytest.fixture(autouse=True)
+def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WGAN_PLUGINS", MODULE)
+
+
+def codes(*names: str) -> tuple[str, ...]:
+    return own_metric_codes(EvaluationConfig(metrics=tuple(f"{MODULE}:{name}" for name in names)))
+
+
+def test_a_metric_is_called_with_features_and_images_and_has_its_functions_name() -> None:
+    assert compute_own_metrics(codes("brightness"), SAMPLE) == {"brightness": 7.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nothing", r"gave nan on seed 5; it must give a finite number\."),
+        ("missing_pixel", "missing_pixel failed with IndexError: index 3 is out of bounds"),
+    ],
+)
+def test_a_metric_that_fails_is_one_sentence(name: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        compute_own_metrics(codes(name), SAMPLE)
+
+
+def test_numbers_of_other_code_are_of_another_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = codes("brightness")
+    monkeypatch.setattr("wgan.plugins._source_digest", lambda module: "0" * 64)
+    assert codes("brightness") != before
+
+
+def test_a_protocol_without_such_metrics_has_the_digest_it_always_had() -> None:
+    assert "own_metrics" not in PROTOCOL.model_dump(mode="json")
+    assert config_digest(PROTOCOL.model_copy(update={"own_metrics": codes("brightness")})) != config_digest(PROTOCOL)
+
+
+@pytest.mark.parametrize("paths", [["mine:fid"], ["mine:sharpness", "yours:sharpness"]])
+def test_two_metrics_of_one_name_are_refused(paths: list[str]) -> None:
+    with pytest.raises(UsageError, match="there is another metric"):
+        parse_config({"evaluation": {"metrics": paths}})
+
+
+def test_the_names_that_are_taken_are_those_that_have_a_title() -> None:
+    assert set(METRICS) == set(METRIC_TITLES)
