@@ -52,7 +52,7 @@ def test_mlflow_shows_the_runs_parameters_and_data_set(chromium_page: Any, outco
 
 def test_mlflow_shows_the_curves_and_the_image_series(chromium_page: Any, outcome: Any, picture: Path) -> None:
     page = chromium_page
-    page.goto(f"{outcome['mlflow_page']}/model-metrics")
+    page.goto(outcome["mlflow_page"].replace("?", "/model-metrics?"))
     search = page.get_by_placeholder("Search metric charts")
     search.fill("wasserstein_estimate")
     page.get_by_text("wasserstein_estimate", exact=True).first.wait_for(timeout=PATIENCE)

@@ -135,7 +135,8 @@ def run_url(settings: Settings, run_id: str) -> str:
     """Address of the run in MLflow's UI."""
     with tracking(settings) as client:
         experiment_id = client.get_run(run_id).info.experiment_id
-    return f"{settings.mlflow_page}/#/experiments/{experiment_id}/runs/{run_id}"
+    # MLflow opens in its mode for language models otherwise, which shows no model registry.
+    return f"{settings.mlflow_page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
 
 
 def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float]]:
