@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from wgan.config import RetrainConfig
 from wgan.metric_text.summary import evaluation_markdown
-from wgan.model_version.record import VersionRecord
-from wgan.records import EvaluationRef, TrainingRef
+from wgan.records import EvaluationRef, ModelVersionRef, TrainingRef
 from wgan.registry.lineage import code_version
 
 DATA_LICENCES = {
@@ -30,24 +29,24 @@ def model_description(config: RetrainConfig) -> str:
     )
 
 
-def version_card(record: VersionRecord, config: RetrainConfig) -> str:
+def version_card(version: ModelVersionRef, config: RetrainConfig) -> str:
     """A version's model card, markdown."""
-    training = record.evaluation.training
+    training = version.evaluation.training
     parts = (
-        _what_it_is(record, config),
-        _usage(record),
+        _what_it_is(version, config),
+        _usage(version),
         _data(training),
         _training(training, config),
-        _metrics(record.evaluation),
-        _export(record),
-        _lineage(record),
+        _metrics(version.evaluation),
+        _export(version),
+        _lineage(version),
         _limits(config),
     )
     return "\n\n".join(parts) + "\n"
 
 
-def _what_it_is(record: VersionRecord, config: RetrainConfig) -> str:
-    training = record.evaluation.training
+def _what_it_is(version: ModelVersionRef, config: RetrainConfig) -> str:
+    training = version.evaluation.training
     size, colour = training.dataset.image_size, "grey" if training.dataset.channels == 1 else "colour"
     objectives = {
         "wgan": "a Wasserstein GAN with weight clipping (Arjovsky, Chintala and Bottou, 2017, Algorithm 1)",
@@ -57,18 +56,18 @@ def _what_it_is(record: VersionRecord, config: RetrainConfig) -> str:
     name = config.training.objective
     objective = objectives.get(name, f"a GAN with the objective `{name}`")
     return (
-        f"# {record.model_name}\n\nThe generator of {objective}: a vector of {training.networks.latent_dim} standard "
+        f"# {version.model_name}\n\nThe generator of {objective}: a vector of {training.networks.latent_dim} standard "
         f"normal numbers becomes a {colour} image of {size}×{size} pixels like those of `{training.dataset.name}`."
     )
 
 
-def _usage(record: VersionRecord) -> str:
-    latent_dim = record.evaluation.training.networks.latent_dim
+def _usage(version: ModelVersionRef) -> str:
+    latent_dim = version.evaluation.training.networks.latent_dim
     return f"""## Usage
 
 ```python
 import mlflow, numpy
-generator = mlflow.pyfunc.load_model("models:/{record.model_name}@champion")
+generator = mlflow.pyfunc.load_model("{version.uri}")
 latents = numpy.random.standard_normal((16, {latent_dim})).astype("float32")
 images = generator.predict({{"latents": latents}})["images"]  # (16, C, H, W), float32 in [-1, 1]
 ```
@@ -112,17 +111,17 @@ def _metrics(evaluation: EvaluationRef) -> str:
     return f"## Metrics{beside}\n\n{evaluation_markdown(evaluation.challenger, evaluation.champion)}"
 
 
-def _export(record: VersionRecord) -> str:
-    check = record.export_check
+def _export(version: ModelVersionRef) -> str:
+    check = version.export_check
     return (
-        f"## Export\n\nONNX opset {check.opset}, SHA-256 `{record.onnx_sha256}`. On {check.samples} noise vectors ONNX "
+        f"## Export\n\nONNX opset {check.opset}, SHA-256 `{version.onnx_sha256}`. On {check.samples} noise vectors ONNX "
         f"Runtime and torch differ by at most {check.max_abs_difference:.2g} (allowed {check.tolerance:g}; pixels in "
         "[-1, 1])."
     )
 
 
-def _lineage(record: VersionRecord) -> str:
-    training = record.evaluation.training
+def _lineage(version: ModelVersionRef) -> str:
+    training = version.evaluation.training
     plugins = "".join(f"\n| code of your own | `{code}` |" for code in training.plugins)
     return f"""## Lineage
 

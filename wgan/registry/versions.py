@@ -52,7 +52,7 @@ def register_generator(
     with registry(settings) as client:
         for entry in every(client.search_model_versions, f"name = '{name}' and run_id = '{training.mlflow_run_id}'"):
             if entry.tags.get(CHECKPOINT_TAG) == training.checkpoint_sha256:
-                return _load(client, name, int(entry.version), settings)
+                return _with_card(client, _load(client, name, int(entry.version), settings), config)
         record = VersionRecord(
             evaluation=evaluation, model_name=name, onnx_sha256=exported.onnx_sha256, export_check=exported.check
         )
@@ -68,9 +68,14 @@ def register_generator(
             run_id=training.mlflow_run_id,
             model_id=logged.model_id,
             tags=version_tags(evaluation, exported.onnx_sha256, config),
-            description=version_card(record, config),
         )
-        return _load(client, name, int(made.version), settings)
+        return _with_card(client, _load(client, name, int(made.version), settings), config)
+
+
+def _with_card(client: MlflowClient, version: ModelVersionRef, config: RetrainConfig) -> ModelVersionRef:
+    """The version with its model card, which names the number that the registry gave it."""
+    client.update_model_version(version.model_name, str(version.version), version_card(version, config))
+    return version
 
 
 def _logged_model(client: MlflowClient, training: TrainingRef, settings: Settings) -> Any | None:

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan import __version__, progress
+from wgan import progress
 from wgan.config import RetrainConfig, config_digest, flat_parameters
 from wgan.data.prepare import open_or_repair
 from wgan.errors import Interrupted, WganError
 from wgan.pixels import image_grid
 from wgan.plugins import require_plugins
 from wgan.records import DatasetRef, TrainingRef
+from wgan.registry.lineage import code_version
 from wgan.settings import Settings
 from wgan.steps.deferred_signals import deferred_signals
 from wgan.storage import Storage
@@ -90,7 +91,7 @@ def run_training(
         tags={
             "wgan.data_digest": dataset.digest,
             "wgan.config_digest": config_digest(config),
-            "wgan.code_version": __version__,
+            "wgan.code_version": code_version(),
             "wgan.device": str(device),
             "wgan.model_name": config.model_name,
             "wgan.plugins": "; ".join(map(str, require_plugins(config))),

@@ -14,19 +14,19 @@ from wgan.registry.lineage import version_tags
 
 CONFIG = example_config()
 EVALUATION = example_evaluation(CONFIG)
-RECORD = VersionRecord(
+VERSION = VersionRecord(
     evaluation=EVALUATION,
     model_name=CONFIG.model_name,
     onnx_sha256="f" * 64,
     export_check=ExportCheck(samples=64, max_abs_difference=2.5e-7, tolerance=1e-3, opset=18),
-)
+).numbered(2)
 
 
 @pytest.mark.parametrize(
     "fact",
     [
         "# generator-examples",
-        'load_model("models:/generator-examples@champion")',
+        'load_model("models:/generator-examples/2")',
         "standard_normal((16, 8))",
         "1,797 images (3 files did not decode and were left out), 1×32×32, 2 classes",
         "d" * 64,
@@ -43,19 +43,20 @@ RECORD = VersionRecord(
     ],
 )
 def test_the_card_states(fact: str) -> None:
-    assert fact in version_card(RECORD, CONFIG)
+    assert fact in version_card(VERSION, CONFIG)
 
 
 def test_the_champion_measured_beside_it_is_on_the_card() -> None:
     beside = EVALUATION.model_copy(update={"champion": EVALUATION.challenger, "champion_version": 7})
     assert "champion: version 7, measured beside it" in version_card(
-        RECORD.model_copy(update={"evaluation": beside}), CONFIG
+        VERSION.model_copy(update={"evaluation": beside}), CONFIG
     )
-    assert "measured beside it" not in version_card(RECORD, CONFIG)
+    assert "measured beside it" not in version_card(VERSION, CONFIG)
 
 
 def test_a_known_data_set_comes_with_its_terms() -> None:
-    assert "Fashion-MNIST, MIT licence" in version_card(RECORD, parse_config({"data": {"source": "fashion-mnist"}}))
+    card = version_card(VERSION, parse_config({"data": {"source": "fashion-mnist"}}))
+    assert "Fashion-MNIST, MIT licence" in card
 
 
 def test_the_models_description_explains_the_aliases() -> None:
@@ -64,7 +65,7 @@ def test_the_models_description_explains_the_aliases() -> None:
 
 
 def test_the_tags_carry_the_whole_lineage() -> None:
-    tags = version_tags(EVALUATION, RECORD.onnx_sha256, CONFIG)
+    tags = version_tags(EVALUATION, VERSION.onnx_sha256, CONFIG)
     training = EVALUATION.training
     assert tags["data_set"] == "examples"
     assert tags["data_digest"] == training.dataset.digest
