@@ -114,9 +114,9 @@ def _metrics(evaluation: EvaluationRef) -> str:
 def _export(version: ModelVersionRef) -> str:
     check = version.export_check
     return (
-        f"## Export\n\nONNX opset {check.opset}, SHA-256 `{version.onnx_sha256}`. On {check.samples} noise vectors "
-        f"ONNX Runtime and torch differ by at most {check.max_abs_difference:.2g} (allowed {check.tolerance:g}; pixels in "
-        "[-1, 1])."
+        f"## Export\n\nONNX opset {check.opset}, SHA-256 `{version.onnx_sha256}`. "
+        f"On {check.samples} noise vectors ONNX Runtime and torch differ by at most {check.max_abs_difference:.2g} "
+        f"(allowed {check.tolerance:g}; pixels in [-1, 1])."
     )
 
 
