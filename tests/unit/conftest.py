@@ -7,11 +7,12 @@ import socket
 import sys
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
 
+FOLDER = Path(__file__).parent
 SERVERS = {"chromium", "gunicorn", "mlflow", "nanio", "postgres", "prefect", "uvicorn", "weed"}
 """Programs, and modules after `-m`, that listen."""
 COMMANDS_THAT_LISTEN = {"serve", "up", "worker"}
@@ -33,8 +34,9 @@ _watched = Watched()
 
 
 def _starts_a_server(command: Sequence[str]) -> bool:
-    names = {PurePath(part).name for part in command}
-    return bool(names & SERVERS) or ("wgan" in names and bool(names & COMMANDS_THAT_LISTEN))
+    what = command[command.index("-m") + 1 :] if "-m" in command else command
+    program = PurePath(what[0]).name
+    return program in SERVERS or (program == "wgan" and not COMMANDS_THAT_LISTEN.isdisjoint(what[1:2]))
 
 
 def _refuse_servers(event: str, arguments: tuple[Any, ...]) -> None:
@@ -58,8 +60,10 @@ sys.addaudithook(_refuse_servers)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Generator[None, object, object]:
-    """Watch each test with its fixtures."""
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch each test of this folder with its fixtures; pytest calls this for those of other folders, too."""
+    if FOLDER not in item.path.parents:
+        return (yield)
     handle = None
     if "torch" in sys.modules:  # importing it takes seconds
         from torch.optim.optimizer import register_optimizer_step_pre_hook
