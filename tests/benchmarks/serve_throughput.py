@@ -40,6 +40,9 @@ import onnxruntime
 import psutil
 import torch
 
+# Of a script only its own folder is on the path, and a package that is installed may bring a `tests`, too.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from tests.conftest import free_ports, new_settings
 from tests.integration.serving_process import Serving, client_of, serving
 from tests.unit.registry.examples import example_config, example_evaluation

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from tests.conftest import free_ports
 from tests.containers.composed import Composed, new_project, podman_compose
@@ -72,6 +73,17 @@ def test_nothing_starts_without_secrets_and_the_sentence_says_what_to_do(service
     assert done.returncode != 0
     assert "run wgan init-env first" in done.stderr
     assert "wgantestbare" not in run("podman", "ps", "--all", "--format", "{{.Names}}").stdout
+
+
+@pytest.mark.parametrize(
+    ("profile", "services"), [("observability", {"prometheus", "grafana"}), ("gpu", {"worker-gpu"})]
+)
+def test_a_profile_adds_its_services(profile: str, services: set[str], tmp_path: Path) -> None:
+    write_env_file(tmp_path / ".env")
+    project = new_project("wgantestprofile", tmp_path / ".env", "none", free_ports(4), MODEL)
+    without = yaml.safe_load(project.compose("config").stdout)["services"]
+    added = yaml.safe_load(project.compose("--profile", profile, "config").stdout)["services"].keys() - without
+    assert added == services
 
 
 def test_prefect_mlflow_and_s3_let_nobody_in_without_credentials(running: Composed) -> None:

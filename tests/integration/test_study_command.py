@@ -101,6 +101,16 @@ def test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims(stack:
     assert tracking_client(stack).get_run(outcome.mlflow_run_id).info.status == "FINISHED"
 
 
+def test_the_full_size_begins(stack: Settings, tmp_path: Path) -> None:
+    study = start(stack, "study", "--full", "--claims", "3", "--output", str(tmp_path / "report"))
+    assert study.stderr is not None
+    heard = iter(study.stderr.readline, "")
+    assert any("claim 3: 0/" in line for line in heard)
+    study.send_signal(signal.SIGINT)
+    study.communicate(timeout=120)
+    assert study.returncode == 130
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from pathlib import Path
+import shlex
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.documents import ROOT, shell_commands
 from wgan.serving.metrics import Metrics
 
-INFRA = Path(__file__).resolve().parents[2] / "infra"
+INFRA = ROOT / "infra"
 TEXT = (INFRA / "compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 OWN = [name for name, service in SERVICES.items() if "build" in service]
@@ -151,6 +153,18 @@ def test_the_images_have_the_versions_that_were_tested(name: str) -> None:
         if (key := one.lower().replace("_", "-")) in tested and tested[key] != version
     }
     assert differing == {}
+
+
+def test_the_images_that_the_documents_build_are_targets_of_the_container_file() -> None:
+    text = (INFRA / "Containerfile").read_text()
+    targets, arguments = re.findall(r"^FROM \S+ AS (\S+)", text, re.M), re.findall(r"^ARG (\w+)", text, re.M)
+    builds = [line for line in shell_commands(ROOT / "docs/containers.md") if line.startswith("podman build ")]
+    assert builds
+    for words in map(shlex.split, builds):
+        options = dict(itertools.pairwise(words))
+        assert (ROOT / options["-f"]).is_file()
+        assert options["--target"] in targets
+        assert options.get("--build-arg", "BASE_IMAGE").partition("=")[0] in arguments
 
 
 def test_the_image_without_torch_does_not_ask_for_it() -> None:

@@ -1,0 +1,28 @@
+"""The benchmarks run as the documents say, each shortened, and print what they promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("command", "printed"),
+    [
+        ("train_throughput.py --only digits --rounds 1", '"ratio"'),
+        ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),
+        ("serve_throughput.py --rounds 1 --seconds 0.1", "| wgan |"),
+    ],
+)
+def test_a_benchmark_runs_from_the_checkout(command: str, printed: str) -> None:
+    script, *options = command.split()
+    done = subprocess.run(
+        [sys.executable, f"tests/benchmarks/{script}", *options], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert printed in done.stdout

@@ -1,0 +1,215 @@
+"""Whatever a document tells the reader to type is run by a test: the table says by which."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from tests.documents import DOCUMENTS, ROOT, fenced_blocks, inline_commands, shell_commands
+from tests.integration.test_readme import WALK
+from tests.unit.kubernetes_overlays import kubectl, of_kind, overlay
+from wgan.cli import app
+from wgan.commands.init_env import write_env_file
+
+CI = ".ci/run"
+UP_AND_DOWN = (
+    "tests/integration/test_stack_up_and_down.py::test_down_ends_a_foreground_up_and_returns_when_all_has_ended"
+)
+ON_WORKERS = (
+    "tests/integration/test_schedules_on_workers.py::"
+    "test_a_user_walks_from_nothing_to_a_second_automatic_run_that_survives_its_worker"
+)
+TWO_WORKERS = (
+    "tests/integration/test_schedules_on_workers.py::"
+    "test_two_workers_share_the_load_and_one_slot_lets_one_training_at_a_time"
+)
+SCHEDULES = "tests/integration/test_schedule_commands.py::"
+REAL_DATA = "tests/integration/test_retrain_real_data.py::"
+BACKUP = "tests/integration/test_backup_and_restore.py::test_a_backup_tells_what_is_in_it_and_that_it_is_whole"
+STUDY = "tests/integration/test_study_command.py::"
+COMPOSE = "tests/containers/test_compose.py::"
+HOUSEKEEPING = "tests/integration/test_housekeeping.py::test_a_dry_run_of_the_flow_shows_what_the_command_then_removes"
+IMAGES = "tests/unit/test_infra_files.py::test_the_images_that_the_documents_build_are_targets_of_the_container_file"
+HERE = "tests/unit/test_documented_commands.py::"
+CLUSTER = f"{HERE}test_kubectl_understands_the_command_and_asks_the_cluster"
+BENCHMARKS = "tests/integration/test_benchmarks.py::test_a_benchmark_runs_from_the_checkout"
+
+ELSEWHERE = {
+    # README
+    "make run": CI,
+    "make test": CI,
+    ". .venv/bin/activate": CI,
+    "wgan down": UP_AND_DOWN,
+    "wgan up": UP_AND_DOWN,
+    "wgan retrain --preset mnist": f"{REAL_DATA}test_the_mnist_preset_runs_through_on_the_real_files",
+    "wgan retrain --preset digits --set data.source=folder --set data.location=/data/faces "
+    "--set data.name=faces --set data.channels=3 --set data.image_size=64": (
+        f"{REAL_DATA}test_a_folder_with_broken_files_among_good_ones_runs_through"
+    ),
+    "wgan retrain --preset digits --set training.seed=1 --set training.generator_steps=2400": (
+        "tests/integration/test_serving_walk.py::"
+        "test_a_retraining_replaces_the_served_champion_without_losing_a_request"
+    ),
+    "wgan serve generator-digits --port 8081": (
+        "tests/integration/test_serving_follows_the_registry.py::test_a_taken_port_is_one_sentence"
+    ),
+    "MLFLOW_TRACKING_URI=http://127.0.0.1:5000 mlflow models serve "
+    "-m models:/generator-digits@champion --env-manager local --port 5001": (
+        "tests/integration/test_registry_versions.py::test_mlflow_serves_the_champion_with_the_images_of_onnx_runtime"
+    ),
+    "wgan worker": ON_WORKERS,
+    "wgan schedule apply": f"{SCHEDULES}test_the_file_that_ships_is_what_apply_looks_for",
+    "wgan backup /backups/today": BACKUP,
+    "wgan backup --check /backups/today": BACKUP,
+    "wgan restore /backups/today": (
+        "tests/integration/test_backup_and_restore.py::test_the_restored_stack_serves_the_same_bytes_for_the_same_seed"
+    ),
+    # docs/study.md
+    "wgan study": f"{STUDY}test_every_claim_is_tried_and_reported",
+    "wgan study --output ~/study": f"{STUDY}test_every_claim_is_tried_and_reported",
+    "wgan study --claims 3,7": f"{STUDY}test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims",
+    "wgan study --resume FLOW_RUN": f"{STUDY}test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims",
+    "wgan study --full": f"{STUDY}test_the_full_size_begins",
+    # docs/operations.md, docs/housekeeping.md
+    "wgan up --detach": CI,
+    'wgan schedule add --preset digits --cron "*/10 * * * *" --if-changed': (
+        f"{SCHEDULES}test_a_schedule_is_added_paused_resumed_run_and_removed"
+    ),
+    "wgan worker --limit 2": TWO_WORKERS,
+    "wgan housekeeping": HOUSEKEEPING,
+    # docs/training.md
+    "python tests/benchmarks/train_throughput.py": BENCHMARKS,
+    # docs/containers.md
+    "pip install podman-compose": "pyproject.toml",
+    "cd infra": f"{HERE}test_every_folder_that_is_gone_to_exists",
+    "wgan init-env": "tests/unit/test_init_env.py::test_the_file_is_readable_by_its_owner_only_whatever_the_umask",
+    "podman-compose up -d": f"{COMPOSE}test_a_retraining_on_the_worker_is_registered_promoted_and_served",
+    "podman-compose exec worker wgan schedule list": (
+        f"{COMPOSE}test_a_retraining_on_the_worker_is_registered_promoted_and_served"
+    ),
+    "podman-compose exec worker wgan schedule run digits": (
+        f"{COMPOSE}test_a_retraining_on_the_worker_is_registered_promoted_and_served"
+    ),
+    "podman-compose --profile observability up -d": f"{COMPOSE}test_a_profile_adds_its_services",
+    "podman-compose --profile gpu up -d": f"{COMPOSE}test_a_profile_adds_its_services",
+    "podman-compose down": f"{COMPOSE}test_every_service_of_ours_ends_well_when_it_is_told_to",
+    "podman build --format docker -f infra/Containerfile --target services -t wgan-services:0.1.0 .": (
+        "tests/containers/test_services_image.py::test_its_four_programs_start_and_its_packages_fit_one_another"
+    ),
+    "podman build --format docker -f infra/Containerfile --target trainer -t wgan-trainer:0.1.0 .": IMAGES,
+    "podman build --format docker -f infra/Containerfile --target trainer "
+    "--build-arg TORCH_INDEX_URL=ADDRESS -t wgan-trainer:0.1.0-cuda .": IMAGES,
+    # docs/kubernetes.md
+    "wgan init-env wgan.env": CLUSTER,
+}
+"""Command → the test that runs it, under other names, addresses and sizes, or the file that does."""
+
+EVERY = sorted({command for document in DOCUMENTS for command in shell_commands(document)})
+OF_A_CLUSTER = [command for command in EVERY if command.startswith("kubectl ")]
+
+
+def test_every_command_of_every_document_is_run_by_something() -> None:
+    known = {*WALK, *ELSEWHERE, *OF_A_CLUSTER}
+    assert [command for command in EVERY if command not in known] == [], "say in the table which test runs it"
+    assert [command for command in known if command not in EVERY] == [], "no document shows it any more"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_block_says_what_it_is_in(document: Path) -> None:
+    """So that no command hides in a block without a language."""
+    assert [text for language, text in fenced_blocks(document) if not language] == []
+
+
+@cache
+def source(file: Path) -> str:
+    """A test file, and what it takes from its neighbours."""
+    text = file.read_text()
+    modules = re.findall(r"^from (tests\.[\w.]+) import", text, re.MULTILINE)
+    neighbours = [ROOT.joinpath(*module.split(".")).with_suffix(".py") for module in modules]
+    return "\n".join([text, *(path.read_text() for path in neighbours if path.is_file())])
+
+
+@pytest.mark.parametrize("command", sorted(ELSEWHERE))
+def test_what_is_said_to_run_it_exists_and_uses_its_words(command: str) -> None:
+    file, _, test = ELSEWHERE[command].partition("::")
+    text = source(ROOT / file)
+    if test:
+        assert re.search(rf"^def {test}\(", text, re.MULTILINE)
+    words = shlex.split(command)
+    if words[0] == "wgan" and test:
+        said = [words[1], *(word for word in words if word.startswith("--"))]
+        assert [word for word in said if word.replace("-", "_") not in text and word not in text] == []
+
+
+@cache
+def commands_of_wgan() -> dict[str, set[str]]:
+    """`schedule add` → its options, and so on."""
+    found: dict[str, set[str]] = {}
+
+    def walk(command: Any, path: str) -> None:
+        if hasattr(command, "commands"):
+            for name, below in command.commands.items():
+                walk(below, f"{path} {name}".strip())
+        found[path] = {
+            option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]
+        }
+
+    walk(typer.main.get_command(app), "")
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_command_within_a_sentence_has_a_name_and_options_that_exist(document: Path) -> None:
+    for text in [*inline_commands(document), *(c for c in shell_commands(document) if c.startswith("wgan "))]:
+        words = re.sub(r"[\[\]]", " ", text).split()[1:]
+        if not re.fullmatch(r"[a-z][a-z-]*|--[a-z-]+", words[0]):
+            continue  # a file or a folder
+        known = commands_of_wgan()
+        below = " ".join(words[:2])
+        name = below if below in known else words[0] if words[0] in known else ""
+        assert name or words[0].startswith("--"), f"{text}: there is no such command"
+        options = {word.partition("=")[0] for word in words if re.match(r"--\w", word)}
+        assert options <= known[name] | {"--help"}, text
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder from which the documents' paths lead to the checkout's, with the secrets' file in it."""
+    (tmp_path / "infra").symlink_to(ROOT / "infra")
+    write_env_file(tmp_path / "wgan.env")
+    monkeypatch.setenv("KUBECONFIG", "/dev/null")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", OF_A_CLUSTER)
+def test_kubectl_understands_the_command_and_asks_the_cluster(command: str, there: Path) -> None:
+    """There is no cluster here: the command gets as far as its first question to it."""
+    words = [kubectl(), "--server", "http://127.0.0.1:1", *shlex.split(command)[1:]]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=there, timeout=120)
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr
+    assert "refused" in done.stderr
+
+
+@pytest.mark.parametrize("command", OF_A_CLUSTER)
+def test_what_a_kubectl_command_names_is_in_the_manifests(command: str) -> None:
+    resources = overlay("cpu")
+    for kind, name in re.findall(r"\b(deployment|service)/([\w-]+)", command):
+        assert name in of_kind(resources, kind.capitalize())
+    for label in re.findall(r"--selector (\S+)", command):
+        key, _, value = label.partition("=")
+        jobs = of_kind(resources, "Job").values()
+        assert [job for job in jobs if job["metadata"]["labels"].get(key) == value]
+
+
+def test_every_folder_that_is_gone_to_exists() -> None:
+    folders = [command.removeprefix("cd ") for command in EVERY if command.startswith("cd ")]
+    assert folders
+    assert all((ROOT / folder).is_dir() for folder in folders)
