@@ -86,6 +86,8 @@ ELSEWHERE = {
     "wgan housekeeping": HOUSEKEEPING,
     # docs/training.md
     "python tests/benchmarks/train_throughput.py": BENCHMARKS,
+    # docs/extending.md
+    "export WGAN_PLUGINS=my_losses,my_models": "tests/unit/test_plugins.py::test_an_allowed_class_is_found",
     # docs/containers.md
     "pip install podman-compose": "pyproject.toml",
     "cd infra": f"{HERE}test_every_folder_that_is_gone_to_exists",
