@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 # What pip would do on one core; a file in the syntax of a later Python stays as it is.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
-.PHONY: run unit test test-long test-containers lint types contracts docs sbom audit release clean
+.PHONY: run unit test coverage test-long test-containers lint types contracts docs sbom audit release clean
 
 run: $(VENV)/.train
 	$(BIN)/wgan up --detach
@@ -19,6 +19,13 @@ unit: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 -m "not containers and not long"
+
+# Branch coverage of wgan, tasks and flows by what `make test` runs, the processes it starts included; `TESTS=tests/unit` for some of it.
+coverage: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 3 -m "not containers and not long" $(TESTS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 # Drills that wait for minutes: a worker, or a run, is killed in every step.
 test-long: $(VENV)/.dev

@@ -56,6 +56,7 @@ def new_settings(home: Path) -> Settings:
         mlflow_port=mlflow_port,
         prefect_port=prefect_port,
         serve_port=serve_port,
+        start_timeout=600,  # other tests start servers at the same time
     )
 
 
