@@ -28,7 +28,7 @@ def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def own(networks: dict[str, str] = NETWORKS, **training: Any) -> RetrainConfig:
-    values = tiny(**training).model_dump()
+    values = tiny(**{"generator_steps": 3} | training).model_dump()
     return parse_config(values | {"networks": values["networks"] | networks})
 
 
@@ -59,8 +59,8 @@ def test_building_own_networks_leaves_torchs_default_stream_alone() -> None:
 
 
 def test_an_objective_of_ones_own_trains_as_the_built_in_one_it_copies(tmp_path: Path) -> None:
-    built_in = run(tiny(objective="gan"), Recorder(), tmp_path / "built-in")
-    named = run(tiny(objective=f"{MODULE}:cross_entropy"), Recorder(), tmp_path / "own")
+    built_in = run(tiny(objective="gan", generator_steps=3), Recorder(), tmp_path / "built-in")
+    named = run(tiny(objective=f"{MODULE}:cross_entropy", generator_steps=3), Recorder(), tmp_path / "own")
     expected = weights(built_in.checkpoint)
     assert all(torch.equal(expected[name], value) for name, value in weights(named.checkpoint).items())
 
