@@ -155,6 +155,18 @@ class Settings(BaseSettings):
     )
     serve_queue_images: int = Field(2048, ge=1, description="Images that may wait; more is answered with 429.")
     serve_request_seconds: float = Field(30.0, gt=0, le=3600, description="Longest a request may take, in seconds.")
+    serve_answer_values: int = Field(
+        2**24, ge=2**16, description="Most values (count × channels × height × width) in one answer of images."
+    )
+    serve_connections: int = Field(512, ge=1, description="Connections at a time; more are answered with 503.")
+    serve_model_bytes: int = Field(2**31, ge=2**20, description="Largest that a version's files may be, in bytes.")
+    serve_load_seconds: float = Field(
+        600.0, gt=0, le=86_400, description="Longest that downloading and verifying a version may take, in seconds."
+    )
+    serve_verify_seconds: float = Field(
+        120.0, ge=1, le=86_400, description="Processor time that verifying a version may take, in seconds."
+    )
+    serve_verify_bytes: int = Field(2**30, ge=2**28, description="Memory that verifying a version may take, in bytes.")
     serve_body_bytes: int = Field(4 * 2**20, ge=1024, description="Largest request body, in bytes.")
     serve_api_keys: SecretStr | None = Field(
         None, description="SHA-256 (hex) of the allowed API keys, separated by commas; unset: no key is asked for."

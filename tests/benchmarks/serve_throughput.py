@@ -50,7 +50,7 @@ from wgan.latents import draw_latents
 from wgan.pixels import to_bytes
 from wgan.records import ModelVersionRef
 from wgan.registry.versions import fetch_version, register_generator
-from wgan.serving.encoding import Shape, encode
+from wgan.serving.encoding import Encoding, encode
 from wgan.settings import Settings
 from wgan.stack import client_environment, start_stack, stop_stack
 from wgan.steps.export import write_export
@@ -201,7 +201,7 @@ def contestants(onnx: Path, ours: str, theirs: str) -> dict[str, Turn]:
     return {
         "raw": in_this_process(raw),
         "raw-nospin": in_this_process(lambda count: raw(count, idle)),
-        "raw+png": in_this_process(lambda count: encode(to_bytes(raw(count, idle)), Shape("grid"), {})),
+        "raw+png": in_this_process(lambda count: encode(to_bytes(raw(count, idle)), Encoding("grid"), {})),
         "wgan": over_http(f"{ours}/v1/images", asked_of_wgan),
         "wgan npy": over_http(f"{ours}/v1/images", asked_of_wgan, "application/x-npy"),
         "mlflow": over_http(f"{theirs}/invocations", asked_of_mlflow),

@@ -82,7 +82,7 @@ class Drill:
         wait_for(lambda: self.server.metric("wgan_failed_reloads_total") > failed, 30)
         self.draws_on(old, reason)
         assert self.server.ready()["aliases"]["champion"]["wanted"] == version  # type: ignore[index]
-        logged = [event for event in self.server.events() if event["event"] == "roll-out failed"]
+        logged = [event for event in self.server.events() if event["event"] == "load failed"]
         assert (logged[-1]["version"], reason in str(logged[-1]["reason"])) == (version, True)
 
     def draws_on(self, old: str, reason: str) -> None:

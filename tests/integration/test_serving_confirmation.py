@@ -19,7 +19,7 @@ from wgan.records import GateDecision, GateRule, LedgerEntry, ModelVersionRef, S
 from wgan.registry import ledger, promotion
 from wgan.settings import Settings
 from wgan.steps.confirm_serving import confirm_promotion, serving_urls
-from wgan.storage import Storage
+from wgan.storage import Storage, open_storage
 
 ALLOWED = GateDecision(promote=True, first_model=True, rules=(GateRule(name="fid", passed=True, reason="fine."),))
 
@@ -98,17 +98,23 @@ def promote_and_confirm(version: ModelVersionRef) -> tuple[LedgerEntry, tuple[Se
     return take_back_refused(moved, checks), checks
 
 
-def test_what_serving_cannot_take_is_rolled_back_with_the_reason(
+def damaged(settings: Settings, model: str, version: int) -> None:
+    """Turn one bit of the version's graph in the store."""
+    store, where = open_storage(settings), client_of(settings).get_model_version_download_uri(model, str(version))
+    key = f"{settings.mlflow_prefix}/{where.removeprefix('mlflow-artifacts:/')}/model.onnx"
+    graph = store.get_bytes(key)
+    store.put_bytes(key, graph[:-1] + bytes([graph[-1] ^ 1]))
+
+
+def test_what_no_serving_process_can_take_is_rolled_back_with_the_reason(
     server: Serving,
     versions: list[ModelVersionRef],
     stack: Settings,
     storage: Storage,
     stack_home: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shutil.rmtree(tmp_path / "cache")
-    (tmp_path / "cache").touch()  # the server can no longer put a version on its disk
+    damaged(stack, versions[1].model_name, versions[1].version)
     monkeypatch.setenv("WGAN_SERVING_URLS", url(server))
     version = versions[1].model_copy(
         update={"evaluation": versions[1].evaluation.model_copy(update={"champion_version": 1})}
@@ -125,3 +131,15 @@ def test_what_serving_cannot_take_is_rolled_back_with_the_reason(
         "rolled-back",
     ]
     assert server.version() == "1"
+
+
+def test_a_fault_of_one_serving_process_says_nothing_about_the_version(
+    server: Serving, versions: list[ModelVersionRef], stack: Settings, storage: Storage, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").touch()  # the server can no longer put a version on its disk
+    moved = promoted(versions[1], 1, stack, storage)
+    (check,) = confirm_promotion(moved, watched(stack, url(server), seconds=10))
+    assert check.outcome == "unconfirmed"
+    assert "the cache folder cannot be written" in check.reason
+    assert (server.version(), server.ready()["aliases"]["champion"]["fault"]) == ("1", "process")  # type: ignore[index]

@@ -26,9 +26,14 @@ class OnnxGenerator:
     channels: int
     image_size: int
 
-    def decode(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Noise (N, z), float32, to images (N, C, H, W), float32 in [-1, 1], in one batch."""
-        images: NDArray[np.float32] = self.session.run(["images"], {"latents": latents})[0]
+    def decode(
+        self, latents: NDArray[np.float32], options: onnxruntime.RunOptions | None = None
+    ) -> NDArray[np.float32]:
+        """Noise (N, z), float32, to images (N, C, H, W), float32 in [-1, 1], in one batch.
+
+        Setting `options.terminate` from another thread ends it with an error.
+        """
+        images: NDArray[np.float32] = self.session.run(["images"], {"latents": latents}, options)[0]
         return images
 
     def generate(self, seed: int, count: int, batch_size: int = 64) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The ASGI application: routes inside, and round them limits, keys, CORS and the envelope, in that order."""
+"""The ASGI application: routes inside, and round them limits, keys, CORS, HEAD and what every answer has."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from wgan import __version__
 from wgan.serving.authentication import Authentication
 from wgan.serving.errors import add_error_handlers
+from wgan.serving.head import HeadRequests
 from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
 from wgan.serving.instrumentation import Instrumentation
 from wgan.serving.limits import BodyLimits
@@ -20,9 +21,6 @@ from wgan.serving.routes_model import model_routes
 from wgan.serving.routes_operations import operation_routes
 from wgan.serving.routes_page import page_routes
 from wgan.serving.service import Service
-
-STOP_SECONDS = 15.0
-"""How long the follower may take to give up what it does."""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -49,6 +47,7 @@ def create_app(service: Service) -> FastAPI:
             allow_headers=["Authorization", "X-API-Key", "Content-Type", ALIAS_HEADER],
             expose_headers=[VERSION_HEADER, ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, "X-Request-ID", "Retry-After"],
         )
+    app.add_middleware(HeadRequests)
     app.add_middleware(Instrumentation, service=service)
     return app
 
@@ -57,18 +56,15 @@ def _lifespan(service: Service):  # type: ignore[no-untyped-def]  # FastAPI's ow
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         queue = asyncio.create_task(service.batcher.run(), name="batcher")
-        service.follower.start()
+        follower = asyncio.create_task(service.follower.run(), name="follower")
         try:
             yield
         finally:
-            service.follower.stop()
-            queue.cancel()
-            for task in (queue, *service.background.tasks):
+            for task in (follower, queue, *service.background.tasks):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
             service.batcher.close()
-            service.encoders.shutdown()
-            await asyncio.to_thread(service.follower.join, STOP_SECONDS)
+            await service.encoder.close()
 
     return lifespan

@@ -23,7 +23,7 @@ class Authentication:
         """ASGI."""
         keys = self.service.keys
         if scope["type"] == "http" and keys.required and not _is_open(scope["path"]):
-            key = _key(Headers(scope=scope))
+            key = sent_key(Headers(scope=scope))
             if not keys.accepts(key):
                 self.service.metrics.rejected.labels("key").inc()
                 message = "an API key is needed: send it as `Authorization: Bearer <key>`."
@@ -36,6 +36,7 @@ def _is_open(path: str) -> bool:
     return path in PUBLIC_PATHS or path.startswith("/page/")
 
 
-def _key(headers: Headers) -> str:
+def sent_key(headers: Headers) -> str:
+    """The key of a request; empty: none."""
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     return bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")

@@ -11,12 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from wgan.errors import WganError
 from wgan.pixels import to_bytes
 from wgan.serving.engine import Engine
 from wgan.serving.metrics import Metrics
+
+BULK_PASS_SECONDS = 0.006
+"""About how long a bulk job's pass may take while small jobs keep coming."""
+SMALL_RECENTLY = 2.0
+"""Seconds after the last small job that count as that."""
 
 
 class QueueFull(WganError):
@@ -52,8 +58,9 @@ class Job:
 class Batcher:
     """One queue in front of one engine thread. Everything but the forward pass happens in the event loop.
 
-    A pass takes rows of one model from several jobs in turn, an equal share each, so that a request for one image
-    waits for at most one pass, not for the 512 images before it. A job that is cancelled takes no further pass.
+    A pass takes rows of one model from several jobs in turn, an equal share each. A job of more images than a pass has
+    is bulk: a small one waits for at most one of its passes, and for a short one. A job that is cancelled takes no
+    further pass.
     """
 
     max_batch: int
@@ -61,11 +68,17 @@ class Batcher:
     capacity: int
     metrics: Metrics
     _jobs: deque[Job] = field(default_factory=deque)
-    _unseen: deque[Job] = field(default_factory=deque)
-    """Shadow jobs: only when nobody waits for anything."""
+    _shadows: deque[Job] = field(default_factory=deque)
+    """Jobs that are drawn only when nobody waits for anything."""
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _runner: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engine"))
+    pass_seconds: float = 30.0
+    """Longest that a forward pass may take."""
     _seconds_per_image: float = 0.01
+    _small_seen: float = -math.inf
+    """When a small job last had a pass, in monotonic seconds."""
+    _was_small: bool = False
+    """Whether the last pass was one of small jobs."""
     _shared: bool = False
     """Whether the last pass was shared by several jobs, so that waiting for more is worth it."""
 
@@ -79,12 +92,12 @@ class Batcher:
         """Whether no request waits."""
         return not self._jobs
 
-    async def draw(self, engine: Engine, latents: NDArray[np.float32], unseen: bool = False) -> NDArray[np.uint8]:
+    async def draw(self, engine: Engine, latents: NDArray[np.float32], shadow: bool = False) -> NDArray[np.uint8]:
         """Noise (N, z), float32, to images (N, C, H, W), uint8. Cancelling it takes the rest out of the queue.
 
         Raises `QueueFull`, `NotFinite`.
         """
-        queue = self._unseen if unseen else self._jobs
+        queue = self._shadows if shadow else self._jobs
         waiting = sum(job.left for job in queue)
         if waiting + len(latents) > self.capacity:
             raise QueueFull(max(1, math.ceil(waiting * self._seconds_per_image)))
@@ -105,7 +118,6 @@ class Batcher:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await self._arrived.wait()
             if self._shared and self.wait_seconds and self.waiting < self.max_batch:
@@ -118,7 +130,7 @@ class Batcher:
             rows = np.concatenate([job.latents[job.row : job.row + count] for job, count in parts])
             started = time.monotonic()
             try:
-                images, finite = await loop.run_in_executor(self._runner, _draw, engine, rows)
+                images, finite = await self._run_pass(engine, rows)
             except Exception as error:  # ONNX Runtime raises a class of its own for every kind of failure
                 reason = " ".join(str(error).split())[:200]
                 for job, _ in parts:
@@ -131,14 +143,41 @@ class Batcher:
         """End the engine thread."""
         self._runner.shutdown(wait=True, cancel_futures=True)
 
+    async def _run_pass(self, engine: Engine, rows: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """One forward pass in the engine thread; it is ended when it takes too long, and when nobody waits for it."""
+        options = onnxruntime.RunOptions()
+        work = asyncio.get_running_loop().run_in_executor(self._runner, _draw, engine, rows, options)
+        try:
+            done, _ = await asyncio.wait({work}, timeout=self.pass_seconds)
+        except asyncio.CancelledError:
+            options.terminate = True
+            raise
+        if not done:
+            options.terminate = True
+            await asyncio.wait({work})
+            raise WganError(f"a forward pass took more than {self.pass_seconds:g} s")
+        return work.result()
+
     def _take(self) -> list[tuple[Job, int]]:
-        """The next pass: (job, how many of its rows). Jobs served go to the back of the queue."""
-        queue = self._jobs or self._unseen
+        """The next pass: (job, how many of its rows). Jobs served go to the back of the queue.
+
+        Small jobs come first, and a bulk job has every second pass. While small ones keep coming, a bulk pass is short.
+        """
+        queue = self._jobs or self._shadows
         if not queue:
             return []
-        engine = queue[0].engine
-        jobs = [job for job in queue if job.engine is engine]
-        size = engine.batch_size_for(min(self.max_batch, sum(job.left for job in jobs)))
+        small = [job for job in queue if len(job.latents) <= self.max_batch]
+        bulk = [job for job in queue if len(job.latents) > self.max_batch]
+        now, most = time.monotonic(), self.max_batch
+        if small:
+            self._small_seen = now
+        jobs = small if small and not (bulk and self._was_small) else bulk
+        self._was_small = jobs is small
+        if jobs is bulk and now - self._small_seen < SMALL_RECENTLY:
+            most = min(most, max(1, int(BULK_PASS_SECONDS / self._seconds_per_image)))
+        engine = jobs[0].engine
+        jobs = [job for job in jobs if job.engine is engine]
+        size = engine.batch_size_for(min(most, sum(job.left for job in jobs)))
         counts = _shares([job.left for job in jobs], size)
         parts = [(job, count) for job, count in zip(jobs, counts, strict=True) if count]
         for job, count in parts:
@@ -162,7 +201,7 @@ class Batcher:
         self._changed()
 
     def _fail(self, job: Job, error: WganError) -> None:
-        for queue in (self._jobs, self._unseen):
+        for queue in (self._jobs, self._shadows):
             with suppress(ValueError):
                 queue.remove(job)
         if not job.done.done():
@@ -193,8 +232,10 @@ def _shares(wanted: list[int], size: int) -> list[int]:
     return counts
 
 
-def _draw(engine: Engine, latents: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def _draw(
+    engine: Engine, latents: NDArray[np.float32], options: onnxruntime.RunOptions
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """The images as bytes, and for each whether all its pixels are numbers."""
-    images = engine.generator.decode(latents)
+    images = engine.generator.decode(latents, options)
     finite = np.array([np.isfinite(image).all() for image in images], dtype=np.bool_)
     return to_bytes(images if finite.all() else np.nan_to_num(images)), finite

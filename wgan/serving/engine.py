@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wgan.errors import WganError
 from wgan.latents import draw_latents
 from wgan.model_version.inference import OnnxGenerator, open_generator
+from wgan.serving.faults import VersionFault
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Engine:
 
 
 def load_engine(onnx: Path, threads: int) -> Engine:
-    """Open a generator; its only batch size is 1 until `verify_batch_sizes`. Raises `WganError` when it is none."""
+    """Open a generator; its only batch size is 1 until `verify_batch_sizes`. Raises `VersionFault` when it is none."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -46,10 +47,12 @@ def load_engine(onnx: Path, threads: int) -> Engine:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         generator = open_generator(onnx, options)
+    except WganError as error:
+        raise VersionFault(str(error).replace(str(onnx), onnx.name)) from None
     except (TypeError, ValueError, IndexError):
-        raise WganError(f"{onnx.name} is not a generator of images (N, C, H, W).") from None
+        raise VersionFault(f"{onnx.name} is not a generator of images (N, C, H, W).") from None
     if not all(isinstance(size, int) for size in (generator.latent_dim, generator.channels, generator.image_size)):
-        raise WganError(f"{onnx.name} is not a generator of a fixed latent dimension and image size.")
+        raise VersionFault(f"{onnx.name} is not a generator of a fixed latent dimension and image size.")
     return Engine(generator, (1,))
 
 
@@ -64,7 +67,7 @@ def verify_batch_sizes(engine: Engine, max_batch: int, seed: int = 0, duty: floa
     latents = draw_latents(seed, max_batch, engine.latent_dim)
     alone = np.concatenate([_paced(engine, latents[row : row + 1], duty) for row in range(max_batch)])
     if not np.isfinite(alone).all():
-        raise WganError("the model draws pixels that are not finite numbers.")
+        raise VersionFault("the model draws pixels that are not finite numbers.")
     proved = [1]
     size = 2
     while size <= max_batch:
@@ -77,12 +80,14 @@ def verify_batch_sizes(engine: Engine, max_batch: int, seed: int = 0, duty: floa
 
 
 def check_sample(engine: Engine, sample: NDArray[np.float32], seed: int, tolerance: float, duty: float = 1.0) -> None:
-    """Draw the version's recorded sample again. Raises `WganError` when it differs by more than the tolerance.
+    """Draw the version's recorded sample again. Raises `VersionFault` when it differs by more than the tolerance.
 
     `sample` is float32 (N, C, H, W) in [-1, 1], made from `draw_latents(seed, N, z)` when the version was exported.
     """
     if sample.ndim != 4 or sample.shape[1:] != engine.image_shape or not len(sample):
-        raise WganError(f"the recorded sample has shape {sample.shape}, the model draws images {engine.image_shape}.")
+        raise VersionFault(
+            f"the recorded sample has shape {sample.shape}, the model draws images {engine.image_shape}."
+        )
     latents = draw_latents(seed, len(sample), engine.latent_dim)
     start, worst = 0, 0.0
     while start < len(sample):
@@ -91,7 +96,7 @@ def check_sample(engine: Engine, sample: NDArray[np.float32], seed: int, toleran
         worst = float(np.maximum(worst, np.abs(drawn - sample[start : start + size]).max()))
         start += size
     if not worst <= tolerance:  # also true of NaN
-        raise WganError(
+        raise VersionFault(
             f"the model does not reproduce its recorded sample: a pixel differs by {worst:.3g}, "
             f"allowed is {tolerance:g} (range [-1, 1])."
         )
@@ -102,9 +107,9 @@ def _paced(engine: Engine, latents: NDArray[np.float32], duty: float) -> NDArray
     try:
         images = engine.generator.decode(latents)
     except Exception as error:  # ONNX Runtime raises a class of its own for every kind of failure
-        raise WganError(f"the model does not run: {' '.join(str(error).split())[:200]}.") from None
+        raise VersionFault(f"the model does not run: {' '.join(str(error).split())[:200]}.") from None
     if images.shape != (len(latents), *engine.image_shape):
-        raise WganError(f"the model draws {images.shape} where {(len(latents), *engine.image_shape)} was announced.")
+        raise VersionFault(f"the model draws {images.shape} where {(len(latents), *engine.image_shape)} was announced.")
     if duty < 1:
         time.sleep((time.monotonic() - started) * (1 / duty - 1))
     return images

@@ -11,8 +11,9 @@ from starlette.responses import JSONResponse, Response
 
 from wgan.errors import UsageError, WganError
 from wgan.serving.batching import NotFinite, QueueFull
-from wgan.serving.encoding import NotAcceptable, TooLargePicture
+from wgan.serving.encoding import TooLargePicture
 from wgan.serving.models import NoModel, UnknownAlias
+from wgan.serving.negotiation import NotAcceptable
 
 STATUS: dict[type[Exception], tuple[int, str]] = {
     QueueFull: (429, "queue-full"),
@@ -61,7 +62,11 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return error_response(error.status_code, "http", f"{error.detail}.", dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        message = f"{error.detail}."
+        if error.status_code == 405:
+            message = f"{request.method[:16]} is not answered at {request.url.path[:64]}: use {headers.get('Allow')}."
+        return error_response(error.status_code, "http", message, headers)
 
     for kind in STATUS:
         app.add_exception_handler(kind, known)
@@ -74,5 +79,8 @@ def add_error_handlers(app: FastAPI) -> None:
 def first_mistake(errors: Any) -> str:
     """The first of pydantic's complaints as a sentence, without the value, which may be anything."""
     first = errors[0]
+    if first["type"] == "json_invalid":
+        return f"the body is not JSON: {first.get('ctx', {}).get('error', 'it ends too soon')}."
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query")) or "the body"
-    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}."
+    message = first["msg"]
+    return f"{where}: {message if message[1:2].isupper() else message[:1].lower() + message[1:]}."

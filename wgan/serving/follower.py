@@ -1,218 +1,271 @@
-"""Follow the registry in a thread: poll, roll out, swap, and say what is stale and why."""
+"""Follow the registry: watch the aliases at all times, load what is new, swap, and say what is stale and why."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from wgan.errors import WganError
-from wgan.serving.loading import load_from_registry, verify
+from wgan.serving.faults import Fault, VersionFault
+from wgan.serving.loader import Loader
 from wgan.serving.metrics import Metrics
 from wgan.serving.model_cache import ModelCache, model_cache
 from wgan.serving.models import CHALLENGER, LoadedModel, ServedModels
-from wgan.serving.registry import DownloadStopped, NotRegistered, RegistryClient, RegistryVersion
+from wgan.serving.registry import AliasNotSet, ModelNotRegistered, RegistryClient, RegistryVersion
 from wgan.settings import Settings
 
 LONGEST_PAUSE = 60.0
 """Seconds: where the back-off ends."""
 JITTER = 0.2
 """Pauses are longer or shorter by up to this share, so that many servers do not ask at once."""
+OLDEST_ANSWER = 120.0
+"""Seconds after which the registry's last answer no longer counts, whatever kept the next one away."""
+DUTY = 0.5
+"""Share of time that verifying a version computes while another one is served."""
 
 log = logging.getLogger("wgan.serving")
 
 
 @dataclass(frozen=True)
-class FollowedAlias:
+class AliasStatus:
     """What is known of one alias."""
 
     alias: str
     wanted: int | None = None
     """Version the registry last named; None: not known, or there is none."""
     failures: int = 0
-    """Roll-outs of the wanted version that failed."""
+    """Loads of the wanted version that failed, in a row."""
+    version_faults: int = 0
+    """How many of them in a row, up to the last one, were the version's own fault."""
+    fault: Fault | None = None
+    """Whose fault the last failure was."""
     reason: str | None = "the registry has not answered yet."
     """Why what is served may not be what the registry says; None: it is."""
     retry_at: float = 0.0
-    """Monotonic seconds before which a failed roll-out is not tried again."""
+    """Monotonic seconds before which a failed load is not tried again."""
 
 
-class Follower(threading.Thread):
-    """Keeps the served models up to date. `models` and `following` may be read by any thread at any time."""
+@dataclass(frozen=True)
+class Load:
+    """A load in progress."""
+
+    version: RegistryVersion
+    task: asyncio.Task[None]
+    restores: bool
+    """From the cache, before the registry was asked: not given up for what the registry names."""
+
+
+class Follower:
+    """Keeps the served models up to date, in the event loop. `models` is replaced whole, never changed."""
 
     def __init__(self, model: str, alias: str, settings: Settings, metrics: Metrics) -> None:
-        super().__init__(name="follower")
         self.model = model
         self.settings = settings
         self.metrics = metrics
-        self.disk: ModelCache = model_cache(settings.cache, model)
+        self.cache: ModelCache = model_cache(settings.cache, model)
+        self.registry = RegistryClient(settings)
+        self.loader = Loader(self.registry, self.cache, settings)
         self.models = ServedModels(alias)
         beside = settings.serve_challenger != "off" and alias != CHALLENGER
-        self.following = {name: FollowedAlias(name) for name in (alias, *([CHALLENGER] if beside else []))}
+        self.aliases = {name: AliasStatus(name) for name in (alias, *([CHALLENGER] if beside else []))}
         self.registry_failures = 0
-        """Looks at the registry in a row without an answer."""
+        """Polls in a row without a valid answer."""
         self.last_answer: float | None = None
-        """Monotonic seconds of the registry's last answer."""
-        self.reader = RegistryClient(settings)
-        self._wake = threading.Event()
-        self._ended = threading.Event()
+        """Monotonic seconds of the registry's last valid answer."""
+        self.cache_problem: str | None = None
+        """Why a restart would not find what is served."""
+        self._loads: dict[str, Load] = {}
+        self._wake = asyncio.Event()
+        for name in self.aliases:
+            metrics.stale.labels(name).set_function(partial(self._is_stale, name))
 
     def poll_now(self) -> None:
-        """Look at the registry now."""
+        """Ask the registry now, and try again what failed."""
+        self.aliases = {name: replace(status, retry_at=0.0) for name, status in self.aliases.items()}
         self._wake.set()
 
-    def stop(self) -> None:
-        """End the thread soon; a download in progress is given up."""
-        self._ended.set()
-        self._wake.set()
+    def stale(self, alias: str) -> str | None:
+        """Why what is served under the alias may not be what the registry says; None: it is."""
+        status = self.aliases[alias]
+        if status.reason is not None or self.last_answer is None:
+            return status.reason
+        age = time.monotonic() - self.last_answer
+        if age > max(OLDEST_ANSWER, 3 * self.settings.serve_poll_seconds):
+            return f"the registry's last answer is {age:.0f} s old."
+        return None
 
-    def run(self) -> None:
-        """The thread's work: the last good model from the disk, then the registry, again and again."""
-        for alias in self.following:
-            self._restore(alias)
-        while not self._ended.is_set():
-            try:
-                self.poll()
-            except Exception:  # whatever happens, what is served goes on being served
-                log.exception("following the registry failed")
-                self.registry_failures += 1
-            self._wake.wait(self.pause())
-            if self._wake.is_set():
+    def _is_stale(self, alias: str) -> float:
+        return float(self.stale(alias) is not None)
+
+    async def run(self) -> None:
+        """The last good model from the cache, then the registry, again and again, until cancelled."""
+        try:
+            for alias in self.aliases:
+                await self._restore(alias)
+            while True:
+                try:
+                    await self.poll()
+                except Exception:  # a defect must not end the following for good
+                    log.exception("following the registry failed")
+                try:
+                    async with asyncio.timeout(self.pause()):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
                 self._wake.clear()
-                self.following = {name: replace(entry, retry_at=0.0) for name, entry in self.following.items()}
-        self.reader.close()
+        finally:
+            for alias in list(self._loads):
+                await self._give_up(alias)
+            await self.registry.close()
 
     def pause(self) -> float:
-        """Seconds until the next look: the configured ones, doubled for every failure in a row, with jitter."""
+        """Seconds until the next poll: the configured ones, doubled for every failure in a row, with jitter."""
         return self._backed_off(self.registry_failures) * random.uniform(1 - JITTER, 1 + JITTER)
 
-    def poll(self) -> None:
-        """Ask the registry for every alias, and roll out what is new. For the thread, and for tests."""
-        for alias in list(self.following):
-            if self._ended.is_set():
-                return
+    async def poll(self) -> None:
+        """Ask the registry for every alias, and begin to load what is new."""
+        for alias in self.aliases:
             try:
-                wanted = self.reader.find(self.model, alias)
-            except NotRegistered as error:
+                wanted = await self.registry.find(self.model, alias)
+            except AliasNotSet as error:
                 self._answered()
-                self._absent(alias, str(error))
-                continue
+                await self._absent(alias, str(error), expected=alias == CHALLENGER != self.models.alias)
+            except ModelNotRegistered as error:
+                self._answered()
+                await self._absent(alias, str(error), expected=False)
             except WganError as error:
-                self.registry_failures += 1
-                self.metrics.failed_polls.inc()
-                self._note(alias, reason=str(error))
-                if self.registry_failures == 1:
-                    log.warning("the registry does not answer", extra={"fields": {"reason": str(error)}})
-                continue
-            self._answered()
-            self._want(alias, wanted)
+                self._unanswered(alias, str(error))
+            except Exception as error:  # whatever happens, what is served goes on being served
+                log.exception("following the registry failed")
+                self._unanswered(alias, f"the registry's answer was not understood ({type(error).__name__}).")
+            else:
+                self._answered()
+                await self._want(alias, wanted)
 
     def _answered(self) -> None:
         self.registry_failures = 0
         self.last_answer = time.monotonic()
 
-    def _absent(self, alias: str, reason: str) -> None:
-        if alias == CHALLENGER and alias != self.models.alias:  # there need not be one
-            self._note(alias, wanted=None, failures=0, reason=None)
+    def _unanswered(self, alias: str, reason: str) -> None:
+        self.registry_failures += 1
+        self.metrics.failed_polls.inc()
+        self._note(alias, reason=reason)
+        if self.registry_failures == 1:
+            log.warning("the registry does not answer", extra={"fields": {"reason": reason}})
+
+    async def _absent(self, alias: str, reason: str, expected: bool) -> None:
+        """There is no version: no challenger, as is `expected` of it, or nothing that could be followed."""
+        load = self._loads.get(alias)
+        if load is not None and (expected or not load.restores):
+            await self._give_up(alias)
+        if not expected and self.aliases[alias].reason != reason:
+            log.warning("there is nothing to serve", extra={"fields": {"alias": alias, "reason": reason}})
+        self._note(alias, wanted=None, failures=0, version_faults=0, fault=None, reason=None if expected else reason)
+        if expected:
             self._swap(alias, None)
-        else:
-            if self.following[alias].reason != reason:
-                log.warning("there is nothing to serve", extra={"fields": {"alias": alias, "reason": reason}})
-            self._note(alias, wanted=None, failures=0, reason=reason)
 
-    def _want(self, alias: str, wanted: RegistryVersion) -> None:
-        state = self.following[alias]
-        if _same(self.models.under(alias), wanted):
-            self._note(alias, wanted=wanted.version, failures=0, reason=None)
+    async def _want(self, alias: str, wanted: RegistryVersion) -> None:
+        """Serve, load or go on loading the version that the registry names."""
+        status, load = self.aliases[alias], self._loads.get(alias)
+        if status.wanted != wanted.version:
+            status = self._note(
+                alias, wanted=wanted.version, failures=0, version_faults=0, fault=None, retry_at=0.0,
+                reason="a new version is coming.",
+            )  # fmt: skip
+        if load is not None and (load.restores or _is(load.version, wanted)):
             return
-        if state.wanted != wanted.version:
-            state = self._note(
-                alias, wanted=wanted.version, failures=0, retry_at=0.0, reason="a new version is coming."
-            )
-        if time.monotonic() < state.retry_at:
-            return
+        await self._give_up(alias)
+        if _serves(self.models.under(alias), wanted):
+            self._note(alias, failures=0, version_faults=0, fault=None, reason=None)
+        elif (loaded := self._loaded(wanted)) is not None:
+            await self._take_into_service(alias, loaded, time.monotonic())
+        elif time.monotonic() >= status.retry_at and not self._champion_comes_first(alias):
+            if alias != CHALLENGER:
+                await self._give_up(CHALLENGER)
+            self._begin(alias, wanted)
+
+    def _champion_comes_first(self, alias: str) -> bool:
+        return alias != self.models.alias and self.models.alias in self._loads
+
+    def _begin(self, alias: str, version: RegistryVersion, restores: bool = False) -> None:
+        task = asyncio.create_task(self._load(alias, version, restores), name=f"load {alias}")
+        self._loads[alias] = Load(version, task, restores)
+
+    async def _give_up(self, alias: str) -> None:
+        """End the load in progress, if there is one."""
+        load = self._loads.pop(alias, None)
+        if load is not None:
+            load.task.cancel()
+            await asyncio.wait([load.task])
+
+    async def _load(self, alias: str, version: RegistryVersion, restores: bool) -> None:
         started = time.monotonic()
+        duty = 1.0 if self.models.main is None else DUTY
         try:
-            stopped = self._ended.is_set if alias == self.models.alias else self._champion_comes_first()
-            model = self._loaded(wanted) or load_from_registry(wanted, self.reader, self.disk, self.settings, stopped)
-            self.disk.set_last_good(alias, wanted)
-        except DownloadStopped:
-            self._wake.set()  # for what comes first; then this one again
-            return
+            if restores:
+                model = await self.loader.load_cached(version, duty)
+            else:
+                model = await self.loader.load(version, duty)
         except (WganError, OSError) as error:
-            self._refused(alias, wanted, f"{error}")
-            return
+            self._failed(alias, version, error, restores)
         except Exception as error:  # a defect must not end the serving of the old model
-            log.exception("a roll-out failed unexpectedly")
-            self._refused(alias, wanted, f"{type(error).__name__}: {error}")
-            return
+            log.exception("a load failed unexpectedly")
+            self._failed(alias, version, error, restores)
+        else:
+            await self._take_into_service(alias, model, started, restores)
+        self._loads.pop(alias, None)
+        self._wake.set()
+
+    async def _take_into_service(self, alias: str, model: LoadedModel, started: float, restored: bool = False) -> None:
+        version, status = model.version, self.aliases[alias]
         self._swap(alias, model)
-        self.metrics.reloads.labels(alias).inc()
-        self._note(alias, failures=0, reason=None)
-        seconds = round(time.monotonic() - started, 3)
-        log.info(
-            "version in service",
-            extra={
-                "fields": {
-                    "alias": alias,
-                    "version": wanted.version,
-                    "seconds": seconds,
-                    "batch_sizes": model.engine.batch_sizes,
-                }
-            },
-        )
-
-    def _champion_comes_first(self) -> Callable[[], bool]:
-        """Whether the challenger's download should be given up: at the end, or for another version to follow."""
-        looked = time.monotonic()
-
-        def asked() -> bool:
-            nonlocal looked
-            if self._ended.is_set() or time.monotonic() - looked < self.settings.serve_poll_seconds:
-                return self._ended.is_set()
-            looked = time.monotonic()
-            try:
-                wanted = self.reader.find(self.model, self.models.alias)
-            except WganError:  # the next look tells it
-                return False
-            return wanted.version != self.following[self.models.alias].wanted
-
-        return asked
-
-    def _refused(self, alias: str, wanted: RegistryVersion, reason: str) -> None:
-        if self._ended.is_set():
+        if restored:
+            log.info("version from the cache", extra={"fields": {"alias": alias, "version": version.version}})
             return
-        failures = self.following[alias].failures + 1
-        self.metrics.failed_reloads.labels(alias).inc()
-        log.error(
-            "roll-out failed",
-            extra={"fields": {"alias": alias, "version": wanted.version, "failures": failures, "reason": reason}},
-        )
-        self._note(alias, failures=failures, reason=reason, retry_at=time.monotonic() + self._backed_off(failures))
-
-    def _restore(self, alias: str) -> None:
-        """Serve the last good model of the disk, before the registry is asked."""
         try:
-            version = self.disk.last_good(alias)
-            model = (
-                None
-                if version is None
-                else self._loaded(version) or verify(version, self.disk.of(version), self.settings)
-            )
+            await asyncio.to_thread(self.cache.set_last_good, alias, version)
+            self.cache_problem = None
         except WganError as error:
-            log.warning("no model from the disk", extra={"fields": {"alias": alias, "reason": str(error)}})
+            self.cache_problem = f"{error}"
+            log.error("the last good version is not noted", extra={"fields": {"alias": alias, "reason": str(error)}})
+        self.metrics.reloads.labels(alias).inc()
+        if status.wanted == version.version:
+            self._note(alias, failures=0, version_faults=0, fault=None, reason=None)
+        seconds = round(time.monotonic() - started, 3)
+        fields = {"alias": alias, "version": version.version, "seconds": seconds}
+        log.info("version in service", extra={"fields": {**fields, "batch_sizes": model.engine.batch_sizes}})
+
+    def _failed(self, alias: str, version: RegistryVersion, error: Exception, restores: bool) -> None:
+        reason = str(error) if isinstance(error, WganError) else f"{type(error).__name__}: {error}"
+        if restores:
+            log.warning("no model from the cache", extra={"fields": {"alias": alias, "reason": reason}})
             return
-        if model is not None:
-            self._swap(alias, model)
-            log.info("version from the disk", extra={"fields": {"alias": alias, "version": model.version.version}})
+        status = self.aliases[alias]
+        failures, of_version = status.failures + 1, isinstance(error, VersionFault)
+        self.metrics.failed_reloads.labels(alias).inc()
+        fields = {"alias": alias, "version": version.version, "failures": failures, "reason": reason}
+        log.error("load failed", extra={"fields": fields})
+        self._note(
+            alias, failures=failures, version_faults=status.version_faults + 1 if of_version else 0,
+            fault="version" if of_version else "process", reason=reason,
+            retry_at=time.monotonic() + self._backed_off(failures),
+        )  # fmt: skip
+
+    async def _restore(self, alias: str) -> None:
+        """Begin to load the last good model of the cache, before the registry is asked."""
+        version = await asyncio.to_thread(self.cache.last_good, alias)
+        if version is not None:
+            self._begin(alias, version, restores=True)
 
     def _loaded(self, version: RegistryVersion) -> LoadedModel | None:
         """The same version under the other alias, as after a promotion of the challenger."""
         for model in (self.models.main, self.models.challenger):
-            if _same(model, version):
+            if _serves(model, version):
                 return model
         return None
 
@@ -234,11 +287,10 @@ class Follower(threading.Thread):
         if old is not None and old not in (self.models.main, self.models.challenger):
             old.retire(_drained(alias, old.version.version))
 
-    def _note(self, alias: str, **changes: object) -> FollowedAlias:
-        state = replace(self.following[alias], **changes)  # type: ignore[arg-type]
-        self.following = {**self.following, alias: state}
-        self.metrics.stale.labels(alias).set(0 if state.reason is None else 1)
-        return state
+    def _note(self, alias: str, **changes: object) -> AliasStatus:
+        status = replace(self.aliases[alias], **changes)  # type: ignore[arg-type]
+        self.aliases = {**self.aliases, alias: status}
+        return status
 
     def _backed_off(self, failures: int) -> float:
         # 16: past it the pause has long reached its end, and a power of a large number does not fit a float
@@ -248,8 +300,12 @@ class Follower(threading.Thread):
         )
 
 
-def _same(model: LoadedModel | None, version: RegistryVersion) -> bool:
-    return model is not None and (model.version.version, model.version.source) == (version.version, version.source)
+def _is(one: RegistryVersion, other: RegistryVersion) -> bool:
+    return (one.version, one.source) == (other.version, other.source)
+
+
+def _serves(model: LoadedModel | None, version: RegistryVersion) -> bool:
+    return model is not None and _is(model.version, version)
 
 
 def _drained(alias: str, version: int) -> Callable[[], None]:

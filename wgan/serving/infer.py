@@ -1,4 +1,4 @@
-"""From a request to images: which version draws, for how long, and for whom nobody draws any more."""
+"""From a request to an answer: which version draws, what it costs, whose turn it is, and whether it is still wanted."""
 
 from __future__ import annotations
 
@@ -6,70 +6,109 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from fastapi import Request
+from fastapi import Request, Response
 from numpy.typing import NDArray
+from starlette.types import Receive, Scope, Send
 
 from wgan.errors import WganError
 from wgan.serving.batching import NotFinite, QueueFull
+from wgan.serving.encoding import Encoding, check_side
 from wgan.serving.errors import ClientLeft, DeadlinePassed
 from wgan.serving.models import LoadedModel, Role, choose, shadow_for
 from wgan.serving.service import Service
+from wgan.serving.workload import Cost
 
 ALIAS_HEADER = "X-WGAN-Alias"
 VERSION_HEADER = "X-WGAN-Version"
 MODEL_HEADER = "X-WGAN-Model"
 SEED_HEADER = "X-WGAN-Seed"
+SEND_BYTES = 2**16
+"""Bytes of an answer that are handed to the server at a time: what a client does not read is counted here."""
 
 log = logging.getLogger("wgan.serving")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Images of one version, and nothing of another."""
+class Wish:
+    """What a request asks for."""
 
-    images: NDArray[np.uint8]
-    model: LoadedModel
-    alias: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What every answer says of its origin."""
-        return {VERSION_HEADER: str(self.model.version.version), ALIAS_HEADER: self.alias}
+    count: int
+    name: str
+    """What the count is called in the request."""
+    make_latents: Callable[[LoadedModel], NDArray[np.float32]]
+    encoding: Encoding
+    seed: int | None = None
 
 
-async def draw(request: Request, service: Service, make_latents: Callable[[LoadedModel], NDArray[np.float32]]) -> Drawn:
-    """Choose the version, draw `make_latents(model)` with it, all of it with that one.
+class HeldResponse(Response):
+    """An answer whose memory is counted until its last byte is sent."""
 
-    Raises `UnknownAlias`, `NoModel`, `QueueFull`, `NotFinite`, `ClientLeft`, `DeadlinePassed`.
+    def __init__(self, body: bytes, media_type: str, headers: dict[str, str], held: AsyncExitStack) -> None:
+        super().__init__(body, media_type=media_type, headers=headers)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        async with self._held:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            view = memoryview(self.body)
+            for start in range(0, len(view), SEND_BYTES):
+                block = view[start : start + SEND_BYTES]
+                more = start + SEND_BYTES < len(view)
+                await send({"type": "http.response.body", "body": bytes(block), "more_body": more})
+
+
+async def answer(request: Request, service: Service, wish: Wish) -> Response:
+    """Choose the version, draw all of the wish with it, encode.
+
+    Raises `UsageError`, `UnknownAlias`, `NoModel`, `QueueFull`, `NotFinite`, `TooLargePicture`, `ClientLeft`,
+    `DeadlinePassed`.
     """
     settings, models = service.settings, service.follower.models
     mode, percent = settings.serve_challenger, settings.serve_challenger_percent
     model, alias = choose(models, request.headers.get(ALIAS_HEADER), mode, percent)
-    latents = make_latents(model)
-    request.state.drawn = {"version": model.version.version, "alias": alias, "images": len(latents)}
-    beside = shadow_for(models, alias, mode, percent)
-    role: Role = "served" if alias == models.alias else "challenger"
-    with model.used():
-        try:
-            images = await _while_wanted(
-                request, _measured(service, model, role, latents), settings.serve_request_seconds
-            )
-        except QueueFull:
+    shape = model.engine.image_shape
+    most = service.workload.max_count(shape, settings.serve_max_count)
+    cost = Cost.of(min(wish.count, most + 1), shape, wish.encoding, settings.serve_max_batch)
+    service.workload.check(wish.name, wish.count, cost, most)
+    check_side(wish.count, shape[1], wish.encoding)
+    latents = wish.make_latents(model)
+    request.state.drawn = {"version": model.version.version, "alias": alias, "images": wish.count}
+    held = AsyncExitStack()
+    try:
+        await held.enter_async_context(service.workload.admitted(cost))
+        held.enter_context(model.used())
+        work = _made(service, model, _role(alias, models.alias), latents, wish, cost)
+        body = await _while_wanted(request, work, settings.serve_request_seconds)
+    except BaseException as error:
+        if isinstance(error, QueueFull):
             service.metrics.rejected.labels("queue-full").inc()
-            raise
+        await held.aclose()
+        raise
+    beside = shadow_for(models, alias, mode, percent)
     if beside is not None and beside is not model and beside.engine.latent_dim == model.engine.latent_dim:
-        service.background.start(_unseen(service, beside, latents))
-    return Drawn(images, model, alias)
+        service.background.start(_shadowed(service, beside, latents))
+    headers = {VERSION_HEADER: str(model.version.version), ALIAS_HEADER: alias, "Vary": "Accept"}
+    if wish.seed is not None:
+        headers[SEED_HEADER] = str(wish.seed)
+    return HeldResponse(body, wish.encoding.media_type, headers, held)
 
 
-async def encoded(service: Service, make: Callable[[], Result]) -> Result:
-    """Run an encoding in a thread of its own, so that other requests go on."""
-    return await asyncio.get_running_loop().run_in_executor(service.encoders, make)
+async def _made(
+    service: Service, model: LoadedModel, role: Role, latents: NDArray[np.float32], wish: Wish, cost: Cost
+) -> bytes:
+    facts = {
+        "model": model.version.model, "version": model.version.version, "count": wish.count, "seed": wish.seed,
+    }  # fmt: skip
+    async with service.workload.turn(cost):
+        images = await _measured(service, model, role, latents)
+        return await service.encoder.encode(images, wish.encoding, facts, cost)
 
 
 async def _measured(
@@ -78,7 +117,7 @@ async def _measured(
     metrics, labels = service.metrics, (str(model.version.version), role)
     started = time.perf_counter()
     try:
-        images = await service.batcher.draw(model.engine, latents, unseen=role == "shadow")
+        images = await service.batcher.draw(model.engine, latents, shadow=role == "shadow")
     except (QueueFull, NotFinite):
         raise
     except WganError:
@@ -90,7 +129,7 @@ async def _measured(
     return images
 
 
-async def _unseen(service: Service, model: LoadedModel, latents: NDArray[np.float32]) -> None:
+async def _shadowed(service: Service, model: LoadedModel, latents: NDArray[np.float32]) -> None:
     """The same latents with the challenger, for its metrics alone."""
     with model.used():
         try:
@@ -99,6 +138,10 @@ async def _unseen(service: Service, model: LoadedModel, latents: NDArray[np.floa
             service.metrics.rejected.labels("shadow").inc()
         except WganError as error:
             log.warning("the shadow failed", extra={"fields": {"version": model.version.version, "reason": str(error)}})
+
+
+def _role(alias: str, followed: str) -> Role:
+    return "served" if alias == followed else "challenger"
 
 
 async def _while_wanted(request: Request, work: Coroutine[Any, Any, Result], seconds: float) -> Result:
@@ -111,7 +154,7 @@ async def _while_wanted(request: Request, work: Coroutine[Any, Any, Result], sec
             return job.result()
         if gone in done:
             raise ClientLeft
-        raise DeadlinePassed(f"the images were not drawn within {seconds:g} s: ask for fewer, or later.")
+        raise DeadlinePassed(f"the images were not made within {seconds:g} s: ask for fewer, or later.")
     finally:
         job.cancel()
         gone.cancel()

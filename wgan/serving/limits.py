@@ -9,10 +9,20 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wgan.serving.errors import error_response
+from wgan.serving.negotiation import media_type_of
 from wgan.settings import Settings
 
 BODY_SECONDS = 10.0
 """How long a body may take to arrive."""
+BODIES = 8
+"""How many bodies of the largest size may be arriving at a time; small ones always may."""
+SMALL_BODY = 2**16
+
+
+class _TooManyBodies(Exception):
+    """The large bodies that are arriving hold too much memory already."""
+
+
 CONTENT_TYPES = ("application/json", "application/x-npy")
 
 
@@ -22,6 +32,8 @@ class BodyLimits:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.most = settings.serve_body_bytes
+        self.arriving = 0
+        """Bytes of large bodies that are not whole yet."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -34,37 +46,58 @@ class BodyLimits:
             await error_response(413, "too-large", f"a body may have at most {self.most} bytes.")(scope, receive, send)
             return
         try:
-            body = await asyncio.wait_for(_read(receive, self.most), BODY_SECONDS)
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._read(receive)
         except TimeoutError:
             await error_response(408, "too-slow", f"the body did not arrive within {BODY_SECONDS:g} s.")(
                 scope, receive, send
             )
+            return
+        except _TooManyBodies:
+            message = "too many large bodies are arriving: try again in 1 s."
+            await error_response(429, "queue-full", message, {"Retry-After": "1"})(scope, receive, send)
             return
         if body is None:
             return  # the client left
         if len(body) > self.most:
             await error_response(413, "too-large", f"a body may have at most {self.most} bytes.")(scope, receive, send)
             return
-        media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
+        packing = headers.get(b"content-encoding", b"identity").strip().lower()
+        if body and packing != b"identity":
+            message = (
+                f"a body is read as it is: send it without Content-Encoding, not {packing[:32].decode('latin-1')!r}."
+            )
+            await error_response(415, "content-encoding", message, {"Accept-Encoding": "identity"})(
+                scope, receive, send
+            )
+            return
+        media_type = media_type_of(headers.get(b"content-type", b"").decode("latin-1"))
         if body and media_type not in CONTENT_TYPES:
             allowed = " or ".join(CONTENT_TYPES)
             await error_response(415, "content-type", f"send {allowed}, not {media_type[:64]!r}.")(scope, receive, send)
             return
         await self.app(scope, _replay(body, receive), send)
 
-
-async def _read(receive: Receive, most: int) -> bytes | None:
-    """The whole body, or one byte more than allowed; None when the client left."""
-    body = bytearray()
-    while True:
-        message: MutableMapping[str, Any] = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > most:
-            return bytes(body[: most + 1])
-        if not message.get("more_body", False):
-            return bytes(body)
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The whole body, or one byte more than allowed; None when the client left."""
+        body, held = bytearray(), 0
+        try:
+            while True:
+                message: MutableMapping[str, Any] = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > self.most:
+                    return bytes(body[: self.most + 1])
+                if not message.get("more_body", False):
+                    return bytes(body)
+                if len(body) > SMALL_BODY:
+                    self.arriving += len(body) - held
+                    held = len(body)
+                    if self.arriving > BODIES * self.most:
+                        raise _TooManyBodies
+        finally:
+            self.arriving -= held
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -1,88 +1,154 @@
-"""From a version in the registry to a model that may be served: download aside, digest, load, warm, reproduce."""
+"""From files to a model that may draw: verified once, in a process of its own; opened here after that.
+
+To verify is to check the digest, load, warm every batch size and draw the recorded sample again. What was found out is
+kept beside the files, for this kind of machine, so that a restart need not find it out again.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import platform
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
+import onnxruntime
+from pydantic import BaseModel, ValidationError
 
 from wgan.errors import WganError
-from wgan.model_version.record import VersionRecord
+from wgan.model_version.record import RECORD_FILE, VersionRecord
+from wgan.serving.download import GRAPH_FILE
 from wgan.serving.engine import Engine, check_sample, load_engine, verify_batch_sizes
-from wgan.serving.model_cache import ModelCache
+from wgan.serving.faults import VersionFault
 from wgan.serving.models import LoadedModel
-from wgan.serving.registry import RegistryClient, RegistryVersion
+from wgan.serving.registry import RegistryVersion
 from wgan.settings import Settings
 from wgan.storage import file_sha256
 
 SAMPLE_TOLERANCE = 1e-3
 """Largest pixel difference from the recorded sample, range [-1, 1]: an eighth of a grey level, as for the export."""
+VERIFIED_FILE = "verified.json"
+CPU_FACTS = ("model name", "flags", "Features", "CPU part")
+"""Lines of /proc/cpuinfo that decide which kernels ONNX Runtime takes."""
 
 
-def load_from_registry(
-    version: RegistryVersion,
-    reader: RegistryClient,
-    disk: ModelCache,
-    settings: Settings,
-    stopped: Callable[[], bool] = lambda: False,
-    duty: float = 0.5,
-) -> LoadedModel:
-    """Fetch a version unless it is on the disk, and verify it. Nothing that fails gets its final name.
+class Verified(BaseModel):
+    """What verifying a version found out, and where that holds."""
 
-    Raises `WganError` in one sentence at whichever step fails; `OSError` when the disk does.
-    """
-    folder = disk.of(version)
-    if folder.is_dir():
+    onnx_sha256: str
+    batch_sizes: tuple[int, ...]
+    max_batch: int
+    machine: str
+    """Of another value wherever the same graph might add in another order."""
+
+
+@dataclass(frozen=True)
+class VersionFiles:
+    """The files of one version in a folder."""
+
+    version: RegistryVersion
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """`models:/NAME/VERSION`."""
+        return f"models:/{self.version.model}/{self.version.version}"
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX file."""
+        return self.folder / GRAPH_FILE
+
+    def record(self) -> VersionRecord:
+        """What is known of the version. Raises `VersionFault` when that is not readable."""
         try:
-            return verify(version, folder, settings, duty)
-        except WganError:  # damaged on this disk: what the registry has decides
-            pass
-    with disk.staging() as temporary:
-        download = temporary / "files"
-        download.mkdir()
-        reader.download(version, download, stopped)
-        model = verify(version, download, settings, duty)
-        disk.install(version, download)
-    return model
+            content = (self.folder / RECORD_FILE).read_bytes()
+        except OSError as error:
+            raise WganError(f"the record of {self.name} cannot be read ({error.strerror}).") from None
+        try:
+            return VersionRecord.model_validate_json(content)
+        except ValidationError:
+            raise VersionFault(f"{self.name} has no record this code can read.") from None
+
+    def check_digest(self, record: VersionRecord) -> None:
+        """Raises `VersionFault` when the graph is not the registered one."""
+        try:
+            found = file_sha256(self.graph)
+        except OSError as error:
+            raise WganError(f"the ONNX graph of {self.name} cannot be read ({error.strerror}).") from None
+        if found != record.onnx_sha256:
+            raise VersionFault(
+                f"the ONNX graph of {self.name} is damaged: its SHA-256 is {found[:12]}…, "
+                f"registered was {record.onnx_sha256[:12]}…."
+            )
 
 
-def verify(version: RegistryVersion, folder: Path, settings: Settings, duty: float = 1.0) -> LoadedModel:
-    """Digest, load, warm every batch size, draw the recorded sample again. Raises `WganError`."""
-    record = _record(version, folder)
-    onnx = folder / "generator.onnx"
-    if not onnx.is_file():
-        raise WganError(f"{onnx} is missing.")
-    if (found := file_sha256(onnx)) != record.onnx_sha256:
-        raise WganError(
-            f"the ONNX graph of models:/{version.model}/{version.version} is damaged: its SHA-256 is "
-            f"{found[:12]}…, registered was {record.onnx_sha256[:12]}…."
-        )
-    engine = load_engine(onnx, settings.serve_threads)
-    engine = _reproduced(verify_batch_sizes(engine, settings.serve_max_batch, duty=duty), folder, record, duty)
-    return LoadedModel(version, record, engine, datetime.now(UTC))
+def verify(files: VersionFiles, settings: Settings, duty: float = 1.0) -> Verified:
+    """Digest, load, warm every batch size, draw the recorded sample again. Raises `VersionFault`.
+
+    `duty` is the share of time spent computing: less than 1 leaves the processor to the model that is being served.
+    """
+    record = files.record()
+    files.check_digest(record)
+    engine = load_engine(files.graph, settings.serve_threads)
+    engine = verify_batch_sizes(engine, settings.serve_max_batch, duty=duty)
+    _check_sample(engine, files.folder, record, duty)
+    return Verified(
+        onnx_sha256=record.onnx_sha256,
+        batch_sizes=engine.batch_sizes,
+        max_batch=settings.serve_max_batch,
+        machine=machine(settings.serve_threads),
+    )
 
 
-def _record(version: RegistryVersion, folder: Path) -> VersionRecord:
+def open_verified(files: VersionFiles, verified: Verified, settings: Settings) -> LoadedModel:
+    """Load a verified version into this process and warm it. Raises `WganError`."""
+    record = files.record()
+    files.check_digest(record)
+    if record.onnx_sha256 != verified.onnx_sha256:
+        raise WganError(f"what was verified of {files.name} was another graph.")
+    engine = Engine(load_engine(files.graph, settings.serve_threads).generator, verified.batch_sizes)
+    for size in verified.batch_sizes:
+        engine.generator.decode(np.zeros((size, engine.latent_dim), np.float32))
+    return LoadedModel(files.version, record, engine, datetime.now(UTC))
+
+
+def read_verified(folder: Path, settings: Settings) -> Verified | None:
+    """What was found out here before, if it holds for this process's settings and machine."""
     try:
-        return VersionRecord.model_validate_json((folder / "record.json").read_bytes())
+        found = Verified.model_validate_json((folder / VERIFIED_FILE).read_bytes())
     except (OSError, ValidationError):
-        raise WganError(f"models:/{version.model}/{version.version} has no record this code can read.") from None
+        return None
+    holds = (found.max_batch, found.machine) == (settings.serve_max_batch, machine(settings.serve_threads))
+    return found if holds and found.batch_sizes[:1] == (1,) else None
 
 
-def _reproduced(engine: Engine, folder: Path, record: VersionRecord, duty: float) -> Engine:
+@cache
+def machine(threads: int) -> str:
+    """A digest of what decides in which order a graph's sums are added: processor, libraries, threads."""
+    facts = [platform.machine(), platform.processor(), onnxruntime.__version__, np.__version__, str(threads)]
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    facts += sorted({line for line in lines if line.startswith(CPU_FACTS)})
+    return sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+
+def _check_sample(engine: Engine, folder: Path, record: VersionRecord, duty: float) -> None:
     dataset = record.evaluation.training.dataset
     expected = (dataset.channels, dataset.image_size, dataset.image_size)
     if engine.image_shape != expected:
-        raise WganError(f"the model draws images {engine.image_shape} (C, H, W), its data set has {expected}.")
+        raise VersionFault(f"the model draws images {engine.image_shape} (C, H, W), its data set has {expected}.")
     try:
         config = json.loads((folder / "config.json").read_text())
         seed = int(config["sample_seed"])
         sample = np.load(folder / "sample.npy", allow_pickle=False)
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
-        raise WganError("the version's recorded sample cannot be read.") from None
+    except OSError as error:
+        raise WganError(f"the version's recorded sample cannot be read ({error.strerror}).") from None
+    except Exception:  # numpy's reader raises whatever a malformed header makes it stumble over
+        raise VersionFault("the version's recorded sample cannot be read.") from None
     check_sample(engine, sample, seed, SAMPLE_TOLERANCE, duty)
-    return engine

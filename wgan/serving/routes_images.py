@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -13,16 +13,22 @@ from pydantic import ValidationError
 
 from wgan.errors import UsageError
 from wgan.latents import draw_latents
-from wgan.serving.encoding import JSON, NPY, Shape, animation, animation_format, encode, negotiate
+from wgan.serving.encoding import JSON, NPY
 from wgan.serving.errors import first_mistake
-from wgan.serving.infer import SEED_HEADER, Drawn, draw, encoded
+from wgan.serving.infer import Wish, answer
 from wgan.serving.latents import check_latents, parse_lists, parse_npy, walk
 from wgan.serving.models import LoadedModel
-from wgan.serving.schemas import IMAGE_ERRORS, IMAGE_RESPONSES, LARGEST_SEED, Base64Images, DecodeRequest, ImagesRequest
+from wgan.serving.negotiation import media_type_of, negotiate, negotiate_walk
+from wgan.serving.schemas import (
+    IMAGE_ERRORS,
+    IMAGE_RESPONSES,
+    LARGEST_SEED,
+    Base64Images,
+    DecodeRequest,
+    ImagesRequest,
+)
 from wgan.serving.service import Service
 
-INLINE_VALUES = 2**15
-"""Values (N·C·H·W) that are encoded in less time than handing them to another thread takes."""
 RANDOM_SEEDS = 2**32
 """Seeds the server chooses itself are below: JavaScript holds them exactly."""
 AliasHeader = Annotated[
@@ -34,7 +40,6 @@ AliasHeader = Annotated[
 def image_routes(service: Service) -> APIRouter:
     """The routes that draw."""
     router = APIRouter(tags=["images"])
-    most = service.settings.serve_max_count
 
     @router.post(
         "/v1/images",
@@ -44,12 +49,13 @@ def image_routes(service: Service) -> APIRouter:
     )
     async def images(body: ImagesRequest, request: Request, alias: AliasHeader = None) -> Response:
         """The same seed, count and version give the same bytes, whatever else is drawn at that moment."""
-        if body.count > most:
-            raise UsageError(f"count: at most {most} images are drawn at once.")
-        shape = negotiate(body.format, body.layout, request.headers.get("accept"))
+        encoding = negotiate(body.format, body.layout, request.headers.get("accept"))
         seed = secrets.randbelow(RANDOM_SEEDS) if body.seed is None else body.seed
-        drawn = await draw(request, service, lambda model: draw_latents(seed, body.count, model.engine.latent_dim))
-        return await _answer(service, drawn, shape, seed)
+
+        def latents(model: LoadedModel) -> NDArray[np.float32]:
+            return draw_latents(seed, body.count, model.engine.latent_dim)
+
+        return await answer(request, service, Wish(body.count, "count", latents, encoding, seed))
 
     @router.post(
         "/v1/decode",
@@ -69,18 +75,19 @@ def image_routes(service: Service) -> APIRouter:
     async def decode(request: Request, alias: AliasHeader = None) -> Response:
         """Latents as rows of numbers in JSON, or as an array in numpy's .npy format; images in the same order."""
         body = await request.body()
-        if request.headers.get("content-type", "").startswith(NPY):
-            latents, format, layout = await encoded(service, partial(parse_npy, body)), None, None
+        if media_type_of(request.headers.get("content-type", "")) == NPY:
+            given, format, layout = await service.encoder.in_thread(partial(parse_npy, body)), None, None
         else:
-            asked = await encoded(service, partial(_decode_request, body))
-            latents, format, layout = parse_lists(asked.latents), asked.format, asked.layout
-        shape = negotiate(format, layout, request.headers.get("accept"))
+            asked = await service.encoder.in_thread(partial(_decode_request, body))
+            given, format, layout = parse_lists(asked.latents), asked.format, asked.layout
+        encoding = negotiate(format, layout, request.headers.get("accept"))
 
-        def checked(model: LoadedModel) -> NDArray[np.float32]:
-            check_latents(latents, model.engine.latent_dim, most)
-            return latents
+        def latents(model: LoadedModel) -> NDArray[np.float32]:
+            check_latents(given, model.engine.latent_dim)
+            return given
 
-        return await _answer(service, await draw(request, service, checked), shape, None)
+        count = len(given) if given.ndim else 0
+        return await answer(request, service, Wish(count, "latents", latents, encoding))
 
     @router.get(
         "/v1/interpolate",
@@ -103,7 +110,7 @@ def image_routes(service: Service) -> APIRouter:
         request: Request,
         start: Annotated[int, Query(alias="from", ge=0, le=LARGEST_SEED, description="Seed.", examples=[1])],
         end: Annotated[int, Query(alias="to", ge=0, le=LARGEST_SEED, description="Seed.", examples=[2])],
-        frames: Annotated[int, Query(ge=2, le=4096, description="Images, both ends among them.")] = 24,
+        frames: Annotated[int, Query(ge=2, description="Images, both ends among them; at most max_count.")] = 24,
         format: Annotated[
             Literal["webp", "gif"] | None,
             Query(
@@ -117,19 +124,13 @@ def image_routes(service: Service) -> APIRouter:
         alias: AliasHeader = None,
     ) -> Response:
         """An animation through latent space, as WebP or GIF, or its frames one by one in JSON."""
-        if frames > most:
-            raise UsageError(f"frames: at most {most} images are drawn at once.")
+        encoding = negotiate_walk(format, request.headers.get("accept"), fps)
 
-        def path(model: LoadedModel) -> NDArray[np.float32]:
+        def latents(model: LoadedModel) -> NDArray[np.float32]:
             ends = [draw_latents(seed, 1, model.engine.latent_dim)[0] for seed in (start, end)]
             return walk(ends[0], ends[1], frames, way)
 
-        kind = format or animation_format(request.headers.get("accept"))
-        drawn = await draw(request, service, path)
-        if kind == "frames":
-            return await _answer(service, drawn, Shape("base64"), None)
-        body = await encoded(service, partial(animation, drawn.images, kind, fps))
-        return Response(body, media_type=f"image/{kind}", headers={**drawn.headers, "Vary": "Accept"})
+        return await answer(request, service, Wish(frames, "frames", latents, encoding))
 
     return router
 
@@ -139,16 +140,3 @@ def _decode_request(body: bytes) -> DecodeRequest:
         return DecodeRequest.model_validate_json(body)
     except ValidationError as error:
         raise UsageError(first_mistake(error.errors(include_input=False, include_url=False))) from None
-
-
-async def _answer(service: Service, drawn: Drawn, shape: Shape, seed: int | None) -> Response:
-    facts: dict[str, Any] = {
-        "model": drawn.model.version.model,
-        "version": drawn.model.version.version,
-        "count": len(drawn.images),
-        "seed": seed,
-    }
-    make = partial(encode, drawn.images, shape, facts)
-    body = make() if drawn.images.size <= INLINE_VALUES else await encoded(service, make)
-    headers = drawn.headers if seed is None else {**drawn.headers, SEED_HEADER: str(seed)}
-    return Response(body, media_type=shape.media_type, headers={**headers, "Vary": "Accept"})

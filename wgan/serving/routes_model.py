@@ -23,7 +23,8 @@ def model_routes(service: Service) -> APIRouter:
         found, name = choose(models, alias or models.alias, mode, 0.0)
         response.headers[VERSION_HEADER] = str(found.version.version)
         response.headers[ALIAS_HEADER] = name
-        return model_facts(found, name, models, service.settings.serve_max_count)
+        most = service.workload.max_count(found.engine.image_shape, service.settings.serve_max_count)
+        return model_facts(found, name, models, most)
 
     return router
 

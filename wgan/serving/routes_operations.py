@@ -7,7 +7,9 @@ import time
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
+from wgan.serving.authentication import sent_key
 from wgan.serving.errors import error_response
+from wgan.serving.faults import without_paths
 from wgan.serving.schemas import AliasState, Alive, Readiness, WebhookResult, error_responses
 from wgan.serving.service import Service
 
@@ -27,9 +29,12 @@ def operation_routes(service: Service) -> APIRouter:
         responses={503: {"model": Readiness, "description": "No model yet."}},
         summary="Whether there is a model, and what is stale and why",
     )
-    async def readyz() -> Response:
-        """200 with a model to draw with, else 503. A stale model still draws: the reasons are in the body."""
-        found = readiness(service)
+    async def readyz(request: Request) -> Response:
+        """200 with a model to draw with, else 503. A stale model still draws: the reasons are in the body.
+
+        This machine's paths are named only to those who send a valid key.
+        """
+        found = readiness(service, with_paths=service.keys.required and service.keys.accepts(sent_key(request.headers)))
         return JSONResponse(found.model_dump(mode="json"), 200 if found.ready else 503)
 
     @router.get(
@@ -60,21 +65,25 @@ def operation_routes(service: Service) -> APIRouter:
     return router
 
 
-def readiness(service: Service) -> Readiness:
+def readiness(service: Service, with_paths: bool = False) -> Readiness:
     """What `/readyz` says."""
     follower, now = service.follower, time.monotonic()
     models, answered = follower.models, follower.last_answer
     aliases = {}
-    for alias, state in follower.following.items():
-        model = models.under(alias)
+    for alias, state in follower.aliases.items():
+        model, stale = models.under(alias), follower.stale(alias)
         aliases[alias] = AliasState(
             serving=model.version.version if model else None,
             wanted=state.wanted,
             failures=state.failures,
-            stale=state.reason,
+            version_faults=state.version_faults,
+            fault=state.fault,
+            stale=stale if stale is None or with_paths else without_paths(stale),
             retry_in=round(max(0.0, state.retry_at - now), 1) if state.failures else None,
         )
     reasons = [f"{alias}: {state.stale}" for alias, state in aliases.items() if state.stale]
+    if follower.cache_problem is not None:
+        reasons.append(f"after a restart: {follower.cache_problem}")
     return Readiness(
         ready=models.main is not None,
         model=service.model,

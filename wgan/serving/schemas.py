@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wgan.serving.encoding import JSON, MEDIA_TYPES, NPY, ZIP, Format, Layout
+from wgan.serving.encoding import JSON, MEDIA_TYPES, NPY, ZIP, Layout, Picture
+from wgan.serving.faults import Fault
 
 LARGEST_SEED = 2**63 - 1
 
@@ -21,7 +22,7 @@ class StrictModel(BaseModel):
 class ImagesRequest(StrictModel):
     """How many images, of which noise, in which form."""
 
-    count: int = Field(1, ge=1, le=4096, description="Images; at most WGAN_SERVE_MAX_COUNT.", examples=[16])
+    count: int = Field(1, ge=1, description="Images; at most max_count, as /v1/model says.", examples=[16])
     seed: int | None = Field(
         None,
         ge=0,
@@ -29,7 +30,7 @@ class ImagesRequest(StrictModel):
         description="Seed of the noise; the same seed, count and version give the same bytes. Unset: a fresh one.",
         examples=[7],
     )
-    format: Format | None = Field(None, description="Picture format; default: what Accept says, else png.")
+    format: Picture | None = Field(None, description="Picture format; default: what Accept says, else png.")
     layout: Layout | None = Field(
         None, description="grid: one picture; zip: one file each; base64: JSON. Default: what Accept says, else grid."
     )
@@ -41,7 +42,7 @@ class DecodeRequest(StrictModel):
     latents: list[list[float]] = Field(
         min_length=1, description="Rows of z numbers each, z as /v1/model says; finite, at most 1000 in magnitude."
     )
-    format: Format | None = Field(None, description="Picture format; default: what Accept says, else png.")
+    format: Picture | None = Field(None, description="Picture format; default: what Accept says, else png.")
     layout: Layout | None = Field(None, description="As for /v1/images.")
 
 
@@ -64,7 +65,7 @@ class Base64Images(BaseModel):
     version: int
     count: int
     seed: int | None = Field(description="None for /v1/decode.")
-    format: Format
+    format: Picture
     images: list[str] = Field(description="Base64 of one encoded picture each.")
 
 
@@ -130,9 +131,14 @@ class AliasState(BaseModel):
 
     serving: int | None = Field(description="Version; null: none.")
     wanted: int | None = Field(description="Version the registry last named; null: none, or not known.")
-    failures: int = Field(description="Failed roll-outs of the wanted version in a row.")
+    failures: int = Field(description="Failed loads of the wanted version in a row.")
+    version_faults: int = Field(description="How many of them, up to the last, were the version's own fault.")
+    fault: Fault | None = Field(
+        description="Whose fault the last failure was: the version's (digest, load, recorded sample), or this "
+        "process's (registry, network, disk), which says nothing about the version."
+    )
     stale: str | None = Field(description="Why what is served may not be what the registry says; null: it is.")
-    retry_in: float | None = Field(description="Seconds until a failed roll-out is tried again.")
+    retry_in: float | None = Field(description="Seconds until a failed load is tried again.")
 
 
 class Readiness(BaseModel):

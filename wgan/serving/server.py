@@ -12,6 +12,7 @@ import uvicorn
 
 from wgan.errors import UsageError
 from wgan.serving.app import create_app
+from wgan.serving.connection import BoundedConnection
 from wgan.serving.logs import log_as_json
 from wgan.serving.service import make_service
 from wgan.settings import Settings
@@ -49,6 +50,8 @@ def serve(model: str, alias: str, settings: Settings, listening: Callable[[str],
         log_as_json()
         config = uvicorn.Config(
             app,
+            http=BoundedConnection,
+            limit_concurrency=settings.serve_connections,
             log_config=None,
             access_log=False,
             server_header=False,

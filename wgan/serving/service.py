@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from wgan.serving.batching import Batcher
+from wgan.serving.encoder import Encoder
 from wgan.serving.follower import Follower
 from wgan.serving.keys import ApiKeys
 from wgan.serving.metrics import Metrics
 from wgan.serving.webhook import Webhook
+from wgan.serving.workload import Workload
 from wgan.settings import Settings
-
-ENCODERS = 2
-"""Threads that encode pictures, beside the engine's."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,8 @@ class Service:
     batcher: Batcher
     keys: ApiKeys
     webhook: Webhook | None
-    encoders: ThreadPoolExecutor
+    encoder: Encoder
+    workload: Workload
     background: Background = field(default_factory=Background)
 
 
@@ -63,8 +62,10 @@ def make_service(model: str, alias: str, settings: Settings) -> Service:
             settings.serve_batch_seconds,
             max(settings.serve_queue_images, settings.serve_max_count),
             metrics,
+            pass_seconds=settings.serve_request_seconds,
         ),
         keys=ApiKeys(settings),
         webhook=Webhook(secret.get_secret_value()) if secret else None,
-        encoders=ThreadPoolExecutor(ENCODERS, "encoder"),
+        encoder=Encoder(),
+        workload=Workload(settings.serve_answer_values),
     )

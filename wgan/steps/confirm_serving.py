@@ -26,7 +26,7 @@ Outcome = Literal["confirmed", "refused", "unconfirmed"]
 POLL_SECONDS = 0.5
 REQUEST_SECONDS = 30.0
 REFUSALS = 2
-"""Failed roll-outs of the version, in a row, that count as a refusal: one may be a download that broke off."""
+"""Loads that failed in a row by the version's own fault, from which on it is refused: one may be a damaged download."""
 GREY_LEVELS = 1
 """Largest difference from the recorded sample: both are rounded, so a value on the border may fall to either side."""
 
@@ -110,7 +110,7 @@ def _followed(client: httpx.Client, promotion: LedgerEntry) -> tuple[Outcome, st
         raise _ServesAnother(f"it follows the alias {state['alias']}, not champion")
     if champion["serving"] == promotion.to_version:
         return "confirmed", "it draws the version"
-    if champion["wanted"] == promotion.to_version and champion["failures"] >= REFUSALS:
+    if champion["wanted"] == promotion.to_version and champion.get("version_faults", 0) >= REFUSALS:
         return "refused", f"it could not take the version into service: {champion['stale']}"
     return (
         "unconfirmed",

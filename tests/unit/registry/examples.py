@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from wgan.config import NetworksConfig, RetrainConfig, config_digest
 from wgan.records import (
@@ -15,7 +15,9 @@ from wgan.records import (
     Measurement,
     TrainingRef,
 )
-from wgan.training.networks import Generator
+
+if TYPE_CHECKING:
+    from wgan.training.networks import Generator
 
 LATENT_DIM = 8
 
@@ -83,6 +85,10 @@ def example_evaluation(
 
 def example_generator(seed: int = 0, image_size: int = 32, channels: int = 1) -> Generator:
     """A generator with statistics as after training: weights, norm scales and running averages all drawn."""
+    import torch  # the records alone need none
+
+    from wgan.training.networks import Generator
+
     stream = torch.Generator().manual_seed(seed)
     generator = Generator(channels, image_size, 4, LATENT_DIM)
     with torch.no_grad():

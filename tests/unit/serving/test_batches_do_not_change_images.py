@@ -33,7 +33,7 @@ class SpyingGenerator:
         self.inner, self.error, self.passes = engine.generator, error, list[int]()
         self.latent_dim, self.channels, self.image_size = engine.latent_dim, *engine.image_shape[:2]
 
-    def decode(self, latents: np.ndarray) -> np.ndarray:
+    def decode(self, latents: np.ndarray, options: object = None) -> np.ndarray:
         self.passes.append(len(latents))
         return self.inner.decode(latents) + np.float32(self.error if len(latents) > 2 else 0.0)
 

@@ -53,6 +53,13 @@ def test_what_was_not_signed_with_the_secret_is_refused(webhook: Webhook, header
     assert webhook.check(signed(), BODY + b" ") == "refused"
 
 
+@pytest.mark.parametrize("stamp", ["9" * 5000, "-1", "1e9", "１８０００００００", "", " 1800000000"])
+def test_a_time_that_is_none_is_refused_though_it_was_signed(webhook: Webhook, stamp: str) -> None:
+    signature = _generate_hmac_signature("s3cret", "d-1", stamp, BODY.decode())
+    headers = {"x-mlflow-signature": signature, "x-mlflow-timestamp": stamp, "x-mlflow-delivery-id": "d-1"}
+    assert webhook.check(headers, BODY) == "refused"
+
+
 def test_without_a_secret_there_is_no_hook_and_with_one_it_is_a_hint(served_cache: Path) -> None:
     import time
 

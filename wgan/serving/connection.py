@@ -1,0 +1,186 @@
+"""One client's connection: uvicorn's, with bounds on what it may send, and on how long it may take over that."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from wgan.serving.errors import error_response
+
+URL_BYTES = 8 * 2**10
+HEAD_BYTES = 32 * 2**10
+"""Request line and headers together."""
+HEAD_SECONDS = 10.0
+"""From the connection, or a request's first byte, to the end of its headers."""
+SEND_SECONDS = 60.0
+"""How long an answer may take that its client does not read as fast as it comes."""
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 2**20
+"""After an answer that came before the request's end, what still arrives is read and dropped for so long, that the
+client sees the answer and not a broken connection."""
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """Nothing that arrives is kept beyond these bounds, and nobody is waited for longer."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._refused: tuple[int, str, str] | None = None
+        self._in_head = True
+        self._finished = 0
+        """Requests that have arrived whole."""
+        self._head_bytes = 0
+        """Of the blocks that hold nothing but a head without an end."""
+        self._header_bytes = 0
+        self._url_bytes = 0
+        self._lingered: int | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there: it has to ask for something soon."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It left."""
+        for timer in (self._head_timer, self._send_timer, self._linger_timer):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes of a request, or of one that was answered already."""
+        if self._lingered is not None:
+            self._lingered += len(data)
+            if self._lingered > LINGER_BYTES:
+                self.transport.abort()
+            return
+        was_in_head, finished = self._in_head, self._finished
+        super().data_received(data)
+        if not self._in_head or self._lingered is not None or self.transport.is_closing():
+            return
+        if was_in_head and finished == self._finished:  # all of it belongs to a head that has no end yet
+            self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse_head()
+            self.send_400_response("")
+        elif self.cycle is None or self.cycle.response_complete:
+            self._await_head()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._in_head, self._head_bytes, self._header_bytes, self._url_bytes = True, 0, 0, 0
+        self._await_head()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request's address."""
+        self._url_bytes += len(url)
+        if self._url_bytes > URL_BYTES:
+            self._refused = (414, "too-long", f"an address may have at most {URL_BYTES} bytes.")
+            raise ValueError("the address is too long")
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > HEAD_BYTES:
+            self._refuse_head()
+            raise ValueError("the headers are too long")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The request can be answered."""
+        self._in_head, self._head_bytes = False, 0
+        self._head_timer = _cancelled(self._head_timer)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The end of a request."""
+        self._in_head = True
+        self._finished += 1
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is written: whoever is still sending the question is told to stop."""
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._linger()
+            return
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._await_reader()
+        elif not self.flow.write_paused:
+            self._send_timer = _cancelled(self._send_timer)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the answer comes."""
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        super().resume_writing()
+        if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
+            self._send_timer = _cancelled(self._send_timer)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was asked for a while."""
+        super().timeout_keep_alive_handler()
+        self._await_reader()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, or a too long one, and close."""
+        if self.cycle is not None and not self.cycle.response_complete:  # another answer is being written
+            self._abort()
+            return
+        status, code, message = self._refused or (400, "http", "this is no HTTP request.")
+        answer = error_response(status, code, message, {"Connection": "close"})
+        head = b"".join(b"%s: %s\r\n" % header for header in answer.raw_headers)
+        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + bytes(answer.body))
+        self._linger()
+
+    def _refuse_head(self) -> None:
+        self._refused = (431, "too-long", f"a request's headers may have at most {HEAD_BYTES} bytes.")
+
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _await_reader(self) -> None:
+        if self._send_timer is None:
+            self._send_timer = self.loop.call_later(SEND_SECONDS, self._abort)
+
+    def _linger(self) -> None:
+        self._lingered = 0
+        self._head_timer = _cancelled(self._head_timer)
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._linger_timer = self.loop.call_later(LINGER_SECONDS, self._end_lingering)
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self.flow.read_paused:  # not the client's doing: it waits for the answer before
+            self._await_head()
+        else:
+            self._abort()
+
+    def _end_lingering(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self._await_reader()
+        else:
+            self._abort()
+
+    def _abort(self) -> None:
+        self.transport.abort()
+
+
+def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """No timer."""
+    if timer is not None:
+        timer.cancel()
+    return None

@@ -1,0 +1,35 @@
+"""HEAD: what GET would answer, without its body, for what costs nothing to answer."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CHEAP_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/model", "/openapi.json"})
+
+
+class HeadRequests:
+    """Asks the application with GET and leaves out the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["method"] != "HEAD" or not _is_cheap(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        asked = {**scope, "method": "GET"}  # a copy: the server itself must go on knowing that it was HEAD
+        try:
+            await self.app(asked, receive, without_body)
+        finally:
+            scope["route"] = asked.get("route")
+
+
+def _is_cheap(path: str) -> bool:
+    return path in CHEAP_PATHS or path.startswith("/page/")

@@ -1,0 +1,106 @@
+"""What an answer costs, counted before it is begun, and whose turn it is: cheap ones do not wait for expensive ones."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from wgan.errors import UsageError
+from wgan.serving.batching import QueueFull
+from wgan.serving.encoding import Encoding
+
+CHEAP_WORK = 2**18
+"""Work of an answer up to which a request is cheap: a PNG of 21 images of 64×64 in colour."""
+MOST_WORK = 2**27
+"""Most work of one answer: some ten seconds of one processor."""
+WAITING_WORK = 2 * MOST_WORK
+"""Work that may wait for its turn; more is answered with 429."""
+WORK_PER_SECOND = 1e7
+"""Of one processor, roughly; it only decides what Retry-After says."""
+RUNNING = 2
+"""Expensive requests at a time: one is drawn while another is encoded."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an answer takes."""
+
+    values: int
+    """Count × channels × height × width: bytes of its pixels."""
+    work: int
+    """Values, weighed by how long the format takes for one; 1 is a PNG's."""
+    expensive: bool
+
+    @classmethod
+    def of(cls, count: int, image_shape: tuple[int, int, int], encoding: Encoding, max_batch: int) -> Cost:
+        """Of `count` images (C, H, W) in the encoding, drawn in passes of at most `max_batch`."""
+        values = count * math.prod(image_shape)
+        work = round(values * encoding.weight)
+        return cls(values, work, expensive=work > CHEAP_WORK or count > max_batch)
+
+
+@dataclass
+class Workload:
+    """The answers that are being made and sent, all together within bounds. For one event loop."""
+
+    most_values: int
+    """Largest answer; so many values may also be in all cheap answers, and twice as many in all expensive ones."""
+    cheap_values: int = 0
+    expensive_values: int = 0
+    waiting_work: int = 0
+    _running: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RUNNING))
+
+    def max_count(self, image_shape: tuple[int, int, int], max_count: int) -> int:
+        """Most images of that shape in one answer: the one maximum that is told and held."""
+        return max(1, min(max_count, self.most_values // math.prod(image_shape)))
+
+    def check(self, name: str, count: int, cost: Cost, most: int) -> None:
+        """Raises `UsageError` when one answer has more than `most` images, or takes more work than any may."""
+        if cost.work > MOST_WORK:
+            most = min(most, int(min(count, most + 1) * MOST_WORK / cost.work))
+        if count > most:
+            raise UsageError(f"{name}: at most {most} such images are made at once.")
+
+    @asynccontextmanager
+    async def admitted(self, cost: Cost) -> AsyncIterator[None]:
+        """Hold the answer's memory from its drawing to its last byte. Raises `QueueFull`."""
+        held = self.expensive_values if cost.expensive else self.cheap_values
+        most = 2 * self.most_values if cost.expensive else self.most_values
+        if held + cost.values > most:
+            raise QueueFull(_seconds(self.waiting_work + cost.work))
+        self._hold(cost, cost.values)
+        try:
+            yield
+        finally:
+            self._hold(cost, -cost.values)
+
+    @asynccontextmanager
+    async def turn(self, cost: Cost) -> AsyncIterator[None]:
+        """Wait for the turn of an expensive request; a cheap one has none to wait for. Raises `QueueFull`."""
+        if not cost.expensive:
+            yield
+            return
+        if self.waiting_work + cost.work > WAITING_WORK:
+            raise QueueFull(_seconds(self.waiting_work))
+        self.waiting_work += cost.work
+        try:
+            await self._running.acquire()
+        finally:
+            self.waiting_work -= cost.work
+        try:
+            yield
+        finally:
+            self._running.release()
+
+    def _hold(self, cost: Cost, values: int) -> None:
+        if cost.expensive:
+            self.expensive_values += values
+        else:
+            self.cheap_values += values
+
+
+def _seconds(work: float) -> int:
+    return max(1, math.ceil(work / WORK_PER_SECOND))
