@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from wgan.addresses import credential_in
 from wgan.plugins import HoldsPaths, ImportPath, is_import_path, name_or_path
 
 # fmt: off
@@ -40,7 +41,7 @@ LOCATED_SOURCES = ("lsun", "folder", "archive", "s3")
 class ConfigModel(BaseModel):
     """Frozen; unknown keys and impossible values are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -92,6 +93,17 @@ class DataConfig(ConfigModel):
         if self.name:
             return self.name
         return f"lsun-{self.location}".replace("_", "-") if self.source == "lsun" else self.source
+
+    @field_validator("location")
+    @classmethod
+    def _no_credential(cls, location: str | None) -> str | None:
+        """A configuration is shown in MLflow and Prefect, and kept with every checkpoint."""
+        if location and "://" in location and (found := credential_in(location)):
+            raise ValueError(
+                f"data.location must not hold a credential ({found}), because configurations are shown and kept: put "
+                "user and password into ~/.netrc, or download the file and give its path, or use data.source=s3"
+            )
+        return location
 
     @model_validator(mode="after")
     def _location_fits_the_source(self) -> Self:

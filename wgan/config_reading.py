@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import reprlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -13,32 +12,8 @@ import yaml
 from pydantic import ValidationError
 
 from wgan.config import RetrainConfig
+from wgan.config_text import TextLoader, read_yaml, typed
 from wgan.errors import UsageError
-
-
-class PlainLoader(yaml.SafeLoader):
-    """YAML without aliases, of which a few lines unfold to gigabytes."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """As `yaml.SafeLoader`, but an alias is an error."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not read",
-                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
-            )
-        return super().compose_node(parent, index)
-
-
-def read_yaml(file: Path, where: str) -> Any:
-    """What a YAML file holds. Raises `UsageError` in one sentence that begins with `where`."""
-    try:
-        return yaml.load(file.read_text(), PlainLoader)  # a SafeLoader
-    except OSError as error:
-        raise UsageError(f"{where}: {error.strerror or error}.") from None
-    except RecursionError:
-        raise UsageError(f"{where} is nested too deeply.") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{where} is not YAML: {' '.join(str(error).split())}.") from None
 
 
 def shown(value: Any) -> str:
@@ -62,7 +37,7 @@ def preset_values(name: str) -> dict[str, Any]:
     if name not in preset_names():
         raise UsageError(f"there is no preset {name!r}; choose one of {', '.join(preset_names())}.")
     text = resources.files("wgan.presets").joinpath(f"{name}.yaml").read_text()
-    return _mapping(yaml.safe_load(text), f"preset {name}")
+    return _mapping(yaml.load(text, TextLoader), f"preset {name}")  # a SafeLoader
 
 
 def load_config(
@@ -73,15 +48,14 @@ def load_config(
 ) -> RetrainConfig:
     """Build a run's configuration: the preset, over it the file, `section.field=value` assignments and raw sections.
 
-    Values of assignments are read as YAML (`training.lr=1e-4`, `data.name=faces`). Raises `UsageError` in one
-    sentence that names the field, the value and what is allowed.
+    Text is read by the type of its field (`training.lr=1e-4`, `data.name=007`). Raises `UsageError` in one sentence
+    that names the field, the value and what is allowed.
     """
     values: dict[str, Any] = preset_values(preset) if preset else {}
     if file is not None:
         where = f"configuration file {file}"
         values = _merged(values, _mapping(read_yaml(file, where), where))
-    for assignment in assignments:
-        values = _merged(values, _assignment(assignment))
+    values = _merged(values, _assigned(assignments))
     if sections:
         values = _merged(values, sections)
     return parse_config(values)
@@ -90,7 +64,7 @@ def load_config(
 def parse_config(values: Mapping[str, Any]) -> RetrainConfig:
     """Validate raw values. Raises `UsageError` in one sentence: the field, the value and what is allowed."""
     try:
-        return RetrainConfig.model_validate(values)
+        return RetrainConfig.model_validate(typed(values, RetrainConfig))
     except ValidationError as error:
         raise UsageError(_sentence(error)) from None
 
@@ -111,19 +85,18 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _assignment(text: str) -> dict[str, Any]:
-    name, equals, value = text.partition("=")
-    section, dot, field = name.strip().partition(".")
-    if not equals or not dot or not field:
-        raise UsageError(f"--set {text!r} is not of the form section.field=value, for example training.lr=1e-4.")
-    try:
-        parsed = yaml.load(value, PlainLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        parsed = value
-    if isinstance(parsed, str):  # YAML 1.1 reads 1e-4 as text
-        with contextlib.suppress(ValueError):
-            parsed = float(parsed)
-    return {section: {field: parsed}}
+def _assigned(assignments: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The values of `section.field=value` assignments, as text."""
+    values: dict[str, dict[str, str]] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        section, dot, field = name.strip().partition(".")
+        if not equals or not dot or not field:
+            raise UsageError(f"--set {text!r} is not of the form section.field=value, for example training.lr=1e-4.")
+        known = values.setdefault(section, {})
+        if known.setdefault(field, value) != value:
+            raise UsageError(f"--set gives {section}.{field} twice: {shown(known[field])} and {shown(value)}.")
+    return values
 
 
 def _sentence(error: ValidationError) -> str:

@@ -21,6 +21,14 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class FileCount(Record):
+    """Files of a data set that have something in common."""
+
+    reason: str = Field(description="What, in a few words.")
+    count: int = Field(ge=1, description="Files.")
+    examples: tuple[str, ...] = Field((), description="Names of some.")
+
+
 class DatasetRef(Record):
     """A prepared data set in S3."""
 
@@ -35,6 +43,10 @@ class DatasetRef(Record):
     image_size: int = Field(description="Pixels.")
     channels: int
     classes: tuple[str, ...] = Field(description="Class names by label; empty where the data has no labels.")
+    left_out: tuple[FileCount, ...] = Field(
+        (), description="What was found beside the images, by reason; files that did not decode are among it."
+    )
+    remarks: tuple[FileCount, ...] = Field((), description="Images that were read in a way that must be told.")
 
 
 class TrainingRef(Record):

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from wgan.config import ConfigModel, RetrainConfig
-from wgan.config_reading import load_config, read_yaml, shown
+from wgan.config_reading import load_config, shown
+from wgan.config_text import read_yaml, typed
 from wgan.errors import UsageError
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -91,7 +92,7 @@ def read_declared(path: Path) -> Declared:
     if not isinstance(values or {}, dict):
         raise UsageError(f"schedules file {path} must hold {', '.join(Declared.model_fields)}, not {shown(values)}.")
     try:
-        declared = Declared.model_validate(values or {})
+        declared = Declared.model_validate(typed(values or {}, Declared))
     except ValidationError as error:
         raise UsageError(f"schedules file {path}: {_sentence(error, values)}") from None
     for schedule in declared.schedules:

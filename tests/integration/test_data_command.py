@@ -1,4 +1,4 @@
-"""`wgan data prepare` and `wgan data list`."""
+"""`wgan data prepare`, `list` and `show`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from tests.integration.data_object_store import ObjectStore
@@ -60,3 +61,50 @@ def test_a_configuration_file_says_what_to_prepare(tmp_path: Path) -> None:
     assert json.loads(run("prepare", "--config", str(file), "--json").stdout)["name"] == "mine"
     keys = [entry.key for entry in open_storage(load_settings()).list("datasets/")]
     assert [key.split("/")[1] for key in keys] == ["mine"] * 3
+
+
+def folder_of_all_kinds(folder: Path) -> Path:
+    for number in range(40):
+        path = folder / "ab"[number % 2] / f"{number:02}.jpg_large"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(path, "PNG")
+    for number in range(6):
+        (folder / f"{number}.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    (folder / "readme.txt").write_text("about these pictures")
+    (folder / "a" / "broken.png").write_bytes(b"broken")
+    return folder
+
+
+def test_what_is_left_out_is_told_by_prepare_and_show_and_kept_in_the_manifest(tmp_path: Path) -> None:
+    folder = folder_of_all_kinds(tmp_path / "pictures")
+    values = ["data.source=folder", f"data.location={folder}", "data.name=own", "data.max_bad_fraction=0.1"]
+    options = [part for value in values for part in ("--set", value)]
+    told = run("prepare", *options).stdout
+    assert "6 × a format that is not read: HEIC (0.heic, 1.heic, 2.heic, …)" in told
+    assert "1 × no image (readme.txt)" in told
+    assert "1 × not an image (a/broken.png)" in told
+    shown = json.loads(run("show", "own", "--json").stdout)
+    assert shown["class_counts"] == {"a": 20, "b": 20}
+    assert {entry["reason"]: entry["count"] for entry in shown["left_out"]} == {
+        "a format that is not read: HEIC": 6,
+        "no image": 1,
+        "not an image": 1,
+    }
+    assert shown["location"] == str(folder)
+    with Image.open(shown["sample_grid"]) as grid:
+        assert grid.size[0] > 64
+    assert "classes  a 20, b 20" in run("show", "own").stdout
+    (folder / "more.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    assert "7 × a format that is not read: HEIC" in run("prepare", *options).stdout
+
+
+def test_showing_what_is_not_prepared_names_what_is() -> None:
+    with pytest.raises(UsageError, match="there is no prepared data set 'mine'; there is none yet"):
+        run("show", "mine")
+
+
+def test_a_folder_that_is_not_there_is_known_before_any_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WGAN_S3_ENDPOINT_URL", "http://127.0.0.1:9")
+    values = ["data.source=folder", "data.location=/nowhere/at/all", "data.name=own"]
+    with pytest.raises(UsageError, match=r"data\.location='/nowhere/at/all' is not a folder"):
+        run("prepare", *(part for value in values for part in ("--set", value)))

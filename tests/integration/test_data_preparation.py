@@ -17,9 +17,8 @@ from sklearn.datasets import load_digits
 from tests.integration.data_object_store import ObjectStore, recorded_requests
 from wgan.config import DataConfig
 from wgan.data import images
-from wgan.data.catalogue import list_datasets
 from wgan.data.dataset import open_dataset
-from wgan.data.manifest import Manifest
+from wgan.data.manifest import Manifest, list_datasets
 from wgan.data.prepare import prepare_dataset
 from wgan.errors import DataError
 from wgan.records import DatasetRef

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wgan.config import DataConfig, RetrainConfig, config_digest, flat_parameters
 from wgan.config_reading import load_config, preset_names
@@ -94,6 +99,76 @@ def test_assignments_go_over_the_file_and_the_file_over_the_preset(tmp_path: Pat
 def test_scientific_notation_without_a_point_is_a_number() -> None:
     """YAML 1.1 reads 1e-4 as text; a user does not."""
     assert load_config("digits", assignments=["training.lr=1e-4"]).training.lr == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("assignment", "field", "value"),
+    [
+        ("data.location=/x/batch #2", "location", "/x/batch #2"),
+        ("data.location=", "location", None),
+        ("data.location= a: b", "location", " a: b"),
+        ("data.name=2024", "name", "2024"),
+        ("data.name=007", "name", "007"),
+        ("data.name=on", "name", "on"),
+        ("data.name=2024-01-15", "name", "2024-01-15"),
+        ("data.name=null", "name", "null"),
+        ("data.max_images=", "max_images", None),
+        ("data.max_images=null", "max_images", None),
+        ("data.max_images=0100", "max_images", 100),
+        ("data.image_size=64", "image_size", 64),
+    ],
+)
+def test_an_assignment_is_read_by_the_type_of_its_field(
+    assignment: str, field: str, value: object, tmp_path: Path
+) -> None:
+    base = ["data.source=folder", "data.name=faces", "data.location=/x"]
+    kept = [text for text in base if not text.startswith(f"data.{field}=")]
+    if field == "location" and value is None:
+        kept = []
+    assert getattr(load_config("digits", assignments=[*kept, assignment]).data, field) == value
+
+
+def test_numbers_are_decimal_in_assignments_and_files(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("training: {seed: 010, lr: 1e-3, adam_betas: [0, 0.9]}\ndata: {name: 2024-01-15}\n")
+    config = load_config("digits", file)
+    assert (config.training.seed, config.training.lr, config.data.name) == (10, 1e-3, "2024-01-15")
+    assigned = load_config("digits", assignments=["training.seed=010", "training.adam_betas=0.1, 0.9"]).training
+    assert (assigned.seed, assigned.adam_betas) == (10, (0.1, 0.9))
+    for text in ("training.seed=1:30", "training.seed=0x10", "training.lr=yes", "training.n_critic=2.5"):
+        assert text.partition("=")[0] in refusal(text)
+
+
+def test_a_value_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("training:\n  lr: 1e-3\n  seed: 1\n  lr: 1e-4\n")
+    with pytest.raises(UsageError, match=r"run\.yaml is not YAML: 'lr' is given twice in .*line 4"):
+        load_config(file=file)
+    file.write_text("training: {lr: 1e-3}\ndata: {}\ntraining: {}\n")
+    with pytest.raises(UsageError, match="'training' is given twice"):
+        load_config(file=file)
+    assert refusal("training.lr=1", "training.lr=2") == "--set gives training.lr twice: '1' and '2'."
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_or_never_ends_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (Path("/dev/zero"), tmp_path / "pipe.yaml", tmp_path):
+        with pytest.raises(UsageError, match="is not a file"):
+            load_config(file=path)
+    (tmp_path / "large.yaml").write_bytes(b"#" * (2**20 + 1))
+    with pytest.raises(UsageError, match="more than 1,048,576 bytes"):
+        load_config(file=tmp_path / "large.yaml")
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_no_file_brings_anything_but_a_sentence(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "run.yaml")
+        file.write_bytes(content)
+        with contextlib.suppress(UsageError):
+            load_config(file=file)
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
-"""`wgan data`: prepare the images of a configuration, and list what is prepared."""
+"""`wgan data`: prepare the images of a configuration, list what is prepared, and look into it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wgan.commands.options import AsJson, ConfigFile, Preset
 
-app = typer.Typer(help="Prepare data sets, and list them.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from wgan.records import DatasetRef
+
+app = typer.Typer(help="Prepare data sets, and look at them.", no_args_is_help=True)
+MOST_CLASSES = 20
+"""Classes that are named."""
 
 
 @app.command()
@@ -25,6 +30,7 @@ def prepare(
     """Download, check and prepare a data set, or find it prepared; what storage altered is mended."""
     from wgan.commands.output import console, print_json
     from wgan.config_reading import load_config
+    from wgan.data.local_location import require_local_data
     from wgan.data.prepare import prepare_dataset
     from wgan.errors import UsageError
     from wgan.settings import load_settings
@@ -34,6 +40,7 @@ def prepare(
         raise UsageError("say what to prepare: --preset NAME (`wgan presets` lists them), --config FILE or --set.")
     data = load_config(preset, config, assignments or []).data
     settings = load_settings()
+    require_local_data(data)
     storage = open_storage(settings)
     storage.ensure_bucket()
     with _progress_bar() as progress:
@@ -41,13 +48,8 @@ def prepare(
     if as_json:
         print_json(ref.model_dump(mode="json"))
         return
-    kept_out = f" and {ref.held_out_count:,} held out" if ref.held_out_count else ""
-    left_out = f", {ref.bad_count:,} files left out (the manifest says why)" if ref.bad_count else ""
-    console.print(
-        f"Data set {ref.name}: {ref.count:,} images{kept_out} of {ref.image_size}×{ref.image_size}×{ref.channels}, "
-        f"{len(ref.classes) or 'no'} classes{left_out}."
-    )
-    console.print(ref.uri, soft_wrap=True, highlight=False)
+    _print_counts(ref)
+    console.print(ref.uri, soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command("list")
@@ -58,7 +60,7 @@ def list_prepared(
     from rich.table import Table
 
     from wgan.commands.output import console, print_json
-    from wgan.data.catalogue import list_datasets
+    from wgan.data.manifest import list_datasets
     from wgan.settings import load_settings
     from wgan.storage import open_storage
 
@@ -74,9 +76,86 @@ def list_prepared(
         return
     table = Table("name", "source", "images", "held out", "size", "channels", "classes", "left out", "digest")
     for ref in refs:
-        numbers = (ref.count, ref.held_out_count, ref.image_size, ref.channels, len(ref.classes), ref.bad_count)
+        numbers = (
+            ref.count,
+            ref.held_out_count,
+            ref.image_size,
+            ref.channels,
+            len(ref.classes),
+            sum(entry.count for entry in ref.left_out),
+        )
         table.add_row(ref.name, ref.source, *(f"{number:,}" for number in numbers), ref.digest[:12])
     console.print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Data set; `wgan data list` names those there are.")],
+    digest: Annotated[str, typer.Option(help="Beginning of its digest; default: the newest.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a prepared data set is made of, what was left out and why, and a picture of some images."""
+    from wgan.commands.output import console, print_json
+    from wgan.data.description import describe, find_dataset
+    from wgan.settings import load_settings
+    from wgan.storage.objects import open_storage
+
+    settings = load_settings()
+    storage = open_storage(settings)
+    storage.ensure_bucket()
+    ref = find_dataset(name, digest, settings, storage)
+    found = describe(ref, settings, storage)
+    grid = settings.home / "samples" / f"data-{ref.name}-{ref.digest[:12]}.png"
+    grid.parent.mkdir(parents=True, exist_ok=True)
+    found.grid.save(grid)
+    if as_json:
+        print_json(
+            {
+                **ref.model_dump(mode="json"),
+                "location": found.location,
+                "decoder": found.decoder,
+                "format_version": found.format_version,
+                "class_counts": found.class_counts,
+                "bad_files": [file.model_dump(mode="json") for file in found.bad_files],
+                "sample_grid": str(grid.resolve()),
+            }
+        )
+        return
+    _print_counts(ref)
+    classes = ", ".join(f"{label} {count:,}" for label, count in list(found.class_counts.items())[:MOST_CLASSES])
+    more = f" and {len(ref.classes) - MOST_CLASSES} more" if len(ref.classes) > MOST_CLASSES else ""
+    rows = [
+        *([("classes", classes + more)] if classes else []),
+        ("from", f"{ref.source}{f', {found.location}' if found.location else ''}"),
+        ("read by", f"{found.decoder}, format {found.format_version}"),
+        ("digest", ref.digest),
+        ("manifest", ref.uri),
+        ("samples", str(grid.resolve())),
+    ]
+    for title, value in rows:
+        console.print(f"{title:>8}  {printable(value)}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _print_counts(ref: DatasetRef) -> None:
+    """One line of counts, then a line for each reason for which something was left out, or read in a way to be told."""
+    from wgan.commands.output import console
+
+    kept_out = f" and {ref.held_out_count:,} held out" if ref.held_out_count else ""
+    lines = [
+        f"Data set {ref.name}: {ref.count:,} images{kept_out} of {ref.image_size}×{ref.image_size}×{ref.channels}, "
+        f"{len(ref.classes) or 'no'} classes."
+    ]
+    for title, entries in (("left out", ref.left_out), ("note", ref.remarks)):
+        for entry in entries:
+            named = f" ({', '.join(entry.examples)}{', …' if entry.count > len(entry.examples) else ''})"
+            lines.append(f"{title:>8}  {entry.count:,} × {entry.reason}{named if entry.examples else ''}")
+    for line in lines:
+        console.print(printable(line), soft_wrap=True, highlight=False, markup=False)
+
+
+def printable(text: str) -> str:
+    """Text from files and storage without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def retrain(
 ) -> None:
     """Prepare data, train, evaluate, register and, if better, promote a generator."""
     from wgan.config_reading import load_config
+    from wgan.data.local_location import require_local_data
     from wgan.errors import UsageError
     from wgan.records import RetrainOutcome
     from wgan.settings import load_settings
@@ -41,6 +42,8 @@ def retrain(
         raise UsageError("say what to train: --preset NAME (`wgan presets` lists them) or --config FILE.")
     resolved = None if resume else load_config(preset, config, assignments or [])
     settings = load_settings()
+    if resolved is not None:
+        require_local_data(resolved.data)
     if dry_run:
         if resolved is None:
             raise UsageError("--dry-run shows a configuration: give --preset or --config instead of --resume.")

@@ -1,70 +1,119 @@
-"""Unpack archives that do not trust their author: nothing outside the folder, no links, no bombs."""
+"""Unpack archives without trusting their author: whole or not at all, inside the folder, no links, no bombs."""
 
 from __future__ import annotations
 
-import lzma
 import re
-import stat
-import tarfile
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
+from wgan.data.decompression import Decompressed, StreamDamaged, compression_of
+from wgan.data.tar_archive import BLOCK, TarReader, is_header
+from wgan.data.zip_archive import FIRST_BYTES, has_end_record, read_member, refusal_of, zip_members
 from wgan.download.access import Progress
 from wgan.errors import DataError
 
-BLOCK = 1024 * 1024
 LEAST_BYTES = 512
 """What an empty member counts for, so that millions of them reach the cap too."""
+STREAM_LIMIT = 4
+"""Content of a stream, in multiples of the cap: headers and padding come on top of the members."""
+OTHER_ARCHIVES = {
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\x04\x22\x4d\x18": "LZ4",
+    b"\x1f\x9d": "compress (.Z)",
+    b"070707": "cpio",
+    b"!<arch>\n": "ar",
+}
 
 
-def extract_archive(path: Path, folder: Path, max_bytes: int, progress: Progress) -> None:
-    """Unpack a zip or tar (plain, gz, bz2, xz) file, told by its content, into an empty folder.
+@dataclass
+class _Room:
+    """How much may still be unpacked."""
 
-    Raises `DataError` naming the archive and the member for absolute paths, `..`, links, devices, names that occur
-    twice, more than `max_bytes` unpacked, and an archive that is damaged or none.
+    archive: Path
+    max_bytes: int
+    left: int
+
+    def take(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise DataError(
+                f"{self.archive} unpacks to more than the {self.max_bytes:,} bytes of WGAN_DOWNLOAD_MAX_BYTES."
+            )
+
+
+def extract_archive(path: Path, folder: Path, max_bytes: int, progress: Progress) -> int:
+    """Unpack a zip or tar (plain, gz, bz2, xz) file, told by its first bytes, into an empty folder.
+
+    Returns how many bytes after the archive's end were left alone. Raises `DataError` naming the archive, and the
+    member, when it does not reach its proper end or a checksum is wrong, for absolute paths, `..`, links, devices,
+    encrypted members, names that occur twice and more than `max_bytes` unpacked, and for a file that is no archive.
     """
-    with _reading(path):
-        if zipfile.is_zipfile(path):
-            _extract_zip(path, folder, max_bytes, progress)
-        elif tarfile.is_tarfile(path):
-            _extract_tar(path, folder, max_bytes, progress)
-        else:
-            raise DataError(f"{path} is neither a zip nor a tar archive (plain, gz, bz2 or xz).")
+    room = _Room(path, max_bytes, max_bytes)
+    with _one_sentence(path):
+        with path.open("rb") as file:
+            first = file.read(BLOCK)
+        if first.startswith(FIRST_BYTES):
+            return _extract_zip(path, folder, room, progress)
+        return _extract_tar(path, first, folder, room, progress)
 
 
-def _extract_zip(path: Path, folder: Path, max_bytes: int, progress: Progress) -> None:
-    left, done, total = max_bytes, 0, path.stat().st_size
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            kind = stat.S_IFMT(member.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise DataError(f"{path} holds {member.filename!r}, which is a link or a device: refused.")
-            if member.flag_bits & 1:
-                raise DataError(f"{path} holds {member.filename!r}, which is encrypted: unpack it yourself.")
-            target = _inside(folder, member.filename, path)
-            if not member.is_dir():
-                with archive.open(member) as content:
-                    left = _write(content, target, left, path, max_bytes)
+def _extract_zip(path: Path, folder: Path, room: _Room, progress: Progress) -> int:
+    done, total = 0, path.stat().st_size
+    if not has_end_record(path):
+        raise StreamDamaged("the directory at its end is missing")
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        for member in zip_members(archive, file):
+            if refusal := refusal_of(member):
+                raise DataError(f"{path} holds {member.filename!r}, which {refusal}.")
+            name = member.filename.replace("\\", "/")  # as programs on Windows wrote them
+            target = _inside(folder, name, path)
+            if name.endswith("/"):
+                room.take(LEAST_BYTES)
+            else:
+                _write(read_member(archive, member), target, room)
             done += member.compress_size
             progress("extract", done, total)
+    return 0
 
 
-def _extract_tar(path: Path, folder: Path, max_bytes: int, progress: Progress) -> None:
-    left, total = max_bytes, path.stat().st_size
-    with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as archive:
-        for member in archive:
+def _extract_tar(path: Path, first: bytes, folder: Path, room: _Room, progress: Progress) -> int:
+    total = path.stat().st_size
+    with path.open("rb") as file:
+        stream = Decompressed(file, compression_of(first), STREAM_LIMIT * room.max_bytes + 2**20)
+        if stream.compression:
+            first = stream.read(BLOCK)
+            stream.unread(first)
+        if not (is_header(first) or (len(first) == BLOCK and not any(first))):
+            raise DataError(_not_an_archive(path, first, stream))
+        reader = TarReader(stream)
+        for member in reader.members():
             if not (member.isreg() or member.isdir()):
                 raise DataError(f"{path} holds {member.name!r}, which is a link or a device: refused.")
             target = _inside(folder, member.name, path)
-            content = archive.extractfile(member) if member.isreg() else None
-            if content:
-                left = _write(content, target, left, path, max_bytes)
-            archive.members.clear()  # type: ignore[attr-defined]  # it would remember all members
-            progress("extract", raw.tell(), total)
+            if member.isreg():
+                _write(reader.read(member), target, room)
+            else:
+                room.take(LEAST_BYTES)
+            progress("extract", file.tell(), total)
+        return reader.bytes_after_the_end
+
+
+def _not_an_archive(path: Path, first: bytes, stream: Decompressed) -> str:
+    if stream.compression:
+        return f"{path} is {stream.compression}-compressed, but what it holds is no tar archive."
+    known = next((name for mark, name in OTHER_ARCHIVES.items() if first.startswith(mark)), None)
+    if known:
+        return f"{path} is a {known} archive, which is not read: unpack it and give the folder (data.source=folder)."
+    if first.lstrip()[:1] == b"<":
+        return f"{path} is neither a zip nor a tar archive, but a web page or XML: open its address in a browser."
+    return f"{path} is neither a zip nor a tar archive (plain, gz, bz2 or xz)."
 
 
 def _inside(folder: Path, name: str, archive: Path) -> Path:
@@ -74,33 +123,32 @@ def _inside(folder: Path, name: str, archive: Path) -> Path:
     return folder / parts
 
 
-def _write(content: IO[bytes], target: Path, left: int, archive: Path, max_bytes: int) -> int:
-    """Copy a member to a new file; returns how many bytes may still follow."""
+def _write(content: Iterable[bytes], target: Path, room: _Room) -> None:
+    """Copy a member to a new file, as far as there is room."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         file = target.open("xb")
     except FileExistsError:
-        raise DataError(f"{archive} holds {target.name!r} twice in the same folder: refused.") from None
+        raise DataError(f"{room.archive} holds {target.name!r} twice in the same folder: refused.") from None
     written = 0
     with file:
-        while block := content.read(min(BLOCK, left + 1)):
+        for block in content:
+            room.take(len(block))
             written += len(block)
-            if written > left:
-                break
             file.write(block)
-    left -= max(written, LEAST_BYTES)
-    if left < 0:
-        raise DataError(f"{archive} unpacks to more than the {max_bytes:,} bytes of WGAN_DOWNLOAD_MAX_BYTES.")
-    return left
+    room.take(max(0, LEAST_BYTES - written))
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _one_sentence(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         raise DataError(f"there is no archive {path}: check data.location.") from None
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
-        raise DataError(f"{path} is damaged or of an unknown kind ({error}).") from None
+    except StreamDamaged as damage:
+        raise DataError(f"{path} is damaged or incomplete: {damage}.") from None
     except OSError as error:
         raise DataError(f"{path} cannot be unpacked: {error.strerror or error}.") from None
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path} is damaged or of an unknown kind ({reason}).") from None

@@ -32,11 +32,11 @@ from wgan.data.manifest import (
     reference,
 )
 from wgan.data.shards import images_per_shard, regroup
-from wgan.data.source import ImageArrays, ImageFiles, Source
+from wgan.data.source import CountedFiles, ImageArrays, ImageFiles, Source
 from wgan.data.workspace import workspace
 from wgan.download.access import Access, Progress
 from wgan.errors import DataError
-from wgan.records import DatasetRef
+from wgan.records import DatasetRef, FileCount
 from wgan.storage import Storage, file_sha256
 
 LEAST_IMAGES = 16
@@ -51,6 +51,7 @@ class _Gathered:
     held_out: array[int] = field(default_factory=lambda: array("q"))
     """Positions among the good ones."""
     bad: list[BadFile] = field(default_factory=list)
+    remarks: CountedFiles = field(default_factory=CountedFiles)
 
 
 def build_dataset(config: DataConfig, source: Source, digest: str, access: Access) -> DatasetRef:
@@ -83,10 +84,21 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
             labels=labels,
             held_out=held_out,
             bad_files=tuple(gathered.bad),
+            left_out=_left_out(opened, config),
+            remarks=gathered.remarks.counts(),
         )
         for entry in manifest.objects:
             cached_path(written, entry).replace(cached_path(folder, entry))
     return _publish(manifest, prefix, access.storage)
+
+
+def _left_out(opened: ImageFiles | ImageArrays, config: DataConfig) -> tuple[FileCount, ...]:
+    """What the source found beside its images, and the images that are more than are to be used."""
+    found = opened.left_out if isinstance(opened, ImageFiles) else ()
+    beyond = opened.count - (config.max_images or opened.count)
+    if beyond <= 0:
+        return found
+    return (*found, FileCount(reason=f"beyond data.max_images={config.max_images}", count=beyond))
 
 
 def judge_bad_files(config: DataConfig, bad: Sequence[BadFile], total: int) -> None:
@@ -155,6 +167,8 @@ def _watched(
         gathered.held_out.extend(held_out_positions(run.pixels, fraction, start=len(gathered.labels)))
         gathered.labels.extend(run.labels)
         gathered.bad.extend(BadFile(name=name, reason=reason) for name, reason in run.bad)
+        for name, remark in run.remarks:
+            gathered.remarks.add(remark, name)
         progress("decode", len(gathered.labels) + len(gathered.bad), total)
         yield run.pixels
 

@@ -85,6 +85,11 @@ def open_dataset(ref: DatasetRef, settings: Settings, storage: Storage) -> Prepa
     if manifest.held_out:
         kept_out = np.array(_map(cached_path(folder, manifest.held_out), np.int64, (manifest.held_out.count,)))
 
+    if labels is not None and not _within(labels, -1, len(ref.classes)):
+        raise DatasetDamaged(f"the labels of {ref.uri} name classes that it does not have.")
+    if not _within(kept_out, 0, manifest.count) or len(np.unique(kept_out)) != len(kept_out):
+        raise DatasetDamaged(f"the held-out positions of {ref.uri} are not those of images.")
+
     def part(rows: NDArray[np.int64], held_out: PreparedImages | None) -> PreparedImages:
         return PreparedImages(ref, shards, starts, rows, None if labels is None else labels[rows], held_out)
 
@@ -105,8 +110,16 @@ def read_manifest(ref: DatasetRef, storage: Storage) -> Manifest:
     return parse_manifest(content, ref.uri)
 
 
+def _within(values: NDArray[np.int64], low: int, end: int) -> bool:
+    return values.size == 0 or bool(values.min() >= low and values.max() < end)
+
+
 def _map(path: Path, dtype: type[Value], shape: tuple[int, ...]) -> NDArray[Value]:
-    array: NDArray[Value] = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        array: NDArray[Value] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DatasetDamaged(f"{path.name} of a prepared data set is no array file ({reason}).") from None
     if array.dtype != dtype or array.shape != shape:
         raise DatasetDamaged(
             f"{path.name} of a prepared data set holds {array.dtype} {array.shape}, not {dtype.__name__} {shape}: "

@@ -10,19 +10,22 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
-from wgan.data.decoded import decode_chunk
+from wgan.data.decoded import decode_chunk, measure_chunk
+
+TASKS: dict[str, Callable[..., Any]] = {"decode": decode_chunk, "measure": measure_chunk}
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer until the requests end."""
     while True:
         try:
-            shape, chunk = pickle.load(requests)
+            task, arguments, chunk = pickle.load(requests)
         except EOFError:
             return
-        pickle.dump(decode_chunk(shape, chunk), replies, protocol=pickle.HIGHEST_PROTOCOL)
+        pickle.dump(TASKS[task](*arguments, chunk), replies, protocol=pickle.HIGHEST_PROTOCOL)
         replies.flush()
 
 

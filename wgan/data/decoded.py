@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan.data.images import BadImage, Shape, decode
+from wgan.data.file_kinds import open_regular
+from wgan.data.images import DecodedImage, Shape, decode, measure
+from wgan.data.picture import BadImage
+from wgan.data.sample_range import Extent, Scale, join
 from wgan.data.source import EncodedImage
 
 
@@ -23,31 +25,41 @@ class Decoded:
     """Of the good ones; -1 where the data has no labels."""
     bad: list[tuple[str, str]]
     """Name and reason of the others."""
+    remarks: list[tuple[str, str]] = field(default_factory=list)
+    """Name of a good one, and what is to be said of how it was read."""
 
 
-def decode_chunk(shape: Shape, chunk: list[EncodedImage]) -> Decoded:
-    """Decode some files."""
-    pixels, labels, bad = [], [], []
+def decode_chunk(shape: Shape, scale: Scale, chunk: list[EncodedImage]) -> Decoded:
+    """Decode some files; `scale` says what samples of no declared range mean in this data set."""
+    pixels, labels, bad, remarks = [], [], [], []
     for image in chunk:
         try:
-            pixels.append(_decode_one(image, shape))
-            labels.append(image.label)
+            decoded = _decode_one(image, shape, scale)
         except BadImage as error:
             bad.append((image.name, str(error)))
+            continue
+        pixels.append(decoded.pixels)
+        labels.append(image.label)
+        remarks += [(image.name, remark) for remark in decoded.remarks]
     empty = np.empty((0, shape.channels, shape.image_size, shape.image_size), dtype=np.uint8)
-    return Decoded(np.stack(pixels) if pixels else empty, labels, bad)
+    return Decoded(np.stack(pixels) if pixels else empty, labels, bad, remarks)
 
 
-def _decode_one(image: EncodedImage, shape: Shape) -> NDArray[np.uint8]:
+def measure_chunk(chunk: list[EncodedImage]) -> dict[int, Extent]:
+    """The extents of the samples that have no declared range, in all of some files together, by depth."""
+    return join(extent for image in chunk if (extent := measure(image.content)))
+
+
+def _decode_one(image: EncodedImage, shape: Shape, scale: Scale) -> DecodedImage:
     if image.refused:
         raise BadImage(image.refused)
     content = image.content
-    if isinstance(content, Path) and image.sha256:
+    if not isinstance(content, bytes) and image.sha256:
         try:
-            with content.open("rb") as file:
+            with open_regular(content) as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise BadImage(f"not readable: {error.strerror}") from None
         if found != image.sha256:
             raise BadImage("changed while it was being prepared")
-    return decode(content, shape)
+    return decode(content, shape, scale)

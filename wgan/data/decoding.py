@@ -6,21 +6,24 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import numpy as np
-from PIL import Image
 
 from wgan.data.decoded import Decoded
 from wgan.data.images import Shape, shaped
-from wgan.data.in_order import in_order
+from wgan.data.sample_range import scale_of
 from wgan.data.source import EncodedImage, ImageArrays, ImageFiles
 from wgan.errors import DataError
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 CHUNK = 32
 """Files a worker gets at a time."""
 CHUNKS_IN_FLIGHT = 4
@@ -30,25 +33,29 @@ CHUNKS_IN_FLIGHT = 4
 def decode_files(files: ImageFiles, shape: Shape, workers: int, limit: int) -> Iterator[Decoded]:
     """Decode the first `limit` files with at most `workers` processes, in order.
 
+    Those of no declared sample range are measured first, all of them, so that one range holds for the data set.
     Raises `DataError` naming the files in hand when a process dies.
     """
-    images = islice(files.images, limit)
-    chunks = iter(lambda: list(islice(images, CHUNK)), [])
     workers = max(1, min(workers, -(-limit // CHUNK)))
     with _worker_processes(workers) as processes, ThreadPoolExecutor(workers) as threads:
         idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         for process in processes:
             idle.put(process)
 
-        def ask_one(chunk: list[EncodedImage]) -> Decoded:
+        def ask_one(request: tuple[str, list[EncodedImage], tuple[Any, ...]]) -> Any:
             process = idle.get()
             try:
-                return _ask(process, shape, chunk)
+                return _ask(process, *request)
             finally:
                 idle.put(process)
 
+        def ask_all(task: str, images: Iterable[EncodedImage], *arguments: Any) -> Iterator[Any]:
+            requests = ((task, chunk, arguments) for chunk in _chunks(images))
+            return in_order(threads, ask_one, requests, workers * CHUNKS_IN_FLIGHT)
+
         try:
-            yield from in_order(threads, ask_one, chunks, workers * CHUNKS_IN_FLIGHT)
+            scale = scale_of(ask_all("measure", files.without_range))
+            yield from ask_all("decode", islice(files.images, limit), shape, scale)
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
             for process in processes:
@@ -61,10 +68,28 @@ def decode_arrays(arrays: ImageArrays, shape: Shape, limit: int) -> Iterator[Dec
     for images, labels in arrays.batches:
         taken = images[:left]
         left -= len(taken)
-        pixels = [shaped(Image.fromarray(image), shape) for image in taken]
+        pixels = [shaped(image, shape) for image in taken]
         yield Decoded(np.stack(pixels), labels[: len(taken)].tolist(), [])
         if left == 0:
             return
+
+
+def _chunks(images: Iterable[EncodedImage]) -> Iterator[list[EncodedImage]]:
+    iterator = iter(images)
+    return iter(lambda: list(islice(iterator, CHUNK)), [])
+
+
+def in_order(
+    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], window: int
+) -> Iterator[Result]:
+    """Like `executor.map`, but takes from `items` only what keeps `window` calls in flight."""
+    pending: deque[Future[Result]] = deque()
+    for item in items:
+        pending.append(executor.submit(function, item))
+        if len(pending) >= window:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 @contextmanager
@@ -89,19 +114,18 @@ def _bury(process: subprocess.Popen[bytes]) -> None:
         pass
 
 
-def _ask(process: subprocess.Popen[bytes], shape: Shape, chunk: list[EncodedImage]) -> Decoded:
+def _ask(process: subprocess.Popen[bytes], task: str, chunk: list[EncodedImage], arguments: tuple[Any, ...]) -> Any:
     assert process.stdin
     assert process.stdout
     try:
-        pickle.dump((shape, chunk), process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
+        pickle.dump((task, arguments, chunk), process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
         process.stdin.flush()
-        decoded: Decoded = pickle.load(process.stdout)
+        return pickle.load(process.stdout)
     except (EOFError, BrokenPipeError, pickle.UnpicklingError):
         raise DataError(
             f"a process that decodes images ended ({_end(process.wait())}) at one of the files {chunk[0].name} to "
             f"{chunk[-1].name}: set WGAN_PREPARE_WORKERS lower when memory is short, or remove the file that kills it."
         ) from None
-    return decoded
 
 
 def _end(code: int) -> str:

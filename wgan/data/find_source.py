@@ -46,7 +46,7 @@ def find_source(config: DataConfig, access: Access) -> Source:
         case "archive":
             from wgan.data.sources.archive import archive_source
 
-            return archive_source(location, access)
+            return archive_source(location, config.max_images, access)
         case "s3":
             from wgan.data.sources.s3 import s3_source
 

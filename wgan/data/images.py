@@ -1,13 +1,16 @@
-"""From an encoded file to the pixels a network sees: decode, orient, crop, resize, convert.
+"""From an encoded file to the pixels a network sees: decode, correct colours, orient, crop, resize, convert.
 
-This module shapes the pixels: when a change here changes any of them, raise `FORMAT_VERSION`, so that every data set
-gets a new digest. It imports nothing heavy, because every decoding process imports it.
+This module and those it uses shape the pixels: when a change here changes any of them, raise `FORMAT_VERSION`, so that
+every data set gets a new digest. They import nothing heavy, because every decoding process imports them.
 """
 
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,12 +18,17 @@ from pathlib import Path
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-FORMAT_VERSION = 2
+from wgan.data.colour import Correction
+from wgan.data.file_kinds import FIRST_BYTES, READ_FORMATS, format_of, open_regular
+from wgan.data.picture import ANIMATION, NO_PROFILE, NO_RANGE, BadImage, Picture, on_white
+from wgan.data.png import PngFacts, read_facts
+from wgan.data.sample_range import Extent, Scale, extent_of, range_in
+from wgan.data.tiff import extent_of_tiff, read_tiff
+
+FORMAT_VERSION = 3
 DECODER = f"Pillow {PIL.__version__}"
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-"""Pixel formats only: others run interpreters (EPS) or have no mark to be told by (TGA)."""
 MAX_PIXELS = 89_478_485
 """Pillow's own limit against decompression bombs: a quarter of a gigabyte of RGB."""
 MAX_FILE_BYTES = 256 * 2**20
@@ -28,10 +36,7 @@ RESIZE_FILTER = Image.Resampling.BICUBIC
 """Pillow widens its support by the reduction factor, which makes it antialiased (Parmar, Zhang and Zhu, "On Aliased
 Resizing and Surprising Subtleties in GAN Evaluation", CVPR 2022); it rings less than Lanczos at the hard edges of
 digits and drawings."""
-
-
-class BadImage(Exception):
-    """The file cannot be an image of the data set; the message is the reason the manifest lists."""
+EXIF_ORIENTATION = 274
 
 
 @dataclass(frozen=True)
@@ -42,43 +47,50 @@ class Shape:
     channels: int
 
 
-def decode(content: Path | bytes, shape: Shape) -> NDArray[np.uint8]:
-    """One encoded image (one of `FORMATS`, told by its content; of an animation the first frame) as (C, H, W), uint8.
+@dataclass(frozen=True)
+class DecodedImage:
+    """One image of a data set."""
 
-    Raises `BadImage` with the reason when it does not decode whole or is too large.
+    pixels: NDArray[np.uint8]
+    """(C, H, W)"""
+    remarks: tuple[str, ...]
+    """What is to be said of how it was read."""
+
+
+def decode(content: Path | bytes, shape: Shape, scale: Scale | None = None) -> DecodedImage:
+    """One encoded image (one of `READ_FORMATS`, told by its content; of an animation the first frame).
+
+    `scale` says what samples of no declared range mean; without it, this file is a data set of one. Raises `BadImage`
+    with the reason when the file does not decode whole or is too large.
     """
+    with _any_failure_is_the_file():
+        data = _read(content)
+        image, remarks = on_white(_picture(data, scale))
+        return DecodedImage(_shaped(image, shape), remarks)
+
+
+def measure(content: Path | bytes) -> Extent | None:
+    """Between which values the samples of a file lie that declares no range; None for one that does, or is damaged."""
     try:
-        size = content.stat().st_size if isinstance(content, Path) else len(content)
-        if size > MAX_FILE_BYTES:
-            raise BadImage(f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters is raised below or by the decoder
-            with Image.open(content if isinstance(content, Path) else io.BytesIO(content), formats=_formats()) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise BadImage(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS:,}")
-                image.load()
-                return shaped(ImageOps.exif_transpose(image), shape)
+        with _any_failure_is_the_file():
+            data = _read(content)
+            kind = format_of(data[:FIRST_BYTES])
+            if kind == "TIFF":
+                return extent_of_tiff(data, MAX_PIXELS)
+            if kind == "PPM" and data[:2] in (b"Pf", b"PF"):
+                with _opened(data, "PPM") as image:
+                    return extent_of(np.asarray(image))
     except BadImage:
-        raise
-    except UnidentifiedImageError:
-        raise BadImage("not an image" if size else "an empty file") from None
-    except Image.DecompressionBombError:
-        raise BadImage(f"more than {MAX_PIXELS:,} pixels") from None
-    except MemoryError:
-        raise BadImage("not enough memory to decode it") from None
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file drives them into
-        raise BadImage(" ".join(f"{type(error).__name__}: {error}".split())[:200]) from None
+        pass  # decoding it gives the reason
+    return None
 
 
-def shaped(image: Image.Image, shape: Shape) -> NDArray[np.uint8]:
-    """Centre crop to a square, antialiased resize, grey or RGB: (C, H, W), uint8. Raises `BadImage`.
+def shaped(pixels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
+    """Decoded pixels, (H, W) or (H, W, 3), as (C, H, W): centre crop to a square, antialiased resize, grey or RGB."""
+    return _shaped(Image.fromarray(pixels), shape)
 
-    Transparent pixels are composited on white before the resize; 16-bit values are scaled to 8, not clipped.
-    """
-    image = _eight_bits(image)
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+def _shaped(image: Image.Image, shape: Shape) -> NDArray[np.uint8]:
     image = image.convert("L" if shape.channels == 1 else "RGB")
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
@@ -88,28 +100,139 @@ def shaped(image: Image.Image, shape: Shape) -> NDArray[np.uint8]:
     return pixels[np.newaxis] if shape.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
+@contextmanager
+def _any_failure_is_the_file() -> Iterator[None]:
+    """Whatever a damaged file drives a decoder into becomes a `BadImage`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters is raised below or by the decoder
+            yield
+    except BadImage:
+        raise
+    except UnidentifiedImageError:
+        raise BadImage("not an image") from None
+    except Image.DecompressionBombError:
+        raise BadImage(f"more than {MAX_PIXELS:,} pixels") from None
+    except MemoryError:
+        raise BadImage("not enough memory to decode it") from None
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file drives them into
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            raise BadImage(f"not readable: {error.strerror}") from None
+        raise BadImage(" ".join(f"{type(error).__name__}: {error}".split())[:200]) from None
+
+
+def _read(content: Path | bytes) -> bytes:
+    if isinstance(content, Path):
+        with open_regular(content) as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise BadImage(f"more than {MAX_FILE_BYTES:,} bytes")
+    if not content:
+        raise BadImage("an empty file")
+    return content
+
+
+def _picture(data: bytes, scale: Scale | None) -> Picture:
+    kind = format_of(data[:FIRST_BYTES])
+    if kind not in READ_FORMATS:
+        raise BadImage(f"a format that is not read: {kind}" if kind else "not an image")
+    if kind == "TIFF" and (picture := read_tiff(data, scale, MAX_PIXELS)):
+        return picture
+    with _opened(data, kind) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise BadImage(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS:,}")
+        facts = read_facts(data) if kind == "PNG" else None
+        if kind == "JPEG2000" and b"\xff\xd9" not in data[-64:]:
+            raise BadImage("it is truncated: it has no end mark")
+        image.load()
+        return _declared(image, facts, scale)
+
+
+def _opened(data: bytes, kind: str) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=[name for name in (kind, "MPO") if name in _formats()])
+
+
 @cache
-def _formats() -> tuple[str, ...]:
-    """The `FORMATS` that this build of Pillow has."""
+def _formats() -> frozenset[str]:
+    """What this build of Pillow has of the formats that are read."""
     Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
+    return frozenset(name for name in (*READ_FORMATS, "MPO") if name in Image.OPEN)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey images of more than 8 bits as "L"; all other modes as they are."""
-    if not image.mode.startswith(("I", "F")):
-        return image
+def _declared(image: Image.Image, facts: PngFacts | None, scale: Scale | None) -> Picture:
+    """What Pillow decoded, with everything that the file declares of it."""
+    remarks = [ANIMATION] if getattr(image, "n_frames", 1) > 1 and image.format != "MPO" else []
+    profile = image.info.get("icc_profile") or None
+    if facts and facts.profile and not profile:
+        remarks.append(NO_PROFILE)
+    if image.mode == "F":
+        remarks.append(NO_RANGE)
+    correction = facts.correction if facts and not profile else None
+    colours, alpha, correction = _colours(image, facts, correction, scale)
+    return Picture(
+        colours,
+        alpha=alpha,
+        profile=profile if isinstance(profile, bytes) else None,
+        correction=correction,
+        orientation=_orientation(image),
+        remarks=tuple(remarks),
+    )
+
+
+def _colours(
+    image: Image.Image, facts: PngFacts | None, correction: Correction | None, scale: Scale | None
+) -> tuple[Image.Image, Image.Image | None, Correction | None]:
+    """Colours of 8 bits, alpha, and the correction that is still to be made."""
+    if image.mode.startswith(("I", "F")):
+        shares, alpha = _shares(image, scale), None
+        if facts and facts.transparent and len(facts.transparent) >= 2:
+            alpha = _keyed(np.asarray(image) == struct.unpack(">H", facts.transparent[:2])[0])
+        if correction:  # before the rounding: linear light has its shadows in few of 8 bits
+            shares = correction.encoded(shares)
+        return Image.fromarray(np.rint(shares * 255).astype(np.uint8)), alpha, None
+    if facts and (key := _key_of(image, facts)) is not None:
+        pixels = np.asarray(image).reshape(image.height, image.width, -1)
+        return image, _keyed((pixels == key).all(axis=2)), correction
+    if image.mode == "LA":
+        return image.getchannel("L"), image.getchannel("A"), correction
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return layer.convert("RGB"), layer.getchannel("A"), correction
+    if image.mode not in ("L", "RGB", "CMYK", "LAB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return image, None, correction
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(EXIF_ORIENTATION, 1)
+    except Exception:  # a damaged EXIF block is no reason to lose the image
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _shares(image: Image.Image, scale: Scale | None) -> NDArray[np.float32]:
+    """Grey of more than 8 bits between 0 and 1. Pillow brings integers to 16 bits; floats declare no range."""
     values = np.asarray(image)
-    if not np.isfinite(values).all():
-        raise BadImage("pixel values that are not finite")
-    low, high = float(values.min()), float(values.max())
-    if image.mode.startswith("I"):
-        if low < 0 or high > 65535:
-            raise BadImage(f"integer pixel values from {low:.0f} to {high:.0f}: only 0 … 65535 has a known white")
-        scale = 1 / 257
-    else:
-        if low < 0 or high > 255:
-            raise BadImage(f"floating-point pixel values from {low:g} to {high:g}: only 0 … 1 and 0 … 255 are known")
-        scale = 255.0 if high <= 1 else 1.0
-    scaled = np.multiply(values, scale, dtype=np.float32, casting="unsafe")
-    return Image.fromarray(np.rint(scaled, out=scaled).astype(np.uint8))
+    if image.mode == "F":
+        if not np.isfinite(values).all():
+            raise BadImage("pixel values that are not finite")
+        return range_in(scale, extent_of(values)).shares(values)
+    if values.min() < 0 or values.max() > 65535:
+        raise BadImage("integer pixel values beyond 16 bits")
+    return (values.astype(np.float32) / 65535).astype(np.float32)
+
+
+def _key_of(image: Image.Image, facts: PngFacts) -> NDArray[np.uint8] | None:
+    """The one colour of a PNG that is transparent, as Pillow decodes it; None where it knows better."""
+    count = {0: 1, 2: 3}.get(facts.colour_type)
+    if count is None or image.mode not in ("L", "RGB") or not facts.transparent or len(facts.transparent) < 2 * count:
+        return None
+    values = struct.unpack(f">{count}H", facts.transparent[: 2 * count])
+    if facts.depth == 16:
+        return np.array([value >> 8 for value in values], dtype=np.uint8)
+    return np.array([value * 255 // (2**facts.depth - 1) & 255 for value in values], dtype=np.uint8)
+
+
+def _keyed(transparent: NDArray[np.bool_]) -> Image.Image:
+    return Image.fromarray(np.where(transparent, 0, 255).astype(np.uint8))

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wgan.errors import DataError, ObjectMissing
-from wgan.records import DatasetRef
+from wgan.records import DatasetRef, FileCount
 from wgan.settings import Settings
 from wgan.storage import Storage
 
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.npy"
 HELD_OUT_NAME = "held-out.npy"
+OBJECT_NAME = re.compile(r"images-\d{5,}\.npy|labels\.npy|held-out\.npy")
+MOST_REASONS = 10
+NAMED_EXAMPLES = 3
 
 
 class DatasetDamaged(DataError):
@@ -80,7 +85,9 @@ class Manifest(Entry):
     shards: tuple[Shard, ...]
     labels: Labels | None
     held_out: HeldOut | None
-    bad_files: tuple[BadFile, ...] = Field(description="Files that were left out, with the reason.")
+    bad_files: tuple[BadFile, ...] = Field(description="Files that did not decode, each with the reason.")
+    left_out: tuple[FileCount, ...] = Field((), description="What else was found beside the images, by reason.")
+    remarks: tuple[FileCount, ...] = Field((), description="Images that were read in a way that must be told.")
 
     def to_bytes(self) -> bytes:
         """The manifest as it is stored: the same manifest gives the same bytes."""
@@ -105,8 +112,17 @@ def parse_manifest(content: bytes, uri: str) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise DatasetDamaged(f"the manifest {uri} is damaged ({where}: {first['msg']}).") from None
-    if f"/{manifest.name}/{manifest.digest}/" not in uri or sum(s.count for s in manifest.shards) != manifest.count:
+    held_out = manifest.held_out.count if manifest.held_out else 0
+    if (
+        f"/{manifest.name}/{manifest.digest}/" not in uri
+        or sum(shard.count for shard in manifest.shards) != manifest.count
+        or held_out >= manifest.count
+    ):
         raise DatasetDamaged(f"the manifest {uri} is damaged: its name, digest or counts contradict each other.")
+    prefix = uri.removesuffix(MANIFEST_NAME).partition("://")[2].partition("/")[2]
+    for entry in manifest.objects:
+        if not (entry.key.startswith(prefix) and OBJECT_NAME.fullmatch(entry.key.removeprefix(prefix))):
+            raise DatasetDamaged(f"the manifest {uri} is damaged: {entry.key[:100]!r} is no object of the data set.")
     return manifest
 
 
@@ -136,4 +152,27 @@ def reference(manifest: Manifest, uri: str, content: bytes) -> DatasetRef:
         image_size=manifest.image_size,
         channels=manifest.channels,
         classes=manifest.classes,
+        left_out=(*manifest.left_out, *bad_by_reason(manifest.bad_files)),
+        remarks=manifest.remarks,
     )
+
+
+def bad_by_reason(files: Sequence[BadFile]) -> tuple[FileCount, ...]:
+    """The files that did not decode, counted by reason, whatever numbers are in it; the most frequent reasons first."""
+    names: dict[str, list[str]] = {}
+    for file in files:
+        names.setdefault(re.sub(r"\d[\d,.]*", "…", file.reason), []).append(file.name)
+    order = sorted(names.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    rest = [name for _, some in order[MOST_REASONS:] for name in some]
+    groups = [*order[:MOST_REASONS], *([("other reasons", rest)] if rest else [])]
+    return tuple(
+        FileCount(reason=reason, count=len(some), examples=tuple(some[:NAMED_EXAMPLES])) for reason, some in groups
+    )
+
+
+def list_datasets(storage: Storage, settings: Settings) -> list[DatasetRef]:
+    """All prepared data sets of the bucket, by name and digest. Raises `DatasetDamaged` naming a damaged manifest."""
+    prefix = f"{settings.datasets_prefix}/"
+    manifests = [entry.key for entry in storage.list(prefix) if entry.key.endswith(f"/{MANIFEST_NAME}")]
+    found = [find_manifest(storage, key.removesuffix(MANIFEST_NAME)) for key in manifests]
+    return sorted((entry[1] for entry in found if entry), key=lambda ref: (ref.name, ref.digest))

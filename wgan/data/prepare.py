@@ -11,7 +11,7 @@ from wgan.data.cache import cache_folder, cached_path, fetch, is_intact
 from wgan.data.dataset import PreparedImages, open_dataset, read_manifest
 from wgan.data.find_source import find_source
 from wgan.data.images import FORMAT_VERSION
-from wgan.data.manifest import DatasetDamaged, Manifest, dataset_prefix, find_manifest
+from wgan.data.manifest import DatasetDamaged, Manifest, bad_by_reason, dataset_prefix, find_manifest
 from wgan.data.source import Source, content_digest
 from wgan.download.access import Access, Progress, RetryPolicy
 from wgan.errors import DataError
@@ -48,8 +48,8 @@ def prepare_dataset(
             except DatasetDamaged:
                 whole = False
             if not whole:
-                return _repair(config, source, digest, access)
-        return ref
+                ref = _repair(config, source, digest, access)
+        return _with_what_is_there_now(ref, source, access)
 
 
 def repair_dataset(
@@ -85,6 +85,14 @@ def open_or_repair(
         if repaired.digest != ref.digest:
             raise DataError(f"{damage} It cannot be mended: its source has changed, so prepare it anew.") from None
         return open_dataset(repaired, settings, storage)
+
+
+def _with_what_is_there_now(ref: DatasetRef, source: Source, access: Access) -> DatasetRef:
+    """The record with what the source leaves out today: other files beside the same images make no other data set."""
+    if source.left_out is None:
+        return ref
+    bad = bad_by_reason(read_manifest(ref, access.storage).bad_files) if ref.bad_count else ()
+    return ref.model_copy(update={"left_out": (*source.left_out, *bad)})
 
 
 def dataset_digest(config: DataConfig, source: Source) -> str:

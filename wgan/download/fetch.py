@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import netrc
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from wgan.addresses import is_inside, is_link_local
 from wgan.download.access import Progress, RetryPolicy
 from wgan.errors import DataError
 
@@ -91,7 +94,10 @@ def download(
 
 def public_url(url: str) -> str:
     """The address without user, password, query and fragment, any of which may hold a credential."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -107,7 +113,51 @@ def _client(retries: RetryPolicy) -> httpx.Client:
     timeout = httpx.Timeout(retries.stall_seconds, connect=retries.connect_seconds)
     # Identity: the file's own bytes, not a transport encoding of them.
     headers = {"Accept-Encoding": "identity", "User-Agent": "wgan-pipeline"}
-    return httpx.Client(timeout=timeout, follow_redirects=True, headers=headers)
+    hooks: dict[str, list[Callable[..., None]]] = {"request": [_judge_address], "response": [_judge_peer]}
+    return httpx.Client(timeout=timeout, follow_redirects=True, headers=headers, event_hooks=hooks)
+
+
+def _judge_address(request: httpx.Request) -> None:
+    """Refuse an address before it is asked.
+
+    Nothing is fetched from link-local addresses, where clouds hand out credentials; and nobody outside may send us to
+    an address of this machine or its networks.
+    """
+    origin = httpx.URL(request.extensions["origin"])
+    if is_link_local(request.url.host):
+        raise _PermanentFailure(f"leads to {request.url.host}, a link-local address: nothing is fetched from there")
+    if request.url != origin and not is_inside(origin.host) and is_inside(request.url.host):
+        raise _PermanentFailure(f"redirects to {request.url.host}, an address inside this machine's networks: refused")
+
+
+def _judge_peer(response: httpx.Response) -> None:
+    """The same for who answered, whatever a name was resolved to in between."""
+    request = response.request
+    if _is_proxied(request.url):
+        return
+    stream = response.extensions.get("network_stream")
+    address = stream.get_extra_info("server_addr") if stream else None
+    if not address:
+        return
+    origin = httpx.URL(request.extensions["origin"])
+    redirected = request.url != origin and not is_inside(origin.host)
+    if is_link_local(address[0]) or (redirected and is_inside(address[0])):
+        raise _PermanentFailure(f"leads to {address[0]}, an address inside this machine's networks: refused")
+
+
+def _is_proxied(url: httpx.URL) -> bool:
+    proxies = urllib.request.getproxies()
+    return bool(proxies.keys() & {url.scheme, "all"}) and not urllib.request.proxy_bypass(url.host)
+
+
+def _auth(url: str) -> httpx.Auth | None:
+    """User and password from ~/.netrc (or the file in NETRC), unless the address has them or there is no such file."""
+    if httpx.URL(url).userinfo:
+        return None
+    try:
+        return httpx.NetRCAuth(os.environ.get("NETRC"))
+    except (OSError, netrc.NetrcParseError):
+        return None
 
 
 def _with_retries(
@@ -141,14 +191,16 @@ def _attempt(
     conditions: Mapping[str, str],
 ) -> Arrival:
     try:
-        with client.stream("GET", url, headers=dict(conditions)) as response:
+        with client.stream(
+            "GET", url, headers=dict(conditions), extensions={"origin": url}, auth=_auth(url)
+        ) as response:
             arrival = _judge(response)
             if arrival.modified:
                 _receive(response, part, max_bytes, progress, checksum)
             return arrival
     except httpx.TimeoutException:
         raise _TransientFailure("did not answer in time or stalled") from None
-    except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL) as error:
+    except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError) as error:
         raise _PermanentFailure(f"cannot be fetched ({error})") from None
     except httpx.TransportError as error:
         raise _TransientFailure(f"broke off or does not answer ({error})") from None
@@ -161,7 +213,15 @@ def _judge(response: httpx.Response) -> Arrival:
         raise _TransientFailure(f"answered {status} {response.reason_phrase}", float(wait) if wait.isdecimal() else 0.0)
     if status not in (200, 304):
         raise _PermanentFailure(f"answered {status} {response.reason_phrase}")
+    if status == 200 and not _says_where_it_ends(response):
+        return Arrival(True, None, None)  # perhaps cut off: the next time all of it is asked for again
     return Arrival(status == 200, response.headers.get("ETag"), response.headers.get("Last-Modified"))
+
+
+def _says_where_it_ends(response: httpx.Response) -> bool:
+    """Whether an answer that breaks off is noticed: it has a length, or its last part says that it is the last."""
+    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return chunked or "Content-Length" in response.headers or response.http_version == "HTTP/2"
 
 
 def _receive(
@@ -175,7 +235,9 @@ def _receive(
     digest = hashlib.new(checksum.algorithm if checksum else "sha256", usedforsecurity=False)
     received = 0
     with part.open("wb") as file:
-        for block in response.iter_raw(BLOCK):
+        # A checksum is of the bytes that are published; without one, what a server encoded unasked is decoded.
+        plain = checksum or response.headers.get("Content-Encoding", "identity") == "identity"
+        for block in response.iter_raw(BLOCK) if plain else response.iter_bytes(BLOCK):
             received += len(block)
             if received > max_bytes:
                 raise _PermanentFailure(too_large)

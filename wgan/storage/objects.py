@@ -121,6 +121,13 @@ class Storage:
                     return self._read(key)
             return self._read(key)
 
+    def get_first_bytes(self, key: str, count: int) -> bytes:
+        """Read the first `count` bytes of an object that is not empty, or all it has. Raises `ObjectMissing`."""
+        with self._translated_errors(key):
+            answer = self.client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{count - 1}")
+            with answer["Body"] as body:  # a store that knows no ranges sends all of it
+                return body.read(count)
+
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> str:
         """Upload a file (multipart when large; an object appears only when complete); returns its URI."""
         with self._translated_errors(key):

@@ -9,12 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from wgan.data.images import MAX_PIXELS, BadImage, Shape, decode
+from wgan.data.images import MAX_PIXELS, Shape
+from wgan.data.images import decode as decode_image
+from wgan.data.picture import BadImage
 
 GREY = Shape(32, 1)
 RGB = Shape(32, 3)
+
+
+def decode(content: Path | bytes, shape: Shape) -> NDArray[np.uint8]:
+    return decode_image(content, shape).pixels
 
 
 def encoded(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
@@ -74,16 +81,11 @@ def test_floating_point_values_are_read_as_shares_or_as_bytes(value: float, expe
     assert flat_colour(encoded(image, "TIFF"), GREY) == (expected,)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 300.0])
-def test_floating_point_values_without_a_known_white_are_refused(value: float) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_floating_point_values_that_are_no_numbers_are_refused(value: float) -> None:
     image = Image.fromarray(np.full((40, 40), value, dtype=np.float32))
     with pytest.raises(BadImage, match="pixel values"):
         decode(encoded(image, "TIFF"), GREY)
-
-
-def test_integers_without_a_known_white_are_refused() -> None:
-    with pytest.raises(BadImage, match="0 … 65535"):
-        decode(encoded(Image.fromarray(np.full((40, 40), 70_000, dtype=np.int32)), "TIFF"), GREY)
 
 
 def test_a_palette_gives_its_colours_and_its_transparent_entry_white() -> None:
@@ -158,7 +160,8 @@ def test_a_truncated_file_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"", "empty"), (b"hello", "not an image"), (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image")]
+    ("content", "reason"),
+    [(b"", "empty"), (b"hello", "not an image"), (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not read: PostScript")],
 )
 def test_what_is_no_picture_is_refused_with_the_reason(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):

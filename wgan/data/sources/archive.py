@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from wgan.data.archives import extract_archive
+from wgan.data.local_location import existing_file
 from wgan.data.source import ImageFiles, Source, content_digest
-from wgan.data.sources.folder import image_files, image_names
+from wgan.data.sources.folder import image_files, list_images
 from wgan.download.access import Access
 from wgan.download.cache import fetch_url
 from wgan.download.fetch import public_url
 from wgan.errors import DataError
-from wgan.storage import file_sha256
+from wgan.records import FileCount
+from wgan.storage.objects import file_sha256
 
 
-def archive_source(location: str, access: Access) -> Source:
+def archive_source(location: str, max_images: int | None, access: Access) -> Source:
     """An archive of images, identified by the SHA-256 of its bytes. Raises `DataError`."""
     if "://" in location:
-        if not location.startswith(("http://", "https://")):
-            raise DataError(f"data.location={public_url(location)} is neither a path nor an http or https address.")
         path, sha256 = fetch_url(location, access)
         shown = public_url(location)
     else:
-        path = Path(location).expanduser()
-        if not path.is_file():
-            raise DataError(f"data.location={location!r} is not a file.")
+        path = existing_file(location)
         sha256, shown = file_sha256(path), str(path.resolve())
 
     def open_archive(scratch: Path) -> ImageFiles:
-        extract_archive(path, scratch, access.settings.download_max_bytes, access.progress)
-        return image_files(scratch, image_names(scratch))
+        ignored = extract_archive(path, scratch, access.settings.download_max_bytes, access.progress)
+        try:
+            listing = list_images(scratch, max_images)
+        except DataError as error:
+            raise DataError(str(error).replace(str(scratch), shown)) from None
+        if ignored:
+            after = FileCount(reason=f"{ignored:,} bytes after the end of the archive", count=1, examples=(path.name,))
+            listing = replace(listing, left_out=(*listing.left_out, after))
+        return image_files(scratch, listing)
 
     return Source(content_digest(archive=sha256), shown, None, open_archive)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from wgan.data.archives import extract_archive
 from wgan.data.source import ImageFiles, Source, content_digest
-from wgan.data.sources.folder import image_files, image_names
-from wgan.data.torchvision_tables import torchvision_datasets
+from wgan.data.sources.folder import image_files, list_images
+from wgan.data.sources.mnist import torchvision_datasets
 from wgan.download.access import Access
 from wgan.download.cache import PublishedFile, download_lock, fetch_published, published_path
 from wgan.download.fetch import Checksum, file_matches
@@ -31,7 +31,7 @@ def celeba_source(access: Access) -> Source:
         else:
             path = _fetch_from_drive(archive, drive_id, access)
         extract_archive(path, scratch, access.settings.download_max_bytes, access.progress)
-        return image_files(scratch, image_names(scratch))
+        return image_files(scratch, list_images(scratch))
 
     return Source(content_digest(source="celeba", md5=md5), None, COUNT, open_celeba)
 

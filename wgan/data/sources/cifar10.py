@@ -56,6 +56,8 @@ def _batches(files: list[Path]) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.
         if len(records) % RECORD_BYTES:
             raise DataError(f"{file.name} does not hold whole CIFAR-10 records of {RECORD_BYTES} bytes.")
         rows = records.reshape(-1, RECORD_BYTES)
+        if len(rows) == 0 or rows[:, 0].max() >= len(CLASSES):
+            raise DataError(f"{file.name} holds no records, or labels that CIFAR-10 does not have: it is damaged.")
         yield (
             np.ascontiguousarray(rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)),
             rows[:, 0].astype(np.int64),

@@ -1,76 +1,106 @@
-"""`folder`: images below a folder. Immediate sub-folders are the classes when every image is in one of them."""
+"""`folder`: images below a folder, told by their content; sub-folders are the classes when every image is in one.
+
+What is no image is left out and counted, by reason. Only files are read, and only inside of the folder: links that lead
+out of it are left out, pipes and devices too, and hidden files and folders.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from wgan.data.source import EncodedImage, ImageFiles, Source, content_digest
+from wgan.data.file_kinds import FIRST_BYTES, format_of, is_claimed_image, open_regular, reason_to_leave_out
+from wgan.data.local_location import existing_folder
+from wgan.data.source import NAMED_EXAMPLES, CountedFiles, EncodedImage, ImageFiles, Source, content_digest, printable
 from wgan.download.access import Access
 from wgan.errors import DataError
-from wgan.storage import file_sha256
+from wgan.records import FileCount
+from wgan.storage.objects import file_sha256
 
-# fmt: off
-EXTENSIONS = frozenset((
-    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif",
-    ".tiff", ".webp",
-))
-# fmt: on
+LINK_OUT = "a link that leads out of the folder"
+LINK_TO_NOTHING = "a link to nothing"
+SPECIAL = "a pipe, a socket or a device"
+HIDDEN = "hidden"
+LACKING_RANGE = ("TIFF", "PPM")
+"""Formats that may hold samples of no declared range."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which files are images, and why the others are not."""
+
+    names: list[str]
+    """Relative to the folder, with slashes, sorted."""
+    without_range: frozenset[str]
+    """Those whose samples may have no declared range."""
+    left_out: tuple[FileCount, ...]
 
 
 def folder_source(location: str, max_images: int | None, access: Access) -> Source:
     """Images below a folder, identified by the names and contents of those that are used. Raises `DataError`."""
-    folder = Path(location).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"data.location={location!r} is not a folder.")
-    names = image_names(folder)[:max_images]
+    folder = existing_folder(location)
+    listing = list_images(folder, max_images)
     digests = []
-    for done, name in enumerate(names, start=1):
+    for done, name in enumerate(listing.names, start=1):
         digests.append(_content_sha256(folder / name))
-        access.progress("hash", done, len(names))
-    pairs = [[printable(name), digest] for name, digest in zip(names, digests, strict=True)]
+        access.progress("hash", done, len(listing.names))
+    pairs = [[printable(name), digest] for name, digest in zip(listing.names, digests, strict=True)]
 
     def open_folder(scratch: Path) -> ImageFiles:
-        return image_files(folder, names, digests)
+        return image_files(folder, listing, digests)
 
-    return Source(content_digest(files=pairs), str(folder.resolve()), len(names), open_folder)
-
-
-def image_names(folder: Path) -> list[str]:
-    """Relative names, with slashes, of all image files below a folder, sorted; hidden ones are left out.
-
-    Links to folders are followed, each folder once. Raises `DataError` when there is none.
-    """
-    names, seen = [], set()
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        names += [Path(parent, file).relative_to(folder).as_posix() for file in files]
-    return only_images(names, str(folder))
-
-
-def only_images(names: Iterable[str], where: str) -> list[str]:
-    """The names that have an image's extension and no hidden part, sorted. Raises `DataError` when there is none."""
-    chosen = sorted(name for name in names if _is_image_name(PurePosixPath(name)))
-    if not chosen:
-        raise DataError(f"there are no image files ({' '.join(sorted(EXTENSIONS))}) in {where}.")
-    return chosen
-
-
-def image_files(folder: Path, names: Sequence[str], digests: Sequence[str] | None = None) -> ImageFiles:
-    """The named files of a folder, with the labels their names give."""
-    classes, labels = classes_of(names)
-    expected = digests or [""] * len(names)
-    images = (
-        EncodedImage(printable(name), folder / name, label, sha256 or None)
-        for name, label, sha256 in zip(names, labels, expected, strict=True)
+    return Source(
+        content_digest(files=pairs),
+        str(folder.resolve()),
+        len(listing.names),
+        open_folder,
+        left_out=listing.left_out,
     )
-    return ImageFiles(len(names), classes, images)
+
+
+def list_images(folder: Path, max_images: int | None = None) -> Listing:
+    """All image files below a folder, at most `max_images`. Raises `DataError` when there is none."""
+    names: list[str] = []
+    without_range, left_out = set(), CountedFiles()
+    for name in sorted(_files_below(folder, left_out)):
+        if max_images is not None and len(names) >= max_images:
+            left_out.add(f"beyond data.max_images={max_images}", name)
+            continue
+        first = _first_bytes(folder / name)
+        if first is None and not is_claimed_image(name):
+            left_out.add("not readable", name)
+        elif reason := reason_to_leave_out(name, first or b""):
+            left_out.add(reason, name)
+        else:
+            names.append(name)
+            if format_of(first or b"") in LACKING_RANGE:
+                without_range.add(name)
+    require_images(names, left_out, str(folder))
+    return Listing(names, frozenset(without_range), left_out.counts())
+
+
+def require_images(names: Sequence[str], left_out: CountedFiles, where: str) -> None:
+    """Raise `DataError` when there is no image, with the reasons for what was left out."""
+    if names:
+        return
+    reasons = "; ".join(f"{entry.count:,} × {entry.reason}" for entry in left_out.counts()[:NAMED_EXAMPLES])
+    raise DataError(f"there are no image files in {where}{f' (left out: {reasons})' if reasons else ''}.")
+
+
+def image_files(folder: Path, listing: Listing, digests: Sequence[str] | None = None) -> ImageFiles:
+    """The images of a listing, with the labels their names give."""
+    classes, labels = classes_of(listing.names)
+    expected = digests or [""] * len(listing.names)
+
+    def images() -> Iterator[EncodedImage]:
+        for name, label, sha256 in zip(listing.names, labels, expected, strict=True):
+            yield EncodedImage(printable(name), folder / name, label, sha256 or None)
+
+    without_range = (EncodedImage(printable(name), folder / name) for name in sorted(listing.without_range))
+    return ImageFiles(len(listing.names), classes, images(), listing.left_out, without_range)
 
 
 def classes_of(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
@@ -89,14 +119,57 @@ def classes_of(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
     return tuple(printable(name) for name in classes), [labels[folders[common]] for folders in parts]
 
 
-def printable(name: str) -> str:
-    """A file name as text that JSON can hold, whatever its bytes."""
-    return name.encode("utf-8", "backslashreplace").decode()
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is for programs: `.name`, or the folder in which macOS keeps its notes."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
-def _is_image_name(name: PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
-    return name.suffix.lower() in EXTENSIONS and not hidden
+def _files_below(folder: Path, left_out: CountedFiles) -> Iterator[str]:
+    """Relative names of the files to look at. Links to folders inside are followed, each folder once."""
+    root = os.path.realpath(folder)
+    pending, seen = [""], {root}
+    while pending:
+        prefix = pending.pop()
+        try:
+            entries = sorted(os.scandir(folder / prefix), key=lambda entry: entry.name)
+        except OSError as error:
+            raise DataError(f"{folder / prefix} cannot be listed: {error.strerror}.") from None
+        for entry in entries:
+            name = prefix + entry.name
+            kind = _kind(entry, root)
+            if is_hidden(entry.name):
+                left_out.add(HIDDEN, name)
+            elif kind == "folder":
+                if (real := os.path.realpath(entry.path)) not in seen:
+                    seen.add(real)
+                    pending.append(f"{name}/")
+            elif kind == "file":
+                yield name
+            else:
+                left_out.add(kind, name)
+
+
+def _kind(entry: os.DirEntry[str], root: str) -> str:
+    """`file`, `folder`, or the reason for leaving it out."""
+    try:
+        if entry.is_symlink():
+            real = os.path.realpath(entry.path)
+            if real != root and not real.startswith(root.rstrip("/") + "/"):
+                return LINK_OUT
+        mode = entry.stat().st_mode
+    except OSError:
+        return LINK_TO_NOTHING if entry.is_symlink() else "not readable"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else SPECIAL
+
+
+def _first_bytes(path: Path) -> bytes | None:
+    try:
+        with open_regular(path) as file:
+            return file.read(FIRST_BYTES)
+    except OSError:
+        return None
 
 
 def _content_sha256(path: Path) -> str:
@@ -105,7 +178,3 @@ def _content_sha256(path: Path) -> str:
         return file_sha256(path)
     except OSError:
         return ""
-
-
-def _raise(error: OSError) -> None:
-    raise DataError(f"{error.filename} cannot be listed: {error.strerror}.") from None

@@ -55,12 +55,22 @@ def _read_lmdb(scratch: Path, archive_name: str) -> ImageFiles:
         raise DataError(f"{archive_name} holds no LMDB (data.mdb).")
 
     def images() -> Iterator[EncodedImage]:
-        with database, database.begin() as transaction:
-            for key, value in transaction.cursor():
-                yield EncodedImage(key.decode("utf-8", "backslashreplace"), value)
+        found = 0
+        try:
+            with database, database.begin() as transaction:
+                for key, value in transaction.cursor():
+                    found += 1
+                    yield EncodedImage(key.decode("utf-8", "backslashreplace"), value)
+        except lmdb.Error as error:
+            raise DataError(f"the LMDB in {archive_name} cannot be read ({error}).") from None
+        if found != count:
+            raise DataError(f"the LMDB in {archive_name} holds {found:,} of the {count:,} images that it counts.")
 
     try:
         database = lmdb.open(str(folder), readonly=True, lock=False, readahead=True, create=False)
+        count, pages = database.stat()["entries"], database.info()["last_pgno"] + 1
+        if pages * database.stat()["psize"] > (folder / "data.mdb").stat().st_size:  # reading it would end the process
+            raise DataError(f"the LMDB in {archive_name} is truncated.")
     except lmdb.Error as error:
         raise DataError(f"the LMDB in {archive_name} cannot be read ({error}).") from None
-    return ImageFiles(database.stat()["entries"], (), images())
+    return ImageFiles(count, (), images())

@@ -1,22 +1,21 @@
 """`mnist`, `fashion-mnist`, `kmnist`: 60,000 training and 10,000 test images, 28×28, in idx files.
 
-Names, checksums, addresses and the reader are torchvision's; its downloader has neither time-outs nor a size cap.
+Names, checksums and addresses are torchvision's; its downloader has neither time-outs nor a size cap.
 """
 
 from __future__ import annotations
 
-import gzip
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wgan.data.idx import read_idx
 from wgan.data.source import ImageArrays, Source, content_digest
-from wgan.data.torchvision_tables import torchvision_datasets
 from wgan.download.access import Access
 from wgan.download.cache import PublishedFile, fetch_published
 from wgan.download.fetch import Checksum
@@ -32,7 +31,7 @@ def mnist_source(name: str, access: Access) -> Source:
 
     def open_mnist(scratch: Path) -> ImageArrays:
         def opened(split: Split) -> ImageArrays:
-            images, labels = read_split(name, split, access, scratch)
+            images, labels = read_split(name, split, access)
             return ImageArrays(len(images), class_names(name), batched(images, labels))
 
         return replace(opened("train"), open_test_split=lambda: opened("test"))
@@ -62,13 +61,11 @@ def class_names(name: str) -> tuple[str, ...]:
     return tuple("0123456789") if name == "mnist" else tuple(_table(name).classes)
 
 
-def read_split(name: str, split: Split, access: Access, scratch: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def read_split(name: str, split: Split, access: Access) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images (N, 28, 28), uint8, and labels (N,), int64, fetched unless they are here. Raises `DataError`."""
     images_file, labels_file = split_files(name, split)
-    from torchvision.datasets.mnist import read_image_file, read_label_file
-
-    images = read_image_file(_unpacked(fetch_published(images_file, access), scratch)).numpy()
-    labels = read_label_file(_unpacked(fetch_published(labels_file, access), scratch)).numpy()
+    images = read_idx(fetch_published(images_file, access), dimensions=3)
+    labels = read_idx(fetch_published(labels_file, access), dimensions=1).astype(np.int64)
     count = COUNTS[split]
     if len(images) != count or len(labels) != count:
         raise DataError(f"{name} ({split}) holds {len(images)} images and {len(labels)} labels, not {count} of each.")
@@ -83,13 +80,15 @@ def batched(
         yield images[start : start + BATCH], labels[start : start + BATCH]
 
 
+def torchvision_datasets(source: str) -> ModuleType:
+    """`torchvision.datasets`. Raises `DataError` naming the source that needs it when it is not installed."""
+    try:
+        import torchvision.datasets
+    except ImportError:
+        raise DataError(f"data.source={source} needs torchvision: pip install 'wgan-pipeline[train]'.") from None
+    return torchvision.datasets  # type: ignore[no-any-return]
+
+
 def _table(name: str) -> Any:
     tables = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
     return getattr(torchvision_datasets(name), tables[name])
-
-
-def _unpacked(path: Path, scratch: Path) -> str:
-    target = scratch / path.stem
-    with gzip.open(path) as packed, target.open("wb") as plain:
-        shutil.copyfileobj(packed, plain)
-    return str(target)

@@ -2,49 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from wgan.data.decoding import in_order
+from wgan.data.file_kinds import FIRST_BYTES, format_of, is_claimed_image, reason_to_leave_out
 from wgan.data.images import MAX_FILE_BYTES
-from wgan.data.in_order import in_order
-from wgan.data.source import EncodedImage, ImageFiles, Source, content_digest
-from wgan.data.sources.folder import classes_of, only_images, printable
+from wgan.data.source import CountedFiles, EncodedImage, ImageFiles, Source, content_digest, printable
+from wgan.data.sources.folder import HIDDEN, LACKING_RANGE, classes_of, is_hidden, require_images
 from wgan.download.access import Access
-from wgan.storage import Storage, split_uri
+from wgan.storage.objects import Storage, StoredObject, split_uri
 
 FETCHERS = 8
 FETCHED_AHEAD = 64
+TIFF_NAMES = (".tif", ".tiff", ".pfm")
 
 
 def s3_source(location: str, max_images: int | None, access: Access) -> Source:
-    """Images below `s3://bucket/prefix`, identified by their names, sizes and ETags, so that nothing is read for it.
+    """Images below `s3://bucket/prefix`, identified by the names, sizes and ETags of all objects: nothing is read.
 
-    Raises `DataError`, `StorageError`.
+    Which of them are images is seen when the data set is prepared. Raises `DataError`, `StorageError`.
     """
     bucket, key = split_uri(location)
     prefix = f"{key.rstrip('/')}/" if key.strip("/") else ""
     storage = access.storage.at(bucket)
-    listing = {entry.key.removeprefix(prefix): entry for entry in storage.list(prefix)}
-    names = only_images(listing, location)[:max_images]
-    facts = [[name, listing[name].size, listing[name].etag] for name in names]
+    listing, hidden = {}, CountedFiles()
+    for entry in storage.list(prefix):
+        name = entry.key.removeprefix(prefix)
+        if not name or name.endswith("/"):  # what consoles show as a folder
+            continue
+        if any(is_hidden(part) for part in PurePosixPath(name).parts):
+            hidden.add(HIDDEN, name)
+        else:
+            listing[name] = entry
+    require_images(sorted(listing), hidden, location)
+    facts = [[printable(name), listing[name].size, listing[name].etag] for name in sorted(listing)]
 
     def open_prefix(scratch: Path) -> ImageFiles:
-        classes, labels = classes_of(names)
-        sizes = [listing[name].size for name in names]
-        return ImageFiles(len(names), classes, _fetched(storage, prefix, names, labels, sizes))
+        return _opened(listing, prefix, storage, max_images, hidden, location)
 
-    return Source(content_digest(objects=facts), location, len(names), open_prefix)
+    return Source(content_digest(objects=facts), location, None, open_prefix)
+
+
+def _opened(
+    listing: dict[str, StoredObject],
+    prefix: str,
+    storage: Storage,
+    max_images: int | None,
+    left_out: CountedFiles,
+    location: str,
+) -> ImageFiles:
+    names: list[str] = []
+    without_range: list[str] = []
+
+    def look(name: str) -> tuple[str, bytes]:
+        """The first bytes of an object whose name says nothing; the others are read when they are decoded."""
+        size = listing[name].size
+        if (is_claimed_image(name) and not name.lower().endswith(TIFF_NAMES)) or size == 0:
+            return name, b""
+        return name, storage.get_first_bytes(prefix + name, min(size, FIRST_BYTES))
+
+    with ThreadPoolExecutor(FETCHERS) as pool:
+        for name, first in in_order(pool, look, sorted(listing), FETCHED_AHEAD):
+            if max_images is not None and len(names) >= max_images:
+                left_out.add(f"beyond data.max_images={max_images}", name)
+            elif reason := reason_to_leave_out(name, first):
+                left_out.add(reason, name)
+            else:
+                names.append(name)
+                if format_of(first) in LACKING_RANGE:
+                    without_range.append(name)
+    require_images(names, left_out, location)
+    classes, labels = classes_of(names)
+    images = _fetched(storage, prefix, zip(names, labels, strict=True), listing)
+    measured = _fetched(storage, prefix, ((name, -1) for name in without_range), listing)
+    return ImageFiles(len(names), classes, images, left_out.counts(), measured)
 
 
 def _fetched(
-    storage: Storage, prefix: str, names: Sequence[str], labels: Sequence[int], sizes: Sequence[int]
+    storage: Storage, prefix: str, wanted: Iterable[tuple[str, int]], listing: dict[str, StoredObject]
 ) -> Iterator[EncodedImage]:
-    def fetch(entry: tuple[str, int, int]) -> EncodedImage:
-        name, label, size = entry
-        if size > MAX_FILE_BYTES:
+    def fetch(entry: tuple[str, int]) -> EncodedImage:
+        name, label = entry
+        if (size := listing[name].size) > MAX_FILE_BYTES:
             return EncodedImage(printable(name), b"", refused=f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
         return EncodedImage(printable(name), storage.get_bytes(prefix + name), label)
 
     with ThreadPoolExecutor(FETCHERS) as pool:
-        yield from in_order(pool, fetch, zip(names, labels, sizes, strict=True), FETCHED_AHEAD)
+        yield from in_order(pool, fetch, wanted, FETCHED_AHEAD)

@@ -26,7 +26,7 @@ def stacked_mnist_source(count: int, seed: int, access: Access) -> Source:
 
     def open_stacked(scratch: Path) -> ImageArrays:
         def opened(split: Split, triples: int) -> ImageArrays:
-            images, labels = read_split("mnist", split, access, scratch)
+            images, labels = read_split("mnist", split, access)
             return ImageArrays(triples, CLASSES, stack_triples(images, labels, triples, seed))
 
         return replace(opened("train", count), open_test_split=lambda: opened("test", TEST_TRIPLES))

@@ -1,0 +1,119 @@
+"""Configurations as text: YAML and assignments whose values are read by the type of their field, never guessed.
+
+YAML would take `007` for 7, `010` for 8, `1:30` for 90, `on` for true and `2024-01-15` for a date. Here a scalar is
+text until the schema says what it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import stat
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+
+from wgan.errors import UsageError
+
+MOST_BYTES = 2**20
+"""Longest YAML file that is read: whatever is larger is none of ours."""
+OWN_PIPES = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+NULLS = ("", "~", "null", "Null", "NULL")
+
+
+class TextLoader(yaml.SafeLoader):
+    """YAML whose scalars are text, or null; without aliases, of which a few lines unfold to gigabytes."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """As `yaml.SafeLoader`, but an alias is an error."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not read",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As `yaml.SafeLoader`, but a key that is given twice is an error."""
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+TextLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), None)
+
+
+def read_yaml(file: Path, where: str) -> Any:
+    """What a YAML file holds, scalars as text. Raises `UsageError` in one sentence that begins with `where`."""
+    try:
+        return yaml.load(_read(file, where), TextLoader)  # a SafeLoader
+    except OSError as error:
+        raise UsageError(f"{where}: {error.strerror or error}.") from None
+    except RecursionError:
+        raise UsageError(f"{where} is nested too deeply.") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(f"{where} is not YAML: {' '.join(str(error).split())}.") from None
+
+
+def typed(values: Any, model: type[BaseModel]) -> Any:
+    """Raw values with the text in them read by the types of the model's fields; what cannot be read stays text."""
+    if not isinstance(values, dict):
+        return values
+    result = dict(values)
+    for name, field in model.model_fields.items():
+        if name in result:
+            result[name] = _typed(result[name], field.annotation)
+    return result
+
+
+def _read(file: Path, where: str) -> str:
+    """The text of a file, or of a pipe that the shell opened for us; never one that nothing may ever write to."""
+    if not str(file).startswith(OWN_PIPES) and not stat.S_ISREG(file.stat().st_mode):
+        raise UsageError(f"{where} is not a file.")
+    with file.open("rb") as opened:
+        content = opened.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise UsageError(f"{where} has more than {MOST_BYTES:,} bytes: it is no configuration.")
+    return content.decode()
+
+
+def _typed(value: Any, annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return typed(value, annotation)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _typed(value, arguments[0])
+    if origin in (Union, UnionType):
+        [*inner] = [argument for argument in arguments if argument is not NoneType]
+        empty = isinstance(value, str) and value.strip() in (("",) if inner == [str] else NULLS)
+        return None if empty and NoneType in arguments else _typed(value, inner[0] if len(inner) == 1 else str)
+    if origin is tuple:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.strip().strip("[]()").split(",")]
+        part_type: Any = next((argument for argument in arguments if argument is not ...), str)
+        return [_typed(part, part_type) for part in value] if isinstance(value, list) else value
+    if not isinstance(value, str):
+        return value
+    if origin is Literal:
+        return next((choice for choice in arguments if str(choice) == value.strip()), _number(value, arguments))
+    return _number(value, (annotation() if annotation in (int, float) else annotation,))
+
+
+def _number(text: str, examples: tuple[Any, ...]) -> Any:
+    """The number a text is, where the examples are numbers; else the text."""
+    if not all(type(example) in (int, float) for example in examples):
+        return text
+    plain = text.strip().replace(".nan", "nan").replace(".inf", "inf")
+    for kind in (int, float):
+        with contextlib.suppress(ValueError, OverflowError):
+            return kind(plain)
+    return text

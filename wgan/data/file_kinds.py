@@ -1,0 +1,93 @@
+"""What a file is, by its first bytes: its name says nothing. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
+
+FIRST_BYTES = 64
+"""How much of a file is looked at."""
+IMAGE_EXTENSIONS = frozenset(
+    [
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".jfif",
+        ".jp2",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pfm",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ]
+)
+"""A file so named that is no image counts as a damaged one, not as something else."""
+READ_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""Pixel formats only: others run interpreters (EPS) or have no mark to be told by (TGA)."""
+SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (rb"\x89PNG\r\n\x1a\n", "PNG"),
+    (rb"\xff\xd8\xff", "JPEG"),
+    (rb"GIF8[79]a", "GIF"),
+    (rb"RIFF....WEBP", "WEBP"),
+    (rb"(II[*+]\0|MM\0[*+])", "TIFF"),
+    (rb"....ftypavi[fs]", "AVIF"),
+    (rb"....ftyp(hei[cxms]|hev[cxms])", "HEIC"),
+    (rb"....ftyp(mif1|msf1)(?=.*avi[fs])", "AVIF"),
+    (rb"....ftyp(mif1|msf1)", "HEIC"),
+    (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG2000"),
+    (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"),
+    (rb"P[1-7fFy][\s#]", "PPM"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (rb"8BPS\0[\x01\x02]", "Photoshop"),
+    (rb"\x76\x2f\x31\x01", "OpenEXR"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript"),
+    (rb"%PDF-", "PDF"),
+    (rb"\0\0\x01\0[^\0]", "Windows icon"),
+    (rb"DDS ", "DDS"),
+    (rb"qoif", "QOI"),
+    (rb"\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF", "Windows metafile"),
+    (rb"#\?RADIANCE|#\?RGBE", "Radiance HDR"),
+    (rb"SIMPLE  =", "FITS"),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--[^>]*>\s*)?<svg", "SVG"),
+    (rb"FUJIFILMCCD-RAW|II[RU][OS\0]|IIU\0|FOVb", "camera raw"),
+)
+_COMPILED = tuple((re.compile(pattern, re.DOTALL), name) for pattern, name in SIGNATURES)
+
+
+def format_of(first_bytes: bytes) -> str | None:
+    """Name of the image format that the first bytes of a file are of, read here (`READ_FORMATS`) or not, else None."""
+    return next((name for pattern, name in _COMPILED if pattern.match(first_bytes)), None)
+
+
+def is_claimed_image(name: str) -> bool:
+    """Whether a file's name says that it is an image."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_EXTENSIONS
+
+
+def reason_to_leave_out(name: str, first_bytes: bytes) -> str | None:
+    """Why a file is no image of a data set, or None for one that is decoded (and may then turn out to be damaged)."""
+    known = format_of(first_bytes)
+    if known in READ_FORMATS or is_claimed_image(name):
+        return None
+    if known:
+        return f"a format that is not read: {known}"
+    return "no image" if first_bytes else "empty and not named as an image"
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading, and never wait for it. Raises `OSError`: for a pipe, a socket or a device too."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(None, "a pipe, a socket or a device, not a file")
+    return os.fdopen(descriptor, "rb")

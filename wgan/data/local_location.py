@@ -1,0 +1,63 @@
+"""Where data of this machine is, checked before anything else is asked: it costs nothing. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from wgan.config import DataConfig
+from wgan.errors import DataError, UsageError
+
+SCHEMES = ("http://", "https://")
+
+
+def require_local_data(config: DataConfig) -> None:
+    """Raise `UsageError` for a location that cannot be, as far as this machine knows without asking anybody."""
+    location = config.location or ""
+    try:
+        if config.source == "folder":
+            existing_folder(location)
+        elif config.source == "archive" and "://" not in location:
+            existing_file(location)
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    if config.source == "archive" and "://" in location and not location.startswith(SCHEMES):
+        scheme = location.partition("://")[0]
+        raise UsageError(f"data.location begins with {scheme}://, and is neither a path nor an http or https address.")
+    if config.source == "s3" and not location.startswith("s3://"):
+        raise UsageError(f"data.location={location!r} is not an S3 address of the form s3://bucket/prefix.")
+
+
+def existing_folder(location: str) -> Path:
+    """The folder at a location. Raises `DataError` when there is none that can be read."""
+    folder = _local_path(location)
+    if not _is(Path.is_dir, folder):
+        raise DataError(f"data.location={location!r} is not a folder.")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise DataError(f"data.location={location!r} cannot be read: its permissions forbid it.")
+    return folder
+
+
+def existing_file(location: str) -> Path:
+    """The file at a location. Raises `DataError` when there is none that can be read."""
+    path = _local_path(location)
+    if not _is(Path.is_file, path):
+        raise DataError(f"data.location={location!r} is not a file.")
+    if not os.access(path, os.R_OK):
+        raise DataError(f"data.location={location!r} cannot be read: its permissions forbid it.")
+    return path
+
+
+def _local_path(location: str) -> Path:
+    try:
+        return Path(location).expanduser()
+    except RuntimeError:
+        raise DataError(f"data.location={location!r} names the home folder of a user who is not known here.") from None
+
+
+def _is(question: Callable[[Path], bool], path: Path) -> bool:
+    try:
+        return question(path)
+    except (OSError, ValueError):
+        return False
