@@ -197,7 +197,7 @@ class EvaluationConfig(ConfigModel):
         10_000,
         ge=0,
         le=1_000_000,
-        description="Training images, at most, that memorisation and nearest neighbours are looked for among; 0: none.",
+        description="Most training images that memorisation and nearest neighbours are searched among; 0: none.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
     batch_size: int = Field(256, ge=1, le=8192, description="Images per forward pass.")

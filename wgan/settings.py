@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         description="Seconds between a scheduled run's signs of life; after three missing ones it counts as crashed.",
     )
     notify_url: SecretStr | None = Field(
-        None, description="Webhook that is told of failed, crashed, refused and promoted runs; unset: none."
+        None, description="Webhook called for failed and crashed runs, refused and promoted versions; unset: none."
     )
 
     keep_checkpoint_days: float = Field(
