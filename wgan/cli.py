@@ -104,7 +104,7 @@ def run() -> int:
         return 1
     except Exception as error:
         from wgan.commands.crash import keep_traceback
-        from wgan.commands.train_extra import explain_missing
+        from wgan.commands.extras import explain_missing
 
         if isinstance(error, ModuleNotFoundError) and (sentence := explain_missing(error)):
             _complain(sentence)

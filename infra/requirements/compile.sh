@@ -9,7 +9,7 @@ compile() {
         --no-emit-find-links --no-emit-trusted-host --no-emit-options --constraint /tmp/wgan-constraints.txt "$@"
 }
 compile --allow-unsafe --output-file build.txt build.in
-compile --extra serve --output-file services.txt ../../pyproject.toml services.in
+compile --extra pipeline --output-file services.txt ../../pyproject.toml services.in
 compile --extra train --unsafe-package torch --unsafe-package torchvision --output-file trainer.txt \
     ../../pyproject.toml trainer.in
 # What torch brings with it comes from torch's index, of the kind that is wanted there.

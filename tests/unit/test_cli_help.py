@@ -13,17 +13,20 @@ from wgan import __version__, cli
 HEAVY = ("boto3", "httpx", "mlflow", "numpy", "prefect", "psutil", "pydantic", "sklearn", "torch", "yaml")
 
 
-def test_help_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize(
+    ("command", "exit_code", "left_out"), [("--help", 0, HEAVY), ("status", 1, ("boto3", "httpx", "mlflow", "prefect"))]
+)
+def test_a_quick_command_imports_nothing_heavy(command: str, exit_code: int, left_out: tuple[str, ...]) -> None:
     program = (
-        "import contextlib, io, json, sys; from wgan.cli import run; sys.argv = ['wgan', '--help']\n"
+        f"import contextlib, io, json, sys; from wgan.cli import run; sys.argv = ['wgan', '{command}']\n"
         "with contextlib.redirect_stdout(io.StringIO()): code = run()\n"
         "print(json.dumps([code, sorted(set(name.partition('.')[0] for name in sys.modules))]))"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     code, modules = json.loads(output)
-    assert code == 0
+    assert code == exit_code
     assert "wgan" in modules
-    assert set(modules).isdisjoint(HEAVY)
+    assert set(modules).isdisjoint(left_out)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
 from tests.documents import ROOT, shell_commands
+from tests.integration.environment_of_extra import required
 from wgan.serving.metrics import Metrics
 
 INFRA = ROOT / "infra"
@@ -169,3 +171,10 @@ def test_the_images_that_the_documents_build_are_targets_of_the_container_file()
 
 def test_the_image_without_torch_does_not_ask_for_it() -> None:
     assert not re.search(r"^(torch|nvidia|triton)", (INFRA / "requirements/services.txt").read_text(), re.MULTILINE)
+
+
+def test_the_image_without_torch_has_what_its_extra_brings() -> None:
+    text = (INFRA / "requirements/services.txt").read_text()
+    pinned = {canonicalize_name(found) for found in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    needed = {canonicalize_name(found) for found in required("wgan-pipeline", "pipeline")} - {"wgan-pipeline"}
+    assert needed <= pinned

@@ -29,6 +29,7 @@ def backup(
 ) -> None:
     """Save both databases, the bucket's objects and the ledger, while everything runs; or check a backup."""
     from wgan.backup import open_archive, read_manifest, save, verify
+    from wgan.commands.extras import require_extra
     from wgan.commands.output import print_json
     from wgan.errors import UsageError
     from wgan.settings import load_settings
@@ -42,6 +43,7 @@ def backup(
             verify(archive, manifest)
         else:
             assert destination is not None
+            require_extra("pipeline")
             manifest = save(destination, load_settings())
     if as_json:
         print_json({**_summary(manifest), "path": str((check or destination or Path()).resolve())})
@@ -60,9 +62,11 @@ def restore(
 ) -> None:
     """Bring a backup back: into an empty home whose stack is down, or into empty databases and an empty bucket."""
     from wgan.backup import restore as bring_back
+    from wgan.commands.extras import require_extra
     from wgan.commands.output import print_json
     from wgan.settings import load_settings
 
+    require_extra("pipeline")
     with _shown("the restore was stopped before its end; the same command goes on with it."):
         report = bring_back(path, load_settings())
     if as_json:

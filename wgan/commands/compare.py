@@ -34,7 +34,7 @@ def compare(
     from wgan.settings import load_settings
 
     settings = load_settings()
-    enter_environment(settings)
+    enter_environment(settings, "train")
     from wgan.comparison.report import comparison_html
     from wgan.registry.aliases import named_version
     from wgan.steps.compare import compare_versions

@@ -28,10 +28,9 @@ def prepare(
     as_json: AsJson = False,
 ) -> None:
     """Download, check and prepare a data set, or find it prepared; what storage altered is mended."""
+    from wgan.commands.extras import require_extra
     from wgan.commands.output import console, print_json
     from wgan.config_reading import load_config
-    from wgan.data.local_location import require_local_data
-    from wgan.data.prepare import prepare_dataset
     from wgan.errors import UsageError
     from wgan.settings import load_settings
     from wgan.storage import open_storage
@@ -39,6 +38,10 @@ def prepare(
     if not (preset or config or assignments):
         raise UsageError("say what to prepare: --preset NAME (`wgan presets` lists them), --config FILE or --set.")
     data = load_config(preset, config, assignments or []).data
+    require_extra("pipeline")
+    from wgan.data.local_location import require_local_data
+    from wgan.data.prepare import prepare_dataset
+
     settings = load_settings()
     require_local_data(data)
     storage = open_storage(settings)

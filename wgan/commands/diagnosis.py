@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from pydantic import Field
 
-from wgan.commands.train_extra import DISTRIBUTION, INSTALL_TO_TRAIN
+from wgan.commands.extras import DISTRIBUTION, EXTRAS, Extra, install_command, missing_mark, requirements_of
 from wgan.errors import WganError
 from wgan.records import Record
 from wgan.settings import Settings
@@ -33,6 +33,11 @@ from wgan.storage import open_storage
 FREE_BYTES = 2 * 2**30
 """Least free disk space: a small data set with its checkpoints and model versions."""
 PROBE_BYTES = 2**20
+NEEDED_FOR: dict[Extra, str] = {
+    "serve": "serving",
+    "pipeline": "everything that speaks to Prefect or MLflow",
+    "train": "training and measuring",
+}
 
 
 class Check(Record):
@@ -72,34 +77,35 @@ def _python() -> Check:
     allowed = metadata.metadata(DISTRIBUTION)["Requires-Python"]
     if found in SpecifierSet(allowed):
         return Check(name="Python", outcome="ok", finding=f"{found} at {sys.executable}")
-    remedy = f"install into an environment of a Python {allowed}, e.g. `make run PYTHON=python3.11`."
+    remedy = f"install into an environment of a Python {allowed}, e.g. `make run PYTHON=python3.13`."
     return Check(name="Python", outcome="failed", finding=f"{found}; {allowed} is needed", remedy=remedy)
 
 
 def _packages() -> Iterator[Check]:
     good = 0
-    for text in metadata.requires(DISTRIBUTION) or []:
-        requirement = Requirement(text)
-        extra = "train" if requirement.marker and requirement.marker.evaluate({"extra": "train"}) else None
-        if requirement.marker and not extra:
+    for extra in (None, *EXTRAS):
+        if extra and (missing := missing_mark(extra)):
+            finding = f"{missing} is not installed, which {NEEDED_FOR[extra]} needs: {install_command(extra)}"
+            yield Check(name=f"extra {extra}", outcome="info", finding=finding)
             continue
-        try:
-            found = metadata.version(requirement.name)
-        except metadata.PackageNotFoundError:
-            needed = f"{requirement.name} is not installed"
-            if extra:
-                yield Check(name="package", outcome="info", finding=f"{needed}: only training needs it")
-            else:
+        for requirement in requirements_of(extra):
+            obstacle = _obstacle(requirement)
+            good += obstacle is None
+            if obstacle:
                 yield Check(
-                    name="package", outcome="failed", finding=needed, remedy=f"pip install '{_bare(requirement)}'"
+                    name="package", outcome="failed", finding=obstacle, remedy=f"pip install '{_bare(requirement)}'"
                 )
-            continue
-        if requirement.specifier.contains(found, prereleases=True):
-            good += 1
-        else:
-            finding = f"{requirement.name} is {found}; {requirement.specifier} is needed"
-            yield Check(name="package", outcome="failed", finding=finding, remedy=f"pip install '{_bare(requirement)}'")
     yield Check(name="packages", outcome="ok", finding=f"{good} at the versions that are needed")
+
+
+def _obstacle(requirement: Requirement) -> str | None:
+    try:
+        found = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return f"{requirement.name} is not installed"
+    if requirement.specifier.contains(found, prereleases=True):
+        return None
+    return f"{requirement.name} is {found}; {requirement.specifier} is needed"
 
 
 def _bare(requirement: Requirement) -> str:
@@ -114,7 +120,7 @@ def _device(settings: Settings) -> Check:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        finding = f"torch is not installed, which only training needs: {INSTALL_TO_TRAIN}"
+        finding = f"torch is not installed, which only training needs: {install_command('train')}"
         return Check(name="device", outcome="info", finding=finding)
     except WganError as error:
         return Check(name="device", outcome="failed", finding=str(error), remedy="set WGAN_DEVICE=auto.")

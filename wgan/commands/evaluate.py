@@ -36,7 +36,7 @@ def evaluate(
     from wgan.settings import load_settings
 
     settings = load_settings()
-    enter_environment(settings)
+    enter_environment(settings, "train")
     from wgan.registry.aliases import named_version
     from wgan.steps.measure import measure_checkpoint, measure_version
     from wgan.storage import open_storage

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from wgan.commands.extras import Extra, require_extra
 from wgan.commands.output import error_console
 from wgan.errors import WganError
 from wgan.progress import Progress, listening
@@ -28,8 +29,12 @@ RESULT_BLOCK = "s3-bucket/wgan-results"
 Result = TypeVar("Result")
 
 
-def enter_environment(settings: Settings) -> None:
-    """Point Prefect, MLflow and boto3 of this process at the settings' servers; before they are imported."""
+def enter_environment(settings: Settings, extra: Extra = "pipeline") -> None:
+    """Point Prefect, MLflow and boto3 of this process at the settings' servers; before they are imported.
+
+    Raises `WganError` where the extra that the command needs is not installed.
+    """
+    require_extra(extra)
     os.environ.update(client_environment(settings))
     # The terminal belongs to the display; Prefect's own lines go to its server, where its UI shows them.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")

@@ -65,7 +65,7 @@ def _run(
     from wgan.commands.output import error_console
     from wgan.records import DataUnchanged, RetrainOutcome
 
-    enter_environment(settings)
+    enter_environment(settings, "train")
     require_servers(settings)
     error_console.print("Loading torch, Prefect and MLflow …")
     from flows.retrain import retrain as retrain_flow

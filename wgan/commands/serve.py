@@ -27,6 +27,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve images of a registered model and follow its alias; Ctrl-C stops it. Logs are JSON on standard error."""
+    from wgan.commands.extras import require_extra
     from wgan.errors import UsageError
     from wgan.settings import load_settings
 
@@ -42,6 +43,7 @@ def serve(
         "serve_host": host, "serve_port": port, "serve_challenger": challenger, "serve_challenger_percent": percent,
     }  # fmt: skip
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    require_extra("serve")
     from wgan.serving.server import serve as serve_until_told
 
     serve_until_told(model, alias, settings, lambda address: print(f"Serving {model}@{alias} at {address}", flush=True))

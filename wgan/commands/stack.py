@@ -18,6 +18,7 @@ def up(
     ] = False,
 ) -> None:
     """Start the S3, MLflow, Prefect and serving processes on this machine; Ctrl-C stops them."""
+    from wgan.commands.extras import require_extra
     from wgan.settings import load_settings
     from wgan.stack import overruling, run_detached, run_here, stack_status
 
@@ -28,6 +29,7 @@ def up(
         for variable, value in overruling(load_settings()):
             _say(f"Note: {variable} is set to {value}, so the commands use that server and not the embedded one.")
 
+    require_extra("pipeline")
     settings = load_settings()
     if not stack_status(settings).healthy:
         _say(f"Starting S3, MLflow, Prefect and serving in {settings.home.resolve()} …")

@@ -55,7 +55,7 @@ def _run(size: SizeName, claims: tuple[int, ...], seed: int, resume: UUID | None
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
     from wgan.commands.output import error_console
 
-    enter_environment(settings)
+    enter_environment(settings, "train")
     require_servers(settings)
     error_console.print("Loading torch, Prefect and MLflow …")
     from flows.running import resume as resume_flow

@@ -21,11 +21,11 @@ def worker(
     Start as many workers as you like, on any machine that reaches the servers. A run that a stopping worker leaves
     saves a checkpoint and goes on at another worker.
     """
+    from wgan.commands.extras import require_extra
     from wgan.commands.flow_session import enter_environment, require_servers
-    from wgan.commands.train_extra import require_train_extra
     from wgan.settings import load_settings
 
-    require_train_extra()  # else each retraining it takes would crash, and be started again, and crash
+    require_extra("train")  # else each retraining it takes would crash, and be started again, and crash
     settings = load_settings(**({"work_pool": pool} if pool else {}))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")  # nobody watches: the log is all there is
     enter_environment(settings)

@@ -28,7 +28,6 @@ from wgan.stack.processes import (
 from wgan.stack.servers import embedded_servers
 from wgan.stack.slots import size_gpu_slots
 from wgan.stack.state import ServiceState, clear_state, describe, hold_lock, write_state
-from wgan.storage import open_storage
 
 RESTARTS = 3
 """How often each server is started again in the life of a stack; then the stack stops and says why."""
@@ -86,6 +85,8 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
                     launched.append(launch(server, home))
             _wait_until_healthy(launched, settings.start_timeout, stopping or threading.Event())
         own = connected(settings, credentials)
+        from wgan.storage import open_storage  # boto3: `wgan status` does not wait for its import
+
         open_storage(own).ensure_bucket()
         size_gpu_slots(own)
         write_connection(settings, credentials)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
-
 from wgan.errors import WganError
 from wgan.settings import Settings
 
@@ -16,6 +14,8 @@ def size_gpu_slots(settings: Settings) -> None:
 
     Otherwise what `wgan schedule apply` set would be gone at the next start. Raises `WganError`.
     """
+    import httpx  # `wgan status` does not wait for it
+
     slots = {"limit": settings.gpu_slots}
     try:
         with httpx.Client(base_url=settings.prefect_api_url, timeout=ANSWER_SECONDS, trust_env=False) as client:

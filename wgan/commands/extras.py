@@ -1,0 +1,78 @@
+"""The extras of the package: which of them a command needs, and what to install where it is missing."""
+
+from __future__ import annotations
+
+from importlib import metadata, util
+from typing import Literal, get_args
+
+from packaging.requirements import Requirement
+
+from wgan.errors import WganError
+
+DISTRIBUTION = "wgan-pipeline"
+Extra = Literal["serve", "pipeline", "train"]
+"""Each holds the one before it; `pyproject.toml` says what it brings."""
+EXTRAS: tuple[Extra, ...] = get_args(Extra)
+MARKS: dict[Extra, tuple[str, ...]] = {
+    "serve": ("onnxruntime", "uvicorn"),
+    "pipeline": ("mlflow", "prefect"),
+    "train": ("torch",),
+}
+"""Modules without which the extra is not installed."""
+IMAGES: dict[Extra, str] = {"serve": "services", "pipeline": "services", "train": "trainer"}
+"""The smallest image that has the extra."""
+MODULES = {"pillow": "PIL", "scikit-learn": "sklearn"}
+"""Distributions whose module has another name."""
+
+
+def require_extra(extra: Extra) -> None:
+    """Raise `WganError` unless the extra is installed; imports nothing of it, which can take seconds."""
+    module = missing_mark(extra)
+    if module:
+        raise WganError(_sentence(module, extra))
+
+
+def explain_missing(error: ModuleNotFoundError) -> str | None:
+    """One sentence where the missing module belongs to an extra; None where it does not, which is a defect."""
+    module = (error.name or "").partition(".")[0]
+    for extra in EXTRAS:
+        if module in {module_of(requirement.name) for requirement in requirements_of(extra)}:
+            return _sentence(module, extra)
+    return None
+
+
+def missing_mark(extra: Extra) -> str | None:
+    """The module whose absence says that the extra is not installed; None where it is."""
+    return next((module for module in MARKS[extra] if util.find_spec(module) is None), None)
+
+
+def install_command(extra: Extra) -> str:
+    """What to type where the extra is missing."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
+
+def requirements_of(extra: Extra | None) -> list[Requirement]:
+    """What an extra itself names, without the extras that it holds; None: what every installation has."""
+    found = []
+    for requirement in map(Requirement, metadata.requires(DISTRIBUTION) or []):
+        always = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        wanted = always if extra is None else not always and _applies(requirement, extra)
+        if wanted and requirement.name != DISTRIBUTION:
+            found.append(requirement)
+    return found
+
+
+def module_of(distribution: str) -> str:
+    """The module to import of a distribution."""
+    return MODULES.get(distribution, distribution.replace("-", "_"))
+
+
+def _sentence(module: str, extra: Extra) -> str:
+    return (
+        f"this command needs {module}, which is not installed here: {install_command(extra)}, "
+        f"or use the image `{IMAGES[extra]}`."
+    )
+
+
+def _applies(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is not None and requirement.marker.evaluate({"extra": extra})
