@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.endings import ended
 from tasks.evaluation import decide_promotion, evaluate_registered
 from tasks.registry import find_version, promote_generator, read_configuration
 from tasks.serving import confirm_serving, take_back_refused
@@ -31,4 +32,4 @@ def promote(
     if dry_run:
         return decision
     promotion = promote_generator(measured, decision, force=force, reason=reason, actor=actor)
-    return take_back_refused(promotion, confirm_serving(promotion))
+    return ended(take_back_refused(promotion, confirm_serving(promotion)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.endings import ended
 from tasks.data import find_unchanged, prepare_data
 from tasks.evaluation import decide_promotion, evaluate_generator
 from tasks.model_queue import wait_in_queue
@@ -42,7 +43,7 @@ def retrain(
     wait_in_queue(config.model_name)
     dataset = prepare_data(config.data)
     if only_if_changed and (unchanged := find_unchanged(config.model_name, dataset)):
-        return unchanged
+        return ended(unchanged)
     training = train_generator(config, dataset)
     evaluation = evaluate_generator(config, training)
     version = register_generator(config, evaluation)
@@ -54,4 +55,4 @@ def retrain(
         promotion = take_back_refused(promotion, serving)
     outcome = RetrainOutcome(version=version, promotion=promotion, serving=serving)
     publish_report(outcome)
-    return outcome
+    return ended(outcome)
