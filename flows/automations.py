@@ -15,6 +15,7 @@ from prefect.server.schemas.states import StateType
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
+from flows.endings import NAMES as COMPLETED
 from tasks.events import PROMOTED, REFUSED
 from tasks.model_queue import MISSED_HEARTBEATS
 from wgan.settings import Settings
@@ -25,7 +26,7 @@ WEBHOOK_BLOCK = "wgan-notify"
 FLOW_RUNS = ResourceSpecification.model_validate({"prefect.resource.id": "prefect.flow-run.*"})
 MODELS = ResourceSpecification.model_validate({"prefect.resource.id": "wgan.model.*"})
 HEARTBEAT = "prefect.flow-run.heartbeat"
-ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+ENDS = {f"prefect.flow-run.{state}" for state in (*COMPLETED, "Failed", "Cancelled", "Crashed")}
 
 FLOW_RUN_PAYLOAD = """{"event": {{ event.event | tojson }}, "what": {{ ("flow run " ~ flow_run.name) | tojson }},
  "state": {{ flow_run.state.name | tojson }}, "reason": {{ (flow_run.state.message or "") | tojson }},

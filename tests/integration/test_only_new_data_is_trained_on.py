@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.integration.command_line import json_of, quick
+from tests.integration.worker_process import ask
 from wgan.settings import Settings
 from wgan.storage import Storage
 
@@ -35,6 +36,10 @@ def test_a_watched_folder_is_trained_on_again_once_it_holds_a_new_image(stack: S
     assert json_of(stack, *command)["version"]["version"] == 1
     unchanged = json_of(stack, *command)
     assert (unchanged["model_name"], unchanged["version"]) == ("generator-watched", 1)
+    named = {"name": {"like_": "generator-watched"}}
+    latest = ask(stack, "flow_runs/filter", flow_runs=named, sort="START_TIME_DESC", limit=1)[0]["state"]
+    assert (latest["type"], latest["name"]) == ("COMPLETED", "Skipped")
+    assert latest["message"].startswith("Skipped: the data is unchanged; generator-watched version 1 was trained on it")
     assert len(json_of(stack, "models", "generator-watched")["versions"]) == 1
     picture(folder, 40)
     assert json_of(stack, *command)["version"]["version"] == 2
