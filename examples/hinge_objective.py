@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from wgan.config import TrainingConfig
-from wgan.training.objectives import Mixing, Scores
+from wgan.training.objectives import Scores
 
 
 class HingeObjective:
@@ -21,7 +21,7 @@ class HingeObjective:
         self.clip_value = training.clip_value
 
     def critic_loss(
-        self, critic: Scores, real: Tensor, fake: Tensor, mixing: Mixing
+        self, critic: Scores, real: Tensor, fake: Tensor, epsilon: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean max(0, 1 − C(real)) + mean max(0, 1 + C(fake)); also logs the share of real images within the margin."""
         real_scores, fake_scores = critic(real).float(), critic(fake).float()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def to_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -20,6 +23,8 @@ def image_grid(images: NDArray[np.uint8], columns: int | None = None, scale: int
 
     Each pixel is repeated `scale` times; `gap` white pixels separate the cells.
     """
+    from PIL import Image  # training, which draws no pictures, needs no Pillow
+
     count, channels, height, width = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)

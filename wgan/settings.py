@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wgan.errors import UsageError
+from wgan.processors import usable_processors
 
 CONNECTION_FILE = "connection.json"
 """Written into `WGAN_HOME` by `wgan up` (mode 0600): the embedded stack's addresses and credentials."""
@@ -129,7 +130,7 @@ class Settings(BaseSettings):
     )
     download_max_bytes: int = Field(64 * 2**30, gt=0, description="Largest file a download may have, in bytes.")
     prepare_workers: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Processes that decode images."
+        default_factory=lambda: usable_processors().count, ge=1, description="Processes that decode images."
     )
 
     serve_model: str = Field(
@@ -146,7 +147,7 @@ class Settings(BaseSettings):
         10.0, ge=0, le=100, description="Percentage of requests that split or shadow take."
     )
     serve_threads: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of one forward pass when serving."
+        default_factory=lambda: usable_processors().count, ge=1, description="Threads of one forward pass when serving."
     )
     serve_max_count: int = Field(512, ge=1, le=4096, description="Most images in one request.")
     serve_max_batch: int = Field(16, ge=1, le=256, description="Most images in one forward pass when serving.")

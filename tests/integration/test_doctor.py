@@ -36,6 +36,7 @@ def test_all_is_well_where_the_stack_is_up_even_behind_a_proxy(stack: Settings) 
         (
             "Python",
             "packages",
+            "processors",
             "device",
             "ports",
             "home folder",
@@ -52,7 +53,7 @@ def test_all_is_well_where_the_stack_is_up_even_behind_a_proxy(stack: Settings) 
 
 def test_people_get_a_line_for_each_check(stack: Settings) -> None:
     lines = run(stack, "doctor").stdout.splitlines()
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert all(line.startswith("✓ ") for line in lines[:-1])
     assert lines[-1] == "All checks passed."
 

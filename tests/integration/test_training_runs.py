@@ -15,11 +15,12 @@ from torch import Tensor
 
 from tests.unit.training.tiny_training import CPU, Blobs, Recorder, run, tiny, weights
 from wgan.errors import TrainingDiverged
-from wgan.training.batches import DataOrder, RealImages
+from wgan.training.batches import DataOrder, RealBatches
 from wgan.training.checkpoint import checkpoint_path, load_history
-from wgan.training.loop import critic_step, generator_step, train
+from wgan.training.loop import train
 from wgan.training.objectives import WeightClipping
 from wgan.training.state import new_state
+from wgan.training.steps import critic_step, generator_step
 from wgan.training.streams import Purpose, normal
 from wgan.training.world import World
 
@@ -200,9 +201,9 @@ def test_ranks_that_average_their_gradients_stay_equal() -> None:
             barrier.wait()
 
         world = World(rank, 2, reduce)
-        real = RealImages(Blobs(), DataOrder(40, 8, 0, world), CPU).batch(0)
+        real = RealBatches(Blobs(), DataOrder(40, 8, 0, world), CPU).batch(0)
         noise = normal((8, 6), CPU, 0, Purpose.CRITIC_NOISE, rank, 0)
-        critic_step(states[rank], WeightClipping(0.01), real, noise, torch.rand, world=world)
+        critic_step(states[rank], WeightClipping(0.01), real, noise, torch.rand(8), world=world)
         generator_step(states[rank], WeightClipping(0.01), noise, world=world)
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]

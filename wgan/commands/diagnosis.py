@@ -21,6 +21,7 @@ from pydantic import Field
 
 from wgan.commands.extras import DISTRIBUTION, EXTRAS, Extra, install_command, missing_mark, requirements_of
 from wgan.errors import WganError
+from wgan.processors import usable_processors
 from wgan.records import Record
 from wgan.settings import Settings
 from wgan.stack.credentials import Credentials
@@ -61,6 +62,7 @@ def examine(settings: Settings) -> Diagnosis:
     checks = (
         _python(),
         *_packages(),
+        _processors(),
         _device(settings),
         _ports(settings),
         _disk("home folder", settings.home.resolve(), "WGAN_HOME"),
@@ -112,9 +114,14 @@ def _bare(requirement: Requirement) -> str:
     return f"{requirement.name}{requirement.specifier}"
 
 
+def _processors() -> Check:
+    found = usable_processors()
+    return Check(name="processors", outcome="ok", finding=f"{found.count}: {found.origin}")
+
+
 def _device(settings: Settings) -> Check:
     try:
-        from wgan.training.device import resolve_device, resolve_precision
+        from wgan.training.device import multiplies_bf16, resolve_device
 
         device = resolve_device(settings.device)
     except ModuleNotFoundError as error:
@@ -124,8 +131,8 @@ def _device(settings: Settings) -> Check:
         return Check(name="device", outcome="info", finding=finding)
     except WganError as error:
         return Check(name="device", outcome="failed", finding=str(error), remedy="set WGAN_DEVICE=auto.")
-    finding = f"{device}, precision {resolve_precision('auto', device)}"
-    return Check(name="device", outcome="ok", finding=finding)
+    precision = "bf16 or float32, as measured when a run starts" if multiplies_bf16(device) else "float32"
+    return Check(name="device", outcome="ok", finding=f"{device}, precision {precision}")
 
 
 def _ports(settings: Settings) -> Check:

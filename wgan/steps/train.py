@@ -26,7 +26,7 @@ from wgan.storage import Storage
 from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_newest
 from wgan.tracking.curves import draw_curves
 from wgan.tracking.metric_stream import MetricStream
-from wgan.tracking.runs import CURVES, end_run, log_file, metric_history, start_or_resume_run
+from wgan.tracking.runs import CURVES, end_run, log_file, log_values, metric_history, start_or_resume_run
 from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
 from wgan.training.loop import TrainingResult, train
@@ -128,7 +128,10 @@ def run_training(
                 device,
                 folder,
                 resume_from=folder / Path(found.key).name if found else None,
+                cache=settings.cache,
             )
+        described = result.execution.described().items()
+        log_values(settings, run_id, {}, {f"wgan.execution.{name}": value for name, value in described})
         if result.stopped:
             end_run(settings, run_id, "KILLED")
             raise Interrupted(

@@ -1,41 +1,29 @@
-"""The outer loop of Algorithm 1 for any two networks: the steps themselves are `wgan.training.loop`'s."""
+"""The outer loop of Algorithm 1 for any two networks: the steps themselves are `wgan.training.steps`'."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from wgan.config import TrainingConfig
 from wgan.training.history import History
-from wgan.training.loop import critic_step, critic_steps_before, generator_step
 from wgan.training.objectives import objective_of
-from wgan.training.state import optimizer_of
+from wgan.training.state import Networks, optimizer_of
+from wgan.training.steps import critic_step, critic_steps_before, generator_step
 from wgan.training.streams import Purpose, normal, uniform
 
 CPU = torch.device("cpu")
 
 
-@dataclass(frozen=True)
-class GanPair:
-    """A generator and a critic, initialised, and their optimizers."""
-
-    generator: nn.Module
-    critic: nn.Module
-    generator_optimizer: Optimizer
-    critic_optimizer: Optimizer
-
-
-def gan_pair(generator: nn.Module, critic: nn.Module, training: TrainingConfig) -> GanPair:
+def gan_pair(generator: nn.Module, critic: nn.Module, training: TrainingConfig) -> Networks:
     """Both networks with the optimizers that the configuration names."""
-    return GanPair(generator, critic, optimizer_of(generator, training), optimizer_of(critic, training))
+    return Networks(generator, critic, optimizer_of(generator, training), optimizer_of(critic, training))
 
 
 def train_pair(
-    pair: GanPair,
+    pair: Networks,
     training: TrainingConfig,
     real: Callable[[int], Tensor],
     latent_dim: int,
@@ -52,15 +40,15 @@ def train_pair(
     def noise(purpose: Purpose, step: int) -> Tensor:
         return normal((training.batch_size, latent_dim), CPU, training.seed, purpose, 0, step)
 
-    def draw_alpha(count: int) -> Tensor:
-        return uniform((count,), CPU, training.seed, Purpose.INTERPOLATION, 0, done)
+    def epsilon() -> Tensor:
+        return uniform((training.batch_size,), CPU, training.seed, Purpose.INTERPOLATION, 0, done)
 
     for step in range(training.generator_steps):
         for _ in range(critic_steps_before(step, training)):
-            measured = critic_step(pair, objective, real(done), noise(Purpose.CRITIC_NOISE, done), draw_alpha)
+            measured = critic_step(pair, objective, real(done), noise(Purpose.CRITIC_NOISE, done), epsilon())
             done += 1
         measured["generator_loss"] = generator_step(pair, objective, noise(Purpose.GENERATOR_NOISE, step))
         history.append(measured)
         after_step(step + 1)
-    history.settle()
+    history.to_host()
     return history

@@ -131,7 +131,7 @@ def train_to_optimum(way: str, size: StudySize, seed: int) -> dict[str, Any]:
         stream = torch_stream(seed, Purpose.DATA_ORDER, 0, step)
         real = REAL + SD * torch.randn(BATCH, 1, generator=stream)
         fake = FAKE + SD * torch.randn(BATCH, 1, generator=stream)
-        loss, _ = objective.critic_loss(critic, real, fake, lambda count: torch.zeros(count))
+        loss, _ = objective.critic_loss(critic, real, fake, torch.zeros(BATCH))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -3,12 +3,12 @@
 What a notebook needs is here: `train(config, ArrayImages(pixels))`, then `load_generator` and `generate_images`.
 """
 
+from wgan.training.callbacks import Observer, TrainingResult
 from wgan.training.checkpoint import load_generator
 from wgan.training.loop import train
 from wgan.training.networks import ImageGenerator
 from wgan.training.notebook import ArrayImages, PrintObserver
 from wgan.training.objectives import Objective
-from wgan.training.observing import Observer, TrainingResult
 from wgan.training.sampling import generate_images
 
 __all__ = [

@@ -53,41 +53,59 @@ class DataOrder:
 
     def indices(self, step: int) -> NDArray[np.int64]:
         """The indices (batch size,) of this rank's batch for critic step `step`, counted from 0."""
+        return np.concatenate([self.epoch(epoch)[part] for epoch, part in self.parts(step)])
+
+    def parts(self, step: int) -> list[tuple[int, slice]]:
+        """The same batch as stretches of epochs: each epoch's number and where in its permutation the stretch is."""
         position = (step * self.world.size + self.world.rank) * self.batch_size
-        parts: list[NDArray[np.int64]] = []
+        parts = []
         missing = self.batch_size
         while missing:
             epoch, start = divmod(position, self.count)
-            part = self._order(epoch)[start : start + missing]
-            parts.append(part)
-            position, missing = position + len(part), missing - len(part)
-        return np.concatenate(parts)
+            stop = min(start + missing, self.count)
+            parts.append((epoch, slice(start, stop)))
+            position, missing = position + stop - start, missing - (stop - start)
+        return parts
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
+    def epoch(self, epoch: int) -> NDArray[np.int64]:
+        """The permutation (count,) of an epoch."""
         if epoch != self._epoch:
             self._epoch, self._permutation = epoch, permutation(self.count, self.seed, epoch)
         return self._permutation
 
 
-class RealImages:
-    """Batches in [-1, 1] on `device`; on CUDA the whole data set moves there once, if it fits a third of the memory."""
+class RealBatches:
+    """Batches on `device`; on CUDA the whole data set moves there once, if it fits a third of the memory."""
 
     def __init__(self, images: ImageSource, order: DataOrder, device: torch.device) -> None:
         self.images, self.order, self.device = images, order, device
         self._resident = _moved(images, device) if device.type == "cuda" and _fits(images, device) else None
+        self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64, device=device)
 
     def batch(self, step: int) -> Tensor:
-        """The batch of critic step `step`: float32 (batch size, C, H, W), channels last in memory."""
-        indices = self.order.indices(step)
+        """The batch of critic step `step`: float32 (batch size, C, H, W) in [-1, 1], channels last in memory."""
+        shape = (self.order.batch_size, self.images.channels, self.images.image_size, self.images.image_size)
+        return in_range_of_tanh(self.fill(torch.empty(shape, dtype=torch.uint8, device=self.device), step))
+
+    def fill(self, pixels: Tensor, step: int) -> Tensor:
+        """Put that batch's bytes (batch size, C, H, W) into `pixels`, without waiting for the device; returns it."""
         if self._resident is not None:
-            pixels = self._resident[torch.from_numpy(indices).pin_memory().to(self.device, non_blocking=True)]
-        else:
-            pixels = torch.from_numpy(self.images.gather(indices))
-            if self.device.type == "cuda":
-                pixels = pixels.pin_memory().to(self.device, non_blocking=True)
-        # The inverse of wgan.pixels.to_bytes.
-        batch = pixels.to(self.device, torch.float32, memory_format=torch.channels_last)
-        return batch.div_(127.5).sub_(1.0)
+            parts = [self._permutation_of(epoch)[part] for epoch, part in self.order.parts(step)]
+            indices = parts[0] if len(parts) == 1 else torch.cat(parts)
+            return torch.index_select(self._resident, 0, indices, out=pixels)
+        gathered = torch.from_numpy(self.images.gather(self.order.indices(step)))
+        return pixels.copy_(gathered.pin_memory() if pixels.is_cuda else gathered, non_blocking=True)
+
+    def _permutation_of(self, epoch: int) -> Tensor:
+        if epoch != self._epoch:
+            permutation = torch.from_numpy(self.order.epoch(epoch)).pin_memory()
+            self._epoch, self._permutation = epoch, permutation.to(self.device, non_blocking=True)
+        return self._permutation
+
+
+def in_range_of_tanh(pixels: Tensor) -> Tensor:
+    """Bytes to float32 in [-1, 1], channels last: the inverse of `wgan.pixels.to_bytes`."""
+    return pixels.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1.0)
 
 
 def _fits(images: ImageSource, device: torch.device) -> bool:

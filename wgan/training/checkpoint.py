@@ -19,14 +19,21 @@ from wgan.plugins import require_plugins
 from wgan.training.build import new_generator
 from wgan.training.history import History, diverged
 from wgan.training.networks import ImageGenerator
-from wgan.training.state import TrainingState
+from wgan.training.state import TrainingState, load_optimizer
 
 FORMAT = 1
 FULL_BYTES = 2**16
 """A disk with less than this left is what made writing fail."""
-FREE = ("evaluation.", "promotion.", "training.log_", "training.sample_", "training.checkpoint_", "training.keep_")
+NOT_SHAPING = (
+    "evaluation.",
+    "promotion.",
+    "training.log_",
+    "training.sample_",
+    "training.checkpoint_",
+    "training.keep_",
+)
 """Settings that do not change a training's numbers, so that a resumed run may have others (by prefix) …"""
-LENGTH = "training.generator_steps"
+RUN_LENGTH = "training.generator_steps"
 """… and this one: a run of n steps is the beginning of every longer one."""
 
 
@@ -40,7 +47,7 @@ def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, d
 
     Raises `TrainingDiverged` rather than write a NaN or an infinity, `CheckpointError` if the disk refuses.
     """
-    state.history.settle()
+    state.history.to_host()
     _require_finite(state)
     path = checkpoint_path(folder, state.generator_steps)
     aside = path.with_suffix(".partial")
@@ -53,6 +60,7 @@ def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, d
         "generator_steps": state.generator_steps,
         "critic_steps": state.critic_steps,
         "seconds": state.seconds,
+        "precision": state.precision,
         "generator": state.generator.state_dict(),
         "critic": state.critic.state_dict(),
         "generator_optimizer": state.generator_optimizer.state_dict(),
@@ -94,12 +102,13 @@ def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, dat
     _require_same_code(path, content, config, "networks", "training")
     state.generator.load_state_dict(content["generator"])
     state.critic.load_state_dict(content["critic"])
-    state.generator_optimizer.load_state_dict(content["generator_optimizer"])
-    state.critic_optimizer.load_state_dict(content["critic_optimizer"])
+    load_optimizer(state.generator_optimizer, content["generator_optimizer"])
+    load_optimizer(state.critic_optimizer, content["critic_optimizer"])
     state.history = History({name: column.numpy() for name, column in content["history"].items()})
     state.generator_steps = content["generator_steps"]
     state.critic_steps = content["critic_steps"]
     state.seconds = content["seconds"]
+    state.precision = content.get("precision")  # files of earlier versions do not say
 
 
 def load_generator(path: Path) -> ImageGenerator:
@@ -175,7 +184,7 @@ def _require_same_settings(path: Path, content: dict[str, Any], config: RetrainC
         return
     theirs, ours = flat_parameters(_config(path, content)), flat_parameters(config)
     for name in ours:
-        if theirs[name] != ours[name] and name != LENGTH and not name.startswith(FREE):
+        if theirs[name] != ours[name] and name != RUN_LENGTH and not name.startswith(NOT_SHAPING):
             raise CheckpointError(
                 f"checkpoint {path} was trained with {name}={theirs[name] or 'none'}, this run has "
                 f"{ours[name] or 'none'}; resume with the same setting or start a new run."
@@ -183,7 +192,7 @@ def _require_same_settings(path: Path, content: dict[str, Any], config: RetrainC
     if content["generator_steps"] > config.training.generator_steps:
         raise CheckpointError(
             f"checkpoint {path} is at generator step {content['generator_steps']}, past this run's "
-            f"{LENGTH}={config.training.generator_steps}; raise it or start a new run."
+            f"{RUN_LENGTH}={config.training.generator_steps}; raise it or start a new run."
         )
 
 

@@ -1,14 +1,19 @@
-"""Which device trains, and in which precision its convolutions multiply."""
+"""Which device trains, and how it multiplies."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 import torch
 
 from wgan.errors import UsageError
+from wgan.processors import usable_processors
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+Precision = Literal["float32", "bf16"]
 
 
 def resolve_device(name: str) -> torch.device:
@@ -29,19 +34,55 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def resolve_precision(precision: str, device: torch.device) -> Literal["float32", "bf16"]:
-    """`auto` is bf16 where it is the faster one, that is where matrix units multiply it, else float32.
-
-    Those are CUDA from compute capability 8.0 and x86 processors with AMX. A processor with only the vector
-    instructions (AVX512-BF16) trains as fast in float32, so `auto` keeps the exact one there. An explicit precision is
-    taken as it is: bf16 works everywhere, if slowly.
-    """
-    if precision == "float32":
-        return "float32"
-    return "bf16" if precision == "bf16" or _multiplies_bf16(device) else "float32"
+def device_name(device: torch.device) -> str:
+    """The model of the device, e.g. `NVIDIA H100 80GB HBM3`; what timings are kept under."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    capabilities = torch.cpu.get_capabilities()
+    model = str(capabilities.get("cpu_name") or capabilities.get("architecture") or "cpu")
+    return f"{model}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
 
 
-def _multiplies_bf16(device: torch.device) -> bool:
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for it. Elsewhere bf16 works too, but never pays."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    capabilities = torch.cpu.get_capabilities()
+    return device.type == "cpu" and any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
+def limit_threads() -> None:
+    """Let torch start no more threads than this process may use processors; `OMP_NUM_THREADS` has the last word.
+
+    torch's own count knows nothing of a container's quota, and more threads than that are throttled.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(min(torch.get_num_threads(), usable_processors().count))
+
+
+@contextmanager
+def arithmetic(device: torch.device, tf32: bool) -> Iterator[None]:
+    """How CUDA computes inside; other devices have no such choice.
+
+    cuDNN times its convolutions for each shape and keeps the fastest, float32 factors are rounded to TF32 or not, and
+    everything runs on a stream of its own, as capturing a graph wants it.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn, matmul = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    before = cudnn.benchmark, cudnn.allow_tf32
+    with ExitStack() as stack:
+        stack.enter_context(torch.cuda.device(device))
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        outer = torch.cuda.current_stream(device)
+        stream.wait_stream(outer)
+        stack.callback(outer.wait_stream, stream)
+        stack.enter_context(torch.cuda.stream(stream))
+        try:
+            cudnn.benchmark, cudnn.allow_tf32 = True, tf32
+            torch.set_float32_matmul_precision("high" if tf32 else "highest")
+            yield
+        finally:
+            cudnn.benchmark, cudnn.allow_tf32 = before
+            torch.set_float32_matmul_precision(matmul)

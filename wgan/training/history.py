@@ -18,42 +18,46 @@ MEDIAN_WINDOW = 101
 class History:
     """Float32 values by name, one per generator step; entry i is step i + 1.
 
-    Values stay on their device until `settle`, so that appending never waits for it.
+    Values stay on their device until `to_host`, so that appending never waits for it.
     """
 
     def __init__(self, values: Mapping[str, NDArray[np.float32]] | None = None) -> None:
-        self._settled = {name: list(map(float, column)) for name, column in (values or {}).items()}
-        self._pending: list[dict[str, Tensor]] = []
+        self._on_host = {name: list(map(float, column)) for name, column in (values or {}).items()}
+        self._on_device: list[Tensor] = []
+        self._names: list[str] = []
 
     def append(self, values: Mapping[str, Tensor]) -> None:
-        """Add one step's values: 0-dimensional float32 tensors without gradient, the same names at every step."""
-        self._pending.append(dict(values))
+        """Add one step's values: 0-dimensional float32 tensors without gradient, the same names at every step.
 
-    def settle(self) -> None:
-        """Move what is pending to the host, in one transfer. Raises `TrainingDiverged` at the first NaN or infinity."""
-        if not self._pending:
+        They are copied: a captured step overwrites its own.
+        """
+        self._names = list(values)
+        self._on_device.append(torch.stack(list(values.values())))
+
+    def to_host(self) -> None:
+        """Move everything to the host, in one transfer. Raises `TrainingDiverged` at the first NaN or infinity."""
+        if not self._on_device:
             return
-        names = list(self._pending[0])
-        rows = torch.stack([step[name] for step in self._pending for name in names]).view(-1, len(names)).tolist()
-        self._pending.clear()
+        rows = torch.stack(self._on_device).tolist()
+        self._on_device.clear()
         for row in rows:
-            for name, value in zip(names, row, strict=True):
-                column = self._settled.setdefault(name, [])
+            for name, value in zip(self._names, row, strict=True):
+                column = self._on_host.setdefault(name, [])
                 if not np.isfinite(value):
                     raise diverged(name, len(column) + 1)
                 column.append(value)
 
     def last(self) -> dict[str, float]:
-        """The settled values of the last step."""
-        return {name: column[-1] for name, column in self._settled.items() if column}
+        """The values of the last step on the host."""
+        return {name: column[-1] for name, column in self._on_host.items() if column}
 
     def running_median(self, name: str) -> float:
-        """Median of the last 101 settled values (of all, if there are fewer)."""
-        return float(np.median(self._settled[name][-MEDIAN_WINDOW:]))
+        """Median of the last 101 values on the host (of all, if there are fewer)."""
+        return float(np.median(self._on_host[name][-MEDIAN_WINDOW:]))
 
     def columns(self) -> dict[str, NDArray[np.float32]]:
-        """All settled values."""
-        return {name: np.array(column, dtype=np.float32) for name, column in self._settled.items()}
+        """All values on the host."""
+        return {name: np.array(column, dtype=np.float32) for name, column in self._on_host.items()}
 
 
 def diverged(quantity: str, step: int) -> TrainingDiverged:

@@ -25,7 +25,7 @@ ESTIMATE = "wasserstein_estimate"
 
 
 def step_metrics(state: TrainingState, settings: TrainingConfig) -> dict[str, float]:
-    """The metrics of the step just done, but for the speed; the history must be settled."""
+    """The metrics of the step just done, but for the speed; the history must be on the host."""
     values = state.history.last()
     if ESTIMATE in values:
         values["wasserstein_median"] = state.history.running_median(ESTIMATE)

@@ -18,7 +18,6 @@ from wgan.config import TrainingConfig
 from wgan.plugins import make_plugin
 
 Scores = Callable[[Tensor], Tensor]
-Mixing = Callable[[int], Tensor]
 
 
 @runtime_checkable
@@ -26,11 +25,11 @@ class Objective(Protocol):
     """One way to train a critic and a generator against each other."""
 
     def critic_loss(
-        self, critic: Scores, real: Tensor, fake: Tensor, mixing: Mixing
+        self, critic: Scores, real: Tensor, fake: Tensor, epsilon: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of (N, C, H, W) real and fake images, and what to log of it by name.
 
-        `mixing(N)` draws N numbers from [0, 1).
+        `epsilon` (N,) is drawn from [0, 1) anew at each step.
         """
         ...
 
@@ -50,7 +49,7 @@ class WeightClipping:
     clip_value: float
 
     def critic_loss(
-        self, critic: Scores, real: Tensor, fake: Tensor, mixing: Mixing
+        self, critic: Scores, real: Tensor, fake: Tensor, epsilon: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Minus the estimate, mean C(real) − mean C(fake)."""
         estimate = _estimate(critic, real, fake)
@@ -75,11 +74,11 @@ class GradientPenalty:
     weight: float
 
     def critic_loss(
-        self, critic: Scores, real: Tensor, fake: Tensor, mixing: Mixing
+        self, critic: Scores, real: Tensor, fake: Tensor, epsilon: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Minus the estimate, plus λ times the penalty."""
         estimate = _estimate(critic, real, fake)
-        penalty = gradient_penalty(critic, real, fake, mixing(len(real)))
+        penalty = gradient_penalty(critic, real, fake, epsilon)
         fits = {"wasserstein_estimate": estimate.detach(), "gradient_penalty": penalty.detach()}
         return self.weight * penalty - estimate, fits
 
@@ -96,7 +95,7 @@ class CrossEntropy:
     """`gan`: Goodfellow et al. 2014, the non-saturating game; the critic's score is the logit of "real"."""
 
     def critic_loss(
-        self, critic: Scores, real: Tensor, fake: Tensor, mixing: Mixing
+        self, critic: Scores, real: Tensor, fake: Tensor, epsilon: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Binary cross-entropy: mean −log σ(C(real)) + mean −log(1 − σ(C(fake))). Estimates no distance."""
         real_scores, fake_scores = _scores(critic, real, fake)
@@ -123,14 +122,14 @@ def objective_of(training: TrainingConfig) -> Objective:
             return make_plugin("training.objective", path, Objective, training)  # type: ignore[type-abstract]
 
 
-def gradient_penalty(critic: Scores, real: Tensor, fake: Tensor, mixing: Tensor) -> Tensor:
-    """Mean of (‖∇C(x̂)‖ − 1)² over x̂ = α real + (1 − α) fake, with an α and a norm for every sample.
+def gradient_penalty(critic: Scores, real: Tensor, fake: Tensor, epsilon: Tensor) -> Tensor:
+    """Mean of (‖∇C(x̂)‖ − 1)² over x̂ = ε real + (1 − ε) fake, with an ε and a norm for every sample.
 
-    Images (N, C, H, W) float32, `mixing` the α (N,). In float32 whatever the precision: it is differentiated twice.
+    Images (N, C, H, W) float32, `epsilon` (N,). In float32 whatever the precision: it is differentiated twice.
     """
-    alpha = mixing.view(-1, *[1] * (real.dim() - 1))
+    share = epsilon.view(-1, *[1] * (real.dim() - 1))
     with torch.autocast(real.device.type, enabled=False):
-        between = (alpha * real + (1 - alpha) * fake).requires_grad_()
+        between = (share * real + (1 - share) * fake).requires_grad_()
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         norms: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
         return torch.square(norms - 1).mean()

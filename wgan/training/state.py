@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
+from torch import nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from wgan.config import RetrainConfig, TrainingConfig
 from wgan.training.build import new_critic, new_generator
+from wgan.training.device import Precision
 from wgan.training.history import History
 from wgan.training.networks import ImageGenerator
 
 
 @dataclass
-class TrainingState:
-    """Both networks, both optimizers, how far they are, and what was measured on the way.
+class Networks:
+    """Generator and critic, each with its optimizer: all that the steps of Algorithm 1 change.
+
+    The generator takes noise (m, z) to samples, the critic takes samples to scores (m,).
+    """
+
+    generator: nn.Module
+    critic: nn.Module
+    generator_optimizer: Optimizer
+    critic_optimizer: Optimizer
+
+
+@dataclass
+class TrainingState(Networks):
+    """The networks of a run, how far they are, and what was measured on the way.
 
     Random streams and the data order need no field: they are functions of the seed and these counters.
     """
 
     generator: ImageGenerator
-    critic: torch.nn.Module
-    generator_optimizer: Optimizer
-    critic_optimizer: Optimizer
-    history: History
+    history: History = field(default_factory=History)
+    precision: Precision | None = None
+    """None until it is chosen; then it stays, also after a resume."""
     generator_steps: int = 0
     critic_steps: int = 0
     seconds: float = 0.0
@@ -37,15 +52,30 @@ def new_state(config: RetrainConfig, device: torch.device) -> TrainingState:
     critic = new_critic(config.networks, *shape, training.seed)
     generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     critic.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return TrainingState(
-        generator, critic, optimizer_of(generator, training), optimizer_of(critic, training), History()
-    )
+    return TrainingState(generator, critic, optimizer_of(generator, training), optimizer_of(critic, training))
 
 
-def optimizer_of(network: torch.nn.Module, training: TrainingConfig) -> Optimizer:
-    """RMSProp without momentum (Algorithm 1), or Adam for comparison."""
+def optimizer_of(network: nn.Module, training: TrainingConfig) -> Optimizer:
+    """RMSProp without momentum (Algorithm 1), or Adam for comparison.
+
+    On CUDA its step counters are on the device too, so that an update can be part of a CUDA graph.
+    """
+    parameters = list(network.parameters())
+    capturable = parameters[0].is_cuda
     if training.optimizer == "adam":
-        return Adam(network.parameters(), lr=training.lr, betas=training.adam_betas, foreach=True)
+        return Adam(parameters, lr=training.lr, betas=training.adam_betas, foreach=True, capturable=capturable)
     return RMSprop(
-        network.parameters(), lr=training.lr, alpha=training.rmsprop_alpha, eps=training.rmsprop_eps, foreach=True
+        parameters,
+        lr=training.lr,
+        alpha=training.rmsprop_alpha,
+        eps=training.rmsprop_eps,
+        foreach=True,
+        capturable=capturable,
     )
+
+
+def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+    """Put a saved state into the optimizer, which may be on another kind of device than the saved one was."""
+    capturable = optimizer.defaults["capturable"]
+    groups = [group | {"capturable": capturable} for group in saved["param_groups"]]
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})

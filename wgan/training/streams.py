@@ -33,12 +33,22 @@ def torch_stream(seed: int, purpose: Purpose, rank: int = 0, step: int = 0, devi
 
 def normal(shape: tuple[int, ...], device: torch.device, seed: int, purpose: Purpose, rank: int, step: int) -> Tensor:
     """Standard normal float32 noise, drawn on `device`."""
-    return torch.randn(shape, generator=torch_stream(seed, purpose, rank, step, str(device)), device=device)
+    return fill_normal(torch.empty(shape, device=device), seed, purpose, rank, step)
 
 
 def uniform(shape: tuple[int, ...], device: torch.device, seed: int, purpose: Purpose, rank: int, step: int) -> Tensor:
     """Float32 numbers from [0, 1), drawn on `device`."""
-    return torch.rand(shape, generator=torch_stream(seed, purpose, rank, step, str(device)), device=device)
+    return fill_uniform(torch.empty(shape, device=device), seed, purpose, rank, step)
+
+
+def fill_normal(values: Tensor, seed: int, purpose: Purpose, rank: int, step: int) -> Tensor:
+    """`normal`, into a tensor that is there; returns it."""
+    return values.normal_(generator=torch_stream(seed, purpose, rank, step, str(values.device)))
+
+
+def fill_uniform(values: Tensor, seed: int, purpose: Purpose, rank: int, step: int) -> Tensor:
+    """`uniform`, into a tensor that is there; returns it."""
+    return values.uniform_(generator=torch_stream(seed, purpose, rank, step, str(values.device)))
 
 
 def permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:

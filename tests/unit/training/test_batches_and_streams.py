@@ -9,7 +9,7 @@ import torch
 
 from tests.unit.training.tiny_training import CPU, Blobs
 from wgan.pixels import to_bytes
-from wgan.training.batches import DataOrder, RealImages
+from wgan.training.batches import DataOrder, RealBatches
 from wgan.training.streams import Purpose, normal, torch_stream
 from wgan.training.world import ALONE, World
 
@@ -51,9 +51,9 @@ def test_ranks_share_an_epoch_out_among_themselves() -> None:
 
 
 def test_bytes_become_the_range_of_tanh_and_come_back() -> None:
-    images = Blobs()
+    images = Blobs(image_size=16)
     images.images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16).repeat(8, axis=0)
-    batch = RealImages(images, DataOrder(8, 8, 0, ALONE), CPU).batch(0)
+    batch = RealBatches(images, DataOrder(8, 8, 0, ALONE), CPU).batch(0)
     assert batch.dtype == torch.float32
     assert (batch.min(), batch.max()) == (-1, 1)
     assert np.array_equal(to_bytes(batch.numpy()), images.images)

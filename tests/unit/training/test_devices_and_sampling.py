@@ -1,4 +1,4 @@
-"""Devices and precisions by name; images of a generator."""
+"""Devices by name; images of a generator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from wgan.errors import UsageError
 from wgan.latents import draw_latents
 from wgan.pixels import to_bytes
-from wgan.training.device import resolve_device, resolve_precision
+from wgan.training.device import resolve_device
 from wgan.training.networks import Generator
 from wgan.training.sampling import generate_images
 
@@ -30,17 +30,6 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_a_device_that_does_not_exist_is_refused_with_the_allowed_ones(name: str) -> None:
     with pytest.raises(UsageError, match="auto, cpu, cuda, mps"):
         resolve_device(name)
-
-
-def test_an_explicit_precision_is_taken() -> None:
-    assert resolve_precision("float32", CPU) == "float32"
-    assert resolve_precision("bf16", CPU) == "bf16"
-
-
-def test_auto_is_bf16_exactly_where_matrix_units_multiply_it() -> None:
-    has_them = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
-    assert resolve_precision("auto", CPU) == ("bf16" if has_them else "float32")
-    assert resolve_precision("auto", torch.device("mps")) == "float32"
 
 
 def test_images_are_bytes_of_the_generators_output_for_the_seeds_noise() -> None:

@@ -91,6 +91,19 @@ def test_the_instance_norm_is_torchs() -> None:
     assert torch.allclose(ours(images), theirs(images), atol=1e-5)
 
 
+def test_the_instance_norm_for_cuda_is_the_same_one_and_keeps_layout_and_type() -> None:
+    images = torch.randn(3, 5, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
+    norm = InstanceNorm(5)
+    with torch.no_grad():
+        norm.weight.copy_(torch.arange(5.0))
+    written_out, expected = norm.written_out(images), norm(images)
+    assert torch.allclose(written_out, expected, atol=1e-5)
+    assert written_out.is_contiguous(memory_format=torch.channels_last)
+    gradients = [torch.autograd.grad((result**2).sum(), images)[0] for result in (written_out, expected)]
+    assert torch.allclose(*gradients, atol=1e-3)
+    assert norm.written_out(images.bfloat16()).dtype == torch.bfloat16
+
+
 def test_norms_and_biases_are_where_dcgan_has_them() -> None:
     generator, critic = list(Generator(3, 64, 4, 6).layers), list(Critic(3, 64, 4).layers)
     assert [type(layer).__name__ for layer in critic[:3]] == ["Conv2d", "LeakyReLU", "Conv2d"]

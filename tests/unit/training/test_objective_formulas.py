@@ -12,19 +12,16 @@ from wgan.config import TrainingConfig
 from wgan.training.objectives import CrossEntropy, GradientPenalty, WeightClipping, gradient_penalty, objective_of
 
 
-def half(count: int) -> Tensor:
-    return torch.full((count,), 0.5)
-
-
 def mean_score(images: Tensor) -> Tensor:
     return images.mean(dim=(1, 2, 3))
 
 
 REAL, FAKE = torch.full((4, 1, 2, 2), 3.0), torch.full((4, 1, 2, 2), 1.0)
+HALF = torch.full((4,), 0.5)
 
 
 def test_the_estimate_is_mean_real_minus_mean_fake_and_the_critic_minimises_its_negative() -> None:
-    loss, measured = WeightClipping(0.01).critic_loss(mean_score, REAL, FAKE, half)
+    loss, measured = WeightClipping(0.01).critic_loss(mean_score, REAL, FAKE, HALF)
     assert measured["wasserstein_estimate"] == 3 - 1
     assert loss == -2
 
@@ -94,7 +91,7 @@ def test_the_penalised_loss_adds_the_weighted_penalty() -> None:
         return 2 * images.sum(dim=(1, 2, 3))
 
     one = torch.ones(3, 1, 1, 1)
-    loss, measured = GradientPenalty(10.0).critic_loss(twice_the_sum, 2 * one, one, half)
+    loss, measured = GradientPenalty(10.0).critic_loss(twice_the_sum, 2 * one, one, torch.full((3,), 0.5))
     assert measured["wasserstein_estimate"] == 2
     assert measured["gradient_penalty"] == 1
     assert loss == 10 * 1 - 2
@@ -103,14 +100,14 @@ def test_the_penalised_loss_adds_the_weighted_penalty() -> None:
 def test_the_baselines_losses_are_torchs_binary_cross_entropies() -> None:
     entropy = nn.functional.binary_cross_entropy_with_logits
     ones, zeros = torch.ones(4), torch.zeros(4)
-    loss, measured = CrossEntropy().critic_loss(mean_score, REAL, FAKE, half)
+    loss, measured = CrossEntropy().critic_loss(mean_score, REAL, FAKE, HALF)
     assert loss.item() == pytest.approx((entropy(3 * ones, ones) + entropy(ones, zeros)).item())
     assert CrossEntropy().generator_loss(ones).item() == pytest.approx(entropy(ones, ones).item())
     assert measured == {}
 
 
 def test_an_undecided_discriminator_costs_log_4() -> None:
-    loss, _ = CrossEntropy().critic_loss(lambda x: 0 * mean_score(x), REAL, FAKE, half)
+    loss, _ = CrossEntropy().critic_loss(lambda x: 0 * mean_score(x), REAL, FAKE, HALF)
     assert loss.item() == pytest.approx(math.log(4))
 
 

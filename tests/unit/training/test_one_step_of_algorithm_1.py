@@ -8,19 +8,16 @@ from torch import Tensor, nn
 
 from tests.unit.training.tiny_training import CPU, Blobs, tiny
 from wgan.config import TrainingConfig
-from wgan.training.batches import DataOrder, RealImages
-from wgan.training.loop import critic_step, critic_steps_before, generator_step
+from wgan.training.batches import DataOrder, RealBatches
 from wgan.training.objectives import WeightClipping, objective_of
 from wgan.training.state import TrainingState, new_state, optimizer_of
+from wgan.training.steps import critic_step, critic_steps_before, generator_step
 from wgan.training.world import ALONE
 
 NOISE = torch.randn(8, 6, generator=torch.Generator().manual_seed(3))
-REAL = RealImages(Blobs(), DataOrder(40, 8, 0, ALONE), CPU).batch(0)
+REAL = RealBatches(Blobs(), DataOrder(40, 8, 0, ALONE), CPU).batch(0)
+HALF = torch.full((8,), 0.5)
 CLIP = WeightClipping(0.01)
-
-
-def half(count: int) -> Tensor:
-    return torch.full((count,), 0.5)
 
 
 def copied(network: nn.Module) -> list[Tensor]:
@@ -36,7 +33,7 @@ def state() -> TrainingState:
     """A trained-a-little state, so that the critic's weights lie within the bound and gradients flow."""
     fresh = new_state(tiny(lr=1e-3), CPU)
     for _ in range(20):
-        critic_step(fresh, CLIP, REAL, NOISE, half)
+        critic_step(fresh, CLIP, REAL, NOISE, HALF)
     return fresh
 
 
@@ -49,7 +46,7 @@ def test_a_critic_step_raises_the_estimate_on_the_same_batch(state: TrainingStat
     for group in state.critic_optimizer.param_groups:
         group["lr"] = 1e-5
     before = estimate(state)
-    critic_step(state, CLIP, REAL, NOISE, half)
+    critic_step(state, CLIP, REAL, NOISE, HALF)
     assert estimate(state) > before
 
 
@@ -66,7 +63,7 @@ def test_a_generator_step_raises_the_critics_score_of_fakes_of_the_same_noise(st
 
 def test_the_logged_estimate_is_that_before_the_update(state: TrainingState) -> None:
     before = estimate(state)
-    measured = critic_step(state, CLIP, REAL, NOISE, half)
+    measured = critic_step(state, CLIP, REAL, NOISE, HALF)
     assert measured["wasserstein_estimate"].item() == pytest.approx(before, rel=1e-3)
     assert measured["critic_loss"] == -measured["wasserstein_estimate"]
     assert estimate(state) != pytest.approx(before, rel=1e-3)
@@ -74,7 +71,7 @@ def test_the_logged_estimate_is_that_before_the_update(state: TrainingState) -> 
 
 def test_a_critic_step_leaves_the_generators_weights_and_gradients_alone(state: TrainingState) -> None:
     before = copied(state.generator)
-    critic_step(state, CLIP, REAL, NOISE, half)
+    critic_step(state, CLIP, REAL, NOISE, HALF)
     assert not any(changed(state.generator, before))
     assert all(parameter.grad is None for parameter in state.generator.parameters())
 
@@ -91,7 +88,7 @@ def test_a_generator_step_leaves_the_critics_weights_and_gradients_alone(state: 
 def test_a_step_changes_every_parameter_of_its_network() -> None:
     fresh = new_state(tiny(lr=1e-4), CPU)
     critic, generator = copied(fresh.critic), copied(fresh.generator)
-    critic_step(fresh, objective_of(TrainingConfig(objective="gan")), REAL, NOISE, half)
+    critic_step(fresh, objective_of(TrainingConfig(objective="gan")), REAL, NOISE, HALF)
     generator_step(fresh, CLIP, NOISE)
     assert all(changed(fresh.critic, critic))
     assert all(changed(fresh.generator, generator))
@@ -101,14 +98,14 @@ def test_the_clamp_comes_after_the_update(state: TrainingState) -> None:
     # A step of 1 throws nearly every weight far out: they lie inside only if the clamp has the last word.
     for group in state.critic_optimizer.param_groups:
         group["lr"] = 1.0
-    critic_step(state, CLIP, REAL, NOISE, half)
+    critic_step(state, CLIP, REAL, NOISE, HALF)
     bounds = [parameter.abs().max().item() for parameter in state.critic.parameters()]
     assert max(bounds) == pytest.approx(0.01)
 
 
 def test_norm_scales_and_biases_of_the_critic_are_clamped_too() -> None:
     fresh = new_state(tiny(), CPU)  # norm scales start around 1
-    critic_step(fresh, CLIP, REAL, NOISE, half)
+    critic_step(fresh, CLIP, REAL, NOISE, HALF)
     assert all((parameter.abs() <= 0.01).all() for parameter in fresh.critic.parameters())
 
 
@@ -126,7 +123,7 @@ def test_the_gradient_is_taken_before_the_update_and_not_summed_over_steps(state
     real_score = torch.func.functional_call(state.critic, functional, (REAL,)).mean()
     fake_score = torch.func.functional_call(state.critic, functional, (fake,)).mean()
     wanted = torch.autograd.grad(fake_score - real_score, expected)
-    critic_step(state, CLIP, REAL, NOISE, half)
+    critic_step(state, CLIP, REAL, NOISE, HALF)
     for parameter, gradient in zip(state.critic.parameters(), wanted, strict=True):
         assert parameter.grad is not None
         assert torch.allclose(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
@@ -178,7 +175,7 @@ def test_the_published_schedule_is_100_for_the_first_25_and_at_every_500th() -> 
 def test_bf16_multiplies_in_bf16_but_keeps_weights_and_losses_float32(objective: str) -> None:
     fresh = new_state(tiny(), CPU)
     game = objective_of(tiny(objective=objective).training)
-    measured = critic_step(fresh, game, REAL, NOISE, half, "bf16")
+    measured = critic_step(fresh, game, REAL, NOISE, HALF, "bf16")
     measured["generator_loss"] = generator_step(fresh, game, NOISE, "bf16")
     assert {value.dtype for value in measured.values()} == {torch.float32}
     for network in (fresh.generator, fresh.critic):
@@ -186,6 +183,6 @@ def test_bf16_multiplies_in_bf16_but_keeps_weights_and_losses_float32(objective:
         without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
         assert set(without) <= {"layers.8.bias"}  # the critic's last, which cancels in mean C(real) − mean C(fake)
     exact = new_state(tiny(), CPU)
-    expected = critic_step(exact, game, REAL, NOISE, half, "float32")
+    expected = critic_step(exact, game, REAL, NOISE, HALF, "float32")
     assert measured["critic_loss"] != expected["critic_loss"]
     assert measured["critic_loss"].item() == pytest.approx(expected["critic_loss"].item(), rel=0.2, abs=0.05)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from wgan.config import RetrainConfig
 from wgan.training.checkpoint import checkpoint_path, prune_checkpoints, save_checkpoint
 from wgan.training.measures import ESTIMATE, step_metrics
+from wgan.training.runner import Execution
 from wgan.training.sampling import generate_images
 from wgan.training.state import TrainingState
 from wgan.training.world import World
@@ -60,9 +61,11 @@ class TrainingResult:
     """All attempts together."""
     device: str
     precision: str
+    execution: Execution
+    """How the steps were run, and why so."""
 
 
-class Outside:
+class Callbacks:
     """Tells the observer of rank 0 and writes the checkpoints, at the end of each generator step."""
 
     def __init__(
@@ -96,7 +99,7 @@ class Outside:
         sample = last or state.generator_steps % settings.sample_every == 0
         checkpoint = last or self.stopped or self._checkpoint_is_due()
         if log or sample or checkpoint:
-            state.history.settle()
+            state.history.to_host()
         if self.world.rank == 0:
             if log:
                 self._log()
@@ -106,10 +109,10 @@ class Outside:
                 self._checkpoint()
         return self.stopped
 
-    def result(self, precision: str) -> TrainingResult:
+    def result(self, execution: Execution) -> TrainingResult:
         """How it ended. On ranks other than 0 the checkpoint is the path that rank 0 wrote to."""
         history, state = self.state.history, self.state
-        history.settle()
+        history.to_host()
         return TrainingResult(
             checkpoint=self.newest or checkpoint_path(self.folder, state.generator_steps),
             generator_steps=state.generator_steps,
@@ -118,7 +121,8 @@ class Outside:
             images_per_second=self._speed(self.first_critic_step, self.started),
             seconds=self._seconds(),
             device=str(self.device),
-            precision=precision,
+            precision=execution.precision,
+            execution=execution,
         )
 
     def _log(self) -> None:

@@ -1,0 +1,86 @@
+"""The two steps of a run on its own inputs: eager or captured, with networks compiled or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from wgan.training.device import Precision
+from wgan.training.graphs import CapturedStep, Step
+from wgan.training.inputs import StepInputs
+from wgan.training.objectives import Objective
+from wgan.training.state import Networks
+from wgan.training.steps import critic_step, generator_step
+from wgan.training.world import ALONE, World
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How steps are run. Only the precision changes the numbers; the others change them by rounding."""
+
+    precision: Precision = "float32"
+    captured: bool = False
+    """Steps are CUDA graphs."""
+    compiled: bool = False
+    """The networks went through `torch.compile`."""
+    reason: str = "as asked for"
+    """Why this precision, in words."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """What was measured to decide: of one critic step, by precision."""
+
+    def described(self) -> dict[str, str]:
+        """For the record of a run, by name."""
+        timings = {f"seconds_per_critic_step_{name}": f"{seconds:.3g}" for name, seconds in self.seconds.items()}
+        flags = {"captured": str(self.captured).lower(), "compiled": str(self.compiled).lower()}
+        return {"precision": self.precision, "precision_reason": self.reason, **flags, **timings}
+
+
+class StepRunner:
+    """Draws a step's inputs and runs it. Nothing in it waits for the device.
+
+    What a step returns is overwritten by the next of its kind.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        objective: Objective,
+        inputs: StepInputs,
+        execution: Execution,
+        world: World = ALONE,
+    ) -> None:
+        self.inputs = inputs
+        trained = _compiled(networks) if execution.compiled else networks
+        precision = execution.precision
+
+        def critic() -> dict[str, Tensor]:
+            real, noise, epsilon = inputs.real(), inputs.critic_noise, inputs.epsilon
+            return critic_step(trained, objective, real, noise, epsilon, precision, world)
+
+        def generator() -> dict[str, Tensor]:
+            return {"generator_loss": generator_step(trained, objective, inputs.generator_noise, precision, world)}
+
+        self._critic: Step = CapturedStep("critic step", critic) if execution.captured else critic
+        self._generator: Step = CapturedStep("generator step", generator) if execution.captured else generator
+
+    def critic(self, step: int) -> dict[str, Tensor]:
+        """Critic step number `step`: what it measured, by name."""
+        self.inputs.draw_for_critic(step)
+        return self._critic()
+
+    def generator(self, step: int) -> dict[str, Tensor]:
+        """Generator step number `step`: its loss, by name."""
+        self.inputs.draw_for_generator(step)
+        return self._generator()
+
+
+def _compiled(networks: Networks) -> Networks:
+    """The same networks and optimizers, with forward and backward passes that are compiled at their first call."""
+    torch.compiler.reset()  # a process that trains again and again would reach the limit of compiled variants
+    generator = cast("nn.Module", torch.compile(networks.generator, dynamic=False))
+    critic = cast("nn.Module", torch.compile(networks.critic, dynamic=False))
+    return Networks(generator, critic, networks.generator_optimizer, networks.critic_optimizer)
