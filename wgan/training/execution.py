@@ -17,9 +17,8 @@ from wgan.training.world import World
 
 BF16_PAYS = 1.15
 """`precision: auto` takes bf16 where it is at least so many times as fast as float32."""
-COMPILING_PAYS = 120.0
-"""Seconds that a run must have before it: compiling takes about twenty and saves a third of the rest (on an H100)."""
-
+COMPILING_PAYS = 300.0
+"""Seconds that a run must have before it: compiling takes about forty and saves a third of the rest (on an H100)."""
 WORTH_A_TRIAL = 10_000
 """Critic steps; a run of fewer is over before compiling could pay."""
 

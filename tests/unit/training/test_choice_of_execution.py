@@ -89,9 +89,9 @@ def test_compiling_is_for_runs_that_last(speeds: dict[str, float], monkeypatch: 
     monkeypatch.setattr(execution, "may_compile", lambda config: True)
     speeds["float32"] = 1e-3
     config = tiny(precision="float32")
-    assert not choose(config, CUDA, steps=100_000).compiled
-    assert choose(config, CUDA, steps=200_000).compiled
-    assert not choose(config, CPU, steps=200_000).compiled
+    assert not choose(config, CUDA, steps=200_000).compiled
+    assert choose(config, CUDA, steps=400_000).compiled
+    assert not choose(config, CPU, steps=400_000).compiled
 
 
 def test_nothing_is_compiled_that_differentiates_twice_or_without_a_c_compiler(
