@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     ("command", "printed"),
     [
-        ("train_throughput.py --only digits --rounds 1", '"ratio"'),
+        ("train_throughput.py --only digits --rounds 1 --seconds 0.1", '"times_plain"'),
         ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),
         ("serve_throughput.py --rounds 1 --seconds 0.1", "| wgan |"),
     ],
