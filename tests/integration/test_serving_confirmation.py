@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prefect import flow
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
@@ -98,12 +100,13 @@ def promote_and_confirm(version: ModelVersionRef) -> tuple[LedgerEntry, tuple[Se
     return take_back_refused(moved, checks), checks
 
 
-def damaged(settings: Settings, model: str, version: int) -> None:
-    """Turn one bit of the version's graph in the store."""
+def give_another_sample(settings: Settings, model: str, version: int) -> None:
+    """Have the store say that the version draws grey images, which it does not."""
     store, where = open_storage(settings), client_of(settings).get_model_version_download_uri(model, str(version))
-    key = f"{settings.mlflow_prefix}/{where.removeprefix('mlflow-artifacts:/')}/model.onnx"
-    graph = store.get_bytes(key)
-    store.put_bytes(key, graph[:-1] + bytes([graph[-1] ^ 1]))
+    key = f"{settings.mlflow_prefix}/{where.removeprefix('mlflow-artifacts:/')}/extra_files/sample.npy"
+    out = io.BytesIO()
+    np.save(out, np.zeros_like(np.load(io.BytesIO(store.get_bytes(key)))))
+    store.put_bytes(key, out.getvalue())
 
 
 def test_what_no_serving_process_can_take_is_rolled_back_with_the_reason(
@@ -114,7 +117,7 @@ def test_what_no_serving_process_can_take_is_rolled_back_with_the_reason(
     stack_home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    damaged(stack, versions[1].model_name, versions[1].version)
+    give_another_sample(stack, versions[1].model_name, versions[1].version)
     monkeypatch.setenv("WGAN_SERVING_URLS", url(server))
     version = versions[1].model_copy(
         update={"evaluation": versions[1].evaluation.model_copy(update={"champion_version": 1})}
