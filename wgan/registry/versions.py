@@ -24,6 +24,7 @@ from wgan.registry.client import every, registry, require_version
 from wgan.registry.lineage import version_tags
 from wgan.registry.listing import list_models, list_versions
 from wgan.registry.model_folder import RUN_CONFIG_FILE, ExportedGenerator, write_model_folder
+from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.storage import file_sha256
 
@@ -110,7 +111,7 @@ def _log_model(client: MlflowClient, record: VersionRecord, exported: ExportedGe
         tags={CHECKPOINT_TAG: training.checkpoint_sha256},
         model_type="generator",
     )
-    with tempfile.TemporaryDirectory(prefix="wgan-model-") as name:
+    with scratch_folder("model") as name:
         folder = Path(name) / "model"
         write_model_folder(folder, logged, record, exported, config)
         try:
@@ -131,7 +132,7 @@ def load_version(model: str, version: int, settings: Settings) -> ModelVersionRe
 
 def load_configuration(model: str, version: int, settings: Settings) -> RetrainConfig:
     """The configuration of the run that made a version. Raises `UsageError` naming what there is, `WganError`."""
-    with registry(settings) as client, tempfile.TemporaryDirectory(prefix="wgan-configuration-") as name:
+    with registry(settings) as client, scratch_folder("configuration") as name:
         require_version(client, model, version)
         return load_config(
             file=_download(client, model, version, f"{EXTRA_FOLDER}/{RUN_CONFIG_FILE}", Path(name), settings)
@@ -164,7 +165,7 @@ def fetch_version(model: str, version: int, settings: Settings, folder: Path, wi
 
 
 def _load(client: MlflowClient, model: str, version: int, settings: Settings) -> ModelVersionRef:
-    with tempfile.TemporaryDirectory(prefix="wgan-record-") as name:
+    with scratch_folder("record") as name:
         file = _download(client, model, version, f"{EXTRA_FOLDER}/{RECORD_FILE}", Path(name), settings)
         try:
             return VersionRecord.model_validate_json(file.read_bytes()).numbered(version)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from wgan.records import EvaluationRef, ModelVersionRef
 from wgan.registry.judgement import judged_on
 from wgan.registry.newest_data import newest_data
 from wgan.registry.versions import fetch_version, list_versions, load_configuration, load_version
+from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.evaluate import decide_version
 from wgan.steps.measure import ProtocolName, named_protocol
@@ -54,7 +54,7 @@ def compare_versions(
     protocol = named_protocol(configs[1], protocol_name)
     aliases = {entry.version: entry.aliases for entry in list_versions(model, settings)}
     images = open_or_repair(data, request, settings, storage)
-    with tempfile.TemporaryDirectory(prefix="wgan-comparison-") as name:
+    with scratch_folder("comparison") as name:
         folder = Path(name)
         generators = [
             open_generator(fetch_version(model, number, settings, folder / str(number))) for number in (first, second)

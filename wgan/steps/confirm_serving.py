@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,6 +19,7 @@ from wgan.errors import UsageError
 from wgan.pixels import to_bytes
 from wgan.records import LedgerEntry, ServingCheck
 from wgan.registry.versions import fetch_version
+from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 
 Outcome = Literal["confirmed", "refused", "unconfirmed"]
@@ -54,7 +54,7 @@ def confirm_promotion(promotion: LedgerEntry, settings: Settings) -> tuple[Servi
     urls = serving_urls(settings)
     if not urls:
         return ()
-    with tempfile.TemporaryDirectory(prefix="wgan-serving-") as name:
+    with scratch_folder("serving") as name:
         folder = Path(name)
         fetch_version(promotion.model_name, promotion.to_version, settings, folder)
         sample = np.load(folder / "sample.npy", allow_pickle=False)

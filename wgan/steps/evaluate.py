@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from wgan.records import EvaluationRef, GateDecision, GateRule, ModelVersionRef,
 from wgan.registry.judgement import judged_on
 from wgan.registry.newest_data import newest_data
 from wgan.registry.versions import champion_version, fetch_version
+from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.side_by_side import measure_generators
 from wgan.storage import Storage, split_uri
@@ -45,7 +45,7 @@ def judge_training(config: RetrainConfig, training: TrainingRef, settings: Setti
     The champion is always measured anew, so it is judged on today's data even where it had been judged on other data.
     Numbers and sample grids of both sides go to the training's MLflow run.
     """
-    with tempfile.TemporaryDirectory(prefix="wgan-evaluation-") as name:
+    with scratch_folder("evaluation") as name:
         folder = Path(name)
         bucket, key = split_uri(training.checkpoint_uri)
         storage.at(bucket).get_file(key, folder / "checkpoint.pt", training.checkpoint_sha256)
@@ -66,7 +66,7 @@ def judge_version(
 
     Both meet the model's newest data (`newest_data`), which an old version was not trained on.
     """
-    with tempfile.TemporaryDirectory(prefix="wgan-evaluation-") as name:
+    with scratch_folder("evaluation") as name:
         folder = Path(name)
         onnx = fetch_version(version.model_name, version.version, settings, folder / "challenger")
         dataset, request = newest_data(version, settings)
@@ -176,7 +176,7 @@ def _engine_rule(version: ModelVersionRef, settings: Settings) -> GateRule:
     training = version.evaluation.training
     size, channels = training.dataset.image_size, training.dataset.channels
     expected = (ENGINE_SAMPLES, channels, size, size)
-    with tempfile.TemporaryDirectory(prefix="wgan-engine-") as name:
+    with scratch_folder("engine") as name:
         engine = open_generator(fetch_version(version.model_name, version.version, settings, Path(name) / "model"))
         images = engine.decode(draw_latents(ENGINE_SEED, ENGINE_SAMPLES, training.networks.latent_dim))
     finite = bool(np.isfinite(images).all())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +18,7 @@ from wgan.evaluation.side_by_side import GenerateImages
 from wgan.model_version.inference import open_generator
 from wgan.records import Bounds, DatasetRef, Measurement, Record
 from wgan.registry.versions import fetch_version, load_configuration, load_version
+from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.side_by_side import measure_generators
 from wgan.storage import Storage, split_uri
@@ -64,7 +64,7 @@ def measure_version(model: str, version: int, protocol: ProtocolName, settings: 
     """Measure a registered version on the data it was trained on. Raises `UsageError`, `WganError`."""
     record = load_version(model, version, settings)
     config = load_configuration(model, version, settings)
-    with tempfile.TemporaryDirectory(prefix="wgan-evaluation-") as folder:
+    with scratch_folder("evaluation") as folder:
         generator = open_generator(fetch_version(model, version, settings, Path(folder)))
         dataset = record.evaluation.training.dataset
         return _report(record.uri, generator.generate, config, dataset, protocol, settings, storage)
@@ -78,7 +78,7 @@ def measure_checkpoint(
     `model` is refused when it is not the one that the checkpoint's run registers. Raises `CheckpointError` when there
     is no such file or it is damaged.
     """
-    with tempfile.TemporaryDirectory(prefix="wgan-evaluation-") as folder:
+    with scratch_folder("evaluation") as folder:
         path = _fetch(address, Path(folder) / "checkpoint.pt", storage)
         config, data_digest = load_run(path)
         if model is not None and model != config.model_name:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from wgan.config import RetrainConfig
 from wgan.records import EvaluationRef, ModelVersionRef
 from wgan.registry.versions import register_generator
+from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.export import export_generator
 from wgan.storage import Storage, split_uri
@@ -19,7 +19,7 @@ def register_training(
     """Export the generator of the evaluation's checkpoint and register it; a repeated call finds its version."""
     training = evaluation.training
     bucket, key = split_uri(training.checkpoint_uri)
-    with tempfile.TemporaryDirectory(prefix="wgan-export-") as name:
+    with scratch_folder("export") as name:
         folder = Path(name)
         storage.at(bucket).get_file(key, folder / "checkpoint.pt", training.checkpoint_sha256)
         exported = export_generator(folder / "checkpoint.pt", folder / "export")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from wgan.evaluation.extractors.choose import open_extractor
 from wgan.evaluation.extractors.features import Extractor, Features
 from wgan.evaluation.metrics.frechet import Moments, gaussian_distance, moments
 from wgan.records import DatasetRef
+from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.storage import Storage
 
@@ -70,7 +70,7 @@ def open_digits(ref: DatasetRef, settings: Settings, storage: Storage) -> Iterat
         progress.report("classifier", step, steps)
 
     extractor = open_extractor(images, EvaluationConfig(extractor="classifier"), settings, storage, "cpu", advance)
-    with tempfile.TemporaryDirectory(prefix="wgan-study-") as name:
+    with scratch_folder("study") as name:
         everything = images.gather(np.arange(images.count))
         np.save(Path(name) / "images.npy", everything)
         spread = np.linspace(0, images.count - 1, min(images.count, REAL_IMAGES)).astype(np.int64)
