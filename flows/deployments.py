@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterTags,
@@ -35,6 +36,11 @@ TAG = "wgan-schedule"
 HOUSEKEEPING = "housekeeping"
 START_SECONDS = 600
 """A worker's run that has taken its turn must be running within this time, else the turn is the next one's."""
+POOL_TYPE = "process"
+CLOSED_TEMPLATE: dict[str, Any] = {
+    "job_configuration": {"stream_output": True},  # Prefect takes an empty one for a missing one
+    "variables": {"type": "object", "properties": {}, "additionalProperties": False},
+}
 STRATEGIES = {"enqueue": ConcurrencyLimitStrategy.ENQUEUE, "cancel": ConcurrencyLimitStrategy.CANCEL_NEW}
 IN_WORDS = {"enqueue": "waits for its turn", "cancel": "is cancelled"}
 
@@ -54,15 +60,20 @@ class ScheduleEntry(Record):
 
 
 def ensure_work_pool(settings: Settings) -> None:
-    """Create the work pool of the workers, whose runs are processes, unless it is there."""
+    """Create the work pool of the workers, whose runs are processes, unless it is there; close one that is open.
+
+    A closed pool has no variables: neither a deployment nor a run can name a command, an environment or a folder.
+    """
+    name = settings.work_pool
     with get_client(sync_client=True) as client:
         try:
-            client.read_work_pool(settings.work_pool)
+            found = client.read_work_pool(name)
         except ObjectNotFound:
-            try:
-                client.create_work_pool(WorkPoolCreate(name=settings.work_pool, type="process"))
-            except ObjectAlreadyExists:
-                return  # by another process, just now
+            with suppress(ObjectAlreadyExists):  # by another process, just now
+                client.create_work_pool(WorkPoolCreate(name=name, type=POOL_TYPE, base_job_template=CLOSED_TEMPLATE))
+            return
+        if found.type == POOL_TYPE and found.base_job_template != CLOSED_TEMPLATE:
+            client.update_work_pool(name, WorkPoolUpdate(base_job_template=CLOSED_TEMPLATE))
 
 
 def add_schedule(schedule: Schedule, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.states import Scheduled
 
+from flows.automations import ensure_automations
 from tasks.gpu_slots import ensure_gpu_slots
 from tasks.results import save_result_storage
 from wgan.errors import WganError
@@ -18,8 +19,12 @@ from wgan.settings import Settings
 
 
 def prepare_server(settings: Settings) -> None:
-    """Tell the server where results are kept, and how many trainings may run at once; repeated calls are harmless."""
-    save_result_storage(settings)
+    """Tell the server where results are kept, how many trainings may run at once, and what a silent run means.
+
+    Repeated calls are harmless.
+    """
+    save_result_storage()
+    ensure_automations(settings)
     ensure_gpu_slots(settings.gpu_slots)
 
 

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -21,11 +23,12 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed, Scheduled
 
-from flows.deployments import TAG
-from tasks.model_queue import MISSED_HEARTBEATS, is_alive
+from flows.deployments import HOUSEKEEPING, TAG
+from tasks.model_queue import MISSED_HEARTBEATS, RETRAIN, is_alive
 from tasks.restarts import MOST_STARTS
 from wgan.settings import Settings
 
+FLOWS = (RETRAIN, HOUSEKEEPING, "promote", "rollback", "study")
 SETTLED_SECONDS = 5.0
 """A crash is this old before anything is done about it: whoever reports it may have more to say."""
 LOOKED_HEARTBEATS = 2
@@ -40,7 +43,7 @@ def look_after_runs(settings: Settings, silent: dict[UUID, float], say: Callable
     silence = timedelta(seconds=MISSED_HEARTBEATS * settings.heartbeat_seconds)
     now = time.monotonic()
     with get_client(sync_client=True) as client:
-        quiet = [run for run in _runs(client, StateType.RUNNING) if not is_alive(client, run, silence)]
+        quiet = [run for run in _running(client) if not is_alive(client, run, silence)]
         for heard in set(silent) - {run.id for run in quiet}:
             del silent[heard]
         for run in quiet:
@@ -48,18 +51,29 @@ def look_after_runs(settings: Settings, silent: dict[UUID, float], say: Callable
                 message = f"No sign of life for {silence.seconds} s: its process died."
                 client.set_flow_run_state(run.id, Crashed(message=message))
                 say(f"Flow run {run.id} gave no sign of life for {silence.seconds} s and counts as crashed.")
-        for run in _runs(client, StateType.CRASHED):
+        for run in _crashed(client):
             if _may_start_again(client, run):
                 message = "It crashed, and is started again."
                 client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry", message=message))
                 say(f"Flow run {run.id} crashed and is started again.")
 
 
-def _runs(client: SyncPrefectClient, state: StateType) -> list[FlowRun]:
+def _running(client: SyncPrefectClient) -> list[FlowRun]:
+    """Runs of this pipeline, those that somebody started in a terminal as well."""
+    return client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
+        ),
+    )
+
+
+def _crashed(client: SyncPrefectClient) -> list[FlowRun]:
+    """Runs of schedules, which alone are started again."""
     return client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
             tags=FlowRunFilterTags(all_=[TAG]),
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
         )
     )
 

@@ -6,19 +6,16 @@ import asyncio
 import logging
 import random
 import signal
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
 import psutil
-from anyio.abc import TaskStatus
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
-from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import ObjectNotFound
-from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
+from flows.notifications import Notifier
+from flows.runs import PatientWorker
 from flows.supervision import look_after_runs
 from wgan.errors import UsageError
 from wgan.settings import Settings
@@ -49,36 +46,6 @@ def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], N
     asyncio.run(_work(settings, name, limit, say))
 
 
-with warnings.catch_warnings():  # a second class of the type `process` is what is wanted
-    warnings.simplefilter("ignore", UserWarning)
-
-    class PatientWorker(ProcessWorker):
-        """Prefect's process worker, which can stop taking runs while those under way come to their end.
-
-        It also leaves a run for its next look while that run's last process is being cleared: a run that crashed is
-        due again at once, and Prefect's own worker ends with an error when it still holds a place for it.
-        """
-
-        taking = True
-
-        async def run(
-            self,
-            flow_run: FlowRun,
-            configuration: ProcessJobConfiguration,
-            task_status: TaskStatus[int] | None = None,
-        ) -> ProcessWorkerResult:
-            """Run it to its end. What runs the process reports a crash at once; a second report, which Prefect's
-            worker would make after the hooks, could hit a run that another worker has taken up since.
-            """
-            result = await super().run(flow_run, configuration, task_status)
-            return ProcessWorkerResult(status_code=0, identifier=result.identifier)
-
-        async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
-            held = self._limiter.statistics().borrowers if self._limiter else ()
-            ready = [entry for entry in flow_run_response if self.taking and entry.flow_run.id not in held]
-            return await super()._submit_scheduled_flow_runs(ready)
-
-
 async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -86,9 +53,7 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
         loop.add_signal_handler(number, stopping.set)
     say(f"Worker {name} takes runs from pool {settings.work_pool}; Ctrl-C stops it.")
     while not stopping.is_set():
-        worker = PatientWorker(
-            work_pool_name=settings.work_pool, name=name, limit=limit, create_pool_if_not_found=False
-        )
+        worker = PatientWorker(settings.work_pool, name, limit, say)
         working = asyncio.create_task(worker.start(printer=lambda *_: None))
         told = asyncio.create_task(stopping.wait())
         watching = asyncio.create_task(_watch(settings, say))
@@ -110,11 +75,13 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
 async def _watch(settings: Settings, say: Callable[[str], None]) -> None:
     """Look after the schedules' runs now and then, whatever a single look comes to; says when no look succeeds."""
     silent: dict[UUID, float] = {}
+    notifier = Notifier(settings, say)
     failures = 0
     while True:
         await asyncio.sleep(WATCH_SECONDS * random.uniform(0.8, 1.2))  # several workers, not all at once
         try:
             await asyncio.to_thread(look_after_runs, settings, silent, say)
+            await asyncio.to_thread(notifier.tell)
         except Exception as error:  # the server may be away: the worker itself waits for it
             failures += 1
             logger.debug("The runs could not be looked after: %s", error)

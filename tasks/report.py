@@ -48,7 +48,7 @@ def end_run_as_failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]
     end_unfinished_run(settings, str(flow_run.id), "FAILED")
 
 
-def end_run_as_killed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+def end_run_as_killed(flow: Flow[..., Any] | None, flow_run: FlowRun, state: State[Any]) -> None:
     """Hook of a flow that crashed or was cancelled: its MLflow run no longer counts as running."""
     settings, _ = connect()
     end_unfinished_run(settings, str(flow_run.id), "KILLED")

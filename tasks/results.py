@@ -1,23 +1,115 @@
-"""Where Prefect keeps what tasks return: as JSON in the bucket, so that any worker can go on with a run."""
+"""Where Prefect keeps what tasks return: as JSON in the bucket, so that any worker can go on with a run.
+
+What lies there is data, whatever it says of itself. Prefect's own reader would unpickle a result whose metadata say
+so, and call what a result names as its class; here every result is JSON, of this pipeline's records and nothing else.
+One that is anything else counts as missing, so that its step is done again.
+"""
 
 from __future__ import annotations
 
-from prefect_aws import AwsClientParameters, AwsCredentials, S3Bucket
-from pydantic import SecretStr
+import asyncio
+import json
+import logging
+import sys
+from typing import Any
 
-from wgan.settings import Settings
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.filesystems import WritableFileSystem
+from pydantic import BaseModel
 
-BLOCK_NAME = "wgan-results"
+from tasks.connections import connect
+from wgan.config import ConfigModel
+from wgan.records import Record
+
+logger = logging.getLogger("wgan.results")
+BLOCK_NAME = "results"
+BLOCK_SLUG = "wgan-bucket"
+FORMER_BLOCKS = (("s3-bucket", "wgan-results"), ("webhook", "wgan-notify"))
+"""Blocks of earlier versions, which held secrets."""
+READER = {"type": "json", "object_decoder": "tasks.results.decode_record"}
 
 
-def save_result_storage(settings: Settings) -> None:
-    """Write the Prefect block that names the bucket; repeated calls bring address and credentials up to date."""
-    secret = settings.s3_secret_access_key
-    credentials = AwsCredentials(
-        aws_access_key_id=settings.s3_access_key_id,
-        aws_secret_access_key=SecretStr(secret.get_secret_value()) if secret else None,
-        region_name=settings.s3_region,
-        aws_client_parameters=AwsClientParameters(endpoint_url=settings.s3_endpoint_url),
-    )
-    bucket = S3Bucket(bucket_name=settings.bucket, bucket_folder=settings.prefect_prefix, credentials=credentials)
-    bucket.save(BLOCK_NAME, overwrite=True)
+class UnknownResult(ValueError):
+    """A stored result that this pipeline did not write."""
+
+
+class WganBucket(WritableFileSystem):
+    """The bucket of the process that reads or writes: address and keys come from its settings, none from the block."""
+
+    _block_type_name = "WGAN bucket"
+    _block_type_slug = BLOCK_SLUG
+    _description = "Results of the WGAN pipeline's tasks. It holds no secret: each process has its own settings."
+
+    def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
+        """A stored result, made to be read as JSON. Raises `UnknownResult` for one that is none of this pipeline's."""
+        settings, storage = connect()
+        data = storage.get_bytes(f"{settings.prefect_prefix}/{path}")
+        try:
+            return as_json_result(data)
+        except UnknownResult as error:
+            logger.warning("The stored result %s is not read, and its step is done again: %s.", path, error)
+            raise
+
+    async def aread_path(self, path: str) -> bytes:
+        """The same from a coroutine."""
+        return await asyncio.to_thread(self.read_path, path)
+
+    def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:  # type: ignore[override]
+        """Store a result."""
+        settings, storage = connect()
+        storage.put_bytes(f"{settings.prefect_prefix}/{path}", content, "application/json")
+
+    async def awrite_path(self, path: str, content: bytes) -> None:
+        """The same from a coroutine."""
+        await asyncio.to_thread(self.write_path, path, content)
+
+
+def as_json_result(data: bytes) -> bytes:
+    """Prefect's record of a result with this pipeline's reader in it, whichever it names. Raises `UnknownResult`."""
+    try:
+        record = json.loads(data)
+        metadata, result = record["metadata"], record["result"]
+        stated = {name: metadata.get(name) for name in ("storage_key", "expiration", "storage_block_id")}
+        json.loads(result, object_hook=decode_record)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, UnknownResult) else "it is no JSON of the expected form"
+        raise UnknownResult(reason) from None
+    return json.dumps({"metadata": {**stated, "serializer": READER}, "result": result}).encode()
+
+
+def decode_record(values: dict[str, Any]) -> Any:
+    """A record of this pipeline from JSON; objects without a class stay as they are. Raises `UnknownResult`."""
+    if "__exc_type__" in values:
+        raise UnknownResult("it is an exception")
+    if "__class__" not in values:
+        return values
+    if set(values) != {"__class__", "data"}:
+        raise UnknownResult("it is no JSON of the expected form")
+    return _record_class(values["__class__"]).model_validate(values["data"])
+
+
+def _record_class(name: Any) -> type[BaseModel]:
+    """A class of records by its name, which must have been imported: nothing is imported because a file says so."""
+    module, _, attribute = str(name).rpartition(".")
+    found = getattr(sys.modules.get(module), attribute, None) if module.startswith("wgan.") else None
+    if not (isinstance(found, type) and issubclass(found, Record | ConfigModel)):
+        raise UnknownResult(f"it is a {ascii(name)[:100]}, which is none of this pipeline's records")
+    return found
+
+
+def save_result_storage() -> None:
+    """Make the block known to the server under its name, and remove those that held secrets; repeatable."""
+    with get_client(sync_client=True) as client:
+        if _block_id(client, BLOCK_SLUG, BLOCK_NAME) is None:
+            WganBucket().save(BLOCK_NAME, overwrite=True)
+        for slug, name in FORMER_BLOCKS:
+            if (found := _block_id(client, slug, name)) is not None:
+                client.delete_block_document(found)
+
+
+def _block_id(client: SyncPrefectClient, slug: str, name: str) -> Any:
+    try:
+        return client.read_block_document_by_name(name, slug, include_secrets=False).id
+    except ObjectNotFound:
+        return None

@@ -23,7 +23,7 @@ from wgan.stack import client_environment
 SECONDS_BETWEEN_LINES = 10.0
 """Between lines of progress where there is no terminal to draw bars on."""
 
-RESULT_BLOCK = "s3-bucket/wgan-results"
+RESULT_BLOCK = "wgan-bucket/results"
 """The Prefect block that `tasks.results` writes; named here because Prefect reads it when it is imported."""
 
 Result = TypeVar("Result")
@@ -54,15 +54,24 @@ def require_servers(settings: Settings) -> None:
 
 
 def require_prefect(settings: Settings) -> None:
-    """Raise one sentence unless the Prefect server answers."""
-    _require("Prefect", f"{settings.prefect_api_url.rstrip('/')}/health", "WGAN_PREFECT_API_URL")
+    """Raise one sentence unless the Prefect server answers, and takes the login."""
+    from wgan.stack.prefect_login import login_headers
+
+    url = f"{settings.prefect_api_url.rstrip('/')}/admin/version"
+    _require("Prefect", url, "WGAN_PREFECT_API_URL", login_headers(settings), "WGAN_PREFECT_AUTH_STRING")
 
 
-def _require(name: str, url: str, variable: str) -> None:
+def _require(
+    name: str, url: str, variable: str, headers: dict[str, str] | None = None, login_variable: str = ""
+) -> None:
     import httpx
 
     try:
-        httpx.get(url, timeout=10.0).raise_for_status()
+        answer = httpx.get(url, headers=headers, timeout=10.0)
+        if login_variable and answer.status_code == httpx.codes.UNAUTHORIZED:
+            fault = "does not take the login of" if headers else "asks for a login, user:password: set"
+            raise WganError(f"the {name} server at {url} {fault} {login_variable}.")
+        answer.raise_for_status()
     except httpx.HTTPError as error:
         raise WganError(
             f"the {name} server does not answer at {url} ({error}): start the embedded stack with "

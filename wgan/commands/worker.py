@@ -31,11 +31,13 @@ def worker(
     enter_environment(settings)
     os.environ["WGAN_HOME"] = str(settings.home.resolve())  # runs have a working directory of their own
     require_servers(settings)
+    from flows.automations import put_automations
     from flows.deployments import ensure_work_pool
     from flows.running import prepare_server
     from flows.worker import run_worker
 
     prepare_server(settings)
+    put_automations(settings)
     if pool is None:  # a name that was typed may be mistyped
         ensure_work_pool(settings)
     run_worker(settings, name or f"{socket.gethostname()}-{os.getpid()}", limit, lambda text: print(text, flush=True))

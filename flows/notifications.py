@@ -1,0 +1,147 @@
+"""Tell a webhook what happened: runs that failed or crashed, versions that were refused or promoted.
+
+A worker tells, so that the webhook's address, which may hold a token, stays with it: what the Prefect server knows,
+all its users can read. How far all workers have told is kept at the server; one of them tells at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import VariableCreate, VariableUpdate
+from prefect.concurrency.sync import concurrency
+from pydantic import ValidationError
+
+from tasks.events import PROMOTED, REFUSED
+from wgan.records import Record
+from wgan.settings import Settings
+
+VARIABLE = "wgan_told"
+LIMIT = "wgan-telling"
+FLOW_RUN_EVENTS = ("prefect.flow-run.Failed", "prefect.flow-run.Crashed")
+MODEL_EVENTS = (REFUSED, PROMOTED)
+LATE = timedelta(minutes=2)
+"""An event may reach the server so much later than it happened."""
+KEPT = timedelta(hours=1)
+"""So long an event waits for a webhook that does not answer."""
+ANSWER_SECONDS = 10.0
+LEASE_SECONDS = 60
+MOST_AT_ONCE = 50
+
+
+class Told(Record):
+    """How far has been told."""
+
+    until: datetime
+    ids: tuple[str, ...] = ()
+    """Events after `until` that have been told, too."""
+
+
+class Notifier:
+    """What one worker tells. Without WGAN_NOTIFY_URL: nothing."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self._url = settings.notify_url
+        self._say = say
+        self._silent = False
+
+    def tell(self) -> None:
+        """One look at what happened since the last one. What the webhook does not take is tried again for an hour."""
+        if self._url is None:
+            return
+        with get_client(sync_client=True) as client:
+            told = _read(client)
+            if told is None:
+                client.upsert_global_concurrency_limit_by_name(LIMIT, 1)
+                client.create_variable(VariableCreate(name=VARIABLE, value=_value(Told(until=datetime.now(UTC)))))
+                return
+            if not _untold(client, told):
+                return
+            with suppress(TimeoutError), concurrency(LIMIT, timeout_seconds=1, lease_duration=LEASE_SECONDS):
+                self._tell_all(client, _read(client) or told)
+
+    def _tell_all(self, client: SyncPrefectClient, told: Told) -> None:
+        now = datetime.now(UTC)
+        ids = set(told.ids)
+        events = _untold(client, told)
+        for event in events:
+            if not self._post(message_of(event)) and datetime.fromisoformat(event["occurred"]) > now - KEPT:
+                break
+            ids.add(event["id"])
+        else:
+            if len(events) < MOST_AT_ONCE:
+                told = told.model_copy(update={"until": max(told.until, now - LATE)})
+        recent = _ids_after(client, told)
+        client.update_variable(
+            VariableUpdate(name=VARIABLE, value=_value(Told(until=told.until, ids=tuple(sorted(ids & recent)))))
+        )
+
+    def _post(self, message: dict[str, Any]) -> bool:
+        assert self._url is not None
+        try:
+            httpx.post(self._url.get_secret_value(), json=message, timeout=ANSWER_SECONDS).raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # The error's own words hold the address.
+            why = f"status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else type(error)
+            if not self._silent:
+                self._say(f"The webhook of WGAN_NOTIFY_URL does not take what it is told ({why}); it is tried again.")
+            self._silent = True
+            return False
+        self._silent = False
+        return True
+
+
+def message_of(event: dict[str, Any]) -> dict[str, Any]:
+    """What the webhook is told of an event."""
+    payload, resource = event["payload"], event["resource"]
+    if event["event"] in MODEL_EVENTS:
+        told = {
+            "what": payload["what"],
+            "state": payload["action"],
+            "reason": payload["reason"],
+            "flow_run_id": payload.get("flow_run_id") or "",
+        }
+    else:
+        told = {
+            "what": f"flow run {resource['prefect.resource.name']}",
+            "state": resource["prefect.state-name"],
+            "reason": resource.get("prefect.state-message") or "",
+            "flow_run_id": resource["prefect.resource.id"].removeprefix("prefect.flow-run."),
+        }
+    return {"event": event["event"], **told, "time": event["occurred"]}
+
+
+def _untold(client: SyncPrefectClient, told: Told) -> list[dict[str, Any]]:
+    return [event for event in _events(client, told) if event["id"] not in told.ids]
+
+
+def _ids_after(client: SyncPrefectClient, told: Told) -> set[str]:
+    return {event["id"] for event in _events(client, told)}
+
+
+def _events(client: SyncPrefectClient, told: Told) -> list[dict[str, Any]]:
+    wanted = {
+        "event": {"name": [*FLOW_RUN_EVENTS, *MODEL_EVENTS]},
+        "occurred": {"since": told.until.isoformat(), "until": (datetime.now(UTC) + LATE).isoformat()},
+        "order": "ASC",
+    }
+    answer = client.request("POST", "/events/filter", json={"filter": wanted, "limit": MOST_AT_ONCE})
+    return list(answer.json()["events"])
+
+
+def _read(client: SyncPrefectClient) -> Told | None:
+    variable = client.read_variable_by_name(VARIABLE)
+    if variable is None:
+        return None
+    with suppress(ValidationError):
+        return Told.model_validate(variable.value)
+    return Told(until=datetime.now(UTC))
+
+
+def _value(told: Told) -> dict[str, Any]:
+    return told.model_dump(mode="json")

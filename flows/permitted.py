@@ -1,0 +1,42 @@
+"""What a worker may run: this pipeline's own flows, and nothing that the Prefect server could add to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
+
+from flows.deployments import HOUSEKEEPING
+from tasks.model_queue import RETRAIN
+
+ENTRY_POINTS = frozenset(f"flows.{name}.{name}" for name in (RETRAIN, HOUSEKEEPING))
+OWN_PATHS = (None, "", ".")
+
+
+def reason_to_refuse(flow_run: FlowRun, deployment: DeploymentResponse | None) -> str | None:
+    """Why a worker does not run it, as one sentence for its state; None for a run of this pipeline."""
+    fault = _fault(flow_run, deployment)
+    if fault is None:
+        return None
+    return f"The worker refused this run, since {fault}: it runs {' and '.join(sorted(ENTRY_POINTS))} and nothing else."
+
+
+def _fault(flow_run: FlowRun, deployment: DeploymentResponse | None) -> str | None:
+    if deployment is None:
+        return "it belongs to no deployment"
+    if deployment.pull_steps:
+        return "its deployment has pull steps"
+    if deployment.entrypoint not in ENTRY_POINTS:
+        return f"its deployment's entry point is {_shown(deployment.entrypoint)}"
+    if deployment.storage_document_id is not None or deployment.path not in OWN_PATHS:
+        return "its deployment names a place to take code from"
+    variables = sorted({**(deployment.job_variables or {}), **(flow_run.job_variables or {})})
+    if variables:
+        return f"it sets job variables ({_shown(', '.join(variables))})"
+    return None
+
+
+def _shown(value: Any) -> str:
+    """With nothing in it that a terminal would obey."""
+    return ascii(value)[:100]

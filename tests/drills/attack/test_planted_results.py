@@ -1,0 +1,69 @@
+"""A result that somebody planted in the bucket is data: resuming executes nothing of it, and does its step again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.command_line import quick
+from tests.integration.stack_commands import run
+from tests.integration.worker_process import ask
+from wgan.settings import Settings
+from wgan.storage import Storage
+
+pytestmark = pytest.mark.slow(minutes=2)
+
+
+class _Attack:
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.proof,)
+
+
+@pytest.fixture
+def failed_run(stack: Settings, storage: Storage) -> tuple[str, list[str]]:
+    """A retraining that failed after its training, and the keys of its stored results."""
+    before = {entry.key for entry in storage.list(f"{stack.prefect_prefix}/")}
+    evaluated = "evaluation.extractor=inception"  # whose weights are nowhere
+    run(stack, "retrain", *quick("planted", evaluated), code=(1, 2), WGAN_INCEPTION_WEIGHTS="/nowhere/weights.pth")
+    failed = {"flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}, "flows": {"name": {"any_": ["retrain"]}}}
+    found = ask(stack, "flow_runs/filter", **failed, sort="START_TIME_DESC", limit=1)[0]
+    keys = sorted({entry.key for entry in storage.list(f"{stack.prefect_prefix}/")} - before)
+    assert len(keys) >= 2
+    return found["id"], keys
+
+
+@pytest.mark.parametrize("kind", ["pickle", "a class"])
+def test_resuming_executes_nothing_of_a_planted_result(
+    stack: Settings, storage: Storage, failed_run: tuple[str, list[str]], tmp_path: Path, kind: str
+) -> None:
+    run_id, keys = failed_run
+    proof = tmp_path / "executed"
+    for key in keys:
+        record = json.loads(storage.get_bytes(key))
+        if kind == "pickle":
+            record["metadata"]["serializer"] = {"type": "pickle", "picklelib": "cloudpickle"}
+            record["result"] = base64.encodebytes(pickle.dumps(_Attack(proof))).decode()
+        else:
+            call = {"__class__": "subprocess.getoutput", "data": {"cmd": f"touch {proof}"}}
+            record["result"] = json.dumps(call)
+        storage.put_bytes(key, json.dumps(record).encode())
+    output = run(stack, "retrain", "--resume", run_id, code=(1, 2), WGAN_INCEPTION_WEIGHTS="/nowhere/weights.pth")
+    assert "Traceback" not in output.stderr
+    assert not proof.exists()
+    logs = json.dumps(ask(stack, "logs/filter", logs={"flow_run_id": {"any_": [run_id]}}, limit=200))
+    assert "is not read, and its step is done again" in logs
+
+
+def test_results_that_nobody_touched_are_not_computed_again(stack: Settings, failed_run: tuple[str, list[str]]) -> None:
+    run_id, _ = failed_run
+    run(stack, "retrain", "--resume", run_id, code=(1, 2), WGAN_INCEPTION_WEIGHTS="/nowhere/weights.pth")
+    states = ask(stack, "task_runs/filter", flow_runs={"id": {"any_": [run_id]}})
+    assert [task["state_name"] for task in states if task["name"].startswith("train generator")].count("Cached") >= 1

@@ -1,0 +1,26 @@
+"""A command that is killed as soon as its flow run has begun does not leave it running for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.stack_commands import start, wait_for
+from tests.integration.worker_process import ask, flow_run
+from wgan.settings import Settings
+
+pytestmark = pytest.mark.slow(minutes=3)
+MODEL = "generator-of-a-killed-rollback"
+
+
+def test_a_rollback_killed_at_its_first_state_counts_as_crashed(stack: Settings) -> None:
+    """Nobody but the Prefect server is there to notice: no worker runs, no schedule was ever applied."""
+    limit = {"name": f"promotion-{MODEL}", "limit": 1, "active_slots": 1}
+    ask(stack, "v2/concurrency_limits/", **limit)  # another promotion is under way, so that this one waits
+    command = start(stack, "rollback", MODEL)
+    running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}, "flows": {"name": {"any_": ["rollback"]}}}
+    wait_for(lambda: ask(stack, "flow_runs/filter", **running) or command.poll() is not None, longest_pause=0.05)
+    command.kill()
+    command.communicate()
+    (killed,) = ask(stack, "flow_runs/filter", **running)
+    wait_for(lambda: flow_run(stack, killed["id"])["state_type"] == "CRASHED", 240)
+    assert flow_run(stack, killed["id"])["state"]["message"].startswith("No sign of life for 90 s")
