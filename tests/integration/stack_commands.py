@@ -14,6 +14,7 @@ import psutil
 
 from tests.conftest import idle_settings
 from wgan.settings import Settings
+from wgan.stack.credentials import ensure_credentials
 from wgan.stack.state import read_state
 
 
@@ -29,6 +30,12 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "WGAN_SERVE_PORT": str(settings.serve_port),
     }
     return {**kept, **own, **more}
+
+
+def prefect_login(settings: Settings) -> tuple[str, str]:
+    """User and password of the home's Prefect server."""
+    user, _, password = ensure_credentials(settings.home).prefect_login.partition(":")
+    return user, password
 
 
 def start(settings: Settings, *arguments: str, **more: str) -> subprocess.Popen[str]:
@@ -73,8 +80,8 @@ def is_ready(home: Path) -> bool:
     return state is not None and state.ready
 
 
-def server_pids(home: Path) -> dict[str, int]:
-    """Process numbers of the home's servers by name, as its state lists them."""
+def server_pids(home: Path) -> dict[str, int | None]:
+    """Process numbers of the home's servers by name, as its state lists them; None where there is no process."""
     state = read_state(home)
     assert state is not None
     return {service.name: service.pid for service in state.services}
@@ -82,7 +89,7 @@ def server_pids(home: Path) -> dict[str, int]:
 
 def server_processes(home: Path) -> dict[str, psutil.Process]:
     """The processes themselves, which must exist."""
-    return {name: psutil.Process(pid) for name, pid in server_pids(home).items()}
+    return {name: psutil.Process(pid) for name, pid in server_pids(home).items() if pid}
 
 
 def have_ended(processes: list[psutil.Process]) -> bool:

@@ -2,8 +2,9 @@
 
 from wgan.stack.control import run_detached, run_here, take_down
 from wgan.stack.environment import client_environment
-from wgan.stack.lifecycle import RunningStack, StackInterrupted, StackIsUp, start_stack, stop_stack, supervise
+from wgan.stack.lifecycle import RunningStack, StackInterrupted, StackIsUp, start_stack, stop_stack
 from wgan.stack.status import ServiceStatus, StackStatus, overruling, stack_status
+from wgan.stack.supervision import supervise
 
 __all__ = [
     "RunningStack",

@@ -16,11 +16,12 @@ import psutil
 
 from wgan.errors import WganError
 from wgan.settings import Settings
-from wgan.stack.credentials import prepare_home
-from wgan.stack.lifecycle import StackInterrupted, StackIsUp, start_stack, stop_stack, supervise
-from wgan.stack.processes import STOP_SECONDS, log_end, stop_strays
+from wgan.stack.home import prepare_home
+from wgan.stack.lifecycle import StackInterrupted, StackIsUp, start_stack, stop_stack
+from wgan.stack.processes import STOP_SECONDS, log_end, set_aside_large_log, stop_strays
 from wgan.stack.state import clear_state, hold_lock, is_locked, read_state
 from wgan.stack.status import StackStatus, stack_status
+from wgan.stack.supervision import supervise
 
 POLL_SECONDS = 0.1
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,7 +31,7 @@ def run_here(settings: Settings, ready: Callable[[StackStatus, bool], None], say
     """Start the stack as children of this process, call `ready(status, True)`, and watch until a signal ends it.
 
     Where the stack is already up, `ready(status, False)` is called instead, and that is all. A start under way in
-    another process is waited for. Raises as `start_stack` and `supervise` do.
+    another process is waited for. Raises as `start_stack` does.
     """
     with _stop_signals() as stopping:
         deadline = time.monotonic() + settings.start_timeout + STOP_SECONDS
@@ -67,7 +68,8 @@ def run_detached(settings: Settings) -> tuple[StackStatus, bool]:
     prepare_home(home)
     log = home / "logs" / "stack.log"
     log.touch(mode=0o600)
-    with log.open("wb") as output:
+    set_aside_large_log(log)
+    with log.open("ab") as output:  # the stack may be up already, and write to it
         process = subprocess.Popen(
             [sys.executable, "-m", "wgan.stack.detached"],
             env={**os.environ, "WGAN_HOME": str(home)},

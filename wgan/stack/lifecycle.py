@@ -1,38 +1,35 @@
-"""Start the servers together and gate on their health; watch them; stop them."""
+"""Start the servers together and gate on their health; stop them."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from wgan.errors import WganError
 from wgan.settings import Settings
-from wgan.stack.credentials import connected, ensure_credentials, prepare_home, write_connection
+from wgan.stack.credentials import connected, ensure_credentials, write_connection
 from wgan.stack.databases import require_databases
+from wgan.stack.home import prepare_home
 from wgan.stack.processes import (
     RunningServer,
     is_healthy,
     launch,
     log_end,
+    log_of,
     owns_port,
     require_free_ports,
-    set_aside_large_log,
     stop,
     stop_strays,
 )
-from wgan.stack.servers import embedded_servers
+from wgan.stack.servers import Server, embedded_servers
 from wgan.stack.slots import size_gpu_slots
 from wgan.stack.state import ServiceState, clear_state, describe, hold_lock, write_state
 
-RESTARTS = 3
-"""How often each server is started again in the life of a stack; then the stack stops and says why."""
 POLL_SECONDS = 0.05
-WATCH_SECONDS = 0.5
 
 
 class StackIsUp(WganError):
@@ -91,7 +88,7 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
         size_gpu_slots(own)
         write_connection(settings, credentials)
         stack = RunningStack(own, tuple(launched), home, lock)
-        _record(stack)
+        record(home, [(running.server, running, None) for running in launched])
     except BaseException:
         _stop_all(launched)
         clear_state(home)
@@ -100,59 +97,13 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
     return stack
 
 
-def stop_stack(stack: RunningStack, failure: str | None = None) -> None:
-    """Stop all servers, those first that need the others; give the home free. `failure` is kept for `wgan status`."""
+def stop_stack(stack: RunningStack) -> None:
+    """Stop all servers, those first that need the others; give the home free."""
     try:
         _stop_all(stack.servers)
     finally:
-        if failure is None:
-            clear_state(stack.home)
-        else:
-            write_state(stack.home, describe(False, (), failure))
+        clear_state(stack.home)
         stack.lock.close()
-
-
-def supervise(stack: RunningStack, stopping: threading.Event, say: Callable[[str], None]) -> None:
-    """Watch the servers until `stopping` is set, then stop them.
-
-    A server that dies is started again on its data, up to `RESTARTS` times, and `say` gets a sentence about it.
-    Raises `WganError` when it dies once more or does not come back; all servers are stopped then.
-    """
-    restarts: Counter[str] = Counter()
-    failure: str | None = None
-    try:
-        while not stopping.wait(WATCH_SECONDS):
-            for running in stack.servers:
-                set_aside_large_log(running.log)
-                if running.process.poll() is not None:
-                    what, end = _death(running), log_end(running.log)
-                    name = running.server.name
-                    if restarts[name] == RESTARTS:
-                        raise WganError(f"{what}, after {RESTARTS} restarts: the stack stops.\n{end}")
-                    restarts[name] += 1
-                    say(f"{what}; it is started again ({restarts[name]} of {RESTARTS} times).\n{end}")
-                    stack = _restarted(stack, running, stopping)
-    except StackInterrupted:
-        return
-    except WganError as error:
-        failure = str(error)
-        raise
-    finally:
-        stop_stack(stack, failure)
-
-
-def _restarted(stack: RunningStack, dead: RunningServer, stopping: threading.Event) -> RunningStack:
-    require_free_ports([dead.server])
-    again = launch(dead.server, stack.home)
-    try:
-        _wait_until_healthy([again], stack.settings.start_timeout, stopping)
-    except BaseException:
-        stop(again)
-        raise
-    servers = tuple(again if running is dead else running for running in stack.servers)
-    stack = replace(stack, servers=servers)
-    _record(stack)
-    return stack
 
 
 def _wait_until_healthy(servers: Sequence[RunningServer], timeout: float, stopping: threading.Event) -> None:
@@ -165,7 +116,7 @@ def _wait_until_healthy(servers: Sequence[RunningServer], timeout: float, stoppi
                 raise StackInterrupted("stopped before the stack was up.")
             for running, answered in list(waiting):
                 if running.process.poll() is not None:
-                    raise WganError(f"{_death(running)} while starting; the end of its log:\n{log_end(running.log)}")
+                    raise WganError(f"{death_of(running)} while starting; the end of its log:\n{log_end(running.log)}")
                 if answered.is_set():
                     waiting.remove((running, answered))
             if waiting and time.monotonic() > deadline:
@@ -195,18 +146,27 @@ def _answer(running: RunningServer, timeout: float, given_up: threading.Event) -
     return healthy
 
 
-def _death(running: RunningServer) -> str:
+def death_of(running: RunningServer) -> str:
+    """How the server's process ended, in words."""
     code = running.process.returncode
     how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return f"{running.server.title} (process {running.process.pid}, log {running.log}) {how}"
 
 
-def _record(stack: RunningStack) -> None:
+def record(home: Path, servers: Iterable[tuple[Server, RunningServer | None, str | None]]) -> None:
+    """Write down which process each server has, or that it has none, and what its trouble is."""
     services = tuple(
-        ServiceState(name=one.server.name, url=one.server.url, port=one.server.port, pid=one.process.pid, log=one.log)
-        for one in stack.servers
+        ServiceState(
+            name=server.name,
+            url=server.url,
+            port=server.port,
+            pid=running.process.pid if running else None,
+            log=log_of(server, home),
+            trouble=trouble,
+        )
+        for server, running, trouble in servers
     )
-    write_state(stack.home, describe(True, services))
+    write_state(home, describe(True, services))
 
 
 def _stop_all(servers: Sequence[RunningServer]) -> None:

@@ -46,7 +46,7 @@ def launch(server: Server, home: Path) -> RunningServer:
     On Linux the server gets SIGTERM when the thread that called this ends, however it ends: call it from the main
     thread. Elsewhere a killed parent leaves it running until `stop_strays`.
     """
-    log = home / "logs" / f"{server.name}.log"
+    log = log_of(server, home)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     log.touch(mode=0o600)
@@ -65,14 +65,24 @@ def launch(server: Server, home: Path) -> RunningServer:
     return RunningServer(server, process, log)
 
 
+def log_of(server: Server, home: Path) -> Path:
+    """Where the server's output goes."""
+    return home / "logs" / f"{server.name}.log"
+
+
 def is_healthy(server: Server, timeout: float = 2.0) -> bool:
     """Whether whoever listens on the server's port answers its health request as it would. Uses no proxy."""
+    return health_answer(server, timeout) == server.health_status
+
+
+def health_answer(server: Server, timeout: float) -> int | None:
+    """The HTTP status with which the server answers its health request; None when it does not answer."""
     connection = http.client.HTTPConnection(LOOPBACK, server.port, timeout=timeout)
     try:
         connection.request("GET", server.health_path)
-        return connection.getresponse().status == server.health_status
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 
@@ -93,8 +103,14 @@ def stop(running: RunningServer) -> None:
         try:
             running.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(running.process.pid, signal.SIGKILL)
-            running.process.wait()
+            kill(running)
+
+
+def kill(running: RunningServer) -> None:
+    """End the server and its whole session at once."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.process.pid, signal.SIGKILL)
+    running.process.wait()
 
 
 def require_free_ports(servers: Sequence[Server]) -> None:

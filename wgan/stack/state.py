@@ -24,8 +24,9 @@ class ServiceState(Record):
     name: str = Field(description="`s3`, `mlflow` or `prefect`.")
     url: str
     port: int
-    pid: int
+    pid: int | None = Field(description="None while the server has no process.")
     log: Path
+    trouble: str | None = Field(None, description="Why it has none, or had to be started again, until it is healthy.")
 
 
 class StackState(Record):
@@ -36,7 +37,6 @@ class StackState(Record):
     ready: bool = Field(description="Whether all servers have been healthy.")
     time: datetime
     services: tuple[ServiceState, ...] = ()
-    failure: str | None = Field(None, description="Why the stack stopped by itself.")
 
     def supervisor(self) -> psutil.Process | None:
         """The supervisor's process, or None when it has ended."""
@@ -73,7 +73,7 @@ def is_locked(home: Path) -> bool:
     return False
 
 
-def describe(ready: bool, services: tuple[ServiceState, ...], failure: str | None = None) -> StackState:
+def describe(ready: bool, services: tuple[ServiceState, ...]) -> StackState:
     """The state of a stack whose supervisor is this process."""
     started = psutil.Process().create_time()
     now = datetime.now().astimezone()
@@ -83,7 +83,6 @@ def describe(ready: bool, services: tuple[ServiceState, ...], failure: str | Non
         ready=ready,
         time=now,
         services=services,
-        failure=failure,
     )
 
 

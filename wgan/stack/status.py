@@ -9,8 +9,8 @@ from pydantic import Field
 
 from wgan.records import Record
 from wgan.settings import CONNECTION_FILE, Settings
-from wgan.stack.credentials import Credentials
-from wgan.stack.processes import is_healthy, strays
+from wgan.stack.credentials import NOBODY
+from wgan.stack.processes import is_healthy, log_of, strays
 from wgan.stack.servers import embedded_servers
 from wgan.stack.state import is_locked, read_state
 
@@ -24,6 +24,7 @@ class ServiceStatus(Record):
     healthy: bool
     pid: int | None
     log: Path
+    trouble: str | None = Field(description="Why it has no process, or had to be started again.")
 
 
 class StackStatus(Record):
@@ -35,18 +36,24 @@ class StackStatus(Record):
     supervisor_pid: int | None
     services: tuple[ServiceStatus, ...]
     leftovers: tuple[int, ...] = Field(description="Processes that a killed `wgan up` left behind.")
-    failure: str | None = Field(description="Why the stack last stopped by itself.")
 
 
 def overruling(settings: Settings) -> list[tuple[str, str]]:
-    """Variables, with their values, that point the commands at other servers than those of the settings' home."""
+    """Variables that point the commands at other servers than those of the settings' home, or show another login.
+
+    With ` to …`, what they are set to; nothing for a secret.
+    """
     connection = settings.home / CONNECTION_FILE
     embedded: dict[str, str] = json.loads(connection.read_text()) if connection.is_file() else {}
-    return [
-        (f"WGAN_{name.upper()}", value)
+    found = [
+        (f"WGAN_{name.upper()}", f" to {value}")
         for name in ("s3_endpoint_url", "mlflow_tracking_uri", "prefect_api_url")
         if name in embedded and (value := str(getattr(settings, name))) != embedded[name]
     ]
+    login = settings.prefect_auth_string.get_secret_value() if settings.prefect_auth_string else None
+    if "prefect_auth_string" in embedded and login not in (None, embedded["prefect_auth_string"]):
+        found.append(("WGAN_PREFECT_AUTH_STRING", ""))
+    return found
 
 
 def stack_status(settings: Settings) -> StackStatus:
@@ -56,16 +63,17 @@ def stack_status(settings: Settings) -> StackStatus:
     state = read_state(home)
     running = {service.name: service for service in state.services} if up and state else {}
     services = []
-    for server in embedded_servers(settings, Credentials("", "")):
+    for server in embedded_servers(settings, NOBODY):
         known = running.get(server.name)
         services.append(
             ServiceStatus(
                 name=server.name,
                 title=server.title,
                 url=known.url if known else server.url,
-                healthy=known is not None and is_healthy(server.at(known.port)),
+                healthy=known is not None and known.pid is not None and is_healthy(server.at(known.port)),
                 pid=known.pid if known else None,
-                log=home / "logs" / f"{server.name}.log",
+                log=log_of(server, home),
+                trouble=known.trouble if known else None,
             )
         )
     return StackStatus(
@@ -75,5 +83,4 @@ def stack_status(settings: Settings) -> StackStatus:
         supervisor_pid=state.supervisor_pid if up and state else None,
         services=tuple(services),
         leftovers=() if up else tuple(process.pid for process in strays(home)),
-        failure=state.failure if state and not up else None,
     )
