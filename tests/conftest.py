@@ -17,8 +17,9 @@ import pytest
 
 from wgan.settings import Settings
 from wgan.stack import client_environment, start_stack, stop_stack, take_down
-from wgan.stack.credentials import connected, ensure_credentials, prepare_home
+from wgan.stack.credentials import connected, ensure_credentials
 from wgan.stack.environment import FOREIGN_PREFIXES
+from wgan.stack.home import prepare_home
 from wgan.stack.processes import port_obstacle
 from wgan.storage import Storage, open_storage
 

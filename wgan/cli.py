@@ -43,6 +43,7 @@ app = typer.Typer(
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
+app.command("open")(stack.open_)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.command()(retrain.retrain)

@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     )
     prefect_api_url: str = Field("http://127.0.0.1:4200/api", description="Prefect server's API.")
     prefect_auth_string: SecretStr | None = Field(
-        None, description="`user:password` of a Prefect server that asks for it (its PREFECT_SERVER_API_AUTH_STRING)."
+        None,
+        description="`user:password` of a Prefect server that asks for it (its PREFECT_SERVER_API_AUTH_STRING); the "
+        "embedded one's is made by `wgan up`.",
     )
     prefect_public_url: str | None = Field(
         None, description="Address of Prefect's UI for browsers, in links; default: WGAN_PREFECT_API_URL without /api."
@@ -87,7 +89,9 @@ class Settings(BaseSettings):
         description="Seconds between a scheduled run's signs of life; after three missing ones it counts as crashed.",
     )
     notify_url: SecretStr | None = Field(
-        None, description="Webhook called for failed and crashed runs, refused and promoted versions; unset: none."
+        None,
+        description="Webhook that `wgan worker` calls for failed and crashed runs, refused and promoted versions; "
+        "unset: none.",
     )
 
     keep_checkpoint_days: float = Field(
@@ -236,6 +240,8 @@ def load_settings(**overrides: Any) -> Settings:
         given = explicit.model_fields_set
         if "s3_endpoint_url" in given and explicit.s3_endpoint_url != stored.get("s3_endpoint_url"):
             given = given | S3_CREDENTIALS  # the embedded server's are not for another store
+        if "prefect_api_url" in given and explicit.prefect_api_url != stored.get("prefect_api_url"):
+            given = given | {"prefect_auth_string"}  # nor is the embedded server's login for another one
         if "mlflow_tracking_uri" in given and explicit.mlflow_tracking_uri != stored.get("mlflow_tracking_uri"):
             given = given | {"serving_urls"}  # the embedded serving process follows the embedded registry
         fallback = {name: value for name, value in stored.items() if name not in given}

@@ -65,7 +65,11 @@ def faulty_stack(stack: Settings, home: Path) -> Iterator[FaultyStack]:
         credentials = ensure_credentials(planned.home)
         faulty = FaultyS3(planned.s3_port)
         through = planned.model_copy(update={"s3_port": faulty.port})
-        servers = (s3_server(planned, credentials), mlflow_server(through, credentials), prefect_server(planned))
+        servers = (
+            s3_server(planned, credentials),
+            mlflow_server(through, credentials),
+            prefect_server(planned, credentials),
+        )
         running = [launch(server, planned.home) for server in servers]
         try:
             for one in running:
@@ -80,6 +84,7 @@ def faulty_stack(stack: Settings, home: Path) -> Iterator[FaultyStack]:
                 "WGAN_S3_SECRET_ACCESS_KEY": credentials.secret_access_key,
                 "WGAN_MLFLOW_TRACKING_URI": f"http://127.0.0.1:{relay.port}",
                 "WGAN_PREFECT_API_URL": f"http://127.0.0.1:{planned.prefect_port}/api",
+                "WGAN_PREFECT_AUTH_STRING": credentials.prefect_login,
                 "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.5",
             }
             yield FaultyStack(settings, storage, faulty, relay, variables)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.integration.command_line import json_of, quick
 from tests.integration.hidden_torch import hide_torch
+from tests.integration.stack_commands import prefect_login
 from tests.integration.stack_commands import run as run_wgan
 from wgan.registry import ledger
 from wgan.settings import Settings
@@ -72,6 +73,7 @@ def artifacts(settings: Settings, key: str) -> list[Any]:
     found = httpx.post(
         f"{settings.prefect_api_url}/artifacts/filter",
         json={"artifacts": {"key": {"any_": [key]}}, "sort": "UPDATED_DESC"},
+        auth=prefect_login(settings),
     ).json()
     return [artifact for artifact in found if MODEL in artifact["description"]]
 

@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from tests.integration.command_line import quick
+from tests.integration.stack_commands import prefect_login
 from tests.integration.stack_commands import run as run_wgan
 from tests.integration.worker_process import ask
+from wgan.guard import basic_token
 from wgan.settings import Settings, load_settings
 from wgan.storage import Storage
 
@@ -33,13 +35,13 @@ def secrets(stack: Settings) -> list[str]:
         *("retrain", *quick("secretive")),
         WGAN_MLFLOW_USERNAME="pipeline",
         WGAN_MLFLOW_PASSWORD=PASSWORD,
-        WGAN_PREFECT_AUTH_STRING=AUTH,
         WGAN_NOTIFY_URL=HOOK,
         WGAN_SERVING_API_KEY=KEY,
     )
-    values = [known.s3_secret_access_key.get_secret_value(), PASSWORD, "auth-1618", "hook-1414", KEY]
+    values = [known.s3_secret_access_key.get_secret_value(), PASSWORD, "hook-1414", KEY]
     assert not [value for value in values if value in output.stdout + output.stderr]
-    return values
+    login = ":".join(prefect_login(stack))  # this one is printed: in the link that signs a browser in
+    return [*values, login, basic_token(login)]
 
 
 def found(text: str, secrets: list[str]) -> list[str]:
@@ -71,9 +73,12 @@ def _shown(stack: Settings) -> Iterator[str]:
     runs = httpx.post(f"{mlflow}/runs/search", json={"experiment_ids": ids, "max_results": 500}).text
     assert "training.generator_steps" in runs
     yield runs
-    for route in ("flow_runs", "task_runs", "logs", "artifacts", "deployments", "block_documents", "variables"):
+    for route in ("flow_runs", "task_runs", "logs", "artifacts", "deployments", "variables", "automations"):
         answer = ask(stack, f"{route}/filter")
         yield json.dumps(answer)
+    blocks = ask(stack, "block_documents/filter", include_secrets=True)
+    assert "wgan-bucket" in json.dumps(blocks)
+    yield json.dumps(blocks)
     assert ask(stack, "logs/filter")
 
 

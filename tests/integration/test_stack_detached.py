@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 from tests.conftest import idle_settings
-from tests.integration.stack_commands import run, server_processes
+from tests.integration.stack_commands import prefect_login, run, server_processes
 from wgan.errors import StorageError
 from wgan.settings import Settings, load_settings
+from wgan.stack.credentials import ensure_credentials
 from wgan.stack.environment import TELEMETRY_OFF
 from wgan.stack.state import read_state
 from wgan.storage import open_storage
@@ -98,6 +99,14 @@ def test_every_file_is_its_owners_alone(detached: Settings) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
+def test_no_secret_is_among_the_arguments_of_a_process(detached: Settings) -> None:
+    known = ensure_credentials(detached.home)
+    for process in server_processes(detached.home).values():
+        arguments = " ".join(process.cmdline())
+        assert known.secret_access_key not in arguments
+        assert known.prefect_login.removeprefix("wgan:") not in arguments
+
+
 def test_every_server_has_the_switches_that_turn_telemetry_off(detached: Settings) -> None:
     for name, process in server_processes(detached.home).items():
         given = process.environ()
@@ -109,6 +118,6 @@ def test_the_servers_say_themselves_that_telemetry_is_off(detached: Settings) ->
     with httpx.Client(trust_env=False) as client:
         # What MLflow's and Prefect's pages ask before they send anything.
         assert client.get(f"{mlflow}/ajax-api/3.0/mlflow/ui-telemetry").json()["disable_ui_telemetry"] is True
-        answer = client.get(f"{prefect}/api/admin/settings").json()["server"]
+        answer = client.get(f"{prefect}/api/admin/settings", auth=prefect_login(detached)).json()["server"]
         assert answer["analytics_enabled"] is False
         assert answer["ui"]["show_promotional_content"] is False

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.integration.stack_commands import environment, wait_for
+from tests.integration.stack_commands import environment, prefect_login, wait_for
 from wgan.settings import Settings
 
 PATIENCE = 400.0
@@ -72,23 +72,29 @@ def worker(settings: Settings, folder: Path, *options: str, **variables: str) ->
 
 def ask(settings: Settings, route: str, **body: Any) -> Any:
     """POST to the Prefect API."""
-    return _answer(settings, "POST", route, json=body)
+    return prefect(settings, "POST", route, json=body)
 
 
 def read(settings: Settings, route: str) -> Any:
     """GET from the Prefect API."""
-    return _answer(settings, "GET", route)
+    return prefect(settings, "GET", route)
 
 
-def _answer(settings: Settings, method: str, route: str, **more: Any) -> Any:
-    """Asks again after a 503, which a busy SQLite makes Prefect answer; its own client does so, too."""
+def prefect(settings: Settings, method: str, route: str, **more: Any) -> Any:
+    """Ask the Prefect API; again after a 503, which a busy SQLite makes Prefect answer; its own client does so, too."""
     for pause in (0.5, 1, 2, 4, 8, 0):
-        answer = httpx.request(method, f"http://127.0.0.1:{settings.prefect_port}/api/{route}", timeout=30, **more)
+        answer = httpx.request(
+            method,
+            f"http://127.0.0.1:{settings.prefect_port}/api/{route}",
+            auth=prefect_login(settings),
+            timeout=30,
+            **more,
+        )
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
             break
         time.sleep(pause)
     answer.raise_for_status()
-    return answer.json()
+    return answer.json() if answer.content else None
 
 
 def flow_run(settings: Settings, flow_run_id: str) -> Any:

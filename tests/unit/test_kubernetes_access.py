@@ -26,7 +26,7 @@ SECRETS_NEEDED = {
     "mlflow-migrations": {"MLFLOW_DB_PASSWORD"},
     "mlflow-users": {"MLFLOW_ADMIN_PASSWORD", "MLFLOW_PIPELINE_PASSWORD", "MLFLOW_SERVING_PASSWORD"},
     "bucket": S3_ADMIN,
-    "schedules": {"PREFECT_AUTH_STRING", "WGAN_NOTIFY_URL"},
+    "schedules": {"PREFECT_AUTH_STRING"},
     "worker": {"MLFLOW_PIPELINE_PASSWORD", "PREFECT_AUTH_STRING", "WGAN_NOTIFY_URL", "WGAN_SERVING_API_KEY"}
     | S3_PIPELINE,
     "serving": {"MLFLOW_SERVING_PASSWORD", "WGAN_SERVE_API_KEYS"},
@@ -140,7 +140,7 @@ def test_the_network_is_closed_but_for_what_each_pod_uses(
                 assert out == wanted, f"{client.name} to {server.name}"
                 assert inside == (wanted or server.name == "serving"), f"{server.name} from {client.name}"
     online = {workload.name for workload in workloads if "internet" in workload.servers}
-    assert online == {"worker", "prefect-services"}
+    assert online == {"worker"}
 
 
 def _lets(policy: dict[str, Any], direction: str, own: Workload, other: Workload, port: int) -> bool:

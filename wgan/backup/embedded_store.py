@@ -10,7 +10,8 @@ from pathlib import Path
 from wgan.errors import WganError
 from wgan.settings import CONNECTION_FILE, Settings, embedded_addresses
 from wgan.stack import StackIsUp, overruling
-from wgan.stack.credentials import connected, ensure_credentials, prepare_home
+from wgan.stack.credentials import connected, ensure_credentials
+from wgan.stack.home import prepare_home
 from wgan.stack.processes import (
     RunningServer,
     is_healthy,

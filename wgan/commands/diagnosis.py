@@ -24,8 +24,9 @@ from wgan.errors import WganError
 from wgan.processors import usable_processors
 from wgan.records import Record
 from wgan.settings import Settings
-from wgan.stack.credentials import Credentials
+from wgan.stack.credentials import NOBODY
 from wgan.stack.environment import LOOPBACK
+from wgan.stack.prefect_login import login_headers
 from wgan.stack.processes import port_obstacle
 from wgan.stack.servers import embedded_servers
 from wgan.stack.state import is_locked
@@ -69,7 +70,12 @@ def examine(settings: Settings) -> Diagnosis:
         _disk("cache folder", settings.cache.resolve(), "WGAN_CACHE_DIR"),
         _storage(settings),
         _server("MLflow server", f"{settings.mlflow_tracking_uri.rstrip('/')}/health", "WGAN_MLFLOW_TRACKING_URI"),
-        _server("Prefect server", f"{settings.prefect_api_url.rstrip('/')}/health", "WGAN_PREFECT_API_URL"),
+        _server(
+            "Prefect server",
+            f"{settings.prefect_api_url.rstrip('/')}/admin/version",
+            "WGAN_PREFECT_API_URL",
+            login_headers(settings),
+        ),
     )
     return Diagnosis(healthy=all(check.outcome != "failed" for check in checks), checks=checks)
 
@@ -136,7 +142,7 @@ def _device(settings: Settings) -> Check:
 
 
 def _ports(settings: Settings) -> Check:
-    servers = embedded_servers(settings, Credentials("", ""))
+    servers = embedded_servers(settings, NOBODY)
     numbers = ", ".join(str(server.port) for server in servers)
     if is_locked(settings.home.resolve()):
         return Check(name="ports", outcome="ok", finding="held by the embedded stack, which is up")
@@ -196,9 +202,13 @@ def _storage(settings: Settings) -> Check:
     return Check(name="storage", outcome="ok", finding=finding)
 
 
-def _server(name: str, url: str, variable: str) -> Check:
+def _server(name: str, url: str, variable: str, headers: dict[str, str] | None = None) -> Check:
     try:
-        httpx.get(url, timeout=10.0, trust_env=not _is_loopback(url)).raise_for_status()
+        answer = httpx.get(url, headers=headers, timeout=10.0, trust_env=not _is_loopback(url))
+        if headers is not None and answer.status_code == httpx.codes.UNAUTHORIZED:
+            remedy = "set WGAN_PREFECT_AUTH_STRING to its user:password; leave it unset for the embedded server."
+            return Check(name=name, outcome="failed", finding=f"{url} does not take the login", remedy=remedy)
+        answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Check(name=name, outcome="failed", finding=f"{url}: {error}", remedy=_start(variable))
     return Check(name=name, outcome="ok", finding=f"healthy at {url}")

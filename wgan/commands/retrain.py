@@ -119,6 +119,7 @@ def _show_plan(config: RetrainConfig, settings: Settings, promote: bool, as_json
 
 def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) -> None:
     from wgan.commands.output import console, print_json
+    from wgan.stack.prefect_login import prefect_link
     from wgan.tracking.runs import fetch_artifact, run_url
 
     version, promotion = outcome.version, outcome.promotion
@@ -127,7 +128,7 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
     fetch_artifact(settings, training.mlflow_run_id, training.sample_grid, grid)
     grid = grid.resolve()
     mlflow_page = run_url(settings, training.mlflow_run_id)
-    prefect_page = f"{settings.prefect_page}/runs/flow-run/{training.flow_run_id}"
+    prefect_page = prefect_link(settings, f"/runs/flow-run/{training.flow_run_id}")
     if as_json:
         print_json(
             {

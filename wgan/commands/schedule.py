@@ -111,9 +111,10 @@ def run(name: Name, as_json: AsJson = False) -> None:
 
     def work(settings: Settings) -> tuple[str, str]:
         from flows.deployments import run_schedule
+        from wgan.stack.prefect_login import prefect_link
 
         flow_run_id = str(run_schedule(name))
-        return flow_run_id, f"{settings.prefect_page}/runs/flow-run/{flow_run_id}"
+        return flow_run_id, prefect_link(settings, f"/runs/flow-run/{flow_run_id}")
 
     flow_run_id, page = _at_the_server(work)
     _say(

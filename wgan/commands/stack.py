@@ -1,7 +1,8 @@
-"""`wgan up`, `wgan down`, `wgan status`: the embedded stack."""
+"""`wgan up`, `wgan down`, `wgan status`, `wgan open`: the embedded stack."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,13 +22,15 @@ def up(
     from wgan.commands.extras import require_extra
     from wgan.settings import load_settings
     from wgan.stack import overruling, run_detached, run_here, stack_status
+    from wgan.stack.prefect_login import prefect_link
 
     def ready(status: StackStatus, fresh: bool) -> None:
         _print_services(status)
+        _print(f"Prefect's pages, signed in: {prefect_link(load_settings())}")
         end = "`wgan down` stops it" if detach else "Ctrl-C stops it"
         _print(f"The stack is up; {end}." if fresh else "The stack is already up; `wgan down` stops it.")
         for variable, value in overruling(load_settings()):
-            _say(f"Note: {variable} is set to {value}, so the commands use that server and not the embedded one.")
+            _say(f"Note: {variable} is set{value}, so the commands use that server and not the embedded one.")
 
     require_extra("pipeline")
     settings = load_settings()
@@ -72,6 +75,27 @@ def status(
         raise typer.Exit(1)
 
 
+class Page(StrEnum):
+    """What `wgan open` shows."""
+
+    PREFECT = "prefect"
+    MLFLOW = "mlflow"
+    PLAYGROUND = "playground"
+
+
+def open_(
+    page: Annotated[Page, typer.Argument(help="Whose page.")] = Page.PREFECT,
+) -> None:
+    """Open a page in the browser; Prefect's is signed in. Without a browser, print its address."""
+    from wgan.settings import load_settings
+    from wgan.stack.pages import open_page, page_address
+
+    settings = load_settings()
+    address = page_address(page.value, settings)
+    if not open_page(address, settings):
+        _print(address)
+
+
 def _sentence(status: StackStatus) -> str:
     if status.healthy:
         return f"The stack in {status.home} is up and healthy."
@@ -81,8 +105,6 @@ def _sentence(status: StackStatus) -> str:
     if status.leftovers:
         numbers = ", ".join(str(pid) for pid in status.leftovers)
         parts.append(f"A killed `wgan up` left process(es) {numbers}: `wgan down` stops them.")
-    if status.failure:
-        parts.append(f"It stopped by itself: {status.failure}")
     return "\n".join(parts)
 
 
@@ -91,6 +113,8 @@ def _print_services(status: StackStatus) -> None:
         health = "healthy" if service.healthy else "NOT healthy"
         process = f"process {service.pid}" if service.pid else "no process"
         _print(f"{service.title:<10}  {service.url:<22}  {health:<11}  {process}, log {service.log}")
+        if service.trouble:
+            _print(f"{'':<10}  {service.trouble}")
 
 
 def _print(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +17,44 @@ from wgan.settings import CONNECTION_FILE, Settings, embedded_addresses
 CREDENTIALS_FILE = "credentials.json"
 
 
+PREFECT_USER = "wgan"
+
+
 @dataclass(frozen=True)
 class Credentials:
-    """Key pair of the embedded S3 server."""
+    """Key pair of the embedded S3 server, and `user:password` of the embedded Prefect server."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    prefect_login: str = field(repr=False)
 
 
-def prepare_home(home: Path) -> None:
-    """Create the home folder and what belongs in it, for the owner only. Raises `WganError` when it cannot."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o700)
-        for name in ("logs", "s3", "prefect"):
-            (home / name).mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise WganError(
-            f"the folder {home} cannot be used ({error.strerror}): make it writable or set WGAN_HOME to another one."
-        ) from None
+NOBODY = Credentials("", "", "")
+"""For questions about servers that need no credentials."""
 
 
 def ensure_credentials(home: Path) -> Credentials:
-    """Read the home's key pair, or generate it the first time. Raises `WganError` when the file is damaged."""
+    """Read the home's credentials; those that it does not have yet are generated.
+
+    Raises `WganError` when the file is damaged.
+    """
     path = home / CREDENTIALS_FILE
-    if not path.exists():
-        values = {"access_key_id": secrets.token_urlsafe(15), "secret_access_key": secrets.token_urlsafe(30)}
-        write_private(path, values)
     try:
-        return Credentials(**json.loads(path.read_text()))
+        known = json.loads(path.read_text()) if path.exists() else {}
+        credentials = Credentials(**{**_generated(), **known})
     except (ValueError, TypeError):
         raise WganError(f"{path} is damaged: delete it, and the next `wgan up` generates new credentials.") from None
+    if asdict(credentials) != known:
+        write_private(path, asdict(credentials))
+    return credentials
+
+
+def _generated() -> dict[str, str]:
+    return {
+        "access_key_id": secrets.token_urlsafe(15),
+        "secret_access_key": secrets.token_urlsafe(30),
+        "prefect_login": f"{PREFECT_USER}:{secrets.token_hex(20)}",
+    }
 
 
 def write_connection(settings: Settings, credentials: Credentials) -> None:
@@ -58,8 +65,8 @@ def write_connection(settings: Settings, credentials: Credentials) -> None:
 def connected(settings: Settings, credentials: Credentials) -> Settings:
     """The settings with the addresses and credentials of their own embedded servers."""
     values: dict[str, Any] = _connection(settings, credentials)
-    secret = SecretStr(values.pop("s3_secret_access_key"))
-    return settings.model_copy(update={**values, "s3_secret_access_key": secret})
+    hidden = {name: SecretStr(values.pop(name)) for name in ("s3_secret_access_key", "prefect_auth_string")}
+    return settings.model_copy(update={**values, **hidden})
 
 
 def _connection(settings: Settings, credentials: Credentials) -> dict[str, str]:
@@ -69,12 +76,18 @@ def _connection(settings: Settings, credentials: Credentials) -> dict[str, str]:
         **serving,
         "s3_access_key_id": credentials.access_key_id,
         "s3_secret_access_key": credentials.secret_access_key,
+        "prefect_auth_string": credentials.prefect_login,
     }
 
 
 def write_private(path: Path, values: Any) -> None:
-    """Write JSON with mode 0600 by way of a temporary file, so that a reader never sees half of it."""
+    """Write JSON as `write_text_private` does."""
+    write_text_private(path, json.dumps(values, indent=2))
+
+
+def write_text_private(path: Path, text: str) -> None:
+    """Write text with mode 0600 by way of a temporary file, so that a reader never sees half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.touch(mode=0o600)
-    temporary.write_text(json.dumps(values, indent=2))
+    temporary.write_text(text)
     temporary.replace(path)

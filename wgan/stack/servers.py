@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wgan.guard import names_of
 from wgan.settings import Settings
 from wgan.stack.credentials import Credentials
 from wgan.stack.databases import PostgresDatabase, database_of
@@ -21,6 +22,16 @@ uvicorn.run("mlflow.server.fastapi_app:app", host=sys.argv[1], port=int(sys.argv
 """
 """Opens, and first makes, the database before anybody can ask: MLflow guards that with no lock, so that two early
 requests, of which its own start-up makes some, would both make it and fail."""
+
+
+PREFECT_PROGRAM = """
+import sys, uvicorn
+from prefect.server.api.server import create_app
+from wgan.guard import OwnPages
+application = OwnPages(create_app(final=True), names=sys.argv[3:], probes=("/api/health", "/api/ready"))
+uvicorn.run(application, host=sys.argv[1], port=int(sys.argv[2]), log_level="warning", access_log=False)
+"""
+"""What `prefect server start` runs, behind the guard: Prefect has no setting for the names that it goes by."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,11 @@ class Server:
 
 def embedded_servers(settings: Settings, credentials: Credentials) -> tuple[Server, ...]:
     """nanio, MLflow, Prefect and, unless WGAN_SERVE_MODEL is empty, serving, as they depend on each other."""
-    servers = (s3_server(settings, credentials), mlflow_server(settings, credentials), prefect_server(settings))
+    servers = (
+        s3_server(settings, credentials),
+        mlflow_server(settings, credentials),
+        prefect_server(settings, credentials),
+    )
     return (*servers, serving_server(settings)) if settings.serve_model else servers
 
 
@@ -88,6 +103,7 @@ def mlflow_server(settings: Settings, credentials: Credentials) -> Server:
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"s3://{settings.bucket}/{settings.mlflow_prefix}",
         "_MLFLOW_SGI_NAME": "uvicorn",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(names_of(settings.mlflow_public_url)),
         "MLFLOW_S3_ENDPOINT_URL": f"http://{LOOPBACK}:{settings.s3_port}",
         "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "path",
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
@@ -102,24 +118,31 @@ def mlflow_server(settings: Settings, credentials: Credentials) -> Server:
         port_setting="WGAN_MLFLOW_PORT",
         health_path="/api/2.0/mlflow/experiments/search?max_results=1",  # needs the database
         health_status=200,
-        command=(sys.executable, "-c", MLFLOW_PROGRAM, LOOPBACK, str(settings.mlflow_port)),
+        command=_program(MLFLOW_PROGRAM, LOOPBACK, str(settings.mlflow_port)),
         environment=server_environment(_home(settings), own),
     )
 
 
-def prefect_server(settings: Settings) -> Server:
-    """Prefect's API, UI and scheduler services in one process, with SQLite or WGAN_PREFECT_DATABASE_URL's Postgres."""
+def prefect_server(settings: Settings, credentials: Credentials) -> Server:
+    """Prefect's API, UI and scheduler services in one process, with SQLite or WGAN_PREFECT_DATABASE_URL's Postgres.
+
+    Whoever may use its API can have a worker do something: it asks for a login, and for its own name and pages.
+    """
     database = database_of("prefect", settings)
     url = database.url("asyncpg") if isinstance(database, PostgresDatabase) else "sqlite+aiosqlite:///prefect.db"
     own = {
         "PREFECT_HOME": "prefect",
         "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
+        "PREFECT_SERVER_API_AUTH_STRING": credentials.prefect_login,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(
+            f"http://{name}:{settings.prefect_port}" for name in (LOOPBACK, "localhost")
+        ),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": url,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         # Who holds which slot must outlive a restart: kept in memory, a slot taken before it would never become free.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
-    options = ("--host", LOOPBACK, "--port", str(settings.prefect_port), "--analytics-off")
+    names = names_of(settings.prefect_public_url)
     return Server(
         name="prefect",
         title="Prefect",
@@ -127,7 +150,7 @@ def prefect_server(settings: Settings) -> Server:
         port_setting="WGAN_PREFECT_PORT",
         health_path="/api/ready",
         health_status=200,
-        command=_python("prefect", "--no-prompt", "server", "start", *options),
+        command=_program(PREFECT_PROGRAM, LOOPBACK, str(settings.prefect_port), *names),
         environment=server_environment(_home(settings), own),
     )
 
@@ -156,7 +179,12 @@ def serving_server(settings: Settings) -> Server:
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", module, *arguments)
+    return (sys.executable, "-P", "-m", module, *arguments)
+
+
+def _program(text: str, *arguments: str) -> tuple[str, ...]:
+    """Run the text. `-P`: the folder that a server runs in holds data, and no code is looked for in it."""
+    return (sys.executable, "-P", "-c", text, *arguments)
 
 
 def _home(settings: Settings) -> Path:

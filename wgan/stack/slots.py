@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wgan.errors import WganError
 from wgan.settings import Settings
+from wgan.stack.prefect_login import login_headers
 
 LIMIT = "gpu"
 ANSWER_SECONDS = 30.0
@@ -18,7 +19,9 @@ def size_gpu_slots(settings: Settings) -> None:
 
     slots = {"limit": settings.gpu_slots}
     try:
-        with httpx.Client(base_url=settings.prefect_api_url, timeout=ANSWER_SECONDS, trust_env=False) as client:
+        with httpx.Client(
+            base_url=settings.prefect_api_url, headers=login_headers(settings), timeout=ANSWER_SECONDS, trust_env=False
+        ) as client:
             found = client.get(f"/v2/concurrency_limits/{LIMIT}").status_code == httpx.codes.OK
             if not found:
                 client.post("/v2/concurrency_limits/", json={"name": LIMIT, **slots}).raise_for_status()

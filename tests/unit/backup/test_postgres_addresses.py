@@ -87,7 +87,9 @@ def test_the_password_is_in_the_servers_environment_and_not_in_their_arguments()
         mlflow_database_url=SecretStr("postgresql://ada:hunter2@db.example/runs"),
         prefect_database_url=SecretStr("postgresql://ada:hunter3@db.example/flows"),
     )
-    servers = {server.name: server for server in embedded_servers(settings, Credentials("key", "secret"))}
+    servers = {
+        server.name: server for server in embedded_servers(settings, Credentials("key", "secret", "user:password"))
+    }
     told = servers["mlflow"].environment
     assert told["_MLFLOW_SERVER_FILE_STORE"] == "postgresql+psycopg://ada:hunter2@db.example:5432/runs"
     assert told["_MLFLOW_SERVER_REGISTRY_STORE"] == told["_MLFLOW_SERVER_FILE_STORE"]

@@ -1,0 +1,138 @@
+"""An ASGI application that lets through only requests of its own pages, addressed to its own names.
+
+A browser sends, with every request that could change something and every websocket, the page's origin, and with every
+request the name it was told to reach. So a foreign page is known by its origin, and a foreign name that was pointed
+at this machine by the name. Programs send no origin; who they are is the login's business.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SIGN_IN = "/sign-in"
+"""Its fragment, which a browser sends to nobody, is `#token&/page`: the page keeps the token where Prefect's own pages
+look for the login, and goes on to /page."""
+LOOPBACK_NAMES = ("127.0.0.1:*", "localhost:*")
+POLICY_VIOLATION = 1008
+PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def basic_token(login: str) -> str:
+    """What `user:password` becomes in an Authorization header, after `Basic `."""
+    return base64.b64encode(login.encode()).decode()
+
+
+def names_of(*addresses: str | None) -> tuple[str, ...]:
+    """The names a loopback server goes by, and those of the addresses, as `host:port`."""
+    return (*LOOPBACK_NAMES, *(_with_port(address) for address in addresses if address))
+
+
+class OwnPages:
+    """The application behind the checks. `names`: allowed `host:port` or `host:*`; `probes`: paths that any name gets.
+
+    A probe answers a health check, which names the address of a container, and tells nothing else.
+    """
+
+    def __init__(self, application: Application, names: Collection[str], probes: Collection[str] = ()) -> None:
+        self._application = application
+        self._names = frozenset(name.lower() for name in names)
+        self._probes = frozenset(probes)
+        self._sign_in = resources.files("wgan.guard").joinpath("sign_in.html").read_bytes()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._application(scope, receive, send)
+        elif (reason := self._refusal(scope)) is not None:
+            await _refuse(scope, receive, send, reason)
+        elif scope["type"] == "http" and scope["path"] == SIGN_IN:
+            await _answer(send, 200, "text/html; charset=utf-8", self._sign_in)
+        else:
+            await self._application(scope, receive, _unframed(send))
+
+    def _refusal(self, scope: Scope) -> str | None:
+        hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in self._probes and not origins:
+            return None
+        if len(hosts) != 1 or not self._is_own(hosts[0]):
+            return "This server does not go by the name that the request's Host header gives it."
+        if origins and not (len(origins) == 1 and self._is_own_page(origins[0], hosts[0])):
+            return "Requests of other pages are refused."
+        return None
+
+    def _is_own(self, host: str) -> bool:
+        name, colon, port = host.rpartition(":")
+        if not colon:
+            return any(f"{host}:{port}" in self._names for port in ("80", "443", "*"))
+        return host in self._names or (port.isdecimal() and f"{name}:*" in self._names)
+
+    def _is_own_page(self, origin: str, host: str) -> bool:
+        """Whether it is a page of this server: of the very name that was asked, or of another that it goes by.
+
+        On loopback the port counts: the same name with another port is another server.
+        """
+        scheme, separator, _ = origin.partition("://")
+        if not separator or scheme not in ("http", "https"):
+            return False
+        page = _with_port(origin)
+        same_port = page.rpartition(":")[2] == _with_port(f"{scheme}://{host}").rpartition(":")[2]
+        return page in self._names or (same_port and self._is_own(page))
+
+
+def _with_port(address: str) -> str:
+    """`host:port` of an address, whose scheme decides about a port that is not given; empty for what is none."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return ""
+    return f"{(parts.hostname or '').lower()}:{port}"
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    headers: Iterable[tuple[bytes, bytes]] = scope.get("headers", ())
+    return [value.decode("latin-1").lower() for key, value in headers if key == name]
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
+    else:
+        await _answer(send, 403, "text/plain; charset=utf-8", f"{reason}\n".encode())
+
+
+async def _answer(send: Send, status: int, kind: str, body: bytes) -> None:
+    headers = {
+        "content-type": kind,
+        "content-length": str(len(body)),
+        "cache-control": "no-store",
+        "content-security-policy": PAGE_POLICY,
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+    }
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _unframed(send: Send) -> Send:
+    """No other page may show this server's pages inside its own."""
+
+    async def framed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"x-frame-options", b"SAMEORIGIN")]
+        await send(message)
+
+    return framed

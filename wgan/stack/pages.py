@@ -1,0 +1,52 @@
+"""Where the servers' pages are, and a browser that is sent there."""
+
+from __future__ import annotations
+
+import html
+import webbrowser
+from contextlib import suppress
+
+from wgan.errors import UsageError
+from wgan.settings import Settings
+from wgan.stack.credentials import write_text_private
+from wgan.stack.home import prepare_home
+from wgan.stack.prefect_login import prefect_link
+
+REDIRECT = """<!doctype html>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={address}">
+<title>wgan</title>
+<a href="{address}">Go on</a>
+"""
+
+
+def page_address(page: str, settings: Settings) -> str:
+    """The address of Prefect, signed in, of MLflow or of the playground. Raises `UsageError` where nobody serves."""
+    if page == "mlflow":
+        return settings.mlflow_page
+    if page == "prefect":
+        return prefect_link(settings)
+    addresses = [address.strip() for address in settings.serving_urls.split(",") if address.strip()]
+    if not addresses:
+        raise UsageError("no serving process is known: set WGAN_SERVING_URLS, or start one with `wgan up`.")
+    return addresses[0]
+
+
+def open_page(address: str, settings: Settings) -> bool:
+    """Send the browser there; returns whether there is one.
+
+    By way of a file that only its owner reads: everybody on the machine can read a process's arguments, and the
+    address may hold a login.
+    """
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return False
+    home = settings.home.resolve()
+    prepare_home(home)
+    file = home / "open.html"
+    write_text_private(file, REDIRECT.format(address=html.escape(address, quote=True)))
+    with suppress(webbrowser.Error):
+        return browser.open(file.as_uri())
+    return False

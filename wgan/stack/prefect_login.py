@@ -1,0 +1,37 @@
+"""The login of the Prefect server: shown by programs in a header, carried to a browser by a link."""
+
+from __future__ import annotations
+
+import json
+
+from wgan.guard import SIGN_IN, basic_token
+from wgan.settings import CONNECTION_FILE, Settings
+
+
+def login_headers(settings: Settings) -> dict[str, str]:
+    """What a request to the API must carry; nothing where the server asks for no login."""
+    if settings.prefect_auth_string is None:
+        return {}
+    return {"Authorization": f"Basic {basic_token(settings.prefect_auth_string.get_secret_value())}"}
+
+
+def prefect_link(settings: Settings, page: str = "/") -> str:
+    """Address of one of Prefect's pages for a person; one of the embedded server signs the browser in.
+
+    The login is in the fragment, which browsers send to nobody. That of another server is never in a link: it may be
+    shared, and links are printed.
+    """
+    if settings.prefect_auth_string is None or not _is_embedded(settings):
+        return f"{settings.prefect_page}{page}"
+    return f"{settings.prefect_page}{SIGN_IN}#{basic_token(settings.prefect_auth_string.get_secret_value())}&{page}"
+
+
+def _is_embedded(settings: Settings) -> bool:
+    file = settings.home / CONNECTION_FILE
+    embedded = json.loads(file.read_text()) if file.is_file() else {}
+    login = settings.prefect_auth_string
+    return (
+        login is not None
+        and embedded.get("prefect_api_url") == settings.prefect_api_url
+        and embedded.get("prefect_auth_string") == login.get_secret_value()
+    )
