@@ -6,7 +6,6 @@ from prefect import runtime
 
 from tasks.connections import connect
 from tasks.events import emit_ledger_event
-from tasks.promotion_lock import promotion_lock
 from tasks.retrying import retried_task
 from wgan.config import RetrainConfig
 from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
@@ -38,18 +37,17 @@ def promote_generator(
 ) -> LedgerEntry:
     """Make the version the champion if the gate says so or it is forced, and write the ledger either way."""
     settings, storage = connect()
-    with promotion_lock(version.model_name):
-        entry = promotion.promote(
-            version,
-            decision,
-            settings,
-            storage,
-            force=force,
-            reason=reason,
-            flow_run_id=str(runtime.flow_run.id),
-            expected_champion=version.evaluation.champion_version,
-            actor=actor,
-        )
+    entry = promotion.promote(
+        version,
+        decision,
+        settings,
+        storage,
+        force=force,
+        reason=reason,
+        flow_run_id=str(runtime.flow_run.id),
+        expected_champion=version.evaluation.champion_version,
+        actor=actor,
+    )
     emit_ledger_event(entry)
     return entry
 
@@ -58,15 +56,14 @@ def promote_generator(
 def roll_back_model(model_name: str, to: int | None, reason: str, actor: str | None = None) -> LedgerEntry:
     """Make the previous champion, or the given version, the champion again."""
     settings, storage = connect()
-    with promotion_lock(model_name):
-        entry = promotion.rollback(
-            model_name,
-            to,
-            settings,
-            storage,
-            reason=reason,
-            flow_run_id=str(runtime.flow_run.id),
-            actor=actor,
-        )
+    entry = promotion.rollback(
+        model_name,
+        to,
+        settings,
+        storage,
+        reason=reason,
+        flow_run_id=str(runtime.flow_run.id),
+        actor=actor,
+    )
     emit_ledger_event(entry)
     return entry

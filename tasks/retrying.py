@@ -15,11 +15,12 @@ from wgan.errors import (
     DataError,
     GateRefused,
     Interrupted,
+    Overtaken,
     TrainingDiverged,
     UsageError,
 )
 
-FINAL = (UsageError, AccessRefused, DataError, CheckpointError, TrainingDiverged, GateRefused, Interrupted)
+FINAL = (UsageError, AccessRefused, DataError, CheckpointError, TrainingDiverged, GateRefused, Interrupted, Overtaken)
 
 RETRY_DELAYS = [2.0, 10.0, 30.0]
 """Seconds before each retry."""

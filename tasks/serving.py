@@ -8,8 +8,8 @@ from prefect.logging import get_run_logger
 
 from tasks.connections import connect
 from tasks.events import emit_ledger_event
-from tasks.promotion_lock import promotion_lock
 from tasks.retrying import retried_task
+from wgan.errors import Overtaken
 from wgan.records import LedgerEntry, ServingCheck
 from wgan.registry.promotion import rollback
 from wgan.steps.confirm_serving import confirm_promotion
@@ -41,7 +41,8 @@ def confirm_serving(promotion: LedgerEntry) -> tuple[ServingCheck, ...]:
 def take_back_refused(promotion: LedgerEntry, checks: tuple[ServingCheck, ...]) -> LedgerEntry:
     """Make the champion before the promotion the champion again where a serving process refused the version.
 
-    Returns the rollback, or the promotion where it stands: nothing was refused, or there was no champion before.
+    Returns the rollback, or the promotion where nothing was refused, there was no champion before, or another operation
+    has moved the champion since.
     """
     refused = [f"{check.url}: {check.reason}" for check in checks if check.outcome == "refused"]
     if not refused:
@@ -51,7 +52,7 @@ def take_back_refused(promotion: LedgerEntry, checks: tuple[ServingCheck, ...]) 
         get_run_logger().error("%s; there is no champion before it to go back to.", reason)
         return promotion
     settings, storage = connect()
-    with promotion_lock(promotion.model_name):
+    try:
         entry = rollback(
             promotion.model_name,
             promotion.from_version,
@@ -60,6 +61,10 @@ def take_back_refused(promotion: LedgerEntry, checks: tuple[ServingCheck, ...]) 
             reason=reason,
             flow_run_id=promotion.flow_run_id,
             actor="serving check",
+            undoing=promotion,
         )
+    except Overtaken as error:
+        get_run_logger().warning("%s; %s", reason, error)
+        return promotion
     emit_ledger_event(entry)
     return entry

@@ -19,6 +19,10 @@ class GateRefused(WganError):
     exit_code = 3
 
 
+class Overtaken(WganError):
+    """Another promotion or rollback came first, so what this one was decided from holds no longer."""
+
+
 class StorageError(WganError):
     """The object store did not do what was asked of it."""
 

@@ -7,9 +7,9 @@ that one can walk back from a served image: version → evaluation → run and c
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from wgan.config import NetworksConfig
 from wgan.plugins import PluginCode
@@ -27,6 +27,17 @@ class FileCount(Record):
     reason: str = Field(description="What, in a few words.")
     count: int = Field(ge=1, description="Files.")
     examples: tuple[str, ...] = Field((), description="Names of some.")
+
+
+def _within_calendars(time: datetime) -> datetime:
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise ValueError(f"the year must be from {FIRST_YEAR} to {LAST_YEAR}")
+    return time
+
+
+FIRST_YEAR, LAST_YEAR = 1970, 9000
+Moment = Annotated[AwareDatetime, AfterValidator(_within_calendars)]
+"""A time with its zone that every calendar and time zone can show."""
 
 
 class DatasetRef(Record):
@@ -194,9 +205,11 @@ class LedgerEntry(Record):
     """One entry of the ledger: a promotion, a refusal's decision, or a rollback."""
 
     id: str
+    number: int | None = Field(None, ge=1, description="Place in the ledger; None in entries made before there were.")
+    previous: str | None = Field(None, description="Id of the entry before; None for the first.")
     model_name: str
     action: Literal["promoted", "refused", "rolled-back", "reconciled"]
-    time: datetime
+    time: Moment
     from_version: int | None
     to_version: int
     forced: bool = False

@@ -12,12 +12,18 @@ from mlflow import MlflowClient
 from tests.unit.registry.examples import example_decision
 from wgan.errors import StorageError, UsageError, WganError
 from wgan.records import LedgerEntry
-from wgan.registry import history, ledger, promotion
+from wgan.registry import history, ledger
+from wgan.registry import move as moving
 from wgan.registry.aliases import read_aliases
 from wgan.registry.promotion import promote, rollback
 from wgan.registry.versions import champion_version, list_versions
 from wgan.settings import Settings
 from wgan.storage import Storage, open_storage
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "PATIENCE_SECONDS", 0.5)
 
 
 class Killed(BaseException):
@@ -76,14 +82,14 @@ def storage_that_dies_at(operation: str, settings: Settings) -> Storage:
 
 def die_at_alias(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process ends before that alias is set."""
-    real = promotion.set_alias
+    real = moving.set_alias
 
     def set_alias(client: MlflowClient, model: str, name: str, version: int | None) -> None:
         if name == alias:
             raise Killed
         real(client, model, name, version)
 
-    for module in (promotion, history):
+    for module in (moving, history):
         monkeypatch.setattr(module, "set_alias", set_alias)
 
 
@@ -378,18 +384,48 @@ def test_a_ledger_entry_is_never_overwritten(
     assert ledger.read(model, storage, stack) == [entry]
 
 
-def test_a_ledgers_keys_sort_by_time_below_the_model(
+def test_a_ledgers_entries_are_numbered_and_each_names_the_one_before(
     model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     entries = [move(version) for version in (1, 2, 3)]
     keys = [found.key for found in storage.list(f"{stack.promotions_prefix}/{model}/")]
-    assert keys == [f"promotions/{model}/{entry.time:%Y%m%dT%H%M%S.%f}Z-{entry.id}.json" for entry in entries]
+    assert keys == [f"promotions/{model}/{number:08d}-{entry.id}.json" for number, entry in enumerate(entries, 1)]
+    assert [entry.previous for entry in entries] == [None, entries[0].id, entries[1].id]
 
 
-def test_a_damaged_entry_is_named(
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("20990101T000000.000000Z-0.json", b'{"id": "half'),
+        ("00000002-0123456789ab.json", b""),
+        ("99999999-0123456789ab.json", b"[" * 100_000),
+        ("notes.json", b"{}"),
+        ("\x1b[2J.json", b"\x00"),
+    ],
+)
+def test_a_stray_or_damaged_object_never_stops_a_promotion_or_a_rollback(
+    model: str,
+    stack: Settings,
+    storage: Storage,
+    client: MlflowClient,
+    move: Callable[..., LedgerEntry],
+    name: str,
+    content: bytes,
+) -> None:
+    move(1)
+    storage.put_bytes(f"{stack.promotions_prefix}/{model}/{name}", content)
+    move(2)
+    rollback(model, None, stack, storage, reason="blurred")
+    assert moves(model, stack) == [("promoted", None, 1), ("promoted", 1, 2), ("rolled-back", 2, 1)]
+    assert read_aliases(client, model) == {"champion": 1}
+
+
+def test_the_last_entry_damaged_is_written_down_again_from_the_version(
     model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
-    storage.put_bytes(f"{stack.promotions_prefix}/{model}/20990101T000000.000000Z-0.json", b'{"id": "half')
-    with pytest.raises(StorageError, match=r"20990101T000000.000000Z-0\.json is damaged"):
-        ledger.read(model, storage, stack)
+    lost = move(2)
+    storage.put_bytes(ledger.entry_key(lost, stack), b"{")
+    move(3)
+    assert moves(model, stack) == [("promoted", None, 1), ("reconciled", 1, 2), ("promoted", 2, 3)]
+    assert ledger.read(model, storage, stack)[1].id == lost.id

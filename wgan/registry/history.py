@@ -1,32 +1,58 @@
-"""A model's production history, with aliases and ledger brought to agree after a crash between the two."""
+"""A model's production history: what the ledger, the aliases and the versions' intents say, brought to agree.
+
+Where they do not, a process died or was held up between its writes, or somebody moved an alias by hand.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlflow import MlflowClient
-from pydantic import ValidationError
 
 from wgan.records import LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.aliases import CHAMPION, PREVIOUS, read_aliases, set_alias
 from wgan.registry.client import every
+from wgan.registry.intent import Intent, close, read_intent
+from wgan.registry.ledger import Ledger
 from wgan.registry.listing import GATE_REASON_TAG, GATE_TAG, GATE_TIME_TAG
 from wgan.settings import Settings
 from wgan.storage import Storage
 
-INTENT_TAG = "promotion"
-"""On a version: JSON of the ledger entry that its last promotion or rollback is about to write, or wrote."""
+PATIENCE_SECONDS = 5.0
+"""How long an operation that is under way may write nothing before the next one gives it up for dead."""
+POLL_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One model, and the servers that what is known of it lies on."""
+
+    client: MlflowClient
+    model: str
+    settings: Settings
+    storage: Storage
 
 
 @dataclass(frozen=True)
 class History:
-    """What the ledger says, and what the aliases say now."""
+    """What the ledger says, and what aliases and intents say now."""
 
-    entries: tuple[LedgerEntry, ...]
+    ledger: Ledger
     aliases: dict[str, int]
+    intents: dict[int, Intent] = field(repr=False)
     versions: frozenset[int]
+
+    @property
+    def entries(self) -> tuple[LedgerEntry, ...]:
+        """The ledger's chain, oldest first."""
+        return self.ledger.entries
 
     @property
     def champion(self) -> int | None:
@@ -38,6 +64,30 @@ class History:
         """The version a rollback returns to."""
         return self.aliases.get(PREVIOUS)
 
+    @property
+    def basis(self) -> tuple[str | None, int | None]:
+        """What an operation is decided from: the last entry, and the champion."""
+        return self.ledger.last_id, self.champion
+
+    @property
+    def under_way(self) -> list[LedgerEntry]:
+        """Announced as the next entry and not written yet: by an operation that is at work, held up or dead."""
+        return [
+            intent.entry
+            for intent in self.intents.values()
+            if intent.outcome == "open"
+            and intent.entry.id not in self.ledger.ids
+            and intent.entry.previous == self.ledger.last_id
+        ]
+
+    def came_late(self, version: int | None) -> bool:
+        """Whether the version is champion by an operation that had lost its turn before it moved the alias."""
+        intent = None if version is None else self.intents.get(version)
+        if intent is None or intent.entry.id in self.ledger.ids:
+            return False
+        stale = intent.entry.previous != self.ledger.last_id
+        return intent.outcome == "void" or (intent.outcome == "open" and stale)
+
     def written_by(self, flow_run_id: str | None, version: int | None) -> LedgerEntry | None:
         """The last entry of a flow run (for a version); None when it wrote none yet, or there is no flow run."""
         for entry in reversed(self.entries):
@@ -46,25 +96,52 @@ class History:
         return None
 
 
-def reconciled_history(client: MlflowClient, model: str, settings: Settings, storage: Storage) -> History:
-    """The history, after writing down what the ledger misses and setting `previous` to what the ledger says.
+def read_history(desk: Desk, known: History | None = None) -> History:
+    """All of it, as it is now; of what was `known`, only what is new in the ledger is fetched."""
+    found = ledger.read_ledger(desk.model, desk.storage, desk.settings, known.ledger if known else None)
+    aliases = read_aliases(desk.client, desk.model)
+    intents, versions = {}, set()
+    for version in every(desk.client.search_model_versions, f"name = '{desk.model}'"):
+        versions.add(int(version.version))
+        if (intent := read_intent(version.tags)) is not None:
+            intents[int(version.version)] = intent
+    void = {intent.entry.id for intent in intents.values() if intent.outcome in ("void", "undone")}
+    return History(found.without(void), aliases, intents, frozenset(versions))
 
-    Where the champion is not the one of the last entry, a process died between moving the alias and writing the
-    ledger (then the version still carries the entry), or somebody moved the alias by hand.
+
+def settled_history(desk: Desk, flow_run_id: str | None = None) -> History:
+    """The history with nothing under way and nothing left over; `previous` is what the ledger says.
+
+    Waits for an operation that is under way, gives it up when it wrote nothing for `PATIENCE_SECONDS` (its own one, of
+    the same flow run, at once), writes down a move that the ledger misses, and puts back one that came too late.
     """
-    entries = ledger.read(model, storage, settings)
-    aliases = read_aliases(client, model)
-    versions = frozenset(int(entry.version) for entry in every(client.search_model_versions, f"name = '{model}'"))
-    champion = aliases.get(CHAMPION)
-    last = ledger.latest_move(entries)
-    if champion is not None and champion != (last.to_version if last else None):
-        entry = _missing_entry(client, model, champion, entries)
-        ledger.append(entry, storage, settings)
-        tag_outcome(client, entry)
-        entries.append(entry)
-    if ledger.predecessor(entries, versions) is not None or aliases.get(PREVIOUS) == champion:
-        aliases = move_previous(client, model, entries, aliases, versions)
-    return History(tuple(entries), aliases, versions)
+    history = _quiet_history(desk, flow_run_id)
+    for dead in history.under_way:
+        if dead.action == "refused" or history.champion != dead.to_version:
+            close(desk.client, dead, "void")  # it changed nothing; should it awake, it finds this
+            log.warning("%s; nothing of it had been done.", _given_up(dead))
+    history = read_history(desk, history)
+    last = ledger.latest_move(history.entries)
+    if history.champion is not None and history.champion != (last.to_version if last else None):
+        history = _agreed(desk, history, last)
+    if ledger.predecessor(history.entries, history.versions) is not None or history.previous == history.champion:
+        aliases = move_previous(desk.client, desk.model, history.entries, history.aliases, history.versions)
+        history = History(history.ledger, aliases, history.intents, history.versions)
+    return history
+
+
+def put_back(desk: Desk, entry: LedgerEntry) -> History:
+    """Undo what an operation that had lost its turn wrote of its move; returns the history then.
+
+    The champion is left alone where it is another one than that operation makes: somebody else moved it.
+    """
+    history = _quiet_history(desk)
+    last = ledger.latest_move(history.entries)
+    theirs = history.champion == entry.to_version and entry.id not in history.ledger.ids
+    if theirs and last is not None and last.to_version != entry.to_version:
+        set_alias(desk.client, desk.model, CHAMPION, last.to_version)
+    move_previous(desk.client, desk.model, history.entries, history.aliases, history.versions)
+    return read_history(desk, history)
 
 
 def move_previous(
@@ -82,11 +159,6 @@ def move_previous(
     return rest if target is None else {**rest, PREVIOUS: target}
 
 
-def announce(client: MlflowClient, entry: LedgerEntry) -> None:
-    """Leave on the version what is about to happen, so that a crash cannot lose why."""
-    client.set_model_version_tag(entry.model_name, str(entry.to_version), INTENT_TAG, entry.model_dump_json())
-
-
 def tag_outcome(client: MlflowClient, entry: LedgerEntry) -> None:
     """Tag the version with what became of it, when and why."""
     tags = {GATE_TAG: entry.action, GATE_REASON_TAG: entry.reason, GATE_TIME_TAG: entry.time.isoformat()}
@@ -94,24 +166,75 @@ def tag_outcome(client: MlflowClient, entry: LedgerEntry) -> None:
         client.set_model_version_tag(entry.model_name, str(entry.to_version), key, value)
 
 
-def _missing_entry(client: MlflowClient, model: str, champion: int, entries: Sequence[LedgerEntry]) -> LedgerEntry:
-    last = ledger.latest_move(entries)
-    came_from = last.to_version if last else None
-    time = ledger.next_time(entries)
-    announced = client.get_model_version(model, str(champion)).tags.get(INTENT_TAG)
-    try:
-        intent = LedgerEntry.model_validate_json(announced) if announced else None
-    except ValidationError:  # written by another version of the code, or by hand: the move is known all the same
-        intent = None
-    if intent is not None and intent.id not in {entry.id for entry in entries} and intent.from_version == came_from:
+def _quiet_history(desk: Desk, flow_run_id: str | None = None) -> History:
+    """The history when nothing is under way any more, or nobody has written anything for a while."""
+    history = read_history(desk)
+    quiet_since = time.monotonic()
+    while others := [entry for entry in history.under_way if flow_run_id is None or entry.flow_run_id != flow_run_id]:
+        if time.monotonic() - quiet_since > PATIENCE_SECONDS:
+            log.warning("%s.", _given_up(others[0]))
+            break
+        time.sleep(POLL_SECONDS)
+        newer = read_history(desk, history)
+        if newer != history:
+            history, quiet_since = newer, time.monotonic()
+    return history
+
+
+def _agreed(desk: Desk, history: History, last: LedgerEntry | None) -> History:
+    """The history after champion and ledger, which contradict each other, were made to agree."""
+    champion = history.champion
+    assert champion is not None
+    intent = history.intents.get(champion)
+    if intent is not None and last is not None and history.came_late(champion):
+        log.warning("%s, yet moved the champion afterwards: put back to version %d.", _lost(intent), last.to_version)
+        back = put_back(desk, intent.entry)
+        close(desk.client, intent.entry, "undone")  # a later move to this version is somebody's will
+        return back
+    unwritten = None
+    if intent is not None and intent.entry.id not in history.ledger.ids and intent.outcome in ("open", "done"):
+        unwritten = intent.entry if intent.entry.previous == history.ledger.last_id else None
+    entry = _missing_entry(desk.model, history, champion, unwritten, last)
+    if not desk.storage.exists(ledger.entry_key(entry, desk.settings)):  # another one may have found it too
+        ledger.append(entry, desk.storage, desk.settings)
+    tag_outcome(desk.client, entry)
+    if unwritten is not None:
+        close(desk.client, entry, "done")
+    return read_history(desk, history)
+
+
+def _missing_entry(
+    model: str, history: History, champion: int, intent: LedgerEntry | None, last: LedgerEntry | None
+) -> LedgerEntry:
+    values = {
+        "number": history.ledger.next_number,
+        "previous": history.ledger.last_id,
+        "action": "reconciled",
+        "time": ledger.next_time(history.entries),
+        "from_version": last.to_version if last else None,
+    }
+    if intent is not None:
         reason = f"An interrupted operation ({intent.action}) was written down afterwards: {intent.reason}"
-        return intent.model_copy(update={"action": "reconciled", "time": time, "reason": reason})
-    return LedgerEntry(
-        id=ledger.new_id(),
-        model_name=model,
-        action="reconciled",
-        time=time,
-        from_version=came_from,
-        to_version=champion,
-        reason="The alias champion was moved outside this pipeline.",
+        return intent.model_copy(update={**values, "reason": reason})
+    # Two that find it at once write one entry.
+    identity = hashlib.sha256(f"{model} {history.ledger.last_id} {champion}".encode()).hexdigest()[:12]
+    return LedgerEntry.model_validate(
+        {
+            **values,
+            "id": identity,
+            "model_name": model,
+            "to_version": champion,
+            "reason": "The alias champion was moved outside this pipeline.",
+        }
     )
+
+
+def _given_up(entry: LedgerEntry) -> str:
+    return (
+        f"An operation on {entry.model_name} version {entry.to_version} ({entry.action}) gave no sign of life for "
+        f"{PATIENCE_SECONDS:g} s and is given up"
+    )
+
+
+def _lost(intent: Intent) -> str:
+    return f"An operation on {intent.entry.model_name} version {intent.entry.to_version} had lost its turn"

@@ -1,29 +1,84 @@
-"""The ledger: what was in production, when and why; append-only, one object per promotion, refusal or rollback.
+"""The ledger: what was in production, when and why; a chain of numbered entries, one object each, append-only.
 
-MLflow keeps no history of aliases. Keys sort by time: `promotions/<model>/<time>-<id>.json`.
+MLflow keeps no history of aliases. An entry is `promotions/<model>/<number>-<id>.json` and names the one before it, so
+that neither a clock nor two writers can change the order. Earlier versions of the code named entries by their time;
+they come first. What is damaged, and what is no entry, is left out and never in the way.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 import uuid
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from wgan.errors import StorageError
+from wgan.errors import ObjectMissing, StorageError
 from wgan.records import LedgerEntry
 from wgan.settings import Settings
 from wgan.storage import Storage
 
 READERS = 8
 """Entries that are read at once: a ledger is many small objects."""
+MOST_BYTES = 4 * 2**20
+"""An entry with its decision has some tens of thousands."""
+MOST_SKEW = timedelta(days=1)
+"""Clocks are not further apart."""
+NUMBERED = re.compile(r"(\d{8,12})-[0-9a-f]{12}\.json")
+TIMED = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]+\.json")
+"""Names of the entries before there were numbers."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A model's entries as they were read."""
+
+    entries: tuple[LedgerEntry, ...]
+    """The chain, oldest first."""
+    found: dict[str, LedgerEntry]
+    """Every entry by its key, those outside the chain too: of writers that were overtaken."""
+    damaged: dict[str, str]
+    """What lies there and is no entry: key → what is wrong with it."""
+
+    @property
+    def last_id(self) -> str | None:
+        """The id that the next entry names as its predecessor."""
+        return self.entries[-1].id if self.entries else None
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of all entries."""
+        return frozenset(entry.id for entry in self.found.values())
+
+    @property
+    def next_number(self) -> int:
+        """One more than the last entry's; a number that only a damaged object bears is passed over."""
+        numbers = [entry.number for entry in self.found.values() if entry.number is not None]
+        number = max(numbers, default=len(self.entries)) + 1
+        taken = {int(name[1]) for key in self.damaged if (name := NUMBERED.fullmatch(_name(key)))}
+        while number in taken:
+            number += 1
+        return number
+
+    def without(self, ids: Collection[str]) -> Ledger:
+        """The same, in whose chain entries of these ids have no place unless a later one names them."""
+        return replace(self, entries=tuple(_chain(self.found.values(), ids)))
+
+
+def entry_key(entry: LedgerEntry, settings: Settings) -> str:
+    """Where an entry lies. The same entry written twice lies there once."""
+    return f"{_prefix(entry.model_name, settings)}{entry.number:08d}-{entry.id}.json"
 
 
 def append(entry: LedgerEntry, storage: Storage, settings: Settings) -> str:
-    """Write an entry under a key of its own; returns the key. Raises `StorageError`, never overwrites."""
-    key = f"{_prefix(entry.model_name, settings)}{entry.time.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{entry.id}.json"
+    """Write a numbered entry under a key of its own; returns the key. Raises `StorageError`, never overwrites."""
+    key = entry_key(entry, settings)
     if storage.exists(key):
         raise StorageError(f"the ledger already has {storage.uri(key)}: entries are never overwritten.")
     storage.put_bytes(key, entry.model_dump_json(indent=2).encode(), "application/json")
@@ -31,10 +86,37 @@ def append(entry: LedgerEntry, storage: Storage, settings: Settings) -> str:
 
 
 def read(model: str, storage: Storage, settings: Settings) -> list[LedgerEntry]:
-    """All entries of a model, oldest first. Raises `StorageError` naming an entry that is damaged."""
-    keys = [found.key for found in storage.list(_prefix(model, settings)) if found.key.endswith(".json")]
+    """The chain of a model's entries, oldest first; a damaged one is left out with a warning."""
+    ledger = read_ledger(model, storage, settings)
+    for reason in ledger.damaged.values():
+        log.warning("%s; it is left out.", reason)
+    return list(ledger.entries)
+
+
+def read_ledger(model: str, storage: Storage, settings: Settings, known: Ledger | None = None) -> Ledger:
+    """All that lies in a model's ledger. Entries never change, so those that are `known` are not fetched again."""
+    prefix = _prefix(model, settings)
+    found: dict[str, LedgerEntry] = {}
+    damaged: dict[str, str] = {}
+    fetched: list[str] = []
+    for key, size in ((entry.key, entry.size) for entry in storage.list(prefix)):
+        name = key.removeprefix(prefix)
+        if known is not None and key in known.found:
+            found[key] = known.found[key]
+        elif not (NUMBERED.fullmatch(name) or TIMED.fullmatch(name)):
+            damaged[key] = f"{storage.uri(key)} has no name of a ledger's entry"
+        elif size > MOST_BYTES:
+            damaged[key] = f"{storage.uri(key)} has {size:,} bytes, more than a ledger's entry"
+        else:
+            fetched.append(key)
     with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda key: _entry(key, storage), sorted(keys)))
+        for key, entry in zip(fetched, pool.map(lambda key: _entry(key, model, storage), fetched), strict=True):
+            if isinstance(entry, LedgerEntry):
+                found[key] = entry
+            elif entry is not None:
+                damaged[key] = entry
+    ordered = dict(sorted(found.items()))
+    return Ledger(tuple(_chain(ordered.values())), ordered, damaged)
 
 
 def latest_move(entries: Iterable[LedgerEntry]) -> LedgerEntry | None:
@@ -70,19 +152,55 @@ def new_id() -> str:
 
 
 def next_time(entries: Iterable[LedgerEntry]) -> datetime:
-    """Now, or just after the newest entry where this computer's clock is behind the one that wrote it (UTC)."""
-    newest = max((entry.time for entry in entries), default=None)
+    """Now, or just after the newest entry where this computer's clock is behind the one that wrote it (UTC).
+
+    A date that no clock is wrong by is passed over: entries are in order by their numbers all the same.
+    """
     now = datetime.now(UTC)
-    return now if newest is None or now > newest else newest + datetime.resolution
+    ahead = [entry.time for entry in entries if now < entry.time < now + MOST_SKEW]
+    return max(ahead) + datetime.resolution if ahead else now
 
 
-def _entry(key: str, storage: Storage) -> LedgerEntry:
+def _chain(entries: Iterable[LedgerEntry], passed_over: Collection[str] = ()) -> list[LedgerEntry]:
+    """From the last entry back along the predecessors that each one names.
+
+    Where two bear one number, the one that a later entry names stands; at the end, the one that was written later:
+    whoever overtook another had waited for it.
+    """
+    timed, numbered = [], dict[int, list[LedgerEntry]]()
+    for entry in entries:
+        if entry.number is None:
+            timed.append(entry)
+        else:
+            numbered.setdefault(entry.number, []).append(entry)
+    line: list[LedgerEntry] = []
+    for number in sorted(numbered, reverse=True):
+        rivals = numbered[number]
+        named = [entry for entry in rivals if line and entry.id == line[-1].previous]
+        standing = named or [entry for entry in rivals if entry.id not in passed_over]
+        if standing:
+            line.append(max(standing, key=lambda entry: (entry.time, entry.id)))
+    return [*timed, *reversed(line)]
+
+
+def _entry(key: str, model: str, storage: Storage) -> LedgerEntry | str | None:
+    """The entry; what is wrong with it; or None where its writer took it back meanwhile."""
     try:
-        return LedgerEntry.model_validate_json(storage.get_bytes(key))
+        entry = LedgerEntry.model_validate_json(storage.get_bytes(key))
+    except ObjectMissing:
+        return None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
-        raise StorageError(f"the ledger's entry {storage.uri(key)} is damaged: {where}: {first['msg']}.") from None
+        return f"the ledger's entry {storage.uri(key)} is damaged: {where}: {first['msg']}"
+    name = NUMBERED.fullmatch(_name(key))
+    if entry.model_name != model or entry.number != (int(name[1]) if name else None) or entry.id not in key:
+        return f"the ledger's entry {storage.uri(key)} is damaged: it says that it belongs elsewhere"
+    return entry
+
+
+def _name(key: str) -> str:
+    return key.rsplit("/", 1)[-1]
 
 
 def _prefix(model: str, settings: Settings) -> str:

@@ -1,25 +1,33 @@
-"""Promotion and rollback: one champion per model, moved in an order that survives a crash at any point.
+"""Promotion and rollback: one champion per model, moved in an order that survives a crash, or a pause, at any point.
 
-Both announce the move on the version, set the alias `previous`, then `champion`, then write the ledger. Where a process
-died in between, the next operation finds that the champion is not the one of the ledger's last entry and writes the
-missing entry, as `reconciled`, first. The caller sees to it that no two operations on one model run at once.
+Both announce the move on the version, set the alias `previous`, then `champion`, then write the ledger; and before
+each write they look whether what they were decided from still holds. Where a process died in between, the next
+operation finds that the champion is not the one of the ledger's last entry and writes the missing entry, as
+`reconciled`, first. A process that was held up finds that it was overtaken, puts back what it wrote too late, and says
+so. What can be guaranteed without conditional writes, and what not, is in docs/promotion.md.
 """
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Callable
 from typing import Literal
 
-from mlflow import MlflowClient
-
-from wgan.errors import UsageError, WganError
+from wgan.errors import Overtaken, UsageError
 from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
-from wgan.registry import ledger
-from wgan.registry.aliases import CHALLENGER, CHAMPION, set_alias
 from wgan.registry.client import registry, require_model, require_version
-from wgan.registry.history import History, announce, move_previous, reconciled_history, tag_outcome
+from wgan.registry.history import Desk, History, settled_history, tag_outcome
 from wgan.registry.judgement import tag_judgement
+from wgan.registry.ledger import latest_move, new_id, next_time
+from wgan.registry.move import Crowded, make_move
 from wgan.settings import Settings
 from wgan.storage import Storage
+
+ATTEMPTS = 20
+"""How often two that keep beginning at the same moment both step back."""
+PAUSE_SECONDS = (0.05, 0.5)
+"""Before they begin again, drawn anew each time so that one comes first."""
 
 
 def promote(
@@ -51,37 +59,31 @@ def promote(
         )
     with registry(settings) as client:
         require_version(client, model, number)
-        history = reconciled_history(client, model, settings, storage)
-        if (written := history.written_by(flow_run_id, number)) is not None:
-            tag_outcome(client, written)
-            tag_judgement(client, written, history.versions)
-            return _as_begun(written, "promoted")
-        if history.champion == number:
-            raise UsageError(f"version {number} of {model} is the champion already; nothing was done.")
-        if history.champion != expected_champion:
-            raise WganError(
-                f"the champion of {model} is {_named(history.champion)} by now, but version {number} was measured "
-                f"against {_named(expected_champion)}: measure it again."
+        desk = Desk(client, model, settings, storage)
+
+        def entry_from(history: History) -> LedgerEntry:
+            if history.champion == number:
+                raise UsageError(f"version {number} of {model} is the champion already; nothing was done.")
+            if history.champion != expected_champion:
+                raise Overtaken(
+                    f"the champion of {model} is {_named(history.champion)} by now, but version {number} was measured "
+                    f"against {_named(expected_champion)}: measure it again."
+                )
+            return _entry(
+                history,
+                model,
+                number,
+                "promoted" if passed or force else "refused",
+                reason=reason or (decision.reason if decision else ""),
+                forced=force and not passed,
+                decision=decision,
+                flow_run_id=flow_run_id,
+                actor=actor,
             )
-        entry = _entry(
-            history,
-            model,
-            number,
-            "promoted" if passed or force else "refused",
-            reason=reason or (decision.reason if decision else ""),
-            forced=force and not passed,
-            decision=decision,
-            flow_run_id=flow_run_id,
-            actor=actor,
-        )
-        if entry.action == "refused":
-            set_alias(client, model, CHALLENGER, number)
-            ledger.append(entry, storage, settings)
-            tag_outcome(client, entry)
-        else:
-            _make_champion(client, history, entry, settings, storage)
-        tag_judgement(client, entry, history.versions)
-        return entry
+
+        entry, versions = _carried_out(desk, entry_from, flow_run_id, number)
+        tag_judgement(client, entry, versions)
+        return _as_begun(entry, "promoted")
 
 
 def rollback(
@@ -93,52 +95,70 @@ def rollback(
     reason: str,
     flow_run_id: str | None = None,
     actor: str | None = None,
+    undoing: LedgerEntry | None = None,
 ) -> LedgerEntry:
     """Make an earlier version the champion again: `to`, or the one under the alias `previous`.
 
     `previous` is then the champion before that one, so that a second rollback goes one further back. A repeated call
     of the same flow run gives the entry it wrote before, as a rollback where a crash left it to be reconciled. Raises
     `UsageError` naming the versions there are when `to` is none of them, is the champion already, or there is nothing
-    to go back to.
+    to go back to; `Overtaken` when the champion is not the one that `undoing` made.
     """
     with registry(settings) as client:
         if to is None:
             require_model(client, model)
         else:
             require_version(client, model, to)
-        history = reconciled_history(client, model, settings, storage)
-        if (written := history.written_by(flow_run_id, to)) is not None:
-            tag_outcome(client, written)
-            return _as_begun(written, "rolled-back")
-        target = history.previous if to is None else to
-        if target is None:
-            numbers = ", ".join(map(str, sorted(history.versions))) or "none"
-            raise UsageError(
-                f"{model} has no previous champion to go back to; name a version with --to (there are: {numbers})."
+
+        def entry_from(history: History) -> LedgerEntry:
+            last = latest_move(history.entries)
+            if undoing is not None and (last is None or last.id != undoing.id):
+                raise Overtaken(
+                    f"version {undoing.to_version} of {model} is not taken back: the champion is "
+                    f"{_named(history.champion)} by now."
+                )
+            target = history.previous if to is None else to
+            if target is None:
+                numbers = ", ".join(map(str, sorted(history.versions))) or "none"
+                raise UsageError(
+                    f"{model} has no previous champion to go back to; name a version with --to (there are: {numbers})."
+                )
+            if target == history.champion:
+                raise UsageError(f"version {target} of {model} is the champion already; nothing was done.")
+            return _entry(history, model, target, "rolled-back", reason=reason, flow_run_id=flow_run_id, actor=actor)
+
+        entry, _ = _carried_out(Desk(client, model, settings, storage), entry_from, flow_run_id, to)
+        return _as_begun(entry, "rolled-back")
+
+
+def _carried_out(
+    desk: Desk, entry_from: Callable[[History], LedgerEntry], flow_run_id: str | None, version: int | None
+) -> tuple[LedgerEntry, frozenset[int]]:
+    """The entry that was decided from the history and is written now, or was before; and the versions there are."""
+    basis = None
+    for _ in range(ATTEMPTS):
+        history = settled_history(desk, flow_run_id)
+        if (written := history.written_by(flow_run_id, version)) is not None:
+            tag_outcome(desk.client, written)
+            return written, history.versions
+        if basis not in (None, history.basis):
+            raise Overtaken(
+                f"another operation on {desk.model} went first: the champion is {_named(history.champion)} by now; "
+                "look, and decide anew."
             )
-        if target == history.champion:
-            raise UsageError(f"version {target} of {model} is the champion already; nothing was done.")
-        entry = _entry(history, model, target, "rolled-back", reason=reason, flow_run_id=flow_run_id, actor=actor)
-        _make_champion(client, history, entry, settings, storage)
-        return entry
+        basis, entry = history.basis, entry_from(history)
+        try:
+            make_move(desk, history, entry)
+        except Crowded:
+            time.sleep(random.uniform(*PAUSE_SECONDS))
+        else:
+            return entry, history.versions
+    raise Overtaken(f"others keep promoting or rolling back {desk.model}: try again when they are done.")
 
 
 def _as_begun(written: LedgerEntry, action: Literal["promoted", "rolled-back"]) -> LedgerEntry:
     """What the flow run did: it goes on as if nobody had disturbed it, though the ledger says it was reconciled."""
     return written.model_copy(update={"action": action}) if written.action == "reconciled" else written
-
-
-def _make_champion(
-    client: MlflowClient, history: History, entry: LedgerEntry, settings: Settings, storage: Storage
-) -> None:
-    model, version = entry.model_name, entry.to_version
-    announce(client, entry)
-    move_previous(client, model, [*history.entries, entry], history.aliases, history.versions)
-    set_alias(client, model, CHAMPION, version)
-    ledger.append(entry, storage, settings)
-    if history.aliases.get(CHALLENGER) == version:
-        set_alias(client, model, CHALLENGER, None)
-    tag_outcome(client, entry)
 
 
 def _entry(
@@ -154,10 +174,12 @@ def _entry(
     actor: str | None,
 ) -> LedgerEntry:
     return LedgerEntry(
-        id=ledger.new_id(),
+        id=new_id(),
+        number=history.ledger.next_number,
+        previous=history.ledger.last_id,
         model_name=model,
         action=action,
-        time=ledger.next_time(history.entries),
+        time=next_time(history.entries),
         from_version=history.champion,
         to_version=version,
         forced=forced,

@@ -70,8 +70,9 @@ def confirm_version(
     """Wait, at most `serving_wait_seconds`, until the process at `url` draws the promoted version; compare its sample.
 
     `sample` float32 (N, C, H, W) in [-1, 1] is what the version was registered with, drawn from `seed`. The outcome is
-    `refused` when the process could not take the version into service or draws something else, and `unconfirmed` when
-    it does not answer, serves another model or has not followed in time: that says nothing about the version.
+    `refused` when the version itself is at fault (its digest, its graph, its recorded sample, or what it draws), and
+    `unconfirmed` when the process is (its disk, its cache), does not answer, serves another model or has not followed
+    in time: that says nothing about the version.
     """
     started = time.monotonic()
     headers = {"X-WGAN-Alias": "champion"}
@@ -100,22 +101,25 @@ def confirm_version(
 
 def _followed(client: httpx.Client, promotion: LedgerEntry) -> tuple[Outcome, str]:
     """What `/readyz` says of the version."""
-    state = _json(client.get("/readyz"))
-    if state is None or "aliases" not in state:
+    state = _json(client.get("/readyz")) or {}
+    aliases = state.get("aliases")
+    if not isinstance(aliases, dict):
         return "unconfirmed", "it is not a serving process of this pipeline"
-    if state["model"] != promotion.model_name:
-        raise _ServesAnother(f"it serves {state['model']}, not {promotion.model_name}")
-    champion = state["aliases"].get("champion")
-    if champion is None:
-        raise _ServesAnother(f"it follows the alias {state['alias']}, not champion")
-    if champion["serving"] == promotion.to_version:
+    if state.get("model") != promotion.model_name:
+        raise _ServesAnother(f"it serves {state.get('model')}, not {promotion.model_name}")
+    champion = aliases.get("champion")
+    if not isinstance(champion, dict):
+        raise _ServesAnother(f"it follows the alias {state.get('alias')}, not champion")
+    serving, stale = champion.get("serving"), champion.get("stale")
+    if serving == promotion.to_version:
         return "confirmed", "it draws the version"
-    if champion["wanted"] == promotion.to_version and champion.get("version_faults", 0) >= REFUSALS:
-        return "refused", f"it could not take the version into service: {champion['stale']}"
-    return (
-        "unconfirmed",
-        f"it still draws version {champion['serving']}: {champion['stale'] or 'it has not looked yet'}",
-    )
+    if champion.get("wanted") == promotion.to_version:
+        faults = champion.get("version_faults")
+        if isinstance(faults, int) and faults >= REFUSALS:
+            return "refused", f"it could not take the version into service: {stale}"
+        if champion.get("fault") == "process":
+            return "unconfirmed", f"it has a trouble of its own and still draws version {serving}: {stale}"
+    return "unconfirmed", f"it still draws version {serving}: {stale or 'it has not looked yet'}"
 
 
 def _drawn(
@@ -126,11 +130,15 @@ def _drawn(
         "/v1/images", json={"count": len(sample), "seed": seed}, headers={"Accept": "application/x-npy"}
     )
     if answer.status_code != httpx.codes.OK:
-        message = (_json(answer) or {}).get("error", {}).get("message", f"status {answer.status_code}")
-        return "unconfirmed", f"it did not draw the recorded sample: {message}", None
+        error = (_json(answer) or {}).get("error")
+        message = error.get("message") if isinstance(error, dict) else None
+        return "unconfirmed", f"it did not draw the recorded sample: {message or f'status {answer.status_code}'}", None
     if answer.headers.get("X-WGAN-Version") != str(version):
         return "unconfirmed", f"it drew with version {answer.headers.get('X-WGAN-Version')}", None
-    images = np.load(io.BytesIO(answer.content), allow_pickle=False)
+    try:
+        images = np.asarray(np.load(io.BytesIO(answer.content), allow_pickle=False), dtype=np.uint8)
+    except (ValueError, EOFError, OSError, TypeError, MemoryError):
+        return "unconfirmed", "what it answered is no array of images", None
     expected = to_bytes(sample)
     if images.shape != expected.shape:
         return "refused", f"it draws images {images.shape}, the recorded sample is {expected.shape}", None

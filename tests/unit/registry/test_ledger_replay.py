@@ -73,3 +73,8 @@ def test_entries_stay_in_order_when_another_computers_clock_is_ahead() -> None:
 def test_entries_carry_the_present_time_otherwise() -> None:
     before = datetime.now(UTC)
     assert before <= next_time(ledger_of("+1", "+2")) <= datetime.now(UTC)
+
+
+def test_a_date_that_no_clock_is_wrong_by_does_not_move_later_entries() -> None:
+    forged = ledger_of("+1")[0].model_copy(update={"time": datetime(8999, 12, 31, tzinfo=UTC)})
+    assert next_time([forged]) <= datetime.now(UTC)

@@ -1,0 +1,107 @@
+"""A model registry and a bucket in memory, whose every write can be held up or be the last of its process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+from mlflow import MlflowClient
+from mlflow.store.entities import PagedList
+
+from wgan.errors import ObjectMissing
+from wgan.storage import Storage, StoredObject
+
+MODEL = "generator-memory"
+
+
+@dataclass
+class Servers:
+    """What lasts: one model's aliases and versions with their tags, and objects by key."""
+
+    aliases: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+
+class Process:
+    """One process's client of both. `before_write` is called with the number of each write, counted from 0."""
+
+    def __init__(self, servers: Servers, before_write: Callable[[int], None] = lambda number: None) -> None:
+        self.servers = servers
+        self._before_write = before_write
+        self.writes: list[str] = []
+        """What each one wrote, in words."""
+
+    @property
+    def client(self) -> MlflowClient:
+        return cast(MlflowClient, self)
+
+    @property
+    def storage(self) -> Storage:
+        return cast(Storage, self)
+
+    def _write(self, what: str) -> None:
+        self.writes.append(what)
+        self._before_write(len(self.writes) - 1)
+
+    # As MLflow's client
+
+    def get_registered_model(self, name: str) -> Any:
+        return SimpleNamespace(name=name, aliases=dict(self.servers.aliases))
+
+    def get_model_version(self, name: str, version: str) -> Any:
+        return SimpleNamespace(name=name, version=version, tags=dict(self.servers.tags[version]))
+
+    def search_model_versions(self, filter_string: str | None = None) -> Any:
+        return PagedList([self.get_model_version(MODEL, version) for version in self.servers.tags], None)
+
+    def set_registered_model_alias(self, name: str, alias: str, version: str) -> None:
+        self._write(f"{alias}={version}")
+        self.servers.aliases[alias] = version
+
+    def delete_registered_model_alias(self, name: str, alias: str) -> None:
+        self._write(f"no {alias}")
+        self.servers.aliases.pop(alias, None)
+
+    def set_model_version_tag(self, name: str, version: str, key: str, value: str) -> None:
+        self._write(key)
+        self.servers.tags[version][key] = value
+
+    # As a bucket
+
+    def uri(self, key: str) -> str:
+        return f"s3://memory/{key}"
+
+    def exists(self, key: str) -> bool:
+        return key in self.servers.objects
+
+    def get_bytes(self, key: str) -> bytes:
+        try:
+            return self.servers.objects[key]
+        except KeyError:
+            raise ObjectMissing(f"there is no {self.uri(key)}.") from None
+
+    def put_bytes(self, key: str, data: bytes, content_type: str = "") -> str:
+        self._write(key)
+        self.servers.objects[key] = data
+        return self.uri(key)
+
+    def delete(self, key: str) -> None:
+        self._write(f"no {key}")
+        self.servers.objects.pop(key, None)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        stored: Mapping[str, bytes] = dict(self.servers.objects)
+        for key in sorted(stored):
+            if key.startswith(prefix):
+                yield StoredObject(key, len(stored[key]), datetime.now(UTC), "etag")
+
+
+@contextmanager
+def opened(process: Process) -> Iterator[MlflowClient]:
+    """Stands for `wgan.registry.client.registry`."""
+    yield process.client

@@ -1,0 +1,80 @@
+"""What the pipeline makes of a serving process's answers: only the version's own fault is a refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from wgan.records import LedgerEntry
+from wgan.steps.confirm_serving import _drawn, _followed, _ServesAnother
+
+MODEL = "generator-x"
+PROMOTION = LedgerEntry.model_validate(
+    {
+        "id": "0123456789ab",
+        "model_name": MODEL,
+        "action": "promoted",
+        "time": "2026-01-01T00:00:00Z",
+        "from_version": 1,
+        "to_version": 2,
+        "reason": "better",
+    }
+)
+
+
+def answering(**answer: Any) -> httpx.Client:
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, **answer))
+    return httpx.Client(transport=transport, base_url="http://serving.example")
+
+
+def ready(**champion: Any) -> httpx.Client:
+    state = {"serving": 1, "wanted": 2, "failures": 0, "stale": None, "version_faults": 0, "fault": None, **champion}
+    return answering(json={"model": MODEL, "alias": "champion", "aliases": {"champion": state}})
+
+
+def test_a_version_that_failed_twice_through_its_own_fault_is_refused() -> None:
+    outcome, reason = _followed(ready(failures=2, version_faults=2, fault="version", stale="wrong digest"), PROMOTION)
+    assert (outcome, reason) == ("refused", "it could not take the version into service: wrong digest")
+
+
+def test_one_failure_is_no_refusal_yet() -> None:
+    assert _followed(ready(failures=1, version_faults=1, fault="version"), PROMOTION)[0] == "unconfirmed"
+
+
+def test_a_fault_of_the_process_is_unconfirmed_however_often_it_fails() -> None:
+    outcome, reason = _followed(ready(failures=50, fault="process", stale="its disk is full"), PROMOTION)
+    assert outcome == "unconfirmed"
+    assert reason == "it has a trouble of its own and still draws version 1: its disk is full"
+
+
+def test_a_process_that_does_not_say_whose_fault_it_was_says_nothing_about_the_version() -> None:
+    state = {"serving": 1, "wanted": 2, "failures": 2, "stale": "no"}
+    client = answering(json={"model": MODEL, "alias": "champion", "aliases": {"champion": state}})
+    assert _followed(client, PROMOTION)[0] == "unconfirmed"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b"null", b'{"aliases": 3}', b'{"aliases": []}', b"\xff\xfe", b"<html>"]
+)
+def test_an_answer_of_something_else_says_nothing_about_the_version(body: bytes) -> None:
+    assert _followed(answering(content=body), PROMOTION) == (
+        "unconfirmed",
+        "it is not a serving process of this pipeline",
+    )
+
+
+def test_another_model_or_alias_is_not_waited_for() -> None:
+    with pytest.raises(_ServesAnother, match="it serves None, not generator-x"):
+        _followed(answering(json={"aliases": {}}), PROMOTION)
+    with pytest.raises(_ServesAnother, match="it follows the alias challenger"):
+        _followed(answering(json={"model": MODEL, "alias": "challenger", "aliases": {"champion": 7}}), PROMOTION)
+
+
+@pytest.mark.parametrize("body", [b"", b"\x93NUMPY", b"<html>", b"\x93NUMPY\x01\x00\x02\x00{}"])
+def test_pictures_that_are_none_say_nothing_about_the_version(body: bytes) -> None:
+    client = answering(content=body, headers={"X-WGAN-Version": "2"})
+    outcome, reason, _ = _drawn(client, 2, np.zeros((1, 1, 8, 8), dtype=np.float32), 0)
+    assert (outcome, reason) == ("unconfirmed", "what it answered is no array of images")

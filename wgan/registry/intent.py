@@ -1,0 +1,58 @@
+"""What a promotion or rollback is about to do, left on the version before it does it, as two tags.
+
+The first holds the ledger entry that it means to write, the second what became of that. So a crash cannot lose why an
+alias moved, two that begin at once see each other, and one that was given up for dead finds that out before it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from mlflow import MlflowClient
+from pydantic import ValidationError
+
+from wgan.records import LedgerEntry
+
+INTENT_TAG = "promotion"
+"""JSON of the ledger entry that the version's last promotion, refusal or rollback is about to write, or wrote."""
+OUTCOME_TAG = "promotion.outcome"
+"""`done:<id>` when all of it is written; `void:<id>` when it lost its turn; `undone:<id>` when a late write of it was
+put back."""
+
+Outcome = Literal["open", "done", "void", "undone"]
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A version's last intent."""
+
+    entry: LedgerEntry
+    outcome: Outcome
+
+
+def announce(client: MlflowClient, entry: LedgerEntry) -> None:
+    """Leave on the version what is about to happen."""
+    client.set_model_version_tag(entry.model_name, str(entry.to_version), INTENT_TAG, entry.model_dump_json())
+
+
+def close(client: MlflowClient, entry: LedgerEntry, outcome: Literal["done", "void", "undone"]) -> None:
+    """Say what became of an intent."""
+    client.set_model_version_tag(entry.model_name, str(entry.to_version), OUTCOME_TAG, f"{outcome}:{entry.id}")
+
+
+def read_intent(tags: Mapping[str, str]) -> Intent | None:
+    """The intent on a version with these tags; None where there is none that this version of the code wrote."""
+    text = tags.get(INTENT_TAG)
+    try:
+        entry = LedgerEntry.model_validate_json(text) if text else None
+    except ValidationError:  # written by another version of the code, or by hand
+        return None
+    if entry is None:
+        return None
+    for outcome in ("done", "void", "undone"):
+        if tags.get(OUTCOME_TAG) == f"{outcome}:{entry.id}":
+            return Intent(entry, outcome)
+    # Before entries were numbered, nobody wrote down what became of one.
+    return Intent(entry, "done" if entry.number is None else "open")

@@ -1,0 +1,96 @@
+"""One move of a model's aliases and its ledger entry, each write of it conditional on what it was decided from.
+
+Neither MLflow's aliases nor every object store has conditional writes. So each write is preceded by a look, and
+followed by one: whoever was held up between look and write finds out afterwards, and puts it back.
+"""
+
+from __future__ import annotations
+
+from wgan.errors import Overtaken
+from wgan.records import LedgerEntry
+from wgan.registry import ledger
+from wgan.registry.aliases import CHALLENGER, CHAMPION, set_alias
+from wgan.registry.history import Desk, History, move_previous, put_back, read_history, tag_outcome
+from wgan.registry.intent import announce, close
+
+WRITES = 3
+"""How often the champion is set where an operation that had lost its turn overwrites it at the same moment."""
+
+
+class Crowded(Exception):
+    """Another operation began at the same moment, so this one stepped back and left nothing."""
+
+
+def make_move(desk: Desk, history: History, entry: LedgerEntry) -> None:
+    """Carry out what was decided from the history. Raises `Crowded`, or `Overtaken` when that no longer holds."""
+    announce(desk.client, entry)
+    now = _looked(desk, history, entry)
+    if [other for other in now.under_way if other.id != entry.id]:
+        close(desk.client, entry, "void")
+        raise Crowded
+    if entry.action == "refused":
+        set_alias(desk.client, desk.model, CHALLENGER, entry.to_version)
+        now = _looked(desk, history, entry)
+    else:
+        now = _champion_made(desk, history, entry)
+    _written_down(desk, now, entry)
+    if entry.action != "refused" and history.aliases.get(CHALLENGER) == entry.to_version:
+        set_alias(desk.client, desk.model, CHALLENGER, None)
+    tag_outcome(desk.client, entry)
+    close(desk.client, entry, "done")
+
+
+def _champion_made(desk: Desk, history: History, entry: LedgerEntry) -> History:
+    """Set `previous` and `champion`; the history when it was seen that they are."""
+    planned = [*history.entries, entry]
+    move_previous(desk.client, desk.model, planned, history.aliases, history.versions)
+    now = _looked(desk, history, entry)
+    for _ in range(WRITES):
+        set_alias(desk.client, desk.model, CHAMPION, entry.to_version)
+        now = _looked(desk, history, entry, now)
+        if now.champion == entry.to_version:
+            move_previous(desk.client, desk.model, planned, now.aliases, now.versions)
+            return now
+    raise _overtaken(desk, entry)
+
+
+def _looked(desk: Desk, decided: History, entry: LedgerEntry, known: History | None = None) -> History:
+    """The history now. Raises `Overtaken` unless the ledger, the champion and the announcement are as they were."""
+    now = read_history(desk, known or decided)
+    intent = now.intents.get(entry.to_version)
+    announced = intent is not None and intent.entry.id == entry.id and intent.outcome == "open"
+    as_decided = now.champion in (decided.champion, entry.to_version) or now.came_late(now.champion)
+    if announced and now.ledger.last_id == decided.ledger.last_id and as_decided:
+        return now
+    raise _overtaken(desk, entry, announced)
+
+
+def _written_down(desk: Desk, known: History, entry: LedgerEntry) -> None:
+    """Append the entry; taken back, with `Overtaken`, where another one bears its number or came after it."""
+    key = ledger.entry_key(entry, desk.settings)
+    if not desk.storage.exists(key):  # else another operation wrote it down, for it gave this one up
+        ledger.append(entry, desk.storage, desk.settings)
+    now = read_history(desk, known)
+    if any(other.number == entry.number and other.id != entry.id for other in now.ledger.found.values()):
+        desk.storage.delete(key)
+    elif now.ledger.last_id == entry.id:
+        return
+    raise _overtaken(desk, entry)
+
+
+def _overtaken(desk: Desk, entry: LedgerEntry, announced: bool = True) -> Overtaken:
+    """Put back what was written too late, and say what happened."""
+    if announced:
+        close(desk.client, entry, "void")
+    now = put_back(desk, entry)
+    intent = now.intents.get(entry.to_version)
+    if intent is not None and intent.entry.id == entry.id and entry.id not in now.ledger.ids:
+        close(desk.client, entry, "undone")
+    last = ledger.latest_move(now.entries)
+    what = {"rolled-back": "the rollback to", "refused": "the refusal of"}.get(entry.action, "the promotion of")
+    champion = "no version" if now.champion is None else f"version {now.champion}"
+    reason = f" ({last.action}: {last.reason.rstrip('.')})" if last is not None else ""
+    return Overtaken(
+        f"{what} version {entry.to_version} of {desk.model} was held up, and another operation went first: "
+        f"the champion is {champion} by now{reason}; look, and decide anew."
+    )
