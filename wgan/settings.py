@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     )
     s3_access_key_id: str | None = Field(None, description="S3 access key; unset: boto3's own credential chain.")
     s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
+    signing_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Key that signs what only this pipeline writes into the bucket and reads again; the same on every "
+        "machine of it. Unset: nothing is signed, and whoever may write to the bucket is trusted.",
+    )
     s3_region: str = Field("us-east-1", description="S3 region.")
     bucket: str = Field("wgan", description="Bucket that holds everything that lasts.", min_length=3, max_length=63)
     datasets_prefix: str = Field("datasets", description="Key prefix of prepared data sets.")
@@ -239,7 +245,7 @@ def load_settings(**overrides: Any) -> Settings:
         stored = json.loads(connection.read_text()) if connection.is_file() else embedded_addresses(explicit)
         given = explicit.model_fields_set
         if "s3_endpoint_url" in given and explicit.s3_endpoint_url != stored.get("s3_endpoint_url"):
-            given = given | S3_CREDENTIALS  # the embedded server's are not for another store
+            given = given | S3_CREDENTIALS | {"signing_key"}  # the embedded server's are not for another store
         if "prefect_api_url" in given and explicit.prefect_api_url != stored.get("prefect_api_url"):
             given = given | {"prefect_auth_string"}  # nor is the embedded server's login for another one
         if "mlflow_tracking_uri" in given and explicit.mlflow_tracking_uri != stored.get("mlflow_tracking_uri"):

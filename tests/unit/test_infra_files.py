@@ -20,7 +20,7 @@ INFRA = ROOT / "infra"
 TEXT = (INFRA / "compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 OWN = [name for name, service in SERVICES.items() if "build" in service]
-SECRET = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|AUTH_STRING")
+SECRET = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|AUTH_STRING|SIGNING_KEY")
 
 
 def variables(service: str) -> dict[str, str]:
@@ -75,6 +75,7 @@ EXPECTED_SECRETS = {
         "S3_PIPELINE_ACCESS_KEY_ID",
         "S3_PIPELINE_SECRET_ACCESS_KEY",
         "MLFLOW_PIPELINE_PASSWORD",
+        "SIGNING_KEY",
     },
     "schedule-apply": {"PREFECT_AUTH_STRING"},
     "bucket": {"S3_ADMIN_ACCESS_KEY_ID", "S3_ADMIN_SECRET_ACCESS_KEY"},

@@ -20,6 +20,7 @@ PASSWORDS = {
     "MLFLOW_PIPELINE_PASSWORD": "MLflow's user pipeline: writes its own runs and models",
     "MLFLOW_SERVING_PASSWORD": "MLflow's user serving: reads",
     "MLFLOW_SECRET_KEY": "signs MLflow's forms",
+    "SIGNING_KEY": "signs what the pipeline writes into the bucket and reads again",
     "GRAFANA_ADMIN_PASSWORD": "Grafana's user admin (profile observability)",
 }
 """Variables that hold one random word, and what it is for."""

@@ -28,8 +28,9 @@ from wgan.data.manifest import (
     Manifest,
     Shard,
     dataset_prefix,
-    find_manifest,
+    find_own_manifest,
     reference,
+    sign_manifest,
 )
 from wgan.data.shards import images_per_shard, regroup
 from wgan.data.source import CountedFiles, ImageArrays, ImageFiles, Source
@@ -89,7 +90,7 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
         )
         for entry in manifest.objects:
             cached_path(written, entry).replace(cached_path(folder, entry))
-    return _publish(manifest, prefix, access.storage)
+    return _publish(manifest, prefix, access)
 
 
 def _left_out(opened: ImageFiles | ImageArrays, config: DataConfig) -> tuple[FileCount, ...]:
@@ -192,14 +193,16 @@ def _write_integers(values: array[int], path: Path, prefix: str, storage: Storag
     return {"key": prefix + path.name, "sha256": file_sha256(path)}
 
 
-def _publish(manifest: Manifest, prefix: str, storage: Storage) -> DatasetRef:
+def _publish(manifest: Manifest, prefix: str, access: Access) -> DatasetRef:
     """Write the manifest, unless another preparation has by now described the same shards."""
+    storage = access.storage
     try:
-        other = find_manifest(storage, prefix)
+        other = find_own_manifest(access.settings, storage, prefix)
     except DatasetDamaged:
         other = None
     if other and other[0].objects == manifest.objects and other[0].bad_files == manifest.bad_files:
         return other[1]
     content = manifest.to_bytes()
+    sign_manifest(content, access.settings, storage, prefix)
     uri = storage.put_bytes(prefix + MANIFEST_NAME, content, "application/json")
     return reference(manifest, uri, content)

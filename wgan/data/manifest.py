@@ -16,6 +16,7 @@ from wgan.errors import DataError, ObjectMissing
 from wgan.records import DatasetRef, FileCount
 from wgan.settings import Settings
 from wgan.storage import Storage
+from wgan.storage.signing import is_signed, signature
 
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.npy"
@@ -133,6 +134,37 @@ def find_manifest(storage: Storage, prefix: str) -> tuple[Manifest, DatasetRef] 
         content = storage.get_bytes(key)
     except ObjectMissing:
         return None
+    manifest = parse_manifest(content, storage.uri(key))
+    return manifest, reference(manifest, storage.uri(key), content)
+
+
+def signature_key(prefix: str) -> str:
+    """Where the signature of the manifest under a data set's prefix is."""
+    return f"{prefix}{MANIFEST_NAME}.hmac"
+
+
+def sign_manifest(content: bytes, settings: Settings, storage: Storage, prefix: str) -> None:
+    """Put the signature beside the manifest's place; before the manifest, so that there is none without."""
+    if signed := signature(prefix.removeprefix(settings.datasets_prefix), content, settings):
+        storage.put_bytes(signature_key(prefix), signed.encode(), "text/plain")
+
+
+def find_own_manifest(settings: Settings, storage: Storage, prefix: str) -> tuple[Manifest, DatasetRef] | None:
+    """The manifest under a data set's prefix, or None; no record pins it, so it must bear this pipeline's signature.
+
+    Raises `DatasetDamaged`, also where somebody else wrote it.
+    """
+    key = prefix + MANIFEST_NAME
+    try:
+        content = storage.get_bytes(key)
+    except ObjectMissing:
+        return None
+    try:
+        signed = storage.get_bytes(signature_key(prefix))
+    except ObjectMissing:
+        signed = b""
+    if not is_signed(prefix.removeprefix(settings.datasets_prefix), content, signed, settings):
+        raise DatasetDamaged(f"the manifest {storage.uri(key)} is not signed with WGAN_SIGNING_KEY.")
     manifest = parse_manifest(content, storage.uri(key))
     return manifest, reference(manifest, storage.uri(key), content)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,13 +12,15 @@ from wgan.data.cache import cache_folder, cached_path, fetch, is_intact
 from wgan.data.dataset import PreparedImages, open_dataset, read_manifest
 from wgan.data.find_source import find_source
 from wgan.data.images import FORMAT_VERSION
-from wgan.data.manifest import DatasetDamaged, Manifest, bad_by_reason, dataset_prefix, find_manifest
+from wgan.data.manifest import DatasetDamaged, Manifest, bad_by_reason, dataset_prefix, find_own_manifest
 from wgan.data.source import Source, content_digest
 from wgan.download.access import Access, Progress, RetryPolicy
 from wgan.errors import DataError
 from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.storage import Storage
+
+log = logging.getLogger(__name__)
 
 
 def prepare_dataset(
@@ -59,29 +62,32 @@ def repair_dataset(
     progress: Progress | None = None,
     *,
     retries: RetryPolicy | None = None,
+    pinned: str | None = None,
 ) -> DatasetRef:
     """Read every object of the data set in S3 and mend what is missing or damaged.
 
-    From an intact copy in the local cache where there is one, else by preparing the data set again from its source.
-    Raises what `prepare_dataset` raises.
+    `pinned` is the SHA-256 of the manifest that a record names: another one is not taken for mended. What is mended
+    comes from an intact copy in the local cache where there is one, else from the source, prepared again. Raises what
+    `prepare_dataset` raises.
     """
     access = Access(settings, storage, retries or RetryPolicy(), progress or _silent)
     with _disk_in_one_sentence(config):
         source = find_source(config, access)
-        return _repair(config, source, dataset_digest(config, source), access)
+        return _repair(config, source, dataset_digest(config, source), access, pinned)
 
 
 def open_or_repair(
     ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage, progress: Progress | None = None
 ) -> PreparedImages:
-    """Open a data set; when S3's copy is damaged, mend it first.
+    """Open a data set; when S3's copy is damaged, or its manifest not the one that `ref` pins, mend it first.
 
-    Raises `DataError` when it is damaged and its source is no longer what it was.
+    What lies in S3 then counts only with that manifest or this pipeline's signature; else the data set is prepared
+    again from its source. Raises `DataError` when that is no longer what it was.
     """
     try:
         return open_dataset(ref, settings, storage)
     except DatasetDamaged as damage:
-        repaired = repair_dataset(config, settings, storage, progress)
+        repaired = repair_dataset(config, settings, storage, progress, pinned=ref.manifest_sha256)
         if repaired.digest != ref.digest:
             raise DataError(f"{damage} It cannot be mended: its source has changed, so prepare it anew.") from None
         return open_dataset(repaired, settings, storage)
@@ -115,10 +121,13 @@ def _held_out_rule(config: DataConfig, source: Source) -> str | float:
 
 
 def _described(config: DataConfig, digest: str, access: Access) -> tuple[Manifest, DatasetRef] | None:
-    """The manifest of what was prepared before; None too when it is damaged, so that it is written anew."""
+    """The manifest of what was prepared before; None too when it is damaged or forged, so that it is written anew."""
     try:
-        return find_manifest(access.storage, dataset_prefix(access.settings, config.dataset_name, digest))
-    except DatasetDamaged:
+        return find_own_manifest(
+            access.settings, access.storage, dataset_prefix(access.settings, config.dataset_name, digest)
+        )
+    except DatasetDamaged as damage:
+        log.warning("%s It is not taken: the data set is prepared again from its source.", damage)
         return None
 
 
@@ -136,12 +145,14 @@ def _all_stored(ref: DatasetRef, access: Access) -> bool:
     return stored.issuperset(entry.key for entry in read_manifest(ref, access.storage).objects)
 
 
-def _repair(config: DataConfig, source: Source, digest: str, access: Access) -> DatasetRef:
+def _repair(config: DataConfig, source: Source, digest: str, access: Access, pinned: str | None = None) -> DatasetRef:
     storage = access.storage
     folder = cache_folder(access.settings, config.dataset_name, digest)
     if (found := _described(config, digest, access)) is None:
         return build_dataset(config, source, digest, access)
     manifest, ref = found
+    if access.settings.signing_key is None and pinned not in (None, ref.manifest_sha256):
+        return build_dataset(config, source, digest, access)
     for done, entry in enumerate(manifest.objects, start=1):
         try:
             fetch(entry, folder, storage)

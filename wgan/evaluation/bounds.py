@@ -17,11 +17,12 @@ from pydantic import Field, ValidationError
 from wgan.config import EvaluationConfig, NetworksConfig, config_digest
 from wgan.errors import ObjectMissing
 from wgan.evaluation.reference import RealImages, draw_subset
-from wgan.evaluation.reference_cache import cache_key
+from wgan.evaluation.reference_cache import cache_key, read_own, write_own
 from wgan.evaluation.side_by_side import GenerateImages, ProgressListener, measure_side_by_side, open_protocol
 from wgan.records import Bounds, EvaluationProtocol, Record
 from wgan.settings import Settings
 from wgan.storage import Storage
+from wgan.storage.signing import NotSigned
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def measure_bounds(
     """
     _, protocol = open_protocol(images, config, settings, storage, device, progress)
     key = cache_key("bounds", protocol, settings, f"-{config_digest(networks)[:16]}.json")
-    if found := _load(key, storage):
+    if found := _load(key, settings, storage):
         return found
     obstacle = _no_real_images_reason(images, protocol)
     untrained_measured, real_images = measure_side_by_side(
@@ -67,7 +68,7 @@ def measure_bounds(
     )
     bounds = Bounds(real_images=real_images, untrained=untrained_measured, no_real_images_reason=obstacle)
     stored = _StoredBounds(bounds=bounds, sha256=_digest(bounds))
-    storage.put_bytes(key, stored.model_dump_json(indent=1).encode(), "application/json")
+    write_own(key, stored.model_dump_json(indent=1).encode(), settings, storage)
     return bounds
 
 
@@ -93,11 +94,14 @@ def _held_out(images: RealImages) -> GenerateImages:
     return generate
 
 
-def _load(key: str, storage: Storage) -> Bounds | None:
+def _load(key: str, settings: Settings, storage: Storage) -> Bounds | None:
     """The stored bounds; None when there are none, or, with a warning, when they are damaged."""
     try:
-        stored = _StoredBounds.model_validate_json(storage.get_bytes(key))
+        stored = _StoredBounds.model_validate_json(read_own(key, settings, storage))
     except ObjectMissing:
+        return None
+    except NotSigned as error:
+        log.warning("%s is not taken (%s): floor and ceiling are measured again.", storage.uri(key), error)
         return None
     except ValidationError:
         log.warning("%s is damaged: real images and untrained are measured again.", storage.uri(key))

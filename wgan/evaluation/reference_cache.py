@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import zipfile
 from dataclasses import fields
 from typing import Any
 
@@ -18,6 +17,7 @@ from wgan.evaluation.reference import Reference
 from wgan.records import EvaluationProtocol
 from wgan.settings import Settings
 from wgan.storage import Storage
+from wgan.storage.signing import NotSigned, sealed, unsealed
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,11 @@ def load_reference(protocol: EvaluationProtocol, settings: Settings, storage: St
     """The stored real side; None when there is none, or, with a warning, when it is damaged."""
     key = _reference_key(protocol, settings)
     try:
-        return unpack_reference(storage.get_bytes(key), protocol)
+        return unpack_reference(read_own(key, settings, storage), protocol)
     except ObjectMissing:
+        return None
+    except NotSigned as error:
+        log.warning("%s is not taken (%s): the real images are measured again.", storage.uri(key), error)
         return None
     except DamagedReference as error:
         log.warning("%s is damaged (%s): the real images are measured again.", storage.uri(key), error)
@@ -51,12 +54,22 @@ def load_reference(protocol: EvaluationProtocol, settings: Settings, storage: St
 
 def store_reference(reference: Reference, protocol: EvaluationProtocol, settings: Settings, storage: Storage) -> None:
     """Keep the real side, in one object that appears whole; one that is there is replaced."""
-    storage.put_bytes(_reference_key(protocol, settings), pack_reference(reference))
+    write_own(_reference_key(protocol, settings), pack_reference(reference), settings, storage)
 
 
 def _reference_key(protocol: EvaluationProtocol, settings: Settings) -> str:
     """Metrics of your own use nothing of the real side but its features, so they share what is kept."""
     return cache_key("reference", protocol.model_copy(update={"own_metrics": ()}), settings, ".npz")
+
+
+def write_own(key: str, content: bytes, settings: Settings, storage: Storage) -> None:
+    """Keep something below the evaluation prefix, signed for its place there."""
+    storage.put_bytes(key, sealed(key.removeprefix(settings.evaluation_prefix), content, settings))
+
+
+def read_own(key: str, settings: Settings, storage: Storage) -> bytes:
+    """What `write_own` kept. Raises `ObjectMissing`; `NotSigned` when somebody else wrote it, or for another place."""
+    return unsealed(key.removeprefix(settings.evaluation_prefix), storage.get_bytes(key), settings)
 
 
 def pack_reference(reference: Reference) -> bytes:
@@ -75,14 +88,24 @@ def unpack_reference(data: bytes, protocol: EvaluationProtocol) -> Reference:
             arrays = {name: file[name] for name in file.files}
         if arrays.pop(DIGEST).tobytes() != _digest(arrays):
             raise DamagedReference("its digest does not match")
+        _require_shapes(arrays, protocol)
         levels = sorted(name for name in arrays if name.startswith(LEVEL))
         return Reference(
             seeds=protocol.seeds,
             projections=tuple(arrays.pop(name) for name in levels),
             **{name: arrays[name] for name in ARRAYS},
         )
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError) as error:
+    except Exception as error:  # numpy and zipfile raise whatever the damage leads to
         raise DamagedReference(f"{type(error).__name__}: {error}") from error
+
+
+def _require_shapes(arrays: dict[str, NDArray[np.generic]], protocol: EvaluationProtocol) -> None:
+    """Raise `ValueError` unless the arrays are those of the protocol."""
+    seeds, sample = len(protocol.seeds), protocol.sample_count
+    wanted = {"rows": (seeds, sample), "squared_radii": (seeds, sample), "kernel_means": (seeds,)}
+    for name, shape in wanted.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, the protocol asks for {shape}")
 
 
 def _digest(arrays: dict[str, NDArray[np.generic]]) -> bytes:

@@ -22,11 +22,12 @@ PREFECT_USER = "wgan"
 
 @dataclass(frozen=True)
 class Credentials:
-    """Key pair of the embedded S3 server, and `user:password` of the embedded Prefect server."""
+    """Key pair of the embedded S3 server, Prefect's `user:password`, and the key that signs what lies in the bucket."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     prefect_login: str = field(repr=False)
+    signing_key: str = field(default="", repr=False)
 
 
 NOBODY = Credentials("", "", "")
@@ -54,6 +55,7 @@ def _generated() -> dict[str, str]:
         "access_key_id": secrets.token_urlsafe(15),
         "secret_access_key": secrets.token_urlsafe(30),
         "prefect_login": f"{PREFECT_USER}:{secrets.token_hex(20)}",
+        "signing_key": secrets.token_urlsafe(30),
     }
 
 
@@ -65,7 +67,8 @@ def write_connection(settings: Settings, credentials: Credentials) -> None:
 def connected(settings: Settings, credentials: Credentials) -> Settings:
     """The settings with the addresses and credentials of their own embedded servers."""
     values: dict[str, Any] = _connection(settings, credentials)
-    hidden = {name: SecretStr(values.pop(name)) for name in ("s3_secret_access_key", "prefect_auth_string")}
+    secret = ("s3_secret_access_key", "prefect_auth_string", "signing_key")
+    hidden = {name: SecretStr(values.pop(name)) for name in secret}
     return settings.model_copy(update={**values, **hidden})
 
 
@@ -77,6 +80,7 @@ def _connection(settings: Settings, credentials: Credentials) -> dict[str, str]:
         "s3_access_key_id": credentials.access_key_id,
         "s3_secret_access_key": credentials.secret_access_key,
         "prefect_auth_string": credentials.prefect_login,
+        "signing_key": credentials.signing_key,
     }
 
 

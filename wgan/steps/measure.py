@@ -11,7 +11,7 @@ from pydantic import Field
 
 from wgan import progress
 from wgan.config import EvaluationConfig, RetrainConfig
-from wgan.data.manifest import dataset_prefix, find_manifest
+from wgan.data.manifest import dataset_prefix, find_own_manifest
 from wgan.data.prepare import open_or_repair, prepare_dataset
 from wgan.errors import CheckpointError, ObjectMissing, UsageError
 from wgan.evaluation.side_by_side import GenerateImages
@@ -90,7 +90,7 @@ def measure_checkpoint(
         return generate_images(generator, seed, count, device)
 
     # What it was trained on, or, where that is no longer in storage, what its configuration gives today.
-    found = find_manifest(storage, dataset_prefix(settings, config.data.dataset_name, data_digest))
+    found = find_own_manifest(settings, storage, dataset_prefix(settings, config.data.dataset_name, data_digest))
     dataset = found[1] if found else prepare_dataset(config.data, settings, storage, progress.report)
     return _report(address, generate, config, dataset, protocol, settings, storage)
 

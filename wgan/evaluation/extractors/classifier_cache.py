@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -20,8 +19,10 @@ from wgan.evaluation.extractors.classifier import (
     train_classifier,
 )
 from wgan.evaluation.reference import RealImages
+from wgan.evaluation.reference_cache import read_own, write_own
 from wgan.settings import Settings
 from wgan.storage import Storage
+from wgan.storage.signing import NotSigned
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +44,15 @@ def cached_classifier(
     definition = define_classifier(images)
     key = f"{settings.evaluation_prefix}/classifiers/{images.ref.digest}/{definition.digest}.safetensors"
     try:
-        return unpack_classifier(storage.get_bytes(key), definition, device)
+        return unpack_classifier(read_own(key, settings, storage), definition, device)
     except ObjectMissing:
         pass
+    except NotSigned as error:
+        log.warning("%s is not taken (%s): training the classifier again.", storage.uri(key), error)
     except DamagedClassifier as error:
         log.warning("%s is damaged (%s): training the classifier again.", storage.uri(key), error)
     packed = pack_classifier(train_classifier(images, definition, device, advance))
-    storage.put_bytes(key, packed)
+    write_own(key, packed, settings, storage)
     # What was stored is also what is used, so that the first evaluation equals all later ones.
     return unpack_classifier(packed, definition, device)
 
@@ -85,6 +88,6 @@ def unpack_classifier(data: bytes, definition: ClassifierDefinition, device: str
             raise DamagedClassifier("its digest does not match")
         network = Classifier(definition)
         network.load_state_dict(weights)
-    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except Exception as error:  # safetensors, json and torch raise whatever the damage leads to
         raise DamagedClassifier(f"{type(error).__name__}: {error}") from error
     return TrainedClassifier(definition, network.to(device).eval().requires_grad_(False), accuracy, scale)

@@ -24,8 +24,10 @@ from wgan.errors import ObjectMissing, WganError
 from wgan.evaluation.extractors.features import variance_scale
 from wgan.evaluation.extractors.pretrained import PretrainedExtractor
 from wgan.evaluation.reference import RealImages, evenly_spaced, gathered
+from wgan.evaluation.reference_cache import read_own, write_own
 from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256
+from wgan.storage.signing import NotSigned
 
 log = logging.getLogger(__name__)
 
@@ -63,19 +65,22 @@ def open_imagenet_lite(images: RealImages, settings: Settings, storage: Storage,
     definition = f"imagenet-lite {INPUT_SIZE} {SCALE_IMAGES} {file_sha256(path)}"
     unscaled = PretrainedExtractor("imagenet-lite", "", pool, device, BATCH)
     key = f"{settings.evaluation_prefix}/imagenet-lite/{images.ref.digest}/{_sha256(definition)}.txt"
-    scale = _stored_scale(key, storage)
+    scale = _stored_scale(key, settings, storage)
     if scale is None:
         spread = evenly_spaced(images.count, SCALE_IMAGES)
         scale = variance_scale(np.concatenate([unscaled(batch).vectors for batch in gathered(images, spread, BATCH)]))
-        storage.put_bytes(key, f"{scale.hex()} {_sha256(scale.hex())}".encode(), "text/plain")
+        write_own(key, f"{scale.hex()} {_sha256(scale.hex())}".encode(), settings, storage)
     return replace(unscaled, digest=_sha256(f"{definition} {scale.hex()}"), scale=scale)
 
 
-def _stored_scale(key: str, storage: Storage) -> float | None:
+def _stored_scale(key: str, settings: Settings, storage: Storage) -> float | None:
     """The scale found before; None when there is none, or, with a warning, when it is damaged."""
     try:
-        content = storage.get_bytes(key)
+        content = read_own(key, settings, storage)
     except ObjectMissing:
+        return None
+    except NotSigned as error:
+        log.warning("%s is not taken (%s): the scale of the features is found again.", storage.uri(key), error)
         return None
     number, _, digest = content.decode("ascii", errors="replace").partition(" ")
     if digest != _sha256(number):
