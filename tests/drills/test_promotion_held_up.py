@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from tests.drills import promotion_process
 from tests.integration.stack_commands import environment, wait_for
+from wgan.records import LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.promotion import promote, rollback
 from wgan.settings import Settings
@@ -24,6 +25,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=4)]
 
 MOST_WAIT = 10.0
 """Seconds that an operation may wait for one that is dead."""
+
+
+UNDISTURBED: list[float] = []
+"""Seconds of the last move that nothing was in the way of, on this machine as busy as it is."""
 
 
 @pytest.fixture
@@ -37,7 +42,9 @@ def model(stack: Settings, storage: Storage) -> str:
     for _ in range(4):
         client.create_model_version(name, source=f"models:/{logged}", model_id=logged)
     for version, champion in ((1, None), (2, 1)):
+        started = time.monotonic()
         forced(name, version, champion, stack, storage)
+        UNDISTURBED[:] = [time.monotonic() - started]
     return name
 
 
@@ -57,6 +64,16 @@ def begun(settings: Settings, model: str, sent: str, write: int) -> subprocess.P
     return process
 
 
+def rolled_back(model: str, settings: Settings, storage: Storage) -> LedgerEntry:
+    """Roll back, and see that it did not wait long for the one in its way."""
+    started = time.monotonic()
+    entry = rollback(model, None, settings, storage, reason="a drill")
+    # It reads what there is a few times more often than a move that nothing is in the way of.
+    waited = time.monotonic() - started - 3 * UNDISTURBED[0]
+    assert waited < MOST_WAIT
+    return entry
+
+
 def assert_agreed(model: str, champion: int, settings: Settings, storage: Storage) -> None:
     client = MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
     assert client.get_registered_model(model).aliases["champion"] == str(champion)
@@ -73,9 +90,7 @@ def test_a_promotion_that_is_stopped_while_a_rollback_goes_on_loses_and_says_so(
 ) -> None:
     """The writes: its announcement, the alias previous, the alias champion, the ledger's entry."""
     process = begun(stack, model, "SIGSTOP", write)
-    started = time.monotonic()
-    back = rollback(model, None, stack, storage, reason="a drill")
-    assert time.monotonic() - started < MOST_WAIT
+    back = rolled_back(model, stack, storage)
     process.send_signal(signal.SIGCONT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1, said
@@ -90,7 +105,5 @@ def test_after_a_killed_promotion_the_next_operation_waits_less_than_ten_seconds
     process = begun(stack, model, "SIGKILL", write)
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
-    started = time.monotonic()
-    back = rollback(model, None, stack, storage, reason="a drill")
-    assert time.monotonic() - started < MOST_WAIT
+    back = rolled_back(model, stack, storage)
     assert_agreed(model, back.to_version, stack, storage)
