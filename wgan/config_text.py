@@ -98,7 +98,7 @@ def _typed(value: Any, annotation: Any) -> Any:
         return None if empty and NoneType in arguments else _typed(value, inner[0] if len(inner) == 1 else str)
     if origin is tuple:
         if isinstance(value, str):
-            value = [part.strip() for part in value.strip().strip("[]()").split(",")]
+            value = _parts(value)
         part_type: Any = next((argument for argument in arguments if argument is not ...), str)
         return [_typed(part, part_type) for part in value] if isinstance(value, list) else value
     if not isinstance(value, str):
@@ -106,6 +106,17 @@ def _typed(value: Any, annotation: Any) -> Any:
     if origin is Literal:
         return next((choice for choice in arguments if str(choice) == value.strip()), _number(value, arguments))
     return _number(value, (annotation() if annotation in (int, float) else annotation,))
+
+
+def _parts(text: str) -> Any:
+    """The items of a list as text: `[a, "b"]` is read as YAML, anything else is split at its commas."""
+    plain = text.strip()
+    if plain.startswith("["):
+        try:
+            return yaml.load(plain, TextLoader)  # a SafeLoader
+        except (yaml.YAMLError, ValueError, RecursionError):
+            return text
+    return [part.strip() for part in plain.strip("()").split(",")] if plain else []
 
 
 def _number(text: str, examples: tuple[Any, ...]) -> Any:

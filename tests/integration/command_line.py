@@ -26,9 +26,14 @@ OPEN_FLOORS = ("promotion.max_fid=null", "promotion.min_coverage=0", "promotion.
 
 
 def quick(name: str, *more: str) -> list[str]:
-    """`--preset digits` shortened, registered as generator-<name>."""
-    assignments = [*QUICK, *OPEN_FLOORS, f"data.name={name}", *more]
-    return ["--preset", "digits", *(part for text in assignments for part in ("--set", text))]
+    """`--preset digits` shortened, registered as generator-<name>; `more` takes the place of what it gives again."""
+    return ["--preset", "digits", *assigned(*QUICK, *OPEN_FLOORS, f"data.name={name}", *more)]
+
+
+def assigned(*texts: str) -> list[str]:
+    """`--set` options; of two texts that give the same field the later one counts."""
+    given = {text.partition("=")[0]: text for text in texts}
+    return [part for text in given.values() for part in ("--set", text)]
 
 
 def json_of(settings: Settings, *arguments: str, code: int | tuple[int, ...] = 0, **more: str) -> Any:

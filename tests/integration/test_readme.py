@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from PIL import Image
 
-from tests.integration.command_line import OPEN_FLOORS, QUICK
+from tests.integration.command_line import OPEN_FLOORS, QUICK, assigned
 from tests.integration.stack_commands import run as run_wgan
 from wgan.settings import Settings
 
@@ -61,8 +61,9 @@ def test_the_walk_through_the_readme_works_as_printed(stack: Settings) -> None:
             _ask(stack, arguments)
             continue
         if arguments[0] == "retrain" and "--dry-run" not in arguments:
-            for assignment in (*QUICK, *OPEN_FLOORS, *TWIN):
-                arguments += ["--set", assignment]
+            own = [text for option, text in zip(arguments, arguments[1:], strict=False) if option == "--set"]
+            others = [part for part in arguments if part != "--set" and part not in own]
+            arguments = [*others, *assigned(*own, *QUICK, *OPEN_FLOORS, *TWIN)]
         result = run_wgan(stack, *arguments, code=expected)
         assert result.stdout.strip(), command
         assert "Traceback" not in result.stderr, command

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.command_line import OPEN_FLOORS, QUICK, json_of
+from tests.integration.command_line import OPEN_FLOORS, QUICK, assigned, json_of
 from tests.integration.stack_commands import run as run_wgan
 from wgan.data.manifest import Manifest
 from wgan.settings import Settings
@@ -40,7 +40,7 @@ def mirror(shared_data: Path) -> Iterator[str]:
 
 
 def assignments(*more: str) -> list[str]:
-    return [part for text in (*QUICK, *OPEN_FLOORS, *more) for part in ("--set", text)]
+    return assigned(*QUICK, *OPEN_FLOORS, *more)
 
 
 def test_the_mnist_preset_runs_through_on_the_real_files(stack: Settings, mirror: str) -> None:

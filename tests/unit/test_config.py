@@ -226,3 +226,12 @@ def test_flat_parameters_name_every_field_with_its_section() -> None:
     sections = RetrainConfig.model_fields
     expected = sum(len(load_config("digits").model_dump()[name]) for name in sections)
     assert len(flat) == expected
+
+
+@pytest.mark.parametrize("text", ['["a_b:c", "d:e"]', "[a_b:c, d:e]", "a_b:c,d:e", " a_b:c , d:e "])
+def test_a_list_may_be_written_as_json_as_yaml_or_with_commas(text: str) -> None:
+    assert load_config(assignments=[f"evaluation.metrics={text}"]).evaluation.metrics == ("a_b:c", "d:e")
+
+
+def test_an_empty_list_is_empty() -> None:
+    assert load_config(assignments=["evaluation.metrics="]).evaluation.metrics == ()
