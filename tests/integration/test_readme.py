@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from itertools import pairwise
 
 import pytest
 from PIL import Image
@@ -61,7 +62,7 @@ def test_the_walk_through_the_readme_works_as_printed(stack: Settings) -> None:
             _ask(stack, arguments)
             continue
         if arguments[0] == "retrain" and "--dry-run" not in arguments:
-            own = [text for option, text in zip(arguments, arguments[1:], strict=False) if option == "--set"]
+            own = [text for option, text in pairwise(arguments) if option == "--set"]
             others = [part for part in arguments if part != "--set" and part not in own]
             arguments = [*others, *assigned(*own, *QUICK, *OPEN_FLOORS, *TWIN)]
         result = run_wgan(stack, *arguments, code=expected)
