@@ -21,7 +21,7 @@ from wgan.registry.promotion import promote, rollback
 from wgan.settings import Settings
 from wgan.storage import Storage
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow(minutes=4)]
+pytestmark = pytest.mark.slow(minutes=4)
 
 MOST_WAIT = 10.0
 """Seconds that an operation may wait for one that is dead."""

@@ -27,8 +27,6 @@ from wgan.settings import Settings
 from wgan.storage import Storage, open_storage, split_uri
 from wgan.storage.signing import LABEL
 
-pytestmark = pytest.mark.integration
-
 CONFIG = DataConfig(source="digits", name="forged")
 PROTOCOL = EvaluationConfig(extractor="pixels", sample_count=64, seeds=2)
 CLASSIFIED = EvaluationConfig(extractor="classifier", sample_count=64, seeds=2)

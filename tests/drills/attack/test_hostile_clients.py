@@ -22,8 +22,6 @@ import pytest
 from tests.drills.attack.hostile_client import answer, connected, post, sent
 from tests.unit.serving.example_service import MODEL, NOBODY, write_version
 
-pytestmark = pytest.mark.integration
-
 WALK = "/v1/interpolate?from=1&to=2&frames=512&format=gif"
 MEBIBYTE = 2**20
 TAKEN_BY_THE_SYSTEM = 16 * MEBIBYTE

@@ -16,8 +16,6 @@ from tests.drills.attack.fake_registry import FakeRegistry, entry, fake_registry
 from tests.drills.attack.hostile_graphs import enormous, looping
 from tests.unit.serving.example_service import example_client
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRegistry]:

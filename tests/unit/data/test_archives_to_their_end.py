@@ -262,7 +262,7 @@ def test_a_compression_that_is_not_read_is_named() -> None:
         (b"7z\xbc\xaf\x27\x1c" + bytes(100), "is a 7z archive"),
         (b"\x28\xb5\x2f\xfd" + bytes(100), "is a Zstandard archive"),
         (b"<!DOCTYPE html><title>Sign in</title>", "a web page"),
-        (gzip.compress(b"text"), "gzip-compressed, but what it holds is no tar archive"),
+        (gzip.compress(b"text", mtime=0), "gzip-compressed, but what it holds is no tar archive"),
         (b"MZ" + WHOLE["zip"], "neither a zip nor a tar"),
     ],
 )
