@@ -31,11 +31,14 @@ class _Attack:
 def failed_run(stack: Settings, storage: Storage) -> tuple[str, list[str]]:
     """A retraining that failed after its training, and the keys of its stored results."""
     before = {entry.key for entry in storage.list(f"{stack.prefect_prefix}/")}
-    evaluated = "evaluation.extractor=inception"  # whose weights are nowhere
-    run(stack, "retrain", *quick("planted", evaluated), code=(1, 2), WGAN_INCEPTION_WEIGHTS="/nowhere/weights.pth")
+    # Its evaluation needs weights, which are nowhere.
+    options = [part.replace("extractor=pixels", "extractor=inception") for part in quick("planted")]
+    run(stack, "retrain", *options, code=(1, 2), WGAN_INCEPTION_WEIGHTS="/nowhere/weights.pth")
     failed = {"flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}, "flows": {"name": {"any_": ["retrain"]}}}
     found = ask(stack, "flow_runs/filter", **failed, sort="START_TIME_DESC", limit=1)[0]
-    keys = sorted({entry.key for entry in storage.list(f"{stack.prefect_prefix}/")} - before)
+    written = {entry.key for entry in storage.list(f"{stack.prefect_prefix}/")} - before
+    # A flow's own result has no metadata beside it; a task's has, and is what a resumed run reads.
+    keys = sorted(key for key in written if "metadata" in json.loads(storage.get_bytes(key)))
     assert len(keys) >= 2
     return found["id"], keys
 
