@@ -7,6 +7,7 @@ text until the schema says what it is.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import stat
 from pathlib import Path
@@ -125,6 +126,8 @@ def _number(text: str, examples: tuple[Any, ...]) -> Any:
         return text
     plain = text.strip().replace(".nan", "nan").replace(".inf", "inf")
     for kind in (int, float):
-        with contextlib.suppress(ValueError, OverflowError):
-            return kind(plain)
+        with contextlib.suppress(ValueError):
+            number = kind(plain)
+            too_long = math.isinf(number) and "inf" not in plain.lower()
+            return text if too_long else number
     return text

@@ -229,7 +229,7 @@ def test_one_failure_is_reported_the_others_go_on_and_half_a_data_set_has_no_man
     assert report.failures == (f"datasets/a-stuck/{stuck.digest}/: the store refused.",)
     assert report.names == (f"datasets/b-gone/{gone.digest}/",)
     left = {key.rsplit("/", 1)[-1] for key in scene.keys("datasets/")}
-    assert left == {"images-00000.npy", "labels.npy", "held-out.npy"} & left
+    assert left == {"images-00000.npy", "labels.npy", "held-out.npy", "manifest.json.hmac"} & left
     assert "images-00000.npy" in left
     assert expire_datasets(scene.survey(days=31)).removed == 1
     assert scene.keys("datasets/") == set()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import stat
+import subprocess
+import sys
 import webbrowser
 from pathlib import Path
 
@@ -71,6 +74,17 @@ def test_without_a_browser_nothing_is_opened(settings: Settings, monkeypatch: py
 
     monkeypatch.setattr(webbrowser, "get", none)
     assert not open_page(page_address("mlflow", settings), settings)
+
+
+def test_the_command_sends_the_browser_to_a_page_that_signs_in(settings: Settings, tmp_path: Path) -> None:
+    browser, seen = tmp_path / "browser", tmp_path / "seen.html"
+    browser.write_text(f'#!/bin/sh\ncp "${{1#file://}}" {seen}\n')
+    browser.chmod(0o700)
+    command = [sys.executable, "-m", "wgan", "open"]
+    given = {"PATH": os.environ["PATH"], "WGAN_HOME": str(settings.home), "BROWSER": f"{browser} %s"}
+    ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert html.escape(prefect_link(settings)) in seen.read_text()
 
 
 def test_a_playground_that_nobody_serves_is_one_sentence(settings: Settings) -> None:

@@ -48,6 +48,7 @@ ELSEWHERE = {
     ". .venv/bin/activate": CI,
     "wgan down": UP_AND_DOWN,
     "wgan up": UP_AND_DOWN,
+    "wgan open": ("tests/unit/test_browser_pages.py::test_the_command_sends_the_browser_to_a_page_that_signs_in"),
     "wgan retrain --preset mnist": f"{REAL_DATA}test_the_mnist_preset_runs_through_on_the_real_files",
     "wgan retrain --preset digits --set data.source=folder --set data.location=/data/faces "
     "--set data.name=faces --set data.channels=3 --set data.image_size=64": (

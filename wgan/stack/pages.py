@@ -17,7 +17,7 @@ REDIRECT = """<!doctype html>
 <meta name="referrer" content="no-referrer">
 <meta http-equiv="refresh" content="0; url={address}">
 <title>wgan</title>
-<a href="{address}">Go on</a>
+<a href="{address}">Continue</a>
 """
 
 

@@ -31,11 +31,14 @@ FILES = {
     "not a number": ("training: {lr: .nan}\n", "training.lr=nan is not allowed: input should be a finite number."),
     "infinity": ("promotion: {max_fid: .inf}\n", "promotion.max_fid=inf is not allowed"),
     "text for a number": ("training: {generator_steps: many}\n", "training.generator_steps='many' is not allowed"),
-    "true for a number": ("training: {lr: yes}\n", "training.lr=True is not allowed"),
+    "true for a number": ("training: {lr: yes}\n", "training.lr='yes' is not allowed"),
     "an impossible beta": ("training: {adam_betas: [0.0, 2.0]}\n", "training.adam_betas.1=2.0 is not allowed"),
     "an unknown key": ("training: {learning_rate: 1}\n", "no setting training.learning_rate; training has objective"),
     "code": ("training: {lr: !!python/object/apply:os.getpid []}\n", "could not determine a constructor"),
-    "six thousand digits": ("training: {generator_steps: " + "9" * 6000 + "}\n", "is not YAML"),
+    "six thousand digits": (
+        "training: {generator_steps: " + "9" * 6000 + "}\n",
+        "unable to parse input string as an integer, exceeded maximum size",
+    ),
     "bytes": ("\x00\x01", "is not YAML"),
 }
 

@@ -62,6 +62,4 @@ def test_the_report_of_a_retraining_fits_a_runs_description() -> None:
 
 
 def test_the_model_card_fits_a_versions_description() -> None:
-    version = outcome().version
-    record = VersionRecord.model_validate(version.model_dump(exclude={"version", "uri"}))
-    assert len(version_card(record, example_config("a-data-set-of-a-long-name"))) < VERSION_DESCRIPTION
+    assert len(version_card(outcome().version, example_config("a-data-set-of-a-long-name"))) < VERSION_DESCRIPTION
