@@ -17,6 +17,9 @@ from tests.containers.engine import CHECKOUT, run
 FOLDER = Path(__file__).parent
 
 
+MODEL = "generator-tiny"
+
+
 @dataclass
 class Composed:
     """A project of its own name, on ports of its own."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.containers.engine import BUILD_SECRET, CHECKOUT, build, run
+from tests.conftest import free_ports
+from tests.containers.composed import MODEL, Composed, new_project, podman_compose
+from tests.containers.engine import BUILD_SECRET, CHECKOUT, build, run, wait_for
+from wgan.commands.init_env import write_env_file
 
 FOLDER = Path(__file__).parent
 PROGRAMS = ("podman", "buildah", "runc", "debootstrap", "iptables")
@@ -74,6 +79,43 @@ def services_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> st
     return SERVICES
 
 
+@pytest.fixture(scope="session")
+def compose_command() -> None:
+    """podman-compose. Without it: a skip; in CI a failure."""
+    if not podman_compose():
+        reason = "podman-compose is not installed: pip install podman-compose"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def running(
+    compose_command: None, databases_image: str, services_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Composed]:
+    """The whole of compose.yaml, up, for one file of tests."""
+    env_file = tmp_path_factory.mktemp("compose") / ".env"
+    write_env_file(env_file)
+    project = new_project(f"wgantest{uuid.uuid4().hex[:8]}", env_file, services_image, free_ports(4), MODEL)
+    try:
+        # podman 4 cannot start what requires a finished container that itself required one; every service waits anyway
+        project.compose("up", "--detach", "--no-deps", timeout=300)
+        wait_for(
+            lambda: (
+                project.inside("worker", "healthy", "prefect", "mlflow", "bucket", check=False).returncode == 0
+                and _answers(f"{project.url('serve')}/healthz")
+            ),
+            300,
+            "worker and serving being up",
+        )
+        yield project
+    except BaseException:
+        print(project.states())
+        raise
+    finally:
+        project.remove()
+
+
 def build_services(tag: str, folder: Path, *options: str) -> None:
     """Build the target `services` of this checkout; `folder` holds what pip is told in secret."""
     secrets: list[str] = []
@@ -87,3 +129,10 @@ def build_services(tag: str, folder: Path, *options: str) -> None:
         *("--ignorefile", CHECKOUT / ".containerignore", "--layers", "--timestamp", "0", "--target", "services"),
         *("--build-arg", f"BASE_IMAGE={BASE}", *secrets, *options, "--tag", tag),
     )
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False

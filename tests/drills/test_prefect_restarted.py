@@ -14,6 +14,7 @@ from tests.integration.stack_commands import run as run_wgan
 from tests.integration.stack_commands import server_pids, stack_without_serving, wait_for
 from tests.integration.worker_process import PATIENCE, checkpoint_step, read, wait_for_end, worker
 from wgan.settings import Settings, load_settings
+from wgan.stack import stack_status
 from wgan.tracking.runs import metric_history
 
 pytestmark = pytest.mark.slow(minutes=2)
@@ -39,7 +40,8 @@ def test_a_training_goes_on_and_its_slot_becomes_free_afterwards(own_stack: Sett
         server = psutil.Process(server_pids(own_stack.home)["prefect"])
         started = time.monotonic()
         server.kill()
-        wait_for(lambda: server_pids(own_stack.home)["prefect"] != server.pid)
+        wait_for(lambda: server_pids(own_stack.home)["prefect"] not in (None, server.pid))
+        wait_for(lambda: stack_status(own_stack).healthy)
         print(f"the Prefect server was away for {time.monotonic() - started:.1f} s")
         run = wait_for_end(own_stack, run_id)
         assert running.process.poll() is None, running.log.read_text()

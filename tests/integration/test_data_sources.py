@@ -198,7 +198,7 @@ def test_an_s3_prefix_follows_the_rules_of_a_folder(settings: Settings, storage:
 
     requests = recorded_requests(storage)
     assert prepare_dataset(config, settings, storage) == opened.ref
-    assert len(requests) == 2  # a listing and the manifest
+    assert len(requests) == 3  # a listing, the manifest and its signature
     theirs.put_bytes("faces/a/00.png", png(77))
     assert prepare_dataset(config, settings, storage).digest != opened.ref.digest
 

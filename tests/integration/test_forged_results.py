@@ -152,7 +152,7 @@ def test_a_cached_measurement_of_before_signatures_is_measured_anew(
     honest = measured(keyless, storage, CLASSIFIED)
     with caplog.at_level(logging.WARNING):
         assert measured(signing, storage, CLASSIFIED) == honest
-    for what in ("training the classifier again", "the real images are measured again", "floor and ceiling"):
+    for what in ("training the classifier again", "the real images are measured again", "real images and untrained"):
         assert what in caplog.text
 
 

@@ -63,8 +63,13 @@ def storage(stack: Settings) -> Storage:
 
 
 @pytest.fixture(scope="module")
-def first(stack: Settings) -> Any:
-    return json_of(stack, "retrain", *quick("first", "evaluation.extractor=auto"))
+def first_retraining(stack: Settings) -> on_sqlite.First:
+    return on_sqlite.retrain_first(stack)
+
+
+@pytest.fixture
+def first(first_retraining: on_sqlite.First) -> Any:
+    return first_retraining.outcome
 
 
 @pytest.fixture(scope="module")

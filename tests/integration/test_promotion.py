@@ -400,7 +400,7 @@ def test_a_ledgers_entries_are_numbered_and_each_names_the_one_before(
         ("00000002-0123456789ab.json", b""),
         ("99999999-0123456789ab.json", b"[" * 100_000),
         ("notes.json", b"{}"),
-        ("\x1b[2J.json", b"\x00"),
+        ("[2J'; --.json", b"\x00"),
     ],
 )
 def test_a_stray_or_damaged_object_never_stops_a_promotion_or_a_rollback(

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,28 @@ from wgan.tracking.runs import metric_history
 pytestmark = pytest.mark.slow(minutes=7)
 
 
+@dataclass(frozen=True)
+class First:
+    """The outcome of a model's first retraining, and who was champion right after it."""
+
+    outcome: Any
+    champion: int
+
+
+def retrain_first(settings: Settings) -> First:
+    outcome = json_of(settings, "retrain", *quick("first", "evaluation.extractor=auto"))
+    champion = tracking_client(settings).get_model_version_by_alias("generator-first", "champion")
+    return First(outcome, int(champion.version))
+
+
 @pytest.fixture(scope="module")
-def first(stack: Settings) -> Any:
-    return json_of(stack, "retrain", *quick("first", "evaluation.extractor=auto"))
+def first_retraining(stack: Settings) -> First:
+    return retrain_first(stack)
+
+
+@pytest.fixture
+def first(first_retraining: First) -> Any:
+    return first_retraining.outcome
 
 
 def test_the_outcome_walks_back_to_run_checkpoint_and_data(first: Any, stack: Settings, storage: Storage) -> None:
@@ -41,11 +61,10 @@ def test_the_outcome_walks_back_to_run_checkpoint_and_data(first: Any, stack: Se
     assert run.data.params["training.generator_steps"] == "12"
 
 
-def test_the_first_version_is_promoted_over_the_floors(first: Any, stack: Settings) -> None:
+def test_the_first_version_is_promoted_over_the_floors(first: Any, first_retraining: First) -> None:
     assert first["promotion"]["action"] == "promoted"
     assert first["promotion"]["from_version"] is None
-    version = tracking_client(stack).get_model_version_by_alias("generator-first", "champion")
-    assert int(version.version) == first["version"]["version"]
+    assert first_retraining.champion == first["version"]["version"]
 
 
 def test_every_step_is_in_mlflow_and_the_pictures_are_a_series(first: Any, stack: Settings) -> None:

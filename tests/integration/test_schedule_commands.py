@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.command_line import json_of
 from tests.integration.stack_commands import run as run_wgan
-from tests.integration.worker_process import ask, read
+from tests.integration.worker_process import ask, prefect, read
 from wgan.settings import Settings
 
 pytestmark = pytest.mark.slow(minutes=5)
@@ -25,6 +25,13 @@ schedules:
     paused: true
     overlap: cancel
 """
+
+
+@pytest.fixture(autouse=True)
+def no_schedules(stack: Settings) -> None:
+    """Whatever other tests have left on the server."""
+    for entry in ask(stack, "deployments/filter"):
+        prefect(stack, "DELETE", f"deployments/{entry['id']}")
 
 
 @pytest.fixture
@@ -44,8 +51,7 @@ def schedules(settings: Settings) -> dict[str, Any]:
 
 def test_a_file_is_applied_once_and_changes_nothing_the_second_time(stack: Settings, file: Path) -> None:
     first = json_of(stack, "schedule", "apply", str(file))
-    # Housekeeping may be there, from another test of this stack.
-    assert [name for name in first["changed"] if name != "housekeeping"] == ["declared-one", "declared-two"]
+    assert first["changed"] == ["housekeeping", "declared-one", "declared-two"]
     second = json_of(stack, "schedule", "apply", str(file))
     assert second["changed"] == []
     assert second["unchanged"] == ["housekeeping", "declared-one", "declared-two"]
@@ -65,15 +71,11 @@ def test_a_file_is_applied_once_and_changes_nothing_the_second_time(stack: Setti
 
     file.write_text("gpu_slots: 1")
     assert {"declared-one", "declared-two"} <= set(json_of(stack, "schedule", "apply", str(file))["undeclared"])
-    for name in ("declared-one", "declared-two"):
-        run_wgan(stack, "schedule", "remove", name)
 
 
 def test_the_file_that_ships_is_what_apply_looks_for(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).resolve().parents[2])
-    assert {"digits", "mnist"} <= set(json_of(stack, "schedule", "apply")["changed"])
-    for name in ("digits", "mnist"):
-        run_wgan(stack, "schedule", "remove", name)
+    assert json_of(stack, "schedule", "apply")["changed"] == ["housekeeping", "digits", "mnist"]
 
 
 def test_the_form_in_prefects_page_knows_every_field_with_its_bounds(stack: Settings) -> None:
@@ -85,7 +87,6 @@ def test_the_form_in_prefects_page_knows_every_field_with_its_bounds(stack: Sett
     assert set(schema["properties"]) == {"config", "promote", "only_if_changed"}
     assert deployment(stack, "typed")["enforce_parameter_schema"]
     assert deployment(stack, "typed")["concurrency_options"]["collision_strategy"] == "ENQUEUE"
-    run_wgan(stack, "schedule", "remove", "typed")
 
 
 def test_a_schedule_is_added_paused_resumed_run_and_removed(stack: Settings) -> None:

@@ -102,7 +102,9 @@ ELSEWHERE = {
     ),
     "podman-compose --profile observability up -d": f"{COMPOSE}test_a_profile_adds_its_services",
     "podman-compose --profile gpu up -d": f"{COMPOSE}test_a_profile_adds_its_services",
-    "podman-compose down": f"{COMPOSE}test_every_service_of_ours_ends_well_when_it_is_told_to",
+    "podman-compose down": (
+        "tests/containers/test_compose_ends.py::test_every_service_of_ours_ends_well_when_it_is_told_to"
+    ),
     "podman build --format docker -f infra/Containerfile --target services -t wgan-services:0.1.0 .": (
         "tests/containers/test_services_image.py::test_its_four_programs_start_and_its_packages_fit_one_another"
     ),

@@ -131,7 +131,7 @@ def _device(settings: Settings) -> Check:
 
         device = resolve_device(settings.device)
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in ("torch", "numpy"):
             raise
         finding = f"torch is not installed, which only training needs: {install_command('train')}"
         return Check(name="device", outcome="info", finding=finding)

@@ -16,7 +16,7 @@ from tests.drills.common_training import common
 from tests.drills.faulty_stack import FaultyStack
 from tests.integration.command_line import quick
 from tests.integration.serving_process import client_of
-from tests.integration.stack_commands import environment
+from tests.integration.stack_commands import environment, prefect_login
 from tests.integration.worker_process import flow_run, task_runs, wait_for_end, worker
 from wgan.settings import Settings
 
@@ -76,7 +76,8 @@ def test_a_learning_rate_that_ruins_the_generator_gets_no_champion(faulty: Fault
 @pytest.mark.slow
 def test_a_scheduled_run_with_impossible_parameters_does_no_work(faulty: FaultyStack, tmp_path: Path) -> None:
     faulty.run("schedule", "add", "--cron", "0 3 1 1 *", "--name", "poisoned", *quick("poisoned"))
-    api = httpx.Client(base_url=faulty.variables["WGAN_PREFECT_API_URL"], timeout=60)
+    login = prefect_login(faulty.settings)
+    api = httpx.Client(base_url=faulty.variables["WGAN_PREFECT_API_URL"], auth=login, timeout=60)
     deployment = api.get("/deployments/name/retrain/poisoned").json()
     good = deployment["parameters"]["config"]
 
