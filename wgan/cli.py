@@ -31,6 +31,7 @@ from wgan.commands import (
     worker,
 )
 from wgan.errors import WganError
+from wgan.printable import printable_lines
 
 app = typer.Typer(
     name="wgan",
@@ -128,7 +129,7 @@ def _complain(sentence: str) -> None:
     first = sentence.split(maxsplit=1)[0] if sentence.strip() else ""
     # A sentence may begin with a name, as in `training.lr=0 is not allowed`: that is left as it is.
     plain = first.rstrip(".,:;").isalpha()
-    print(sentence[:1].upper() + sentence[1:] if plain else sentence, file=sys.stderr)
+    print(printable_lines(sentence[:1].upper() + sentence[1:] if plain else sentence), file=sys.stderr)
 
 
 if __name__ == "__main__":

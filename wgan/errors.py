@@ -1,10 +1,23 @@
 """What can go wrong, by whose mistake it is: each message is one sentence a stranger can act on."""
 
+from __future__ import annotations
+
+from wgan.printable import printable, printable_lines
+
 
 class WganError(Exception):
     """Something outside the code failed (a server, a file, a disk); the message says what and how to mend it."""
 
     exit_code = 1
+
+    def __init__(self, sentence: str = "", log: str = "") -> None:
+        """`log` is the end of a server's log, lines to show below the sentence."""
+        super().__init__(*((sentence, log) if log else (sentence,)))
+
+    def __str__(self) -> str:
+        """The sentence, which may quote what was stored or uploaded, without what a terminal would obey."""
+        sentence, *log = self.args
+        return "\n".join((printable(str(sentence)), *map(printable_lines, log)))
 
 
 class UsageError(WganError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import uuid
 from pathlib import Path
 
@@ -12,8 +14,9 @@ import torch
 from tests.integration.untrained_versions import digits_config, register_untrained
 from wgan.cli import app
 from wgan.commands.evaluate import evaluate
-from wgan.config import RetrainConfig
-from wgan.errors import CheckpointError, UsageError
+from wgan.config import DataConfig, RetrainConfig
+from wgan.data.prepare import prepare_dataset
+from wgan.errors import CheckpointError, DataError, UsageError
 from wgan.registry.promotion import promote
 from wgan.settings import Settings
 from wgan.steps.measure import named_protocol
@@ -38,9 +41,14 @@ def model(config: RetrainConfig, stack: Settings, storage: Storage) -> str:
     return first.model_name
 
 
+def saved(config: RetrainConfig, folder: Path, digest: str = "ab" * 32) -> Path:
+    """A checkpoint of step 0, of data that is in no storage."""
+    return save_checkpoint(folder, new_state(config, torch.device("cpu")), config, digest)
+
+
 @pytest.fixture
 def checkpoint(config: RetrainConfig, tmp_path: Path) -> Path:
-    return save_checkpoint(tmp_path, new_state(config, torch.device("cpu")), config, data_digest="ab" * 32)
+    return saved(config, tmp_path)
 
 
 def test_a_version_is_found_by_its_alias_and_told_as_one_json_object(
@@ -62,13 +70,42 @@ def test_a_version_is_found_by_its_alias_and_told_as_one_json_object(
 def test_a_checkpoint_is_measured_with_its_own_configuration(
     model: str, checkpoint: Path, stack: Settings, storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluate(str(checkpoint), protocol="quick", as_json=True)
+    evaluate(str(checkpoint), protocol="quick", fetch_data=True, as_json=True)
     local = json.loads(capsys.readouterr().out)
     assert local["dataset"]["name"] == model.removeprefix("generator-")
     assert local["measurement"]["protocol"]["seeds"] == [1000, 1001]
     address = storage.put_file("checkpoints/evaluated.pt", checkpoint)
-    evaluate(model, address, protocol="quick", as_json=True)
+    evaluate(model, address, protocol="quick", fetch_data=True, as_json=True)
     assert json.loads(capsys.readouterr().out)["measurement"] == local["measurement"]
+
+
+def test_a_checkpoint_whose_data_is_in_storage_is_measured_on_it(
+    config: RetrainConfig, stack: Settings, storage: Storage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = prepare_dataset(config.data, stack, storage)
+    evaluate(str(saved(config, tmp_path, dataset.digest)), protocol="quick", as_json=True)
+    assert json.loads(capsys.readouterr().out)["dataset"]["digest"] == dataset.digest
+
+
+@pytest.mark.parametrize("source", ["folder", "archive", "s3"])
+def test_what_a_checkpoint_names_is_not_read_without_the_users_word(
+    config: RetrainConfig, source: str, tmp_path: Path
+) -> None:
+    location = "s3://wgan/elsewhere" if source == "s3" else "http://192.0.2.1/images.zip"
+    if source == "folder":
+        os.mkfifo(tmp_path / "a.png")
+        location = str(tmp_path)
+    data = DataConfig(source=source, location=location, name=f"named-by-a-file-{source}")
+    forged = saved(config.model_copy(update={"data": data}), tmp_path)
+    started = time.monotonic()
+    with pytest.raises(DataError, match=f"is not in storage: --fetch-data prepares it .*data.location={location}"):
+        evaluate(str(forged), protocol="quick")
+    assert time.monotonic() - started < 10
+
+
+def test_a_checkpoint_of_no_prepared_data_set_is_refused(config: RetrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="names no prepared data set"):
+        evaluate(str(saved(config, tmp_path, "../../elsewhere")), protocol="quick")
 
 
 def test_people_see_every_metric_beside_floor_and_ceiling_and_what_they_mean(

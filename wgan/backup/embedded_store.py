@@ -83,5 +83,5 @@ def _wait_until_healthy(running: RunningServer, timeout: float) -> None:
         ended = running.process.poll() is not None
         if ended or time.monotonic() > deadline:
             what = "ended while starting" if ended else f"did not become healthy within {timeout:g} s"
-            raise WganError(f"{running.server.title} {what}; the end of its log:\n{log_end(running.log)}")
+            raise WganError(f"{running.server.title} {what}; the end of its log:", log_end(running.log))
         time.sleep(POLL_SECONDS)

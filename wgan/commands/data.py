@@ -136,7 +136,7 @@ def show(
         ("samples", str(grid.resolve())),
     ]
     for title, value in rows:
-        console.print(f"{title:>8}  {printable(value)}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"{title:>8}  {value}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _print_counts(ref: DatasetRef) -> None:
@@ -153,12 +153,7 @@ def _print_counts(ref: DatasetRef) -> None:
             named = f" ({', '.join(entry.examples)}{', …' if entry.count > len(entry.examples) else ''})"
             lines.append(f"{title:>8}  {entry.count:,} × {entry.reason}{named if entry.examples else ''}")
     for line in lines:
-        console.print(printable(line), soft_wrap=True, highlight=False, markup=False)
-
-
-def printable(text: str) -> str:
-    """Text from files and storage without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 @contextmanager

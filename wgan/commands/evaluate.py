@@ -28,6 +28,13 @@ def evaluate(
             "26,000 Stacked-MNIST triples."
         ),
     ] = "standard",
+    fetch_data: Annotated[
+        bool,
+        typer.Option(
+            "--fetch-data",
+            help="If a checkpoint's data is not in storage, fetch it from wherever the checkpoint says.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure one generator and show its metrics beside real held-out images and an untrained generator."""
@@ -44,9 +51,9 @@ def evaluate(
     storage = open_storage(settings)
     with display(error_console):
         if _is_checkpoint(target):
-            report = measure_checkpoint(target, protocol, settings, storage)
+            report = measure_checkpoint(target, protocol, settings, storage, fetch_data=fetch_data)
         elif _is_checkpoint(version):
-            report = measure_checkpoint(version, protocol, settings, storage, target)
+            report = measure_checkpoint(version, protocol, settings, storage, target, fetch_data=fetch_data)
         else:
             report = measure_version(target, named_version(target, version, settings), protocol, settings, storage)
     if as_json:

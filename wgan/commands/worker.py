@@ -23,6 +23,7 @@ def worker(
     """
     from wgan.commands.extras import require_extra
     from wgan.commands.flow_session import enter_environment, require_servers
+    from wgan.commands.output import print_line
     from wgan.settings import load_settings
 
     require_extra("train")  # else each retraining it takes would crash, and be started again, and crash
@@ -40,4 +41,4 @@ def worker(
     put_automations(settings)
     if pool is None:  # a name that was typed may be mistyped
         ensure_work_pool(settings)
-    run_worker(settings, name or f"{socket.gethostname()}-{os.getpid()}", limit, lambda text: print(text, flush=True))
+    run_worker(settings, name or f"{socket.gethostname()}-{os.getpid()}", limit, print_line)

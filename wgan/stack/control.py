@@ -86,7 +86,7 @@ def run_detached(settings: Settings) -> tuple[StackStatus, bool]:
         process.wait()
         raise
     if not answer:
-        raise WganError(f"the stack's process ended with exit code {process.wait()}; its log {log}:\n{log_end(log)}")
+        raise WganError(f"the stack's process ended with exit code {process.wait()}; its log {log}:", log_end(log))
     said = json.loads(answer)
     if "error" in said:
         process.wait()

@@ -116,7 +116,7 @@ def _wait_until_healthy(servers: Sequence[RunningServer], timeout: float, stoppi
                 raise StackInterrupted("stopped before the stack was up.")
             for running, answered in list(waiting):
                 if running.process.poll() is not None:
-                    raise WganError(f"{death_of(running)} while starting; the end of its log:\n{log_end(running.log)}")
+                    raise WganError(f"{death_of(running)} while starting; the end of its log:", log_end(running.log))
                 if answered.is_set():
                     waiting.remove((running, answered))
             if waiting and time.monotonic() > deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from wgan import progress
-from wgan.config import EvaluationConfig, RetrainConfig
-from wgan.data.manifest import dataset_prefix, find_own_manifest
+from wgan.config import DataConfig, EvaluationConfig, RetrainConfig
+from wgan.data.dataset import PreparedImages, open_dataset
+from wgan.data.manifest import DatasetDamaged, dataset_prefix, find_own_manifest
 from wgan.data.prepare import open_or_repair, prepare_dataset
-from wgan.errors import CheckpointError, ObjectMissing, UsageError
+from wgan.errors import CheckpointError, DataError, ObjectMissing, UsageError
 from wgan.evaluation.side_by_side import GenerateImages
 from wgan.model_version.inference import open_generator
 from wgan.records import Bounds, DatasetRef, Measurement, Record
@@ -32,6 +34,7 @@ PAPER_IMAGES, PAPER_SEEDS = 10_000, 3
 """Lucic et al. (2018): 10,000 images through Inception."""
 STACKED_IMAGES = 26_000
 """PacGAN (Lin et al. 2018) and VEEGAN, Stacked-MNIST: a mode counts when hit once."""
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Report(Record):
@@ -67,16 +70,24 @@ def measure_version(model: str, version: int, protocol: ProtocolName, settings: 
     with scratch_folder("evaluation") as folder:
         generator = open_generator(fetch_version(model, version, settings, Path(folder)))
         dataset = record.evaluation.training.dataset
-        return _report(record.uri, generator.generate, config, dataset, protocol, settings, storage)
+        images = open_or_repair(dataset, config.data, settings, storage, progress.report)
+        return _report(record.uri, generator.generate, config, images, protocol, settings, storage)
 
 
 def measure_checkpoint(
-    address: str, protocol: ProtocolName, settings: Settings, storage: Storage, model: str | None = None
+    address: str,
+    protocol: ProtocolName,
+    settings: Settings,
+    storage: Storage,
+    model: str | None = None,
+    *,
+    fetch_data: bool = False,
 ) -> Report:
-    """Measure the generator in a checkpoint, `s3://…` or a local path, on the data its configuration names.
+    """Measure the generator in a checkpoint, `s3://…` or a local path, on the data it was trained on.
 
-    `model` is refused when it is not the one that the checkpoint's run registers. Raises `CheckpointError` when there
-    is no such file or it is damaged.
+    A file may name any source, so that is read only with `fetch_data`, where the data is not whole in storage. `model`
+    is refused when it is not the one that the checkpoint's run registers. Raises `CheckpointError` when there is no
+    such file or it is damaged, `DataError` when its data cannot be had.
     """
     with scratch_folder("evaluation") as folder:
         path = _fetch(address, Path(folder) / "checkpoint.pt", storage)
@@ -89,10 +100,37 @@ def measure_checkpoint(
     def generate(seed: int, count: int) -> NDArray[np.uint8]:
         return generate_images(generator, seed, count, device)
 
-    # What it was trained on, or, where that is no longer in storage, what its configuration gives today.
-    found = find_own_manifest(settings, storage, dataset_prefix(settings, config.data.dataset_name, data_digest))
-    dataset = found[1] if found else prepare_dataset(config.data, settings, storage, progress.report)
-    return _report(address, generate, config, dataset, protocol, settings, storage)
+    images = (_fetched if fetch_data else _stored)(config.data, data_digest, settings, storage)
+    return _report(address, generate, config, images, protocol, settings, storage)
+
+
+def _stored(data: DataConfig, digest: str, settings: Settings, storage: Storage) -> PreparedImages:
+    """The data that a checkpoint names, as it lies in storage."""
+    offer = f"--fetch-data prepares it from what the file names, data.source={data.source}" + (
+        f" and data.location={data.location}." if data.location else "."
+    )
+    try:
+        if found := find_own_manifest(settings, storage, _prefix(data, digest, settings)):
+            return open_dataset(found[1], settings, storage)
+    except DatasetDamaged as damage:
+        raise DataError(f"{damage} {offer}") from None
+    raise DataError(f"the checkpoint's data set, {data.dataset_name} {digest[:12]}, is not in storage: {offer}")
+
+
+def _fetched(data: DataConfig, digest: str, settings: Settings, storage: Storage) -> PreparedImages:
+    """The same, or, where it is no longer whole in storage, what the configuration's source gives today."""
+    try:
+        found = find_own_manifest(settings, storage, _prefix(data, digest, settings))
+    except DatasetDamaged:
+        found = None
+    dataset = found[1] if found else prepare_dataset(data, settings, storage, progress.report)
+    return open_or_repair(dataset, data, settings, storage, progress.report)
+
+
+def _prefix(data: DataConfig, digest: str, settings: Settings) -> str:
+    if not DIGEST.fullmatch(digest):
+        raise CheckpointError("the checkpoint names no prepared data set: it was trained outside the pipeline.")
+    return dataset_prefix(settings, data.dataset_name, digest)
 
 
 def _fetch(address: str, path: Path, storage: Storage) -> Path:
@@ -110,19 +148,18 @@ def _report(
     target: str,
     generate: GenerateImages,
     config: RetrainConfig,
-    dataset: DatasetRef,
+    images: PreparedImages,
     protocol: ProtocolName,
     settings: Settings,
     storage: Storage,
 ) -> Report:
-    images = open_or_repair(dataset, config.data, settings, storage, progress.report)
     measured = measure_generators(
         generate, None, images, config.networks, named_protocol(config, protocol), settings, storage
     )
     return Report(
         target=target,
         protocol_name=protocol,
-        dataset=dataset,
+        dataset=images.ref,
         measurement=measured.challenger,
         bounds=measured.bounds,
     )

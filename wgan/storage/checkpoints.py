@@ -14,16 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from wgan import progress
-from wgan.errors import AccessRefused, ObjectDamaged, ObjectMissing, StorageError
+from wgan.errors import AccessRefused, CheckpointError, ObjectDamaged, ObjectMissing, StorageError
 from wgan.records import Record
 from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256
 
 LONGEST_PAUSE = 15.0
 """Seconds between attempts while the store is away."""
+REMEDY = "bring it back from a backup, or start a fresh run"
 STAGE = "training"
 """Under which the user is told."""
 
@@ -50,13 +51,32 @@ def checkpoint_prefix(flow_run_id: str, settings: Settings) -> str:
     return f"{settings.checkpoints_prefix}/{flow_run_id}"
 
 
+def checkpoint_key(prefix: str, step: int) -> str:
+    """Key of the checkpoint of a step."""
+    return f"{prefix}/step-{step:08d}.pt"
+
+
 def latest_checkpoints(flow_run_id: str, settings: Settings, storage: Storage) -> tuple[StoredCheckpoint, ...]:
-    """The flow run's checkpoints, newest first; empty when it has none."""
+    """The flow run's checkpoints, newest first; empty when it has none.
+
+    Raises `CheckpointError` for a list that no run of this pipeline leaves: it must not count as a fresh start.
+    """
+    prefix = checkpoint_prefix(flow_run_id, settings)
+    where = f"the list of checkpoints {storage.uri(f'{prefix}/latest.json')}"
     try:
-        text = storage.get_bytes(f"{checkpoint_prefix(flow_run_id, settings)}/latest.json")
+        text = storage.get_bytes(f"{prefix}/latest.json")
+        found = LatestCheckpoints.model_validate_json(text).checkpoints
     except ObjectMissing:
         return ()
-    return LatestCheckpoints.model_validate_json(text).checkpoints
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+        raise CheckpointError(f"{where} is damaged ({reason}): {REMEDY}.") from None
+    if not found:
+        raise CheckpointError(f"{where} is empty, which no run leaves it: {REMEDY}.")
+    if strange := [entry.key for entry in found if entry.key != checkpoint_key(prefix, entry.step)]:
+        raise CheckpointError(f"{where} names {strange[0][:100]!r}, which is no checkpoint of the run: {REMEDY}.")
+    return found
 
 
 def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder: Path) -> StoredCheckpoint | None:
@@ -77,6 +97,11 @@ def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder:
     if stored:
         raise StorageError(
             f"none of the {len(stored)} checkpoints of flow run {flow_run_id} is whole; start a fresh run."
+        )
+    if unlisted := [entry.key for entry in storage.list(f"{checkpoint_prefix(flow_run_id, settings)}/step-")]:
+        _warn(
+            f"Training begins at step 0, although {storage.uri(unlisted[-1])} is there: no list names it, as when a "
+            "run is killed before its first checkpoint is complete."
         )
     return None
 
@@ -174,7 +199,7 @@ class CheckpointUploads:
     def _upload(self, step: int, path: Path) -> None:
         checkpoint = StoredCheckpoint(
             step=step,
-            key=f"{self._prefix}/step-{step:08d}.pt",
+            key=checkpoint_key(self._prefix, step),
             sha256=file_sha256(path),
             bytes=path.stat().st_size,
         )

@@ -6,17 +6,23 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from wgan.config import RetrainConfig, config_digest, flat_parameters
-from wgan.config_reading import parse_config
+from wgan.config_reading import parse_config, shown
 from wgan.errors import CheckpointError, UsageError
 from wgan.plugins import require_plugins
 from wgan.training.build import new_generator
+from wgan.training.checkpoint_content import (
+    are_finite,
+    is_of,
+    require_fields,
+    require_plain_container,
+    require_state_of,
+)
 from wgan.training.history import History, diverged
 from wgan.training.networks import ImageGenerator
 from wgan.training.state import TrainingState, load_optimizer
@@ -100,11 +106,16 @@ def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, dat
         )
     _require_same_settings(path, content, config)
     _require_same_code(path, content, config, "networks", "training")
-    state.generator.load_state_dict(content["generator"])
-    state.critic.load_state_dict(content["critic"])
-    load_optimizer(state.generator_optimizer, content["generator_optimizer"])
-    load_optimizer(state.critic_optimizer, content["critic_optimizer"])
-    state.history = History({name: column.numpy() for name, column in content["history"].items()})
+    _require_finite_weights(path, content, "generator", "critic")
+    try:
+        state.generator.load_state_dict(content["generator"])
+        state.critic.load_state_dict(content["critic"])
+        for name, optimizer in (("generator", state.generator_optimizer), ("critic", state.critic_optimizer)):
+            load_optimizer(optimizer, content[f"{name}_optimizer"])
+            require_state_of(optimizer)
+        state.history = History({name: column.numpy() for name, column in content["history"].items()})
+    except Exception as error:  # torch raises whatever does not fit
+        raise _damaged(path, error) from error
     state.generator_steps = content["generator_steps"]
     state.critic_steps = content["critic_steps"]
     state.seconds = content["seconds"]
@@ -119,8 +130,17 @@ def load_generator(path: Path) -> ImageGenerator:
     content = _read(path)
     config = _config(path, content)
     _require_same_code(path, content, config, "networks")
+    if not is_of(content["generator"], config):
+        raise CheckpointError(
+            f"checkpoint {path} is damaged: its weights are not those of networks.width={config.networks.width} and "
+            f"networks.latent_dim={config.networks.latent_dim}, which it names; take another one."
+        )
+    _require_finite_weights(path, content, "generator")
     generator = new_generator(config.networks, config.data.channels, config.data.image_size, config.training.seed)
-    generator.load_state_dict(content["generator"])
+    try:
+        generator.load_state_dict(content["generator"])
+    except Exception as error:  # torch raises whatever does not fit
+        raise _damaged(path, error) from error
     return generator.eval()
 
 
@@ -130,7 +150,7 @@ def load_run(path: Path) -> tuple[RetrainConfig, str]:
     Raises `CheckpointError` if the file is missing or damaged.
     """
     content = _read(path)
-    return _config(path, content), str(content["data_digest"])
+    return _config(path, content), content["data_digest"]
 
 
 def load_history(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -155,21 +175,25 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}; name one that exists or start a new run.")
     try:
-        with ZipFile(path) as archive:  # torch's container; torch.load does not look at the checksums in it
-            if archive.testzip() is not None:
-                raise BadZipFile
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        require_plain_container(path)
+        content = dict(torch.load(path, map_location="cpu", weights_only=True))
         if content["format"] != FORMAT:
             raise CheckpointError(
-                f"checkpoint {path} has format {content['format']}, this version reads {FORMAT}; start a new run."
+                f"checkpoint {path} has format {shown(content['format'])}, this version reads {FORMAT}; start a new "
+                "run."
             )
+        require_fields(content)
     except CheckpointError:
         raise
     except Exception as error:  # torch.load raises whatever the damage leads to
-        raise CheckpointError(
-            f"checkpoint {path} is damaged ({type(error).__name__}); resume from an older one or start a new run."
-        ) from error
-    return dict(content)
+        raise _damaged(path, error) from error
+    return content
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"checkpoint {path} is damaged ({type(error).__name__}); resume from an older one or start a new run."
+    )
 
 
 def _config(path: Path, content: dict[str, Any]) -> RetrainConfig:
@@ -202,6 +226,14 @@ def _require_same_code(path: Path, content: dict[str, Any], config: RetrainConfi
             raise CheckpointError(
                 f"checkpoint {path} was trained with other code of {code.path}; bring it back or start a new run."
             )
+
+
+def _require_finite_weights(path: Path, content: dict[str, Any], *networks: str) -> None:
+    if not all(are_finite(content[name]) for name in networks):
+        raise CheckpointError(
+            f"checkpoint {path} holds a weight that is NaN or infinite, so nothing can be drawn or learned from it; "
+            "take an older one."
+        )
 
 
 def _require_finite(state: TrainingState) -> None:

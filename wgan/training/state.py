@@ -75,7 +75,9 @@ def optimizer_of(network: nn.Module, training: TrainingConfig) -> Optimizer:
 
 
 def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
-    """Put a saved state into the optimizer, which may be on another kind of device than the saved one was."""
-    capturable = optimizer.defaults["capturable"]
-    groups = [group | {"capturable": capturable} for group in saved["param_groups"]]
-    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+    """Put a saved state into the optimizer, which may be on another kind of device than the saved one was.
+
+    Its settings stay those of the configuration, whatever the saved ones say.
+    """
+    own = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": own})

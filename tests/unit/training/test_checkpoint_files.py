@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tests.refusals import read_or_refused
 from tests.unit.training.tiny_training import CPU, Recorder, run, tiny
 from wgan.errors import CheckpointError, TrainingDiverged
 from wgan.training.checkpoint import (
     checkpoint_path,
     load_checkpoint,
     load_generator,
+    load_history,
+    load_run,
     prune_checkpoints,
     save_checkpoint,
 )
+from wgan.training.checkpoint_content import FIELDS
 from wgan.training.state import new_state
 
 
@@ -135,3 +143,124 @@ def test_pruning_keeps_the_newest_and_leaves_other_files_and_later_steps_alone(t
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "latest.json", "step-00000003.pt", "step-00000010.pt", "step-00000200.pt",
     ]  # fmt: skip
+
+
+def rewritten(checkpoint: Path, path: Path, **fields: object) -> Path:
+    """The checkpoint with other fields."""
+    torch.save(torch.load(checkpoint, weights_only=True) | fields, path)
+    return path
+
+
+@pytest.mark.parametrize("network", ["generator", "critic"])
+def test_a_weight_that_is_not_finite_is_neither_measured_nor_resumed(
+    checkpoint: Path, tmp_path: Path, network: str
+) -> None:
+    weights = torch.load(checkpoint, weights_only=True)[network]
+    name = next(iter(weights))
+    weights[name] = torch.full_like(weights[name], math.nan)
+    forged = rewritten(checkpoint, tmp_path / "nan.pt", **{network: weights})
+    assert "holds a weight that is NaN or infinite" in refusal(forged)
+    if network == "generator":
+        with pytest.raises(CheckpointError, match="holds a weight that is NaN or infinite"):
+            load_generator(forged)
+
+
+def test_a_forged_width_allocates_nothing(checkpoint: Path, tmp_path: Path) -> None:
+    config = torch.load(checkpoint, weights_only=True)["config"]
+    config["networks"] |= {"width": 512, "latent_dim": 4096}
+    forged = rewritten(checkpoint, tmp_path / "wide.pt", config=config)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match=r"its weights are not those of networks\.width=512"):
+        load_generator(forged)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024, "KiB"
+
+
+def test_a_tensor_larger_than_what_it_is_read_from_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    history = {"critic_loss": torch.zeros(1).expand(10**10)}
+    assert "damaged" in refusal(rewritten(checkpoint, tmp_path / "endless.pt", history=history, generator_steps=10**10))
+
+
+def test_a_packed_checkpoint_is_not_unpacked(checkpoint: Path, tmp_path: Path) -> None:
+    with ZipFile(checkpoint) as whole, ZipFile(tmp_path / "packed.pt", "w", ZIP_DEFLATED) as packed:
+        for entry in whole.infolist():
+            packed.writestr(entry.filename, whole.read(entry))
+        packed.writestr("archive/data/999", bytes(2**26))
+    assert "damaged (BadZipFile)" in refusal(tmp_path / "packed.pt")
+
+
+def test_a_description_that_makes_memory_by_itself_is_not_carried_out(tmp_path: Path) -> None:
+    torch.save({"format": bytearray(8)}, tmp_path / "bytes.pt")
+    assert "damaged (BadZipFile)" in refusal(tmp_path / "bytes.pt")
+
+
+def test_containers_that_hold_each_other_are_not_walked_for_ever(checkpoint: Path, tmp_path: Path) -> None:
+    tower: list[object] = []
+    for _ in range(60):
+        tower = [tower, tower]
+    assert "damaged (ValueError)" in refusal(
+        rewritten(checkpoint, tmp_path / "tower.pt", critic_optimizer={"a": tower})
+    )
+
+
+def test_averages_of_another_shape_are_refused_before_the_next_step(checkpoint: Path, tmp_path: Path) -> None:
+    optimizer = torch.load(checkpoint, weights_only=True)["critic_optimizer"]
+    optimizer["state"][0]["square_avg"] = torch.zeros(3)
+    assert "damaged" in refusal(rewritten(checkpoint, tmp_path / "averages.pt", critic_optimizer=optimizer))
+
+
+STRANGE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(torch.zeros(2)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(name=st.sampled_from([*FIELDS, "format", "plugins", "precision"]), value=STRANGE)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_field_holds_a_checkpoint_is_read_or_refused_in_one_sentence(
+    checkpoint: Path, tmp_path: Path, name: str, value: object
+) -> None:
+    forged = rewritten(checkpoint, tmp_path / "strange.pt", **{name: value})
+    require_read_or_refused(forged)
+
+
+@given(data=st.data(), name=st.sampled_from(["config", "generator", "critic_optimizer", "history"]), value=STRANGE)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_lies_inside_a_field_a_checkpoint_is_read_or_refused_in_one_sentence(
+    checkpoint: Path, tmp_path: Path, data: st.DataObject, name: str, value: object
+) -> None:
+    field = torch.load(checkpoint, weights_only=True)[name]
+    inside = field
+    while isinstance(key := data.draw(st.sampled_from(sorted(inside, key=str))), str | int):
+        if not isinstance(inside[key], dict) or data.draw(st.booleans()):
+            inside[key] = value
+            break
+        inside = inside[key]
+    require_read_or_refused(rewritten(checkpoint, tmp_path / "strange.pt", **{name: field}))
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_bytes_of_its_description_are_others_a_checkpoint_is_read_or_refused_in_one_sentence(
+    checkpoint: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    with ZipFile(checkpoint) as whole, ZipFile(tmp_path / "other.pt", "w") as other:
+        for entry in whole.infolist():
+            content = bytearray(whole.read(entry))
+            if entry.filename.endswith(".pkl"):
+                for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
+                    content[place] = data.draw(st.integers(0, 255))
+            other.writestr(entry.filename, bytes(content))
+    require_read_or_refused(tmp_path / "other.pt")
+
+
+def require_read_or_refused(path: Path) -> None:
+    config = tiny(generator_steps=2)
+    for read in (
+        load_generator,
+        load_run,
+        load_history,
+        lambda path: load_checkpoint(path, new_state(config, CPU), config, "data"),
+    ):
+        with read_or_refused():
+            read(path)

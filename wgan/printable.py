@@ -1,0 +1,23 @@
+"""Text from outside, for people: without what a terminal would obey, and what would make one line look like two."""
+
+from __future__ import annotations
+
+import unicodedata
+
+OWN_LINES = "\n\t"
+
+
+def printable(text: str) -> str:
+    r"""The text with everything that is not shown as itself (escapes, bells, bidirectional marks) as `\x1b`."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def printable_lines(text: str) -> str:
+    """The same, but line ends and tabs stay."""
+    return "".join(letter if letter in OWN_LINES else _shown(letter) for letter in text)
+
+
+def _shown(letter: str) -> str:
+    if letter.isprintable() or unicodedata.category(letter) == "Zs":  # such as the space that does not break
+        return letter
+    return letter.encode("unicode_escape").decode()

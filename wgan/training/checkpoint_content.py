@@ -1,0 +1,136 @@
+"""What a checkpoint file may hold: plain tensors, no larger than the file, under the names that are read."""
+
+from __future__ import annotations
+
+import math
+import pickletools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from wgan.config import RetrainConfig
+from wgan.training.networks import Generator
+
+FIELDS: Mapping[str, tuple[type, ...]] = {
+    "config": (dict,),
+    "config_digest": (str,),
+    "data_digest": (str,),
+    "generator_steps": (int,),
+    "critic_steps": (int,),
+    "seconds": (int, float),
+    "generator": (dict,),
+    "critic": (dict,),
+    "generator_optimizer": (dict,),
+    "critic_optimizer": (dict,),
+    "history": (dict,),
+}
+"""What is read of a checkpoint, and of which kind it is."""
+PRECISIONS = (None, "float32", "bf16")
+MOST_STEPS = 10**11
+"""Ten million generator steps of a thousand critic steps, and as many again."""
+MOST_VALUES = 100_000
+MOST_DESCRIPTION = 2**22
+"""Bytes of the description of the tensors; that of the largest networks takes a hundredth."""
+NAMED = {"collections.OrderedDict", "torch._utils._rebuild_tensor_v2"}
+"""What a description names beside the kinds of storage: nothing that makes memory by itself."""
+
+
+def require_plain_container(path: Path) -> None:
+    """Raise `BadZipFile` unless the file is torch's container, whole, not packed, and describes only plain tensors.
+
+    torch.load does not look at the checksums in it, would unpack more than the file's size, and lets a description
+    make arrays of any size.
+    """
+    with ZipFile(path) as archive:
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise BadZipFile("packed")
+        if archive.testzip() is not None:
+            raise BadZipFile("checksum")
+        (description,) = (entry for entry in entries if entry.filename.endswith(".pkl"))
+        if description.file_size > MOST_DESCRIPTION:
+            raise BadZipFile("description")
+        for operation, argument, _ in pickletools.genops(archive.read(description)):
+            if operation.name == "GLOBAL":
+                name = str(argument).replace(" ", ".")
+                if name not in NAMED and not (name.startswith("torch.") and name.endswith("Storage")):
+                    raise BadZipFile("description")
+
+
+def require_fields(content: Mapping[str, Any]) -> None:
+    """Raise `TypeError`, `KeyError` or `ValueError` unless every field is there, of its kind and of bounded size."""
+    for name, kinds in FIELDS.items():
+        if not isinstance(content[name], kinds) or isinstance(content[name], bool):
+            raise TypeError(name)
+    _require_bounded(content, [MOST_VALUES])
+    for name in ("generator", "critic", "history"):
+        if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content[name].items()):
+            raise TypeError(name)
+    if not all(0 <= content[name] <= MOST_STEPS for name in ("generator_steps", "critic_steps")):
+        raise ValueError("steps")
+    if not (0 <= content["seconds"] <= MOST_STEPS and math.isfinite(content["seconds"])):
+        raise ValueError("seconds")
+    for column in content["history"].values():
+        if column.shape != (content["generator_steps"],) or column.dtype != torch.float32 or column.requires_grad:
+            raise ValueError("history")
+    # Files of earlier versions have neither.
+    if content.get("precision") not in PRECISIONS:
+        raise ValueError("precision")
+    if not isinstance(plugins := content.get("plugins", []), list) or not all(
+        isinstance(code, str) for code in plugins
+    ):
+        raise TypeError("plugins")
+
+
+def is_of(weights: Mapping[str, Tensor], config: RetrainConfig) -> bool:
+    """Whether the weights have the shapes of the configured generator; nothing is allocated to find out.
+
+    Only a network of your own can tell its shapes by being made, so its weights count as fitting.
+    """
+    if config.networks.generator != "dcgan":
+        return True
+    with torch.device("meta"):
+        asked = Generator(
+            config.data.channels, config.data.image_size, config.networks.width, config.networks.latent_dim
+        ).state_dict()
+    return {name: value.shape for name, value in weights.items()} == {name: v.shape for name, v in asked.items()}
+
+
+def are_finite(weights: Mapping[str, Tensor]) -> bool:
+    """Whether no weight is NaN or infinite."""
+    return all(bool(value.isfinite().all()) for value in weights.values())
+
+
+def require_state_of(optimizer: Optimizer) -> None:
+    """Raise `ValueError` unless what an optimizer was given fits its parameters: it would fail at the next step."""
+    averages = {"exp_avg", "exp_avg_sq"} if isinstance(optimizer, Adam) else {"square_avg"}
+    for parameter, values in optimizer.state.items():
+        if set(values) != averages | {"step"} or values["step"].shape != ():
+            raise ValueError("optimizer")
+        if any(values[name].shape != parameter.shape for name in averages):
+            raise ValueError("optimizer")
+
+
+def _require_bounded(value: Any, left: list[int]) -> None:
+    """Raise `ValueError` for more values than a checkpoint has, or a tensor that is larger than what it is read from.
+
+    Containers count as often as they are met: a few that hold each other would be walked for ever.
+    """
+    left[0] -= 1
+    if left[0] < 0:
+        raise ValueError("values")
+    if isinstance(value, Tensor):
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError("tensor")
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            _require_bounded(name, left)
+            _require_bounded(inner, left)
+    elif isinstance(value, list | tuple | set):
+        for inner in value:
+            _require_bounded(inner, left)
