@@ -105,6 +105,9 @@ def run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            _complain(_disk_sentence(error))
+            return 1
         from wgan.commands.crash import keep_traceback
         from wgan.commands.extras import explain_missing
 
@@ -115,6 +118,13 @@ def run() -> int:
         _complain(f"unexpected {type(error).__name__}: {error}; the traceback is in {path}, please report it.")
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _disk_sentence(error: OSError) -> str:
+    return (
+        f"{error.filename} cannot be used ({error.strerror}): make it readable and writable and see that there is "
+        "room, or set WGAN_HOME, or WGAN_CACHE_DIR for caches alone, to another folder."
+    )
 
 
 def _usage_sentence(error: typer.TyperException) -> str:

@@ -186,6 +186,11 @@ class Settings(BaseSettings):
         None, description="File of such hashes, one a line, name after it; read again when it changes."
     )
     serve_cors_origins: str = Field("", description="Origins whose pages may call, separated by commas; empty: none.")
+    serve_names: str = Field(
+        "",
+        description="Names by which serving may be addressed, host:port or host:*, separated by commas; empty: this "
+        "machine's own where it listens on loopback only, else any.",
+    )
     serve_webhook_secret: SecretStr | None = Field(
         None, description="Secret of MLflow's webhook to /hooks/mlflow; unset: it is off."
     )
@@ -193,7 +198,10 @@ class Settings(BaseSettings):
     @field_validator("home", "cache_dir", "inception_weights")
     @classmethod
     def _tilde_is_the_users_home(cls, folder: Path | None) -> Path | None:
-        return folder.expanduser() if folder else None
+        try:
+            return folder.expanduser() if folder else None
+        except RuntimeError:
+            raise ValueError("nobody of that name has a home folder here") from None
 
     @property
     def mlflow_page(self) -> str:
@@ -232,6 +240,20 @@ def embedded_addresses(settings: Settings) -> dict[str, Any]:
     }
 
 
+def read_connection(home: Path) -> dict[str, str]:
+    """What `wgan up` wrote of the servers of a home; empty where it wrote nothing. Raises `OSError`, `UsageError`."""
+    path = home / CONNECTION_FILE
+    if not path.is_file():
+        return {}
+    try:
+        stored = json.loads(path.read_bytes())
+        if not isinstance(stored, dict) or not all(isinstance(value, str) for value in stored.values()):
+            raise ValueError("not names and texts")
+    except (ValueError, RecursionError):
+        raise UsageError(f"{path} is damaged: delete it, and the next `wgan up` writes it again.") from None
+    return stored
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings from arguments, environment, `.env` and the embedded stack's connection file, in that order.
 
@@ -241,8 +263,7 @@ def load_settings(**overrides: Any) -> Settings:
         overrides.setdefault("serve_model", "")
     try:
         explicit = Settings(**overrides)
-        connection = explicit.home / CONNECTION_FILE
-        stored = json.loads(connection.read_text()) if connection.is_file() else embedded_addresses(explicit)
+        stored = read_connection(explicit.home) or embedded_addresses(explicit)
         given = explicit.model_fields_set
         if "s3_endpoint_url" in given and explicit.s3_endpoint_url != stored.get("s3_endpoint_url"):
             given = given | S3_CREDENTIALS | {"signing_key"}  # the embedded server's are not for another store
@@ -256,8 +277,6 @@ def load_settings(**overrides: Any) -> Settings:
         raise UsageError(
             f"{error.filename} cannot be read ({error.strerror}): set WGAN_HOME to your own folder."
         ) from None
-    except json.JSONDecodeError:
-        raise UsageError(f"{connection} is damaged: delete it, and the next `wgan up` writes it again.") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "WGAN_" + "_".join(str(part) for part in first["loc"]).upper()

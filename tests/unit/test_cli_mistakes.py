@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -42,6 +43,19 @@ def test_an_expected_error_is_its_sentence_and_its_exit_code(
     assert cli.run() == code
     sentence = str(error)
     assert capsys.readouterr() == ("", f"{sentence[0].upper()}{sentence[1:]}\n")
+
+
+@pytest.mark.parametrize("kind", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR])
+def test_a_disk_that_refuses_is_one_sentence_and_no_defect(
+    failing: typer.Typer, capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: int
+) -> None:
+    raising(failing, OSError(kind, os.strerror(kind), "/home/a/.wgan/cache/x"))
+    assert cli.run() == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"/home/a/.wgan/cache/x cannot be used ({os.strerror(kind)}): ")
+    assert shown.count("\n") == 1
+    assert "report it" not in shown
+    assert not (tmp_path / ".wgan").exists()
 
 
 def test_a_defect_is_one_sentence_and_its_traceback_a_file_in_the_home(

@@ -115,6 +115,22 @@ def test_an_impossible_value_is_named_with_its_variable_and_what_is_allowed(
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("variable", ["WGAN_HOME", "WGAN_CACHE_DIR", "WGAN_INCEPTION_WEIGHTS"])
+def test_the_home_of_a_user_who_is_not_known_is_one_sentence(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "~nouser/x")
+    with pytest.raises(UsageError, match=f"setting {variable}='~nouser/x': .*nobody of that name has a home folder"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"null", b"5", b'{"bucket": 5}', b'{"s3_endpoint_url": null}', b"\xff\xfe", b"[" * 100_000]
+)
+def test_a_connection_file_that_nobody_of_ours_wrote_is_one_sentence(home: Path, content: bytes) -> None:
+    (home / CONNECTION_FILE).write_bytes(content)
+    with pytest.raises(UsageError, match=f"{CONNECTION_FILE} is damaged: delete it"):
+        load_settings()
+
+
 def test_a_damaged_connection_file_is_one_sentence(home: Path) -> None:
     (home / CONNECTION_FILE).write_text('{"s3_endpoint_url": ')
     with pytest.raises(UsageError, match=r"connection\.json is damaged: delete it"):

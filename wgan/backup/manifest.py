@@ -13,6 +13,7 @@ from wgan.records import Record
 from wgan.settings import Settings
 
 MANIFEST_FILE = "manifest.json"
+DIGEST = r"^[0-9a-f]{64}$"
 PACKAGES = ("wgan-pipeline", "mlflow", "prefect")
 
 
@@ -21,8 +22,10 @@ class SavedDatabase(Record):
 
     name: Literal["mlflow", "prefect"]
     kind: Literal["sqlite", "postgresql"]
-    file: str = Field(description="In the backup: an SQLite file, or pg_dump's custom format.")
-    sha256: str
+    file: str = Field(
+        description="In the backup: an SQLite file, or pg_dump's custom format.", pattern=r"^databases/\w+\.\w+$"
+    )
+    sha256: str = Field(pattern=DIGEST)
     bytes: int
     time: datetime = Field(description="When the snapshot was taken.")
 
@@ -31,7 +34,9 @@ class SavedObject(Record):
     """One object of the bucket; objects of the same content share a file."""
 
     key: str
-    sha256: str = Field(description="Of its bytes; they are in the backup as `objects/<first two digits>/<sha256>`.")
+    sha256: str = Field(
+        description="Of its bytes; they are in the backup as `objects/<first two digits>/<sha256>`.", pattern=DIGEST
+    )
     bytes: int
 
     @property

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from wgan.arrays import NotAnArray, load_array
 from wgan.data.cache import cache_folder, cached_path, fill_cache
 from wgan.data.held_out import training_rows
 from wgan.data.manifest import DatasetDamaged, Manifest, parse_manifest
@@ -116,9 +117,8 @@ def _within(values: NDArray[np.int64], low: int, end: int) -> bool:
 
 def _map(path: Path, dtype: type[Value], shape: tuple[int, ...]) -> NDArray[Value]:
     try:
-        array: NDArray[Value] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
+        array: NDArray[Value] = load_array(path, mapped=True)
+    except NotAnArray as reason:
         raise DatasetDamaged(f"{path.name} of a prepared data set is no array file ({reason}).") from None
     if array.dtype != dtype or array.shape != shape:
         raise DatasetDamaged(

@@ -85,6 +85,8 @@ def unpack_reference(data: bytes, protocol: EvaluationProtocol) -> Reference:
     """Read a packed reference. Raises `DamagedReference` when a bit of it is not what was written."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            if sum(entry.file_size for entry in file.zip.infolist()) > len(data):
+                raise DamagedReference("it is packed, which this pipeline does not do")
             arrays = {name: file[name] for name in file.files}
         if arrays.pop(DIGEST).tobytes() != _digest(arrays):
             raise DamagedReference("its digest does not match")
@@ -92,7 +94,7 @@ def unpack_reference(data: bytes, protocol: EvaluationProtocol) -> Reference:
         levels = sorted(name for name in arrays if name.startswith(LEVEL))
         return Reference(
             seeds=protocol.seeds,
-            projections=tuple(arrays.pop(name) for name in levels),
+            projections=tuple(arrays[name] for name in levels),
             **{name: arrays[name] for name in ARRAYS},
         )
     except Exception as error:  # numpy and zipfile raise whatever the damage leads to
@@ -106,6 +108,17 @@ def _require_shapes(arrays: dict[str, NDArray[np.generic]], protocol: Evaluation
     for name, shape in wanted.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, the protocol asks for {shape}")
+    count = len(arrays["indices"])
+    if arrays["indices"].ndim != 1 or arrays["vectors"].ndim != 2 or len(arrays["vectors"]) != count:
+        raise ValueError("there is not one vector for each image")
+    for name in ("rows", "training_rows"):
+        places = arrays[name]
+        if places.dtype != np.int64 or (places.size and not (places.min() >= 0 and places.max() < count)):
+            raise ValueError(f"{name} names images that it does not hold")
+    if arrays["training_rows"].ndim != 1 or arrays["held_out_distances"].shape[:1] != (seeds,):
+        raise ValueError("the images that memorisation is judged by do not fit")
+    if any(level.ndim != 3 or len(level) != seeds for name, level in arrays.items() if name.startswith(LEVEL)):
+        raise ValueError("the projections are not those of the seeds")
 
 
 def _digest(arrays: dict[str, NDArray[np.generic]]) -> bytes:

@@ -11,7 +11,8 @@ import base64
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from importlib import resources
 from typing import Any
-from urllib.parse import urlsplit
+
+from wgan.guard.names import is_name_in, with_port
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -22,7 +23,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 SIGN_IN = "/sign-in"
 """Its fragment, which a browser sends to nobody, is `#token&/page`: the page keeps the token where Prefect's own pages
 look for the login, and goes on to /page."""
-LOOPBACK_NAMES = ("127.0.0.1:*", "localhost:*")
 POLICY_VIOLATION = 1008
 PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -30,11 +30,6 @@ PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; base-uri 'none'; 
 def basic_token(login: str) -> str:
     """What `user:password` becomes in an Authorization header, after `Basic `."""
     return base64.b64encode(login.encode()).decode()
-
-
-def names_of(*addresses: str | None) -> tuple[str, ...]:
-    """The names a loopback server goes by, and those of the addresses, as `host:port`."""
-    return (*LOOPBACK_NAMES, *(_with_port(address) for address in addresses if address))
 
 
 class OwnPages:
@@ -64,17 +59,11 @@ class OwnPages:
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in self._probes and not origins:
             return None
-        if len(hosts) != 1 or not self._is_own(hosts[0]):
+        if len(hosts) != 1 or not is_name_in(hosts[0], self._names):
             return "This server does not go by the name that the request's Host header gives it."
         if origins and not (len(origins) == 1 and self._is_own_page(origins[0], hosts[0])):
             return "Requests of other pages are refused."
         return None
-
-    def _is_own(self, host: str) -> bool:
-        name, colon, port = host.rpartition(":")
-        if not colon:
-            return any(f"{host}:{port}" in self._names for port in ("80", "443", "*"))
-        return host in self._names or (port.isdecimal() and f"{name}:*" in self._names)
 
     def _is_own_page(self, origin: str, host: str) -> bool:
         """Whether it is a page of this server: of the very name that was asked, or of another that it goes by.
@@ -84,19 +73,9 @@ class OwnPages:
         scheme, separator, _ = origin.partition("://")
         if not separator or scheme not in ("http", "https"):
             return False
-        page = _with_port(origin)
-        same_port = page.rpartition(":")[2] == _with_port(f"{scheme}://{host}").rpartition(":")[2]
-        return page in self._names or (same_port and self._is_own(page))
-
-
-def _with_port(address: str) -> str:
-    """`host:port` of an address, whose scheme decides about a port that is not given; empty for what is none."""
-    try:
-        parts = urlsplit(address)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return ""
-    return f"{(parts.hostname or '').lower()}:{port}"
+        page = with_port(origin)
+        same_port = page.rpartition(":")[2] == with_port(f"{scheme}://{host}").rpartition(":")[2]
+        return page in self._names or (same_port and is_name_in(page, self._names))
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

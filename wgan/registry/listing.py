@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
-from wgan.records import Record
+from wgan.records import Moment, Record
 from wgan.registry.client import every, registry, require_model
 from wgan.registry.lineage import METRIC_TAG
 from wgan.settings import Settings
@@ -17,6 +16,10 @@ GATE_TAG = "gate"
 """What became of a version: promoted, refused, rolled-back, reconciled."""
 GATE_REASON_TAG = "gate.reason"
 GATE_TIME_TAG = "gate.time"
+Value = TypeVar("Value")
+MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
+NUMBER: TypeAdapter[float] = TypeAdapter(FiniteFloat)
+INTERVAL: TypeAdapter[tuple[float, float, float]] = TypeAdapter(tuple[FiniteFloat, FiniteFloat, FiniteFloat])
 
 
 class MetricSummary(Record):
@@ -96,14 +99,10 @@ def list_versions(model: str, settings: Settings) -> list[VersionEntry]:
 
 def _version_entry(version: Any, aliases: tuple[str, ...]) -> VersionEntry:
     tags: dict[str, str] = version.tags
-    metrics = {
-        key.removeprefix(METRIC_TAG): MetricSummary(
-            **dict(zip(("mean", "low", "high"), json.loads(value), strict=True))
-        )
-        for key, value in sorted(tags.items())
-        if key.startswith(METRIC_TAG)
-    }
-    estimate, when = tags.get("wasserstein_estimate"), tags.get(GATE_TIME_TAG)
+    metrics = {}
+    for key, value in sorted(tags.items()):
+        if key.startswith(METRIC_TAG) and (summary := _summary(value)) is not None:
+            metrics[key.removeprefix(METRIC_TAG)] = summary
     return VersionEntry(
         model_name=version.name,
         version=int(version.version),
@@ -112,13 +111,30 @@ def _version_entry(version: Any, aliases: tuple[str, ...]) -> VersionEntry:
         metrics=metrics,
         gate=tags.get(GATE_TAG),
         gate_reason=tags.get(GATE_REASON_TAG),
-        gate_time=datetime.fromisoformat(when) if when else None,
-        wasserstein_estimate=float(estimate) if estimate else None,
+        gate_time=_valid(MOMENT, tags.get(GATE_TIME_TAG)),
+        wasserstein_estimate=_valid(NUMBER, tags.get("wasserstein_estimate")),
         data_digest=tags.get("data_digest"),
         code_version=tags.get("code_version"),
         flow_run_id=tags.get("flow_run_id"),
         mlflow_run_id=tags.get("mlflow_run_id"),
     )
+
+
+def _summary(text: str) -> MetricSummary | None:
+    """A metric's tag; None for what this pipeline does not write: tags are anybody's who may write there."""
+    try:
+        mean, low, high = INTERVAL.validate_json(text)
+    except ValidationError:
+        return None
+    return MetricSummary(mean=mean, low=low, high=high)
+
+
+def _valid(kind: TypeAdapter[Value], text: str | None) -> Value | None:
+    """The value of a tag, None for a missing or a foreign one."""
+    try:
+        return kind.validate_python(text) if text else None
+    except ValidationError:
+        return None
 
 
 def _time(milliseconds: int) -> datetime:

@@ -16,6 +16,7 @@ from wgan.serving.head import HeadRequests
 from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
 from wgan.serving.instrumentation import Instrumentation
 from wgan.serving.limits import BodyLimits
+from wgan.serving.own_names import OwnNames
 from wgan.serving.routes_images import image_routes
 from wgan.serving.routes_model import model_routes
 from wgan.serving.routes_operations import operation_routes
@@ -23,8 +24,8 @@ from wgan.serving.routes_page import page_routes
 from wgan.serving.service import Service
 
 
-def create_app(service: Service) -> FastAPI:
-    """The application of a service; its lifespan starts and stops the engine's queue and the follower."""
+def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
+    """The application of a service, by those names (none: any); its lifespan starts and stops queue and follower."""
     app = FastAPI(
         title="WGAN serving",
         summary=f"Images of {service.model}, drawn by the version the registry calls {service.alias}.",
@@ -47,6 +48,8 @@ def create_app(service: Service) -> FastAPI:
             allow_headers=["Authorization", "X-API-Key", "Content-Type", ALIAS_HEADER],
             expose_headers=[VERSION_HEADER, ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, "X-Request-ID", "Retry-After"],
         )
+    if names:
+        app.add_middleware(OwnNames, names=names)
     app.add_middleware(HeadRequests)
     app.add_middleware(Instrumentation, service=service)
     return app

@@ -83,7 +83,8 @@ def readiness(service: Service, with_paths: bool = False) -> Readiness:
         )
     reasons = [f"{alias}: {state.stale}" for alias, state in aliases.items() if state.stale]
     if follower.cache_problem is not None:
-        reasons.append(f"after a restart: {follower.cache_problem}")
+        problem = follower.cache_problem if with_paths else without_paths(follower.cache_problem)
+        reasons.append(f"after a restart: {problem}")
     return Readiness(
         ready=models.main is not None,
         model=service.model,

@@ -14,6 +14,7 @@ from wgan.errors import UsageError
 from wgan.serving.app import create_app
 from wgan.serving.connection import BoundedConnection
 from wgan.serving.logs import log_as_json
+from wgan.serving.own_names import own_names
 from wgan.serving.service import make_service
 from wgan.settings import Settings
 
@@ -46,7 +47,7 @@ def serve(model: str, alias: str, settings: Settings, listening: Callable[[str],
     Raises `UsageError` when the port is taken or a setting cannot be.
     """
     with listen(settings.serve_host, settings.serve_port) as sock:
-        app = create_app(make_service(model, alias, settings))
+        app = create_app(make_service(model, alias, settings), own_names(settings))
         log_as_json()
         config = uvicorn.Config(
             app,

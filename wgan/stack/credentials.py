@@ -41,9 +41,11 @@ def ensure_credentials(home: Path) -> Credentials:
     """
     path = home / CREDENTIALS_FILE
     try:
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = json.loads(path.read_bytes()) if path.exists() else {}
         credentials = Credentials(**{**_generated(), **known})
-    except (ValueError, TypeError):
+        if not all(isinstance(value, str) for value in asdict(credentials).values()):
+            raise TypeError("not names and texts")
+    except (ValueError, TypeError, RecursionError):
         raise WganError(f"{path} is damaged: delete it, and the next `wgan up` generates new credentials.") from None
     if asdict(credentials) != known:
         write_private(path, asdict(credentials))

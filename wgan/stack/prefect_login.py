@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from wgan.guard import SIGN_IN, basic_token
-from wgan.settings import CONNECTION_FILE, Settings
+from wgan.settings import Settings, read_connection
 
 
 def login_headers(settings: Settings) -> dict[str, str]:
@@ -27,8 +25,7 @@ def prefect_link(settings: Settings, page: str = "/") -> str:
 
 
 def _is_embedded(settings: Settings) -> bool:
-    file = settings.home / CONNECTION_FILE
-    embedded = json.loads(file.read_text()) if file.is_file() else {}
+    embedded = read_connection(settings.home)
     login = settings.prefect_auth_string
     return (
         login is not None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pydantic import Field
 
 from wgan.records import Record
-from wgan.settings import CONNECTION_FILE, Settings
+from wgan.settings import Settings, read_connection
 from wgan.stack.credentials import NOBODY
 from wgan.stack.processes import is_healthy, log_of, strays
 from wgan.stack.servers import embedded_servers
@@ -43,8 +42,7 @@ def overruling(settings: Settings) -> list[tuple[str, str]]:
 
     With ` to …`, what they are set to; nothing for a secret.
     """
-    connection = settings.home / CONNECTION_FILE
-    embedded: dict[str, str] = json.loads(connection.read_text()) if connection.is_file() else {}
+    embedded = read_connection(settings.home)
     found = [
         (f"WGAN_{name.upper()}", f" to {value}")
         for name in ("s3_endpoint_url", "mlflow_tracking_uri", "prefect_api_url")

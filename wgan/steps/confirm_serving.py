@@ -15,7 +15,8 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan.errors import UsageError
+from wgan.arrays import NotAnArray, load_array
+from wgan.errors import UsageError, WganError
 from wgan.pixels import to_bytes
 from wgan.records import LedgerEntry, ServingCheck
 from wgan.registry.versions import fetch_version
@@ -57,11 +58,25 @@ def confirm_promotion(promotion: LedgerEntry, settings: Settings) -> tuple[Servi
     with scratch_folder("serving") as name:
         folder = Path(name)
         fetch_version(promotion.model_name, promotion.to_version, settings, folder)
-        sample = np.load(folder / "sample.npy", allow_pickle=False)
-        seed = int(json.loads((folder / "config.json").read_text())["sample_seed"])
+        sample, seed = _recorded_sample(folder, promotion)
     ask = partial(confirm_version, promotion=promotion, sample=sample, seed=seed, settings=settings)
     with ThreadPoolExecutor(len(urls)) as pool:
         return tuple(pool.map(ask, urls))
+
+
+def _recorded_sample(folder: Path, promotion: LedgerEntry) -> tuple[NDArray[np.float32], int]:
+    """What a fetched version was registered with: its sample and the seed that it was drawn from."""
+    try:
+        sample = load_array(folder / "sample.npy")
+        seed = json.loads((folder / "config.json").read_bytes())["sample_seed"]
+        if sample.dtype != np.float32 or sample.ndim != 4 or not isinstance(seed, int):
+            raise ValueError("not float32 images and their seed")
+    except (ValueError, KeyError, TypeError, RecursionError, WganError) as error:
+        raise WganError(
+            f"the recorded sample of {promotion.model_name} version {promotion.to_version} is damaged "
+            f"({' '.join(str(error).split())[:200]}): register the version anew."
+        ) from None
+    return sample, seed
 
 
 def confirm_version(
@@ -136,9 +151,11 @@ def _drawn(
     if answer.headers.get("X-WGAN-Version") != str(version):
         return "unconfirmed", f"it drew with version {answer.headers.get('X-WGAN-Version')}", None
     try:
-        images = np.asarray(np.load(io.BytesIO(answer.content), allow_pickle=False), dtype=np.uint8)
-    except (ValueError, EOFError, OSError, TypeError, MemoryError):
-        return "unconfirmed", "what it answered is no array of images", None
+        images = load_array(io.BytesIO(answer.content))
+    except NotAnArray as reason:
+        return "unconfirmed", f"what it answered is no array of images ({reason})", None
+    if images.dtype != np.uint8:
+        return "unconfirmed", f"what it answered is an array of {images.dtype}", None
     expected = to_bytes(sample)
     if images.shape != expected.shape:
         return "refused", f"it draws images {images.shape}, the recorded sample is {expected.shape}", None

@@ -16,7 +16,7 @@ import onnx
 import torch
 from safetensors.torch import load_file, save_file
 
-from wgan.config import NetworksConfig
+from wgan.config import DataConfig, NetworksConfig
 from wgan.errors import WganError
 from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator
@@ -26,6 +26,7 @@ from wgan.registry.model_folder import ExportedGenerator
 from wgan.storage import file_sha256
 from wgan.training.build import new_generator
 from wgan.training.checkpoint import load_generator
+from wgan.training.checkpoint_content import is_of
 from wgan.training.networks import ImageGenerator
 
 OPSET = 18
@@ -136,14 +137,26 @@ def load_exported_generator(folder: Path) -> ImageGenerator:
     for file in (config, weights):
         if not file.is_file():
             raise WganError(f"{folder} is not an exported generator: {file.name} is missing.")
-    values = json.loads(config.read_text())
-    networks = NetworksConfig(
-        generator=values.get("name", "dcgan"), width=values["width"], latent_dim=values["latent_dim"]
-    )
-    generator = new_generator(networks, values["channels"], values["image_size"], seed=0)
     try:
-        generator.load_state_dict(load_file(weights))
-    except (RuntimeError, OSError) as error:
+        networks, data = _described(json.loads(config.read_bytes()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise WganError(f"{config} does not describe a generator ({type(error).__name__}).") from None
+    shape = (networks, data.channels, data.image_size)
+    try:
+        saved = load_file(weights)
+        if not is_of(saved, *shape):  # before anything is made of the size that the file names
+            raise ValueError(f"its weights are not those of width {networks.width} and z {networks.latent_dim}")
+        generator = new_generator(*shape, seed=0)
+        generator.load_state_dict(saved)
+    except WganError:  # code that is not allowed here
+        raise
+    except Exception as error:  # safetensors and torch raise whatever the damage leads to
         reason = " ".join(str(error).split())[:200]
         raise WganError(f"{weights} does not hold the generator that {config.name} describes: {reason}.") from None
     return generator.eval()
+
+
+def _described(values: dict[str, Any]) -> tuple[NetworksConfig, DataConfig]:
+    networks = {"generator": values.get("name", "dcgan"), "width": values["width"], "latent_dim": values["latent_dim"]}
+    shape = {"channels": values["channels"], "image_size": values["image_size"]}
+    return NetworksConfig.model_validate(networks), DataConfig.model_validate(shape)

@@ -130,7 +130,7 @@ def load_generator(path: Path) -> ImageGenerator:
     content = _read(path)
     config = _config(path, content)
     _require_same_code(path, content, config, "networks")
-    if not is_of(content["generator"], config):
+    if not is_of(content["generator"], config.networks, config.data.channels, config.data.image_size):
         raise CheckpointError(
             f"checkpoint {path} is damaged: its weights are not those of networks.width={config.networks.width} and "
             f"networks.latent_dim={config.networks.latent_dim}, which it names; take another one."

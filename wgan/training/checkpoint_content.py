@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from wgan.config import RetrainConfig
+from wgan.config import NetworksConfig
 from wgan.training.networks import Generator
 
 FIELDS: Mapping[str, tuple[type, ...]] = {
@@ -87,17 +87,15 @@ def require_fields(content: Mapping[str, Any]) -> None:
         raise TypeError("plugins")
 
 
-def is_of(weights: Mapping[str, Tensor], config: RetrainConfig) -> bool:
+def is_of(weights: Mapping[str, Tensor], networks: NetworksConfig, channels: int, image_size: int) -> bool:
     """Whether the weights have the shapes of the configured generator; nothing is allocated to find out.
 
     Only a network of your own can tell its shapes by being made, so its weights count as fitting.
     """
-    if config.networks.generator != "dcgan":
+    if networks.generator != "dcgan":
         return True
     with torch.device("meta"):
-        asked = Generator(
-            config.data.channels, config.data.image_size, config.networks.width, config.networks.latent_dim
-        ).state_dict()
+        asked = Generator(channels, image_size, networks.width, networks.latent_dim).state_dict()
     return {name: value.shape for name, value in weights.items()} == {name: v.shape for name, v in asked.items()}
 
 

@@ -268,3 +268,13 @@ def test_a_compression_that_is_not_read_is_named() -> None:
 )
 def test_what_is_no_archive_is_named_for_what_it_is(content: bytes, said: str) -> None:
     assert said in refused(content)
+
+
+@pytest.mark.parametrize("depth", [300, 1500, 30_000])
+@pytest.mark.parametrize("pack", [zip_of, tar_of])
+def test_folders_without_end_inside_each_other_are_refused_and_leave_nothing_behind(
+    pack: Callable[[dict[str, bytes]], bytes], depth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    unpacked_or_refused(pack({"a/" * depth + "x.png": b"picture"}))
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.unit.serving.test_serving_api import saved
+from wgan.serving.routes_operations import readiness
+from wgan.serving.service import Service
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/model", "/page/api.js"])
@@ -101,3 +103,13 @@ def test_readiness_shows_no_folder_of_this_machine() -> None:
     assert "/home" not in shown
     assert "http://127.0.0.1:5000/api and models:/m/3" in shown
     assert json.dumps(shown)
+
+
+def test_what_could_not_be_kept_for_a_restart_shows_no_folder_of_this_machine(
+    running: tuple[TestClient, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, service = running
+    monkeypatch.setattr(service.follower, "cache_problem", "/home/a/.wgan/cache cannot be written: it is read-only.")
+    reason = api.get("/readyz").json()["reason"]
+    assert "after a restart: (a local path) cannot be written" in reason
+    assert "/home/a" in readiness(service, with_paths=True).model_dump()["reason"]

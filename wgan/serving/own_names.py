@@ -1,0 +1,37 @@
+"""Requests under a name that is not this server's are refused: a page can point its own name at this machine."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wgan.guard import LOOPBACK_NAMES, is_name_in
+from wgan.serving.errors import error_response
+from wgan.settings import Settings
+
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked for by the address of a machine or a container."""
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class OwnNames:
+    """Passes on what is addressed to one of the `names` (`host:port` or `host:*`)."""
+
+    def __init__(self, app: ASGIApp, names: tuple[str, ...]) -> None:
+        self.app = app
+        self.names = frozenset(name.lower() for name in names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http" and scope["path"] not in PROBES:
+            hosts = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
+            if len(hosts) != 1 or not is_name_in(hosts[0], self.names):
+                message = "this server does not go by the name in the Host header: WGAN_SERVE_NAMES lists its names."
+                await error_response(421, "host", message)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def own_names(settings: Settings) -> tuple[str, ...]:
+    """The names of a process with these settings; empty: any, as behind a proxy whose names nobody told."""
+    told = tuple(name.strip() for name in settings.serve_names.split(",") if name.strip())
+    return told or (LOOPBACK_NAMES if settings.serve_host in LOOPBACK else ())
