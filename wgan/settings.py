@@ -280,4 +280,5 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "WGAN_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise UsageError(f"setting {name}={first['input']!r}: {first['msg']}.") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"setting {name}={first['input']!r}: {reason}.") from None

@@ -49,7 +49,8 @@ def connected(url: str, body: bytes, length: int) -> socket.socket:
     """A request of which `body` is sent, and more announced."""
     address = urlsplit(url)
     connection = socket.create_connection((address.hostname, address.port))
-    head = f"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    kind = "Content-Type: application/json"
+    head = f"POST /v1/images HTTP/1.1\r\nHost: localhost\r\n{kind}\r\nContent-Length: {length}\r\n\r\n"
     connection.sendall(head.encode() + body)
     return connection
 

@@ -16,7 +16,8 @@ def connected(url: str, timeout: float = 30.0) -> socket.socket:
 def post(path: str, body: bytes, *headers: str) -> bytes:
     """A whole POST of JSON."""
     more = "".join(f"{header}\r\n" for header in headers)
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{more}Content-Length: {len(body)}"
+    kind = "Content-Type: application/json"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{kind}\r\n{more}Content-Length: {len(body)}"
     return head.encode() + b"\r\n\r\n" + body
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -58,6 +59,9 @@ class Target:
         return taken
 
 
+ENDLESS = f"Content-Type: application/json\r\nContent-Length: {2**40}"
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("attacked")
@@ -89,8 +93,8 @@ def target(cache: Path) -> Iterator[Target]:
 @pytest.mark.parametrize(
     ("begin", "block", "status"),
     [
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ", b"x" * 2**16, b"431"),
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"X-More: of them\r\n" * 4096, b"431"),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: ", b"x" * 2**16, b"431"),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"X-More: of them\r\n" * 4096, b"431"),
         (b"GET /healthz?", b"x" * 2**16, b"414"),
     ],
 )
@@ -107,6 +111,13 @@ def test_a_head_without_an_end_is_refused_and_not_kept(
         assert answer(connection).startswith(b"HTTP/1.1 " + status)
 
 
+@pytest.mark.parametrize("path", ["/", "/v1/interpolate?from=1&to=2&frames=2&format=gif", "/v1/model"])
+def test_a_name_that_a_page_points_at_this_machine_is_refused(target: Target, path: str) -> None:
+    assert httpx.get(target.url + path).status_code == 200
+    answered = httpx.get(target.url + path, headers={"Host": f"foreign.example:{urlsplit(target.url).port}"})
+    assert (answered.status_code, answered.json()["error"]["code"]) == (421, "host")
+
+
 def test_a_head_that_never_comes_is_not_waited_for(target: Target) -> None:
     with connected(target.url, timeout=25) as silent, connected(target.url, timeout=25) as slow:
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
@@ -117,7 +128,7 @@ def test_a_head_that_never_comes_is_not_waited_for(target: Target) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/images", "/nowhere"])
 def test_an_upload_that_is_refused_is_not_read_on(target: Target, path: str) -> None:
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {2**40}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{ENDLESS}\r\n\r\n"
     with connected(target.url) as connection:
         connection.sendall(head.encode())
         time.sleep(0.2)
@@ -126,7 +137,7 @@ def test_an_upload_that_is_refused_is_not_read_on(target: Target, path: str) -> 
 
 
 def test_the_client_of_a_refused_upload_sees_why(target: Target) -> None:
-    head = f"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {2**40}\r\n\r\n"
+    head = f"POST /v1/images HTTP/1.1\r\nHost: localhost\r\n{ENDLESS}\r\n\r\n"
     with connected(target.url) as connection:
         connection.sendall(head.encode() + b"x" * 2**16)
         assert answer(connection).startswith(b"HTTP/1.1 413 ")
@@ -145,7 +156,7 @@ def test_answers_that_nobody_reads_and_bodies_that_stop_hold_little(target: Targ
             if number % 2:
                 connection.sendall(ask * 3)
             else:
-                head = f"POST /v1/decode HTTP/1.1\r\nHost: x\r\nContent-Length: {4 * MEBIBYTE}\r\n\r\n"
+                head = f"POST /v1/decode HTTP/1.1\r\nHost: localhost\r\nContent-Length: {4 * MEBIBYTE}\r\n\r\n"
                 connection.settimeout(1)
                 try:
                     connection.sendall(head.encode() + b"[" * (4 * MEBIBYTE - 1))
@@ -186,7 +197,7 @@ def test_cheap_requests_keep_their_time_while_walks_are_asked_for(target: Target
 
 
 def test_a_client_that_left_stops_its_encoding_and_sigterm_is_quick(target: Target) -> None:
-    head = f"GET {WALK} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    head = f"GET {WALK} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     for _ in range(4):
         with connected(target.url) as connection:
             connection.sendall(head)
