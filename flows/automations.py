@@ -12,7 +12,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.server.schemas.states import StateType
 
-from flows.endings import NAMES as COMPLETED
+from flows.endings import CANCELLED_NAMES, NAMES
 from tasks.model_queue import MISSED_HEARTBEATS
 from wgan.settings import Settings
 
@@ -22,7 +22,7 @@ FLOW_RUNS = ResourceSpecification.model_validate({"prefect.resource.id": "prefec
 HEARTBEAT = "prefect.flow-run.heartbeat"
 RUNNING = "prefect.flow-run.Running"
 """A run can die before its first heartbeat."""
-ENDS = {f"prefect.flow-run.{state}" for state in (*COMPLETED, "Failed", "Cancelled", "Crashed")}
+ENDS = {f"prefect.flow-run.{state}" for state in (*NAMES, *CANCELLED_NAMES, "Failed", "Crashed")}
 
 
 def put_automations(settings: Settings) -> list[str]:

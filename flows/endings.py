@@ -2,22 +2,98 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
 
+from prefect import runtime
+from prefect.exceptions import CancelledRun
 from prefect.logging import get_run_logger
-from prefect.states import Completed
+from prefect.states import Cancelled, Completed
 
+from tasks.connections import connect
+from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
 from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
+from wgan.tracking.runs import end_unfinished_run, has_run
 
 REFUSED = "Refused"
 """The gate, or serving, said no. The run did its work, so it counts as completed."""
 SKIPPED = "Skipped"
 """There was nothing to do."""
+STOPPED = "Stopped"
+"""Somebody pressed Ctrl-C. The run can be resumed, so it counts as cancelled."""
+NOT_DONE = "Not done"
+"""It was asked for something that cannot be: nothing failed, and nothing was changed. It counts as cancelled, too."""
 NAMES = ("Completed", REFUSED, SKIPPED)
 """Every name under which a run of this pipeline is completed."""
+CANCELLED_NAMES = ("Cancelled", STOPPED, NOT_DONE)
+"""Every name under which a run of this pipeline is cancelled."""
 
 
 Outcome = TypeVar("Outcome", RetrainOutcome, DataUnchanged, LedgerEntry)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_early: dict[str, BaseException] = {}
+"""Why runs of this process ended early, by flow run: Prefect keeps no more than the sentence."""
+
+
+def named_endings(function: Callable[P, R]) -> Callable[P, R]:
+    """A flow's function that ends in a named state, and not as a failure with a traceback, where nothing has failed.
+
+    Ctrl-C gives `STOPPED`, an impossible request `NOT_DONE` unless a training had begun. Whoever calls the flow gets
+    `CancelledRun`, of which `cause_of` gives the error.
+    """
+
+    @wraps(function)
+    def run(*arguments: P.args, **named: P.kwargs) -> R:
+        try:
+            return function(*arguments, **named)
+        except (Interrupted, KeyboardInterrupt) as error:
+            said = f"Stopped by the user: {error}" if str(error) else "Stopped by the user."
+            return cast(R, _ended_early(STOPPED, said, error))
+        except (UsageError, DataMissing, Overtaken) as error:
+            if _has_begun():
+                raise
+            return cast(R, _ended_early(NOT_DONE, f"Not done: {error}", error))
+
+    # Prefect makes the flow's form of these, and would look for their names in this module.
+    signature = inspect.signature(function, eval_str=True)
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    return run
+
+
+def cause_of(error: CancelledRun, flow_run_id: str | None = None) -> BaseException:
+    """The error for which a run of this process ended early; Prefect's own where somebody cancelled it."""
+    return _early.get(flow_run_id or next(reversed(_early), ""), error)
+
+
+def _has_begun() -> bool:
+    settings, _ = connect()
+    try:
+        return has_run(settings, str(runtime.flow_run.id))
+    except WganError:  # a server that is down is a failure, too
+        return True
+
+
+def _ended_early(name: str, message: str, error: BaseException) -> object:
+    flow_run_id = str(runtime.flow_run.id)
+    _early[flow_run_id] = error
+    settings, _ = connect()
+    with suppress(WganError):  # it would hide the cause
+        end_unfinished_run(settings, flow_run_id, "KILLED")
+    get_run_logger().info(message)
+    return Cancelled(name=name, message=message)
+
+
+def rolled_back(entry: LedgerEntry) -> LedgerEntry:
+    """The state of a rollback that somebody asked for, as `ended` gives those of other runs."""
+    message = f"Rolled back: {entry.model_name} version {entry.to_version} is the champion again. {entry.reason}"
+    get_run_logger().info(message)
+    return cast(LedgerEntry, Completed(message=message, data=entry))
 
 
 def ended(outcome: Outcome) -> Outcome:

@@ -1,4 +1,4 @@
-"""Tell a webhook what happened: runs that failed or crashed, versions that were refused or promoted.
+"""Tell a webhook what happened: runs that failed, crashed or could not be done, versions that were refused or promoted.
 
 A worker tells, so that the webhook's address, which may hold a token, stays with it: what the Prefect server knows,
 all its users can read. How far all workers have told is kept at the server; one of them tells at a time.
@@ -17,13 +17,14 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.concurrency.sync import concurrency
 from pydantic import ValidationError
 
+from flows.endings import NOT_DONE
 from tasks.events import PROMOTED, REFUSED
 from wgan.records import Record
 from wgan.settings import Settings
 
 VARIABLE = "wgan_told"
 LIMIT = "wgan-telling"
-FLOW_RUN_EVENTS = ("prefect.flow-run.Failed", "prefect.flow-run.Crashed")
+FLOW_RUN_EVENTS = tuple(f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", NOT_DONE))
 MODEL_EVENTS = (REFUSED, PROMOTED)
 LATE = timedelta(minutes=2)
 """An event may reach the server so much later than it happened."""

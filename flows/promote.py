@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.endings import ended
+from flows.endings import ended, named_endings
 from tasks.evaluation import decide_promotion, evaluate_registered
-from tasks.registry import find_version, promote_generator, read_configuration
+from tasks.registry import find_version, promote_generator, read_configuration, require_comparable
 from tasks.serving import confirm_serving, take_back_refused
 from wgan.records import GateDecision, LedgerEntry
 
 
 @flow(name="promote", flow_run_name="{model_name} version {version}", persist_result=True)
+@named_endings
 def promote(
     model_name: str,
     version: int,
@@ -27,6 +28,7 @@ def promote(
     """
     registered = find_version(model_name, version)
     config = read_configuration(registered)
+    require_comparable(config)
     measured = evaluate_registered(config, registered)
     decision = decide_promotion(config.promotion, measured)
     if dry_run:

@@ -1,17 +1,17 @@
-"""The main job: data → training → evaluation → registration → gated promotion → serving → report."""
+"""The main job: data → training → evaluation → registration → comparison → gated promotion → serving → report."""
 
 from __future__ import annotations
 
 from prefect import flow
 
-from flows.endings import ended
+from flows.endings import ended, named_endings
 from tasks.data import find_unchanged, prepare_data
-from tasks.evaluation import decide_promotion, evaluate_generator
+from tasks.evaluation import compare_generator, decide_promotion, evaluate_generator
 from tasks.model_queue import wait_in_queue
 from tasks.registration import register_generator
-from tasks.registry import promote_generator
+from tasks.registry import promote_generator, require_comparable
 from tasks.report import announce_run, end_run_as_failed, end_run_as_killed, publish_report
-from tasks.restarts import stop_after_many_starts
+from tasks.restarts import end_tasks_of_dead_processes, stop_after_many_starts
 from tasks.serving import confirm_serving, take_back_refused
 from tasks.training import train_generator
 from wgan.config import RetrainConfig
@@ -28,10 +28,11 @@ from wgan.records import DataUnchanged, RetrainOutcome, ServingCheck
     on_crashed=[end_run_as_killed],
     on_cancellation=[end_run_as_killed],
 )
+@named_endings
 def retrain(
     config: RetrainConfig, promote: bool = True, only_if_changed: bool = False
 ) -> RetrainOutcome | DataUnchanged:
-    """Prepare the data, train a generator, judge it against the champion, register, and if better serve it.
+    """Prepare the data, train a generator, register it, judge it against the champion, and if better serve it.
 
     Args:
         config: What the run is: data, networks, training, evaluation protocol and the gate.
@@ -39,14 +40,16 @@ def retrain(
         only_if_changed: Train only on data that no version of the model was trained on yet.
     """
     stop_after_many_starts()
+    end_tasks_of_dead_processes()
     require_plugins(config)
     wait_in_queue(config.model_name)
+    require_comparable(config)
     dataset = prepare_data(config.data)
     if only_if_changed and (unchanged := find_unchanged(config.model_name, dataset)):
         return ended(unchanged)
     training = train_generator(config, dataset)
     evaluation = evaluate_generator(config, training)
-    version = register_generator(config, evaluation)
+    version = compare_generator(config, register_generator(config, evaluation))
     promotion, serving = None, tuple[ServingCheck, ...]()
     if promote:
         decision = decide_promotion(config.promotion, version)

@@ -7,6 +7,7 @@ from prefect.artifacts import create_markdown_artifact
 from tasks.connections import connect
 from tasks.progress import progress_artifact
 from tasks.retrying import retried_task
+from tasks.run_logs import log_dataset
 from wgan import progress
 from wgan.config import DataConfig
 from wgan.data.prepare import prepare_dataset
@@ -20,7 +21,9 @@ def prepare_data(config: DataConfig) -> DatasetRef:
     settings, storage = connect()
     storage.ensure_bucket()
     with progress_artifact("data", f"Preparing {config.dataset_name}"):
-        return prepare_dataset(config, settings, storage, progress.report, verify=True)
+        dataset = prepare_dataset(config, settings, storage, progress.report, verify=True)
+    log_dataset(dataset)
+    return dataset
 
 
 @retried_task("look for changes")

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.logging import get_run_logger
 
 from tasks.connections import connect
 from tasks.progress import progress_artifact
 from tasks.retrying import retried_task
+from tasks.run_logs import log_decision
 from wgan.config import PromotionConfig, RetrainConfig
 from wgan.metric_text.summary import grids_markdown, judgement_markdown
 from wgan.metric_text.table import metric_rows, text_table
+from wgan.metric_text.untrained import untrained_warning
 from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, TrainingRef
-from wgan.steps.evaluate import decide_version, judge_training, judge_version
+from wgan.steps.evaluate import compare_with_champion, decide_version, judge_version, measure_training
 from wgan.tracking.runs import artifact_url
 
 
 @retried_task("evaluate generator")
 def evaluate_generator(config: RetrainConfig, training: TrainingRef) -> EvaluationRef:
-    """Measure the trained generator and the model's champion on the same images and seeds."""
+    """Measure the trained generator."""
     settings, storage = connect()
     with progress_artifact("evaluation", f"Evaluating {config.model_name}"):
-        return judge_training(config, training, settings, storage)
+        return measure_training(config, training, settings, storage)
+
+
+@retried_task("compare with champion")
+def compare_generator(config: RetrainConfig, version: ModelVersionRef) -> ModelVersionRef:
+    """Measure the model's champion as its newly registered version was measured."""
+    settings, storage = connect()
+    with progress_artifact("comparison", f"Comparing {config.model_name} version {version.version}"):
+        return compare_with_champion(config, version, settings, storage)
 
 
 @retried_task("evaluate version")
@@ -36,6 +47,9 @@ def decide_promotion(rules: PromotionConfig, version: ModelVersionRef) -> GateDe
     """Ask the gate; its answer with all its numbers, and samples of both sides, are artifacts."""
     settings, _ = connect()
     decision = decide_version(rules, version, settings)
+    log_decision(version.model_name, version.version, decision)
+    if (warning := untrained_warning(version.evaluation)) is not None:
+        get_run_logger().warning(warning)
     evaluation = version.evaluation
     run_id = evaluation.training.mlflow_run_id
     outcome = f"{version.model_name} version {version.version}: {'promote' if decision.promote else 'do not promote'}"

@@ -1,4 +1,4 @@
-"""A Prefect progress artifact that follows one stage."""
+"""A Prefect progress artifact that follows one stage, and lines of it in the run's log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from tasks.run_logs import ProgressLines
 from wgan.progress import Progress, listening
 
 SECONDS_BETWEEN_UPDATES = 2.0
@@ -17,7 +18,10 @@ SECONDS_BETWEEN_UPDATES = 2.0
 
 @contextmanager
 def progress_artifact(key: str, description: str) -> Iterator[None]:
-    """Keep an artifact at the percentage of whatever is reported within the block, and at 100 when it ends well."""
+    """Keep an artifact at the percentage of whatever is reported within the block, and at 100 when it ends well.
+
+    The run's log has a line now and then.
+    """
     artifact = cast(UUID, create_progress_artifact(progress=0.0, key=key, description=description))
     shown = 0.0
     text = description
@@ -33,6 +37,6 @@ def progress_artifact(key: str, description: str) -> Iterator[None]:
             share = min(100.0, 100.0 * position.done / position.total)
             update_progress_artifact(artifact_id=artifact, progress=share, description=text)
 
-    with listening(update):
+    with listening(update), listening(ProgressLines()):
         yield
     update_progress_artifact(artifact_id=artifact, progress=100.0, description=text)

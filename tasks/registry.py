@@ -9,8 +9,15 @@ from tasks.events import emit_ledger_event
 from tasks.retrying import retried_task
 from wgan.config import RetrainConfig
 from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
-from wgan.registry import promotion
+from wgan.registry import preconditions, promotion
 from wgan.registry.versions import load_configuration, load_version
+
+
+@retried_task("look at champion")
+def require_comparable(config: RetrainConfig) -> int | None:
+    """The champion that the training will be compared with; fails before anything is done where it cannot be."""
+    settings, _ = connect()
+    return preconditions.require_comparable(config, settings)
 
 
 @retried_task("find version")

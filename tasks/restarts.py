@@ -6,9 +6,19 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from prefect import runtime
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    TaskRunFilter,
+    TaskRunFilterFlowRunId,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.exceptions import TerminationSignal
+from prefect.states import Crashed
 
 from wgan.errors import Interrupted, WganError
 
@@ -28,6 +38,23 @@ def stop_after_many_starts() -> None:
             f"this run was started {MOST_STARTS} times and died each time: it is given up; its log says where, and "
             f"`wgan retrain --resume {runtime.flow_run.id}` goes on with it."
         )
+
+
+def end_tasks_of_dead_processes() -> None:
+    """Mark what an earlier process of this flow run was at when it died as crashed; it would count as running for ever.
+
+    A flow run has one process at a time, and this one has begun no task yet.
+    """
+    if runtime.flow_run.run_count < 2:
+        return
+    unfinished = TaskRunFilter(
+        flow_run_id=TaskRunFilterFlowRunId(any_=[UUID(str(runtime.flow_run.id))]),
+        state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])),
+    )
+    with get_client(sync_client=True) as client:
+        for run in client.read_task_runs(task_run_filter=unfinished):
+            message = "Its process died; the flow run went on in another one."
+            client.set_task_run_state(run.id, Crashed(message=message), force=True)
 
 
 @contextmanager

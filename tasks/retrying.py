@@ -13,6 +13,7 @@ from wgan.errors import (
     AccessRefused,
     CheckpointError,
     DataError,
+    ForeignVersion,
     GateRefused,
     Interrupted,
     Overtaken,
@@ -20,7 +21,17 @@ from wgan.errors import (
     UsageError,
 )
 
-FINAL = (UsageError, AccessRefused, DataError, CheckpointError, TrainingDiverged, GateRefused, Interrupted, Overtaken)
+FINAL = (
+    UsageError,
+    AccessRefused,
+    DataError,
+    CheckpointError,
+    ForeignVersion,
+    TrainingDiverged,
+    GateRefused,
+    Interrupted,
+    Overtaken,
+)
 
 RETRY_DELAYS = [2.0, 10.0, 30.0]
 """Seconds before each retry."""

@@ -32,6 +32,7 @@ from wgan.commands import (
 )
 from wgan.errors import WganError
 from wgan.printable import printable_lines
+from wgan.proxies import settle_proxies
 
 app = typer.Typer(
     name="wgan",
@@ -75,6 +76,8 @@ def root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
+    elif not {"-h", "--help"} & set(sys.argv):
+        settle_proxies(os.environ)
 
 
 def main() -> None:

@@ -36,6 +36,10 @@ class Overtaken(WganError):
     """Another promotion or rollback came first, so what this one was decided from holds no longer."""
 
 
+class ForeignVersion(WganError):
+    """A registered version that this pipeline has no record of: others registered it, or its files are gone."""
+
+
 class StorageError(WganError):
     """The object store did not do what was asked of it."""
 
@@ -54,6 +58,10 @@ class ObjectDamaged(StorageError):
 
 class DataError(WganError):
     """The data set cannot be had or is not what it should be."""
+
+
+class DataMissing(DataError):
+    """The folder or file that a configuration names is not there, or not to be read."""
 
 
 class TrainingDiverged(WganError):

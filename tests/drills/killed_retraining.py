@@ -15,10 +15,12 @@ from wgan.storage import open_storage
 from wgan.tracking.runs import metric_history
 
 FINISHED = (
+    "look at champion",
     "prepare data",
     "train generator",
     "evaluate generator",
     "register generator",
+    "compare with champion",
     "decide",
     "promote generator",
 )

@@ -8,7 +8,7 @@ import pytest
 
 from wgan.settings import Settings
 from wgan.stack import client_environment
-from wgan.stack.environment import TELEMETRY_OFF, past_proxies, server_environment
+from wgan.stack.environment import TELEMETRY_OFF, server_environment
 
 EXTERNAL = {
     "s3_endpoint_url": "https://s3.example.org",
@@ -43,9 +43,8 @@ def test_requests_to_this_machine_go_past_a_proxy_and_others_through_it(
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "intranet.example.org")
     embedded = client_environment(Settings(home=tmp_path))
-    assert embedded["NO_PROXY"] == embedded["no_proxy"] == "intranet.example.org,127.0.0.1,localhost"
+    assert embedded["NO_PROXY"] == embedded["no_proxy"] == "intranet.example.org,127.0.0.1,localhost,::1"
     assert "NO_PROXY" not in client_environment(Settings(home=tmp_path, **EXTERNAL))
-    assert past_proxies(embedded)["NO_PROXY"] == embedded["NO_PROXY"]
 
 
 def test_servers_inherit_nothing_that_leads_them_astray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

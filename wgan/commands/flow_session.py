@@ -15,7 +15,8 @@ from rich.progress import Progress as Bars
 
 from wgan.commands.extras import Extra, require_extra
 from wgan.commands.output import error_console
-from wgan.errors import WganError
+from wgan.config import RetrainConfig
+from wgan.errors import UsageError, WganError
 from wgan.progress import Progress, listening
 from wgan.settings import Settings
 from wgan.stack import client_environment
@@ -47,7 +48,7 @@ def enter_environment(settings: Settings, extra: Extra = "pipeline") -> None:
 def require_servers(settings: Settings) -> None:
     """Raise one sentence unless all three servers answer."""
     require_prefect(settings)
-    _require("MLflow", f"{settings.mlflow_tracking_uri.rstrip('/')}/health", "WGAN_MLFLOW_TRACKING_URI")
+    _require_mlflow(settings)
     from wgan.storage import open_storage
 
     open_storage(settings).ensure_bucket()
@@ -59,6 +60,27 @@ def require_prefect(settings: Settings) -> None:
 
     url = f"{settings.prefect_api_url.rstrip('/')}/admin/version"
     _require("Prefect", url, "WGAN_PREFECT_API_URL", login_headers(settings), "WGAN_PREFECT_AUTH_STRING")
+
+
+def look_at_champion(config: RetrainConfig, settings: Settings) -> tuple[int | None, str]:
+    """The champion that a run of the configuration will meet; and a remark, where nobody can say.
+
+    Raises `UsageError` where the two cannot be compared, for then a run would be refused.
+    """
+    try:
+        enter_environment(settings)
+        _require_mlflow(settings)
+        from wgan.registry.preconditions import require_comparable
+
+        return require_comparable(config, settings), ""
+    except UsageError:
+        raise
+    except WganError as error:
+        return None, f"Whether a run can be compared with the champion of {config.model_name} is not known: {error}"
+
+
+def _require_mlflow(settings: Settings) -> None:
+    _require("MLflow", f"{settings.mlflow_tracking_uri.rstrip('/')}/health", "WGAN_MLFLOW_TRACKING_URI")
 
 
 def _require(
@@ -81,11 +103,17 @@ def _require(
 
 def run_flow_here(start: Callable[[], Result], settings: Settings) -> Result:
     """Run `start`, which calls a flow, with its progress shown on standard error; its exceptions come through."""
+    from prefect.exceptions import CancelledRun
+
+    from flows.endings import cause_of
     from flows.running import prepare_server
 
     prepare_server(settings)
     with display(error_console):
-        return start()
+        try:
+            return start()
+        except CancelledRun as error:
+            raise cause_of(error) from None
 
 
 @contextmanager

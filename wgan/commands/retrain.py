@@ -67,6 +67,10 @@ def _run(
 
     enter_environment(settings, "train")
     require_servers(settings)
+    if config is not None:
+        from wgan.registry.preconditions import require_comparable
+
+        require_comparable(config, settings)
     error_console.print("Loading torch, Prefect and MLflow …")
     from flows.retrain import retrain as retrain_flow
     from flows.running import resume as resume_flow
@@ -83,7 +87,7 @@ def _run(
     return outcome
 
 
-def _steps(config: RetrainConfig, settings: Settings, promote: bool) -> list[str]:
+def _steps(config: RetrainConfig, settings: Settings, promote: bool, champion: int | str | None) -> list[str]:
     data, training, evaluation = config.data, config.training, config.evaluation
     where = f" from {data.location}" if data.location else ""
     steps = [
@@ -91,8 +95,11 @@ def _steps(config: RetrainConfig, settings: Settings, promote: bool) -> list[str
         f"{data.channels} channel(s), in bucket {settings.bucket} at {settings.s3_endpoint_url}",
         f"train {training.objective} for {training.generator_steps:,} generator steps, batch {training.batch_size}, "
         f"lr {training.lr:g}, {training.n_critic} critic steps each, on device {settings.device}",
-        f"evaluate on {evaluation.sample_count:,} images and {evaluation.seeds} seeds beside the champion",
+        f"evaluate on {evaluation.sample_count:,} images and {evaluation.seeds} seeds",
         f"register {config.model_name} in MLflow at {settings.mlflow_tracking_uri}",
+        "compare with nothing: there is no champion yet"
+        if champion is None
+        else f"compare with {champion if isinstance(champion, str) else f'the champion, version {champion}'}",
     ]
     return [
         *steps,
@@ -104,12 +111,17 @@ def _steps(config: RetrainConfig, settings: Settings, promote: bool) -> list[str
 def _show_plan(config: RetrainConfig, settings: Settings, promote: bool, as_json: bool) -> None:
     import yaml
 
-    from wgan.commands.output import console, print_json
+    from wgan.commands.flow_session import look_at_champion
+    from wgan.commands.output import console, error_console, print_json
+
+    champion, remark = look_at_champion(config, settings)
+    if remark:
+        error_console.print(remark, highlight=False, markup=False, soft_wrap=True)
 
     values = config.model_dump(mode="json")
-    steps = _steps(config, settings, promote)
+    steps = _steps(config, settings, promote, "the champion" if remark else champion)
     if as_json:
-        print_json({"config": values, "model_name": config.model_name, "steps": steps})
+        print_json({"config": values, "model_name": config.model_name, "champion": champion, "steps": steps})
         return
     console.print(yaml.safe_dump(values, sort_keys=False), highlight=False, markup=False)
     console.print("A run would:")
@@ -119,6 +131,7 @@ def _show_plan(config: RetrainConfig, settings: Settings, promote: bool, as_json
 
 def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) -> None:
     from wgan.commands.output import console, print_json
+    from wgan.metric_text.untrained import untrained_warning
     from wgan.stack.prefect_login import prefect_link
     from wgan.tracking.runs import fetch_artifact, run_url
 
@@ -127,12 +140,14 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
     grid = settings.home / "samples" / f"{version.model_name}-v{version.version}.png"
     fetch_artifact(settings, training.mlflow_run_id, training.sample_grid, grid)
     grid = grid.resolve()
+    warning = untrained_warning(version.evaluation)
     mlflow_page = run_url(settings, training.mlflow_run_id)
     prefect_page = prefect_link(settings, f"/runs/flow-run/{training.flow_run_id}")
     if as_json:
         print_json(
             {
                 **outcome.model_dump(mode="json"),
+                "warning": warning,
                 "sample_grid": str(grid),
                 "mlflow_page": mlflow_page,
                 "prefect_page": prefect_page,
@@ -151,6 +166,7 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
         ),
         ("Wasserstein estimate", "not defined for this objective" if estimate is None else f"{estimate:.4f}"),
         ("metrics", ", ".join(f"{name} {interval.mean:.3g}" for name, interval in metrics.items())),
+        *([("warning", warning)] if warning else []),
         ("registered", f"{version.model_name} version {version.version}"),
         ("promotion", action),
         *([("why", promotion.reason)] if promotion else []),

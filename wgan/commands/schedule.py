@@ -13,6 +13,7 @@ from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, Pr
 if TYPE_CHECKING:
     from flows.deployments import ScheduleEntry
     from flows.operations import Applied
+    from wgan.config import RetrainConfig
     from wgan.settings import Settings
 
 app = typer.Typer(help="Retrain by the clock, on workers.", no_args_is_help=True)
@@ -57,6 +58,7 @@ def add(
     )
 
     def work(settings: Settings) -> ScheduleEntry:
+        _look_at_champion(resolved, settings)
         from flows.deployments import add_schedule, list_schedules
         from flows.operations import prepare_operations
 
@@ -151,6 +153,8 @@ def apply(
     declared = read_declared(file)
 
     def work(settings: Settings) -> Applied:
+        for schedule in declared.schedules:
+            _look_at_champion(schedule.resolved(), settings)
         from flows.operations import apply_declared
 
         return apply_declared(declared, settings)
@@ -163,6 +167,16 @@ def apply(
         *(f"{name}: not in {file}, left alone (`wgan schedule remove {name}`)" for name in applied.undeclared),
     ]
     _say(applied.model_dump(mode="json"), "\n".join(lines), as_json)
+
+
+def _look_at_champion(config: RetrainConfig, settings: Settings) -> None:
+    """Raise `UsageError` where a run could not be compared with the champion; say so where nobody knows."""
+    from wgan.commands.flow_session import look_at_champion
+    from wgan.commands.output import error_console
+
+    _, remark = look_at_champion(config, settings)
+    if remark:
+        error_console.print(remark, highlight=False, markup=False, soft_wrap=True)
 
 
 def _pause(name: str, paused: bool) -> None:

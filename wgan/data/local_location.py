@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wgan.config import DataConfig
-from wgan.errors import DataError, UsageError
+from wgan.errors import DataError, DataMissing, UsageError
 
 SCHEMES = ("http://", "https://")
 
@@ -33,9 +33,9 @@ def existing_folder(location: str) -> Path:
     """The folder at a location. Raises `DataError` when there is none that can be read."""
     folder = _local_path(location)
     if not _is(Path.is_dir, folder):
-        raise DataError(f"data.location={location!r} is not a folder.")
+        raise DataMissing(f"data.location={location!r} is not a folder.")
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise DataError(f"data.location={location!r} cannot be read: its permissions forbid it.")
+        raise DataMissing(f"data.location={location!r} cannot be read: its permissions forbid it.")
     return folder
 
 
@@ -43,9 +43,9 @@ def existing_file(location: str) -> Path:
     """The file at a location. Raises `DataError` when there is none that can be read."""
     path = _local_path(location)
     if not _is(Path.is_file, path):
-        raise DataError(f"data.location={location!r} is not a file.")
+        raise DataMissing(f"data.location={location!r} is not a file.")
     if not os.access(path, os.R_OK):
-        raise DataError(f"data.location={location!r} cannot be read: its permissions forbid it.")
+        raise DataMissing(f"data.location={location!r} cannot be read: its permissions forbid it.")
     return path
 
 
@@ -53,7 +53,9 @@ def _local_path(location: str) -> Path:
     try:
         return Path(location).expanduser()
     except RuntimeError:
-        raise DataError(f"data.location={location!r} names the home folder of a user who is not known here.") from None
+        raise DataMissing(
+            f"data.location={location!r} names the home folder of a user who is not known here."
+        ) from None
 
 
 def _is(question: Callable[[Path], bool], path: Path) -> bool:

@@ -15,7 +15,7 @@ Both are recorded as they were used. The same inputs on the same device give the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +56,27 @@ def measure_side_by_side(
     when the data set has fewer than two images or a generator makes images of another shape, `UsageError` when the
     configured extractor does not fit the data.
     """
+    sides = {"challenger": challenger} | ({"champion": champion} if champion else {})
+    measured = measure_sides(sides, images, config, settings, storage, device, progress)
+    return measured["challenger"], measured.get("champion")
+
+
+def measure_sides(
+    sides: Mapping[str, GenerateImages],
+    images: RealImages,
+    config: EvaluationConfig,
+    settings: Settings,
+    storage: Storage,
+    device: str,
+    progress: ProgressListener | None = None,
+) -> dict[str, Measurement]:
+    """Measure generators under one protocol; side → measurement.
+
+    A side's numbers do not depend on which others are measured in the same call. Raises what `measure_side_by_side`
+    raises.
+    """
     tell = progress or _silent
     extractor, protocol = open_protocol(images, config, settings, storage, device, tell)
-    sides = {"challenger": challenger} | ({"champion": champion} if champion else {})
     generated_images = protocol.sample_count * len(protocol.seeds) * len(sides)
     reference, advance = _reference(
         images, extractor, protocol, config, settings, storage, device, tell, generated_images
@@ -82,7 +100,7 @@ def measure_side_by_side(
                 )
             )
         measured[side] = _summarise(per_seed, protocol, extractor.class_shares)
-    return measured["challenger"], measured.get("champion")
+    return measured
 
 
 def nearest_training_images(

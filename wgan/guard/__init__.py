@@ -1,6 +1,7 @@
-"""What stands before a server that does not ask where a request comes from: no other page, under no other name."""
+"""What stands before a server: no other page, under no other name; and no request that is read only in part."""
 
 from wgan.guard.names import LOOPBACK_NAMES, is_name_in, names_of
 from wgan.guard.own_pages import SIGN_IN, OwnPages, basic_token
+from wgan.guard.whole_requests import WholeRequests
 
-__all__ = ["LOOPBACK_NAMES", "SIGN_IN", "OwnPages", "basic_token", "is_name_in", "names_of"]
+__all__ = ["LOOPBACK_NAMES", "SIGN_IN", "OwnPages", "WholeRequests", "basic_token", "is_name_in", "names_of"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wgan.metric_text.table import interval_text, metric_rows
+from wgan.metric_text.untrained import untrained_warning
 from wgan.records import Bounds, EvaluationProtocol, EvaluationRef, GateDecision, Interval, Measurement
 
 
 def judgement_markdown(evaluation: EvaluationRef, decision: GateDecision | None = None) -> str:
-    """On which data the sides were judged, then `evaluation_markdown` with real images and untrained."""
+    """A warning if one is due, on which data the sides were judged, then `evaluation_markdown` with the bounds."""
     table = evaluation_markdown(evaluation.challenger, evaluation.champion, decision, evaluation.bounds)
-    return f"{data_sentence(evaluation)}\n\n{table}"
+    warning = untrained_warning(evaluation)
+    return "\n\n".join([*([f"**Warning.** {warning}"] if warning else []), data_sentence(evaluation), table])
 
 
 def evaluation_markdown(

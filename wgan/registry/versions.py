@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from wgan.config import RetrainConfig
 from wgan.config_reading import load_config
-from wgan.errors import WganError
+from wgan.errors import ForeignVersion, WganError
 from wgan.model_version.record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE, VersionRecord
 from wgan.records import EvaluationRef, ModelVersionRef, TrainingRef
 from wgan.registry.aliases import alias_version, champion_version
@@ -31,6 +31,7 @@ from wgan.storage import file_sha256
 __all__ = [
     "alias_version",
     "champion_version",
+    "describe_version",
     "fetch_version",
     "list_models",
     "list_versions",
@@ -71,6 +72,12 @@ def register_generator(
             tags=version_tags(evaluation, exported.onnx_sha256, config),
         )
         return _with_card(client, _load(client, name, int(made.version), settings), config)
+
+
+def describe_version(version: ModelVersionRef, config: RetrainConfig, settings: Settings) -> None:
+    """Write the version's model card anew, with what has been measured of it since. Raises `WganError`."""
+    with registry(settings) as client:
+        _with_card(client, version, config)
 
 
 def _with_card(client: MlflowClient, version: ModelVersionRef, config: RetrainConfig) -> ModelVersionRef:
@@ -171,7 +178,7 @@ def _load(client: MlflowClient, model: str, version: int, settings: Settings) ->
             return VersionRecord.model_validate_json(file.read_bytes()).numbered(version)
         except ValidationError as error:
             reason = error.errors()[0]
-            raise WganError(
+            raise ForeignVersion(
                 f"the record of models:/{model}/{version} is not one of this version of the code: "
                 f"{'.'.join(map(str, reason['loc']))}: {reason['msg']}."
             ) from None
@@ -185,13 +192,14 @@ def _download(client: MlflowClient, model: str, version: int, file: str, folder:
                 artifact_uri=where, dst_path=str(folder), tracking_uri=settings.mlflow_tracking_uri
             )
         )
-    except MlflowException as error:
-        if "404 Client Error" not in str(error):  # MLflow gives a missing file no error code of its own
+    except (MlflowException, OSError) as error:  # MLflow lets the errors of its HTTP client through
+        # MLflow gives a missing file no error code of its own, and a version of others may lie anywhere.
+        if "404 Client Error" in str(error) or CHECKPOINT_TAG not in client.get_model_version(model, str(version)).tags:
+            raise ForeignVersion(
+                f"models:/{model}/{version} was not registered by this pipeline, or its files are gone: "
+                f"there is no {file} at {where.removesuffix(f'/{file}')}."
+            ) from None
+        if isinstance(error, MlflowException):
             raise
-        raise WganError(
-            f"models:/{model}/{version} was not registered by this pipeline, or its files are gone: "
-            f"there is no {file} at {where.removesuffix(f'/{file}')}."
-        ) from None
-    except OSError as error:  # MLflow lets the errors of its HTTP client through
         reason = " ".join(str(error).split())[:200]
         raise WganError(f"{file} of models:/{model}/{version} cannot be fetched: {reason}.") from None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from wgan.proxies import past_proxies
 from wgan.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -76,11 +77,3 @@ def server_environment(home: Path, own: Mapping[str, str]) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",  # the log ends where the server ended
         **own,
     }
-
-
-def past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
-    """`NO_PROXY`, in both spellings, with loopback added: an office proxy must not get requests meant for this host."""
-    known = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
-    hosts = [host for host in (part.strip() for part in known.split(",")) if host]
-    joined = ",".join(hosts + [host for host in (LOOPBACK, "localhost") if host not in hosts])
-    return {"NO_PROXY": joined, "no_proxy": joined}

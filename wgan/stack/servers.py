@@ -14,6 +14,15 @@ from wgan.stack.credentials import Credentials
 from wgan.stack.databases import PostgresDatabase, database_of
 from wgan.stack.environment import LOOPBACK, server_environment
 
+S3_PROGRAM = """
+import sys, uvicorn
+from nanio.app import build_app
+from wgan.guard import WholeRequests
+uvicorn.run(WholeRequests(build_app()), host=sys.argv[1], port=int(sys.argv[2]), access_log=False)
+"""
+"""What `nanio serve` runs; alone it leaves the body of an upload that it refuses to be taken for the next request."""
+
+
 MLFLOW_PROGRAM = """
 import sys, uvicorn
 from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
@@ -72,8 +81,12 @@ def embedded_servers(settings: Settings, credentials: Credentials) -> tuple[Serv
 
 def s3_server(settings: Settings, credentials: Credentials) -> Server:
     """nanio: buckets are folders below `s3/`."""
-    own = {"NANIO_ACCESS_KEY": credentials.access_key_id, "NANIO_SECRET_KEY": credentials.secret_access_key}
-    options = ("--data-dir", "s3", "--region", settings.s3_region, "--no-access-log")
+    own = {
+        "NANIO_ACCESS_KEY": credentials.access_key_id,
+        "NANIO_SECRET_KEY": credentials.secret_access_key,
+        "NANIO_DATA_DIR": "s3",
+        "NANIO_REGION": settings.s3_region,
+    }
     return Server(
         name="s3",
         title="S3 (nanio)",
@@ -81,7 +94,7 @@ def s3_server(settings: Settings, credentials: Credentials) -> Server:
         port_setting="WGAN_S3_PORT",
         health_path="/",
         health_status=403,  # without a signature it refuses: it has its credentials
-        command=_python("nanio", "serve", "--host", LOOPBACK, "--port", str(settings.s3_port), *options),
+        command=_program(S3_PROGRAM, LOOPBACK, str(settings.s3_port)),
         environment=server_environment(_home(settings), own),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,20 @@ from numpy.typing import NDArray
 from wgan.config import PromotionConfig, RetrainConfig
 from wgan.data.dataset import PreparedImages
 from wgan.data.prepare import open_or_repair
+from wgan.errors import WganError
 from wgan.evaluation.gate import decide
 from wgan.evaluation.side_by_side import GenerateImages
 from wgan.latents import draw_latents
 from wgan.metric_text.table import metric_rows, number_columns
 from wgan.model_version.inference import open_generator
 from wgan.pixels import image_grid
-from wgan.records import EvaluationRef, GateDecision, GateRule, ModelVersionRef, TrainingRef
+from wgan.records import EvaluationRef, GateDecision, GateRule, Measurement, ModelVersionRef, TrainingRef
 from wgan.registry.judgement import judged_on
 from wgan.registry.newest_data import newest_data
-from wgan.registry.versions import champion_version, fetch_version
+from wgan.registry.versions import champion_version, describe_version, fetch_version
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
-from wgan.steps.side_by_side import measure_generators
+from wgan.steps.side_by_side import measure_champion, measure_generators
 from wgan.storage import Storage, split_uri
 from wgan.tracking.runs import log_file, log_table, log_values
 from wgan.training.checkpoint import load_generator
@@ -39,11 +39,12 @@ GRID_WIDTH = 96
 """Pixels an image of a grid is enlarged to, at most."""
 
 
-def judge_training(config: RetrainConfig, training: TrainingRef, settings: Settings, storage: Storage) -> EvaluationRef:
-    """Measure a trained generator from its checkpoint, and the registered champion, on the same images and seeds.
+def measure_training(
+    config: RetrainConfig, training: TrainingRef, settings: Settings, storage: Storage
+) -> EvaluationRef:
+    """Measure a trained generator from its checkpoint, alone: with these numbers it is registered.
 
-    The champion is always measured anew, so it is judged on today's data even where it had been judged on other data.
-    Numbers and sample grids of both sides go to the training's MLflow run.
+    They and a sample grid go to the training's MLflow run.
     """
     with scratch_folder("evaluation") as name:
         folder = Path(name)
@@ -56,7 +57,36 @@ def judge_training(config: RetrainConfig, training: TrainingRef, settings: Setti
             return generate_images(generator, seed, count, device)
 
         images = open_or_repair(training.dataset, config.data, settings, storage)
-        return _judge(challenger, config, training, images, settings, storage, folder)
+        return _measured(challenger, config, training, images, settings, storage, folder)
+
+
+def compare_with_champion(
+    config: RetrainConfig, version: ModelVersionRef, settings: Settings, storage: Storage
+) -> ModelVersionRef:
+    """Measure the champion as the version was measured, on the same images and seeds; the version with both in it.
+
+    The champion is always measured anew, so it is judged on today's data even where it had been judged on other data.
+    The version's card then shows both. Whatever fails, the error says that the version is registered.
+    """
+    champion = champion_version(version.model_name, settings)
+    if champion == version.version:  # a run that is resumed after its version was promoted by hand
+        champion = None
+    training = version.evaluation.training
+    try:
+        with scratch_folder("evaluation") as name:
+            images = open_or_repair(training.dataset, config.data, settings, storage)
+            evaluation = _beside_champion(champion, config, version.evaluation, images, settings, storage, Path(name))
+        compared = version.model_copy(update={"evaluation": evaluation})
+        if champion is not None:
+            describe_version(compared, config, settings)
+    except WganError as error:
+        model, number = version.model_name, version.version
+        raise type(error)(
+            f"version {number} of {model} is registered, but it could not be compared with the champion"
+            f"{'' if champion is None else f', version {champion}'}: {str(error).rstrip('.')}. "
+            f"`wgan promote {model} {number}` compares them again."
+        ) from None
+    return compared
 
 
 def judge_version(
@@ -73,11 +103,13 @@ def judge_version(
         images = open_or_repair(dataset, request, settings, storage)
         challenger = open_generator(onnx).generate
         training = version.evaluation.training
-        evaluation = _judge(challenger, config, training, images, settings, storage, folder)
+        evaluation = _measured(challenger, config, training, images, settings, storage, folder)
+        champion = champion_version(config.model_name, settings)
+        evaluation = _beside_champion(champion, config, evaluation, images, settings, storage, folder)
     return version.model_copy(update={"evaluation": evaluation})
 
 
-def _judge(
+def _measured(
     challenger: GenerateImages,
     config: RetrainConfig,
     training: TrainingRef,
@@ -86,63 +118,65 @@ def _judge(
     storage: Storage,
     folder: Path,
 ) -> EvaluationRef:
-    sides = {"challenger": challenger}
-    judged_before = None
-    if (champion := champion_version(config.model_name, settings)) is not None:
-        onnx = fetch_version(config.model_name, champion, settings, folder / "champion")
-        sides["champion"] = open_generator(onnx).generate
-        judged_before = judged_on(config.model_name, champion, settings)
-    measured = measure_generators(
-        challenger, sides.get("champion"), images, training.networks, config.evaluation, settings, storage
+    """The challenger's numbers and bounds; its means and its sample grid are in MLflow then."""
+    measured = measure_generators(challenger, None, images, training.networks, config.evaluation, settings, storage)
+    run_id = training.mlflow_run_id
+    grid = _log_grid(challenger, "challenger", measured.challenger, run_id, settings, folder)
+    means = {f"evaluation_{name}": interval.mean for name, interval in measured.challenger.metrics.items()}
+    log_values(settings, run_id, means)
+    return EvaluationRef(
+        training=training, challenger=measured.challenger, bounds=measured.bounds, grids={"challenger": grid}
     )
-    seed = measured.challenger.protocol.seeds[0]
-    evaluation = EvaluationRef(
-        training=training,
-        challenger=measured.challenger,
-        champion=measured.champion,
-        champion_version=champion,
-        champion_judged_on=judged_before,
-        bounds=measured.bounds,
-        grids=_log_grids(sides, champion, seed, training.mlflow_run_id, settings, folder),
-    )
-    _log_numbers(evaluation, settings)  # last, because a retried task would add its lines again
+
+
+def _beside_champion(
+    champion: int | None,
+    config: RetrainConfig,
+    evaluation: EvaluationRef,
+    images: PreparedImages,
+    settings: Settings,
+    storage: Storage,
+    folder: Path,
+) -> EvaluationRef:
+    """The evaluation with the champion's side in it, where there is a champion; the table of both is in MLflow then."""
+    if champion is not None:
+        model, run_id = config.model_name, evaluation.training.mlflow_run_id
+        generate = open_generator(fetch_version(model, champion, settings, folder / "champion")).generate
+        measured = measure_champion(generate, images, config.evaluation, settings, storage)
+        # The file carries the champion's version, so that judgements against other champions keep theirs.
+        grid = _log_grid(generate, f"champion-{champion}", measured, run_id, settings, folder)
+        evaluation = evaluation.model_copy(
+            update={
+                "champion": measured,
+                "champion_version": champion,
+                "champion_judged_on": judged_on(model, champion, settings),
+                "grids": {**evaluation.grids, "champion": grid},
+            }
+        )
+    _log_table(evaluation, settings)  # last, because a retried task would add its lines again
     return evaluation
 
 
-def _log_grids(
-    sides: Mapping[str, GenerateImages],
-    champion_version: int | None,
-    seed: int,
-    run_id: str,
-    settings: Settings,
-    folder: Path,
-) -> dict[str, str]:
-    """Draw 64 images of each side from the same seed and log them; returns side → path among the run's artifacts.
-
-    The champion's file carries its version, so that judgements against other champions keep theirs.
-    """
-    paths = {}
-    for side, generate in sides.items():
-        images = generate(seed, GRID_IMAGES)
-        name = f"champion-{champion_version}" if side == "champion" else side
-        picture = folder / f"{name}.png"
-        image_grid(images, scale=max(1, GRID_WIDTH // images.shape[-1])).save(picture)
-        log_file(settings, run_id, picture, ARTIFACTS)
-        paths[side] = f"{ARTIFACTS}/{picture.name}"
-    return paths
+def _log_grid(
+    generate: GenerateImages, name: str, measured: Measurement, run_id: str, settings: Settings, folder: Path
+) -> str:
+    """Draw 64 images from the protocol's first seed and log them; returns the path among the run's artifacts."""
+    images = generate(measured.protocol.seeds[0], GRID_IMAGES)
+    picture = folder / f"{name}.png"
+    image_grid(images, scale=max(1, GRID_WIDTH // images.shape[-1])).save(picture)
+    log_file(settings, run_id, picture, ARTIFACTS)
+    return f"{ARTIFACTS}/{picture.name}"
 
 
-def _log_numbers(evaluation: EvaluationRef, settings: Settings) -> None:
-    """Log the challenger's means as metrics of its run, and every side with its interval as a table."""
-    run_id = evaluation.training.mlflow_run_id
+def _log_table(evaluation: EvaluationRef, settings: Settings) -> None:
+    """Log every side with its interval as a table of the challenger's run."""
     rows = metric_rows(evaluation.challenger, evaluation.champion, bounds=evaluation.bounds)
     columns = number_columns(rows)
     lines = len(columns["metric"])
-    columns["champion_version"] = [str(evaluation.champion_version or "none")] * lines
+    against = str(evaluation.champion_version or "none")
+    columns["champion_version"] = [against] * lines
     columns["data_digest"] = [evaluation.challenger.protocol.data_digest] * lines
-    means = {f"evaluation_{name}": interval.mean for name, interval in evaluation.challenger.metrics.items()}
-    log_values(settings, run_id, means)
-    log_table(settings, run_id, columns, f"{ARTIFACTS}/metrics-against-{evaluation.champion_version or 'none'}.json")
+    log_table(settings, evaluation.training.mlflow_run_id, columns, f"{ARTIFACTS}/metrics-against-{against}.json")
 
 
 def decide_version(rules: PromotionConfig, version: ModelVersionRef, settings: Settings) -> GateDecision:

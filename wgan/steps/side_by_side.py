@@ -17,7 +17,7 @@ from wgan.config import EvaluationConfig, NetworksConfig
 from wgan.data.dataset import PreparedImages
 from wgan.evaluation.bounds import measure_bounds
 from wgan.evaluation.reference import RealImages
-from wgan.evaluation.side_by_side import GenerateImages, measure_side_by_side
+from wgan.evaluation.side_by_side import GenerateImages, measure_side_by_side, measure_sides
 from wgan.records import Bounds, Measurement
 from wgan.settings import Settings
 from wgan.storage import Storage
@@ -64,6 +64,16 @@ def measure_generators(
         progress.titled("real images and untrained"),
     )
     return Measured(mine, theirs, bounds)
+
+
+def measure_champion(
+    champion: GenerateImages, images: PreparedImages, protocol: EvaluationConfig, settings: Settings, storage: Storage
+) -> Measurement:
+    """Measure a champion as `measure_generators` measures it beside a challenger. Progress is reported."""
+    device = str(resolve_device(settings.device))
+    return measure_sides({"champion": champion}, images, protocol, settings, storage, device, progress.report)[
+        "champion"
+    ]
 
 
 def untrained_images(

@@ -31,6 +31,7 @@ from botocore.loaders import Loader
 
 from wgan.errors import AccessRefused, ObjectDamaged, ObjectMissing, StorageError
 from wgan.settings import Settings
+from wgan.storage.keys import key_obstacle
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -108,7 +109,8 @@ class Storage:
         return True
 
     def put_bytes(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> str:
-        """Write one object whole; returns its URI."""
+        """Write one object whole; returns its URI. Raises `StorageError` for a key that not every store keeps."""
+        self._require_plain(key)
         with self._translated_errors(key):
             self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
         return self.uri(key)
@@ -129,7 +131,11 @@ class Storage:
                 return body.read(count)
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> str:
-        """Upload a file (multipart when large; an object appears only when complete); returns its URI."""
+        """Upload a file (multipart when large; an object appears only when complete); returns its URI.
+
+        Raises `StorageError` for a key that not every store keeps.
+        """
+        self._require_plain(key)
         with self._translated_errors(key):
             try:
                 self.client.upload_file(
@@ -222,6 +228,10 @@ class Storage:
             raise StorageError(f"the object store at {self.client.meta.endpoint_url} does not say what time it is.")
         return parsedate_to_datetime(headers["date"])
 
+    def _require_plain(self, key: str) -> None:
+        if (why := key_obstacle(key)) is not None:
+            raise StorageError(f"{self.uri(key)!r} is not written: its key {why}, which not every object store takes.")
+
     def _read(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
@@ -234,6 +244,11 @@ class Storage:
             code = error.response.get("Error", {}).get("Code", "")
             if code in MISSING_CODES:
                 raise ObjectMissing(f"there is no {self.uri(key)} at {where}.") from None
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if key and status in (400, 403) and (why := key_obstacle(key)) is not None:
+                raise StorageError(
+                    f"the object store at {where} does not take {self.uri(key)!r}: its key {why}."
+                ) from None
             raise _refusal(error, code or str(error), f"the object store at {where}", self.uri(key)) from None
         except NoCredentialsError:
             raise AccessRefused(

@@ -93,6 +93,14 @@ def end_unfinished_run(settings: Settings, flow_run_id: str, status: Literal["FA
                 client.set_terminated(run.info.run_id, status)
 
 
+def has_run(settings: Settings, flow_run_id: str) -> bool:
+    """Whether a flow run has got as far as an MLflow run."""
+    with tracking(settings) as client:
+        experiment = client.get_experiment_by_name(settings.mlflow_experiment)
+        wanted = f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'"
+        return experiment is not None and bool(client.search_runs([experiment.experiment_id], wanted, max_results=1))
+
+
 def log_values(
     settings: Settings, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str] | None = None
 ) -> None:

@@ -1,0 +1,149 @@
+"""A flow that is stopped, or asked for something impossible, ends in a named state and not as a failure."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prefect.exceptions import CancelledRun
+from prefect.states import State, StateType
+
+from flows import automations, endings, notifications
+from flows.promote import promote
+from flows.retrain import retrain
+from flows.rollback import rollback
+from tasks.run_logs import ProgressLines, without_foreseen_traceback
+from wgan.config import RetrainConfig
+from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
+from wgan.progress import Progress
+
+SERVER = {"flow_run": SimpleNamespace(id="0f" * 16)}
+
+
+class Lines(list[str]):
+    """A logger that keeps what it is told."""
+
+    def info(self, text: str, *values: object) -> None:
+        self.append(text % values if values else text)
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """MLflow runs that were ended: flow run and status."""
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(endings, "runtime", SimpleNamespace(**SERVER))
+    monkeypatch.setattr(endings, "connect", lambda: (None, None))
+    monkeypatch.setattr(endings, "get_run_logger", Lines)
+    monkeypatch.setattr(endings, "has_run", lambda _, run: False)
+    monkeypatch.setattr(endings, "end_unfinished_run", lambda _, run, status: told.append((run, status)))
+    return told
+
+
+def state_after(error: BaseException) -> State[Any]:
+    def work() -> None:
+        raise error
+
+    state = endings.named_endings(work)()
+    assert isinstance(state, State)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyboardInterrupt(), "Stopped by the user."),
+        (Interrupted("training stopped at step 3."), "Stopped by the user: training stopped at step 3."),
+    ],
+)
+def test_ctrl_c_ends_a_run_as_stopped_by_the_user(
+    error: BaseException, message: str, ended: list[tuple[str, str]]
+) -> None:
+    state = state_after(error)
+    assert (state.type, state.name, state.message) == (StateType.CANCELLED, "Stopped", message)
+    assert ended == [("0f" * 16, "KILLED")]
+
+
+@pytest.mark.parametrize("kind", [UsageError, DataMissing, Overtaken])
+def test_what_cannot_be_done_is_no_failure(kind: type[WganError], ended: list[tuple[str, str]]) -> None:
+    state = state_after(kind("there is nothing to go back to."))
+    assert (state.type, state.name) == (StateType.CANCELLED, "Not done")
+    assert state.message == "Not done: there is nothing to go back to."
+
+
+def test_what_turns_out_to_be_impossible_after_a_training_has_failed(
+    ended: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endings, "has_run", lambda _, run: True)
+    with pytest.raises(UsageError, match="labels"):
+        state_after(UsageError("the data has no labels."))
+
+
+def test_whoever_started_the_run_gets_the_error_itself(ended: list[tuple[str, str]]) -> None:
+    error = UsageError("no.")
+    state_after(error)
+    assert endings.cause_of(CancelledRun("Not done: no."), "0f" * 16) is error
+
+
+def test_a_run_that_others_cancelled_stays_cancelled() -> None:
+    error = CancelledRun("by somebody")
+    assert endings.cause_of(error, "another run") is error
+
+
+def test_a_failure_stays_a_failure(ended: list[tuple[str, str]]) -> None:
+    with pytest.raises(WganError, match="the disk is full"):
+        state_after(WganError("the disk is full."))
+    assert ended == []
+
+
+def test_the_flows_keep_their_forms() -> None:
+    config = inspect.signature(retrain.fn).parameters["config"]
+    assert config.annotation is RetrainConfig
+    assert retrain.parameters.required == ["config"]
+    assert "RetrainConfig" in (retrain.parameters.definitions or {})
+    assert promote.parameters.required == ["model_name", "version"]
+    assert rollback.parameters.required == ["model_name", "reason"]
+
+
+def test_what_waits_for_a_runs_end_and_what_tells_of_it_know_the_names() -> None:
+    for name in ("Refused", "Skipped", "Stopped", "Not done"):
+        assert f"prefect.flow-run.{name}" in automations.ENDS
+    assert "prefect.flow-run.Not done" in notifications.FLOW_RUN_EVENTS
+
+
+def test_an_error_that_is_one_sentence_is_logged_without_its_traceback() -> None:
+    def record(error: Exception) -> logging.LogRecord:
+        try:
+            raise error
+        except Exception:
+            return logging.LogRecord("prefect.task_runs", 40, "", 1, "failed", None, sys.exc_info())
+
+    foreseen, defect = record(UsageError("no.")), record(ValueError("a defect"))
+    assert without_foreseen_traceback(foreseen)
+    assert without_foreseen_traceback(defect)
+    assert foreseen.exc_info is None
+    assert defect.exc_info is not None
+
+
+def test_a_runs_log_says_how_far_it_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    lines = Lines()
+    monkeypatch.setattr("tasks.run_logs.get_run_logger", lambda: lines)
+    monkeypatch.setattr("tasks.run_logs.time.monotonic", lambda: now[0])
+    listener = ProgressLines()
+    listener(Progress("training", 0, 0, "waits for the GPU slot"))
+    for step in range(1, 101):
+        now[0] += 1.0
+        listener(Progress("training", step, 100, "50 images/s"))
+    listener(Progress("training", 100, 100, "50 images/s"))
+    assert lines == [
+        "training: waits for the GPU slot",
+        "training: 1 of 100. 50 images/s",
+        "training: 31 of 100. 50 images/s",
+        "training: 61 of 100. 50 images/s",
+        "training: 91 of 100. 50 images/s",
+        "training: 100 of 100. 50 images/s",
+    ]
