@@ -66,6 +66,14 @@ def named_endings(function: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def with_cause(start: Callable[[], R]) -> R:
+    """Call `start`, which runs a flow; of a run that ended early comes the error for which it did."""
+    try:
+        return start()
+    except CancelledRun as error:
+        raise cause_of(error) from None
+
+
 def cause_of(error: CancelledRun, flow_run_id: str | None = None) -> BaseException:
     """The error for which a run of this process ended early; Prefect's own where somebody cancelled it."""
     return _early.get(flow_run_id or next(reversed(_early), ""), error)

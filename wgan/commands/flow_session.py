@@ -103,17 +103,12 @@ def _require(
 
 def run_flow_here(start: Callable[[], Result], settings: Settings) -> Result:
     """Run `start`, which calls a flow, with its progress shown on standard error; its exceptions come through."""
-    from prefect.exceptions import CancelledRun
-
-    from flows.endings import cause_of
+    from flows.endings import with_cause
     from flows.running import prepare_server
 
     prepare_server(settings)
     with display(error_console):
-        try:
-            return start()
-        except CancelledRun as error:
-            raise cause_of(error) from None
+        return with_cause(start)
 
 
 @contextmanager
