@@ -73,7 +73,7 @@ def test_another_model_or_alias_is_not_waited_for() -> None:
         _followed(answering(json={"model": MODEL, "alias": "challenger", "aliases": {"champion": 7}}), PROMOTION)
 
 
-@pytest.mark.parametrize("body", [b"", b"\x93NUMPY", b"<html>", b"\x93NUMPY\x01\x00\x02\x00{}"])
+@pytest.mark.parametrize("body", [b"", b"\x93NUMPY", b"<html>", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x02\x00{}"])
 def test_pictures_that_are_none_say_nothing_about_the_version(body: bytes) -> None:
     client = answering(content=body, headers={"X-WGAN-Version": "2"})
     outcome, reason, _ = _drawn(client, 2, np.zeros((1, 1, 8, 8), dtype=np.float32), 0)
