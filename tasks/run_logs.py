@@ -63,7 +63,7 @@ def log_decision(model: str, version: int, decision: GateDecision) -> None:
     """The gate's verdict, and every rule with how it came out."""
     logger = get_run_logger()
     for rule in decision.rules:
-        logger.info("%s", f"{'✓' if rule.passed else '✗'} {rule.name}: {rule.reason}")
+        logger.info("%s", f"{'✓' if rule.passed else '✗'} {rule.reason}")
     logger.info(
         "%s", f"The gate says: {'promote' if decision.promote else 'do not promote'} {model} version {version}."
     )

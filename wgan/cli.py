@@ -30,6 +30,7 @@ from wgan.commands import (
     study,
     worker,
 )
+from wgan.commands.plain_letters import accept_every_letter
 from wgan.errors import WganError
 from wgan.printable import printable_lines
 from wgan.proxies import settle_proxies
@@ -91,6 +92,7 @@ def main() -> None:
 
 def run() -> int:
     """Run the command line on `sys.argv`; returns the exit code."""
+    accept_every_letter()
     try:
         code = app(standalone_mode=False, prog_name="wgan")
         sys.stdout.flush()

@@ -30,7 +30,7 @@ def backup(
     """Save both databases, the bucket's objects and the ledger, while everything runs; or check a backup."""
     from wgan.backup import open_archive, read_manifest, save, verify
     from wgan.commands.extras import require_extra
-    from wgan.commands.output import print_json
+    from wgan.commands.output import local_time, print_json
     from wgan.errors import UsageError
     from wgan.settings import load_settings
 
@@ -48,7 +48,7 @@ def backup(
     if as_json:
         print_json({**_summary(manifest), "path": str((check or destination or Path()).resolve())})
     elif check:
-        _print(f"The backup {check} is whole: {_content(manifest)}, of {manifest.started.astimezone():%Y-%m-%d %H:%M}.")
+        _print(f"The backup {check} is whole: {_content(manifest)}, of {local_time(manifest.started)}.")
     else:
         _print(f"Saved in {destination}: {_content(manifest)}, in {_seconds(manifest):.1f} s.")
         if manifest.replaced:
@@ -63,7 +63,7 @@ def restore(
     """Bring a backup back: into an empty home whose stack is down, or into empty databases and an empty bucket."""
     from wgan.backup import restore as bring_back
     from wgan.commands.extras import require_extra
-    from wgan.commands.output import print_json
+    from wgan.commands.output import local_time, print_json
     from wgan.settings import load_settings
 
     require_extra("pipeline")
@@ -72,7 +72,7 @@ def restore(
     if as_json:
         print_json(report.model_dump(mode="json"))
         return
-    _print(f"Restored the backup of {report.saved.astimezone():%Y-%m-%d %H:%M} ({report.backup}):")
+    _print(f"Restored the backup of {local_time(report.saved)} ({report.backup}):")
     _print(f"{report.objects:,} objects into {report.bucket}, {report.bytes / 2**20:,.1f} MiB in all;")
     for name, place in report.databases.items():
         _print(f"{name}'s database into {place}.")

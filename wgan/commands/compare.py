@@ -63,10 +63,7 @@ def _require_writable(report: Path) -> None:
 
 
 def _show(found: Comparison, report: Path) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from wgan.commands.output import console
+    from wgan.commands.output import console, print_table
     from wgan.metric_text.table import interval_text
     from wgan.records import Interval
 
@@ -75,7 +72,7 @@ def _show(found: Comparison, report: Path) -> None:
 
     columns = ["metric", found.first.name, found.second.name, "difference"]
     columns += ["real images", "untrained"] if found.evaluation.bounds else []
-    table = Table(*columns, box=None, pad_edge=False)
+    rows = []
     for row in found.rows:
         intervals = [row.champion, row.challenger]
         bounds = [row.real_images, row.untrained] if found.evaluation.bounds else []
@@ -85,9 +82,8 @@ def _show(found: Comparison, report: Path) -> None:
             interval_text(row.difference, sign="+") if row.difference else "–",
             *(cell(interval) for interval in bounds),
         ]
-        # Text, not markup: [44, 48.5] is an interval and no style.
-        table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+        rows.append(cells)
+    print_table(columns, rows)
     verdict = "" if found.decision.promote else "not "
     console.print(f"As a challenger of {found.first.name}, {found.second.name} would {verdict}be promoted:")
     for rule in found.decision.rules:

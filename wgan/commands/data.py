@@ -60,9 +60,7 @@ def list_prepared(
     as_json: AsJson = False,
 ) -> None:
     """List the prepared data sets."""
-    from rich.table import Table
-
-    from wgan.commands.output import console, print_json
+    from wgan.commands.output import console, print_json, print_table
     from wgan.data.manifest import list_datasets
     from wgan.settings import load_settings
     from wgan.storage import open_storage
@@ -77,7 +75,8 @@ def list_prepared(
     if not refs:
         console.print("No data set is prepared yet: `wgan data prepare --preset digits` makes the first.")
         return
-    table = Table("name", "source", "images", "held out", "size", "channels", "classes", "left out", "digest")
+    columns = ("name", "source", "images", "held out", "size", "channels", "classes", "left out", "digest")
+    rows = []
     for ref in refs:
         numbers = (
             ref.count,
@@ -87,8 +86,8 @@ def list_prepared(
             len(ref.classes),
             sum(entry.count for entry in ref.left_out),
         )
-        table.add_row(ref.name, ref.source, *(f"{number:,}" for number in numbers), ref.digest[:12])
-    console.print(table)
+        rows.append((ref.name, ref.source, *(f"{number:,}" for number in numbers), ref.digest[:12]))
+    print_table(columns, rows, typed=("name", "digest"))
 
 
 @app.command()

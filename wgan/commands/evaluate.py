@@ -67,19 +67,15 @@ def _is_checkpoint(name: str) -> bool:
 
 
 def _show(report: Report) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from wgan.commands.output import console
+    from wgan.commands.output import console, print_table
     from wgan.metric_text.summary import bounds_sentence, protocol_sentence
     from wgan.metric_text.table import interval_text, metric_rows
 
-    table = Table("metric", "this generator", "real images", "untrained", box=None, pad_edge=False)
+    rows = []
     for row in metric_rows(report.measurement, None, None, report.bounds):
         intervals = (row.challenger, row.real_images, row.untrained)
-        # Text, not markup: [44, 48.5] is an interval and no style.
-        table.add_row(row.title, *(Text(interval_text(interval) if interval else "–") for interval in intervals))
+        rows.append((row.title, *(interval_text(interval) if interval else "–" for interval in intervals)))
     console.print(f"{report.target} on {report.dataset.name}, protocol {report.protocol_name}:", highlight=False)
-    console.print(table)
+    print_table(("metric", "this generator", "real images", "untrained"), rows)
     for sentence in (bounds_sentence(report.bounds), protocol_sentence(report.measurement.protocol)):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)

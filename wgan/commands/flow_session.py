@@ -12,6 +12,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 
 from wgan.commands.extras import Extra, require_extra
 from wgan.commands.output import error_console
@@ -23,6 +24,9 @@ from wgan.stack import client_environment
 
 SECONDS_BETWEEN_LINES = 10.0
 """Between lines of progress where there is no terminal to draw bars on."""
+
+NARROW = 110
+"""Columns of a terminal on which not all of a progress bar has room."""
 
 RESULT_BLOCK = "wgan-bucket/results"
 """The Prefect block that `tasks.results` writes; named here because Prefect reads it when it is imported."""
@@ -121,13 +125,15 @@ def display(console: Console) -> Iterator[None]:
 
 @contextmanager
 def _bars(console: Console) -> Iterator[Callable[[Progress], None]]:
+    narrow = console.width < NARROW
+    # Where it is narrow the stage and the note, which alone may be shortened, give way to step and remaining time.
     columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.description}", table_column=_kept(max_width=22 if narrow else 38)),
+        BarColumn(bar_width=8 if narrow else 24, table_column=_kept()),
+        MofNCompleteColumn(table_column=_kept()),
+        *([] if narrow else [TimeElapsedColumn(table_column=_kept())]),
+        TimeRemainingColumn(compact=narrow, table_column=_kept()),
+        TextColumn("{task.fields[note]}", table_column=Column(overflow="ellipsis")),
     )
     with Bars(*columns, console=console, refresh_per_second=5) as bars:
         known: dict[str, TaskID] = {}
@@ -141,6 +147,10 @@ def _bars(console: Console) -> Iterator[Callable[[Progress], None]]:
             bars.update(known[position.stage], completed=position.done, total=position.total, note=position.note)
 
         yield show
+
+
+def _kept(max_width: int | None = None) -> Column:
+    return Column(no_wrap=True, overflow="ellipsis", max_width=max_width)
 
 
 @contextmanager

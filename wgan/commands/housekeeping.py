@@ -38,18 +38,13 @@ def housekeeping(
 
 
 def _show(report: HousekeepingReport) -> None:
-    from rich.table import Table
-
-    from wgan.commands.output import console
+    from wgan.commands.output import console, print_table
     from wgan.housekeeping.report import headings, table_rows
 
     if report.stopped:
         console.print(f"Nothing was done: {report.stopped}", highlight=False, markup=False)
         return
-    table = Table(*headings(report))
-    for row in table_rows(report):
-        table.add_row(*row)
-    console.print(table)
+    print_table(headings(report), table_rows(report))
     for rule in report.rules:
         for name in rule.names:
             verb = "would remove" if report.dry_run else "removed"

@@ -113,19 +113,12 @@ def _show_history(model: str, entries: list[LedgerEntry]) -> None:
 
 
 def _show(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], otherwise: str) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from wgan.commands.output import console
+    from wgan.commands.output import console, print_table
 
     if not rows:
         console.print(otherwise, highlight=False)
         return
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        # Text, not markup: [44, 48.5] is an interval and no style.
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    print_table(columns, rows, typed=("model", "version", "aliases"))
 
 
 def _number(version: int | None) -> str:
@@ -133,4 +126,6 @@ def _number(version: int | None) -> str:
 
 
 def _when(time: datetime) -> str:
-    return f"{time.astimezone():%Y-%m-%d %H:%M}"
+    from wgan.commands.output import local_time
+
+    return local_time(time)

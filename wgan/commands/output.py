@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
 
 from wgan.printable import printable, printable_lines
+
+WIDEST = 100_000
+"""Characters of a row that no terminal limits."""
 
 
 class PlainConsole(Console):
@@ -27,6 +33,31 @@ console = PlainConsole()
 
 error_console = PlainConsole(stderr=True)
 """Standard error: progress, warnings and errors; `--json` leaves it alone."""
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], typed: Collection[str] = ()) -> None:
+    """Print the one kind of table there is, on standard output.
+
+    Nothing is cut: what is too wide for a terminal is folded, except in the columns `typed`, whose names are there to
+    be copied; into a file or a pipe each row goes as wide as it is.
+    """
+    table = Table(box=None, pad_edge=False)
+    for number, title in enumerate(columns):
+        widest = max((len(line) for row in rows for line in row[number].splitlines()), default=0)
+        table.add_column(title, overflow="fold", min_width=max(widest, len(title)) if title in typed else None)
+    for row in rows:
+        # Text, not markup: [44, 48.5] is an interval and no style.
+        table.add_row(*(Text(cell) for cell in row))
+    if console.is_terminal:
+        console.print(table, crop=False)
+        return
+    natural = console.measure(table, options=console.options.update_width(WIDEST)).maximum
+    PlainConsole(file=console.file, width=max(natural, console.width)).print(table)
+
+
+def local_time(time: datetime) -> str:
+    """A time in this machine's zone, which it names."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def print_json(value: Any) -> None:

@@ -126,7 +126,7 @@ def _show_plan(config: RetrainConfig, settings: Settings, promote: bool, as_json
     console.print(yaml.safe_dump(values, sort_keys=False), highlight=False, markup=False)
     console.print("A run would:")
     for number, step in enumerate(steps, 1):
-        console.print(f"  {number}. {step}", highlight=False, markup=False)
+        console.print(f"  {number}. {step}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) -> None:
@@ -199,26 +199,25 @@ def presets(
     as_json: AsJson = False,
 ) -> None:
     """List the configurations a run can start from."""
-    from rich.table import Table
-
-    from wgan.commands.output import console, print_json
+    from wgan.commands.output import print_json, print_table
     from wgan.config_reading import load_config, preset_names
 
     configs = {name: load_config(name) for name in preset_names()}
     if as_json:
         print_json({name: config.model_dump(mode="json") for name, config in configs.items()})
         return
-    table = Table("preset", "data", "size", "channels", "width", "objective", "generator steps", "registered as")
-    for name, config in configs.items():
-        data, training = config.data, config.training
-        table.add_row(
+    columns = ("preset", "data", "size", "channels", "width", "objective", "generator steps", "registered as")
+    rows = [
+        (
             name,
-            data.source,
-            f"{data.image_size}×{data.image_size}",
-            str(data.channels),
+            config.data.source,
+            f"{config.data.image_size}×{config.data.image_size}",
+            str(config.data.channels),
             str(config.networks.width),
-            training.objective,
-            f"{training.generator_steps:,}",
+            config.training.objective,
+            f"{config.training.generator_steps:,}",
             config.model_name,
         )
-    console.print(table)
+        for name, config in configs.items()
+    ]
+    print_table(columns, rows, typed=("preset", "registered as"))

@@ -200,30 +200,23 @@ def _at_the_server(work: Callable[[Settings], Result]) -> Result:
 
 
 def _show(entries: list[ScheduleEntry]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from wgan.commands.output import console
+    from wgan.commands.output import local_time, print_table
 
     if not entries:
         _print("There is no schedule yet: `wgan schedule add` makes one.")
         return
-    table = Table("schedule", "retrains", "when", "next", "last", "state", box=None, pad_edge=False)
-    for entry in entries:
-        table.add_row(
-            *(
-                Text(cell)
-                for cell in (
-                    entry.name,
-                    f"{entry.model_name or 'clears away'}{', if the data is new' if entry.if_changed else ''}",
-                    f"{entry.cron} {entry.timezone}",
-                    f"{entry.next_run.astimezone():%Y-%m-%d %H:%M}" if entry.next_run else "–",
-                    entry.last_run or "–",
-                    "paused" if entry.paused else "on",
-                )
-            )
+    rows = [
+        (
+            entry.name,
+            f"{entry.model_name or 'clears away'}{', if the data is new' if entry.if_changed else ''}",
+            f"{entry.cron} {entry.timezone}",
+            local_time(entry.next_run) if entry.next_run else "–",
+            entry.last_run or "–",
+            "paused" if entry.paused else "on",
         )
-    console.print(table)
+        for entry in entries
+    ]
+    print_table(("schedule", "retrains", "when", "next", "last", "state"), rows, typed=("schedule",))
 
 
 def _say(values: dict[str, object], text: str, as_json: bool) -> None:
