@@ -32,7 +32,7 @@ from wgan.commands import (
 )
 from wgan.commands.plain_letters import accept_every_letter
 from wgan.errors import WganError
-from wgan.printable import printable_lines
+from wgan.printable import printable_lines, use_printable_records
 from wgan.proxies import settle_proxies
 
 app = typer.Typer(
@@ -93,6 +93,7 @@ def main() -> None:
 def run() -> int:
     """Run the command line on `sys.argv`; returns the exit code."""
     accept_every_letter()
+    use_printable_records()
     try:
         code = app(standalone_mode=False, prog_name="wgan")
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 
 OWN_LINES = "\n\t"
@@ -21,3 +22,16 @@ def _shown(letter: str) -> str:
     if letter.isprintable() or unicodedata.category(letter) == "Zs":  # such as the space that does not break
         return letter
     return letter.encode("unicode_escape").decode()
+
+
+class PrintableRecord(logging.LogRecord):
+    """A record of a log whose message, whatever it quotes, is shown without being obeyed."""
+
+    def getMessage(self) -> str:  # noqa: N802
+        """As `logging.LogRecord.getMessage`."""
+        return printable_lines(super().getMessage())
+
+
+def use_printable_records() -> None:
+    """Have all that this process logs from here on shown like that, to whichever handler it goes."""
+    logging.setLogRecordFactory(PrintableRecord)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
+from collections.abc import Iterator
 from io import StringIO
 from unicodedata import category
 
@@ -16,7 +18,7 @@ from wgan.cli import _complain
 from wgan.commands.flow_session import display
 from wgan.commands.output import PlainConsole, print_json, print_line
 from wgan.errors import DataError, WganError
-from wgan.printable import printable, printable_lines
+from wgan.printable import printable, printable_lines, use_printable_records
 from wgan.progress import announce
 
 ATTACK = "cat\x1b]0;title\x07\x1b[2J\r\x9b31m\u202egnp\u2028b\ud800"
@@ -91,3 +93,21 @@ def test_the_end_of_a_log_stays_lines_and_an_error_survives_its_way_to_another_p
 def test_a_defect_that_quotes_stored_text_is_printed_without_obeying_it(capsys: pytest.CaptureFixture[str]) -> None:
     _complain(f"unexpected KeyError: {ATTACK}")
     assert obeyed(capsys.readouterr().err) == []
+
+
+@pytest.fixture
+def plain_records() -> Iterator[None]:
+    before = logging.getLogRecordFactory()
+    use_printable_records()
+    yield
+    logging.setLogRecordFactory(before)
+
+
+@pytest.mark.usefixtures("plain_records")
+@pytest.mark.parametrize("arguments", [("%s is left out", ATTACK), (f"{ATTACK} is left out",)])
+def test_what_is_logged_is_shown_without_being_obeyed(arguments: tuple[str, ...]) -> None:
+    file = StringIO()
+    logger = logging.Logger("of a command")
+    logger.addHandler(logging.StreamHandler(file))
+    logger.warning(*arguments)
+    assert file.getvalue() == f"{SHOWN} is left out\n"
