@@ -10,8 +10,6 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterTags,
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
@@ -19,13 +17,14 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, NoSchedule, RRuleSchedule
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema_from_entrypoint
 from pydantic import Field, ValidationError
 
 from tasks.model_queue import RETRAIN
+from wgan.config import RetrainConfig
 from wgan.errors import UsageError, WganError
 from wgan.records import Record
 from wgan.schedules import Clock, Schedule
@@ -50,8 +49,10 @@ class ScheduleEntry(Record):
 
     name: str
     model_name: str | None = Field(description="Registered model that it retrains; None for housekeeping.")
-    cron: str | None = Field(description="None where the Prefect UI was given another kind of schedule.")
+    when: tuple[str, ...] = Field(description="Each of its schedules in words, as the server has them now.")
+    cron: str | None = Field(description="Of the first cron schedule; None where the Prefect UI was given others.")
     timezone: str | None
+    work_pool: str | None = Field(description="Where its runs wait for a worker; None where the pool was deleted.")
     if_changed: bool
     paused: bool
     overlap: str = Field(description="What becomes of a run that is due while the one before is running.")
@@ -173,7 +174,7 @@ def _put(
         reason = error.errors()[0]["msg"].removeprefix("Value error, ").rstrip(".")
         raise UsageError(f"schedule {name}: cron={clock.cron!r} is not allowed: {reason}.") from None
     before = _find(client, name)
-    if before is not None and not before.tags.count(TAG):
+    if before is not None and before.entrypoint != entrypoint:
         raise WganError(f"the Prefect server has a deployment {flow}/{name} that is none of this pipeline's.")
     flow_id = client.create_flow_from_name(flow)
     client.create_deployment(
@@ -206,10 +207,8 @@ def _essence(deployment: DeploymentResponse) -> dict[str, Any]:
 
 
 def _all(client: SyncPrefectClient) -> list[DeploymentResponse]:
-    return client.read_deployments(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=[RETRAIN, HOUSEKEEPING])),
-        deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])),
-    )
+    """By their flows, and not by our tags, which anybody can edit on the server's page."""
+    return client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[RETRAIN, HOUSEKEEPING])))
 
 
 def _find(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
@@ -229,6 +228,28 @@ def _require(client: SyncPrefectClient, name: str) -> DeploymentResponse:
     return found
 
 
+def clock_in_words(schedule: CronSchedule | IntervalSchedule | RRuleSchedule | NoSchedule, active: bool = True) -> str:
+    """When it starts runs, with its zone."""
+    if isinstance(schedule, CronSchedule):
+        words = f"{schedule.cron} {schedule.timezone or 'UTC'}"
+    elif isinstance(schedule, IntervalSchedule):
+        anchor = schedule.anchor_date.strftime("%Y-%m-%d %H:%M")
+        words = f"every {schedule.interval} from {anchor} {schedule.timezone or 'UTC'}"
+    elif isinstance(schedule, RRuleSchedule):
+        words = f"{' '.join(schedule.rrule.split())} {schedule.timezone or 'UTC'}"
+    else:
+        return "by hand only"
+    return words if active else f"{words} (off)"
+
+
+def _model_of(deployment: DeploymentResponse) -> str | None:
+    """What it retrains by its parameters, which are what a run gets; a tag may say something else."""
+    try:
+        return RetrainConfig.model_validate(deployment.parameters.get("config")).model_name
+    except ValidationError:
+        return None
+
+
 def _entry(client: SyncPrefectClient, deployment: DeploymentResponse) -> ScheduleEntry:
     clock = next((entry.schedule for entry in deployment.schedules if isinstance(entry.schedule, CronSchedule)), None)
     runs = client.read_flow_runs(
@@ -242,9 +263,11 @@ def _entry(client: SyncPrefectClient, deployment: DeploymentResponse) -> Schedul
     enqueues = options is None or options.collision_strategy == ConcurrencyLimitStrategy.ENQUEUE
     return ScheduleEntry(
         name=deployment.name,
-        model_name=next((tag.removeprefix("model:") for tag in deployment.tags if tag.startswith("model:")), None),
+        model_name=_model_of(deployment),
+        when=tuple(clock_in_words(entry.schedule, entry.active) for entry in deployment.schedules) or ("by hand only",),
         cron=clock.cron if clock else None,
         timezone=clock.timezone if clock else None,
+        work_pool=deployment.work_pool_name,
         if_changed=bool(deployment.parameters.get("only_if_changed")),
         paused=deployment.paused,
         overlap="enqueue" if enqueues else "cancel",

@@ -24,6 +24,7 @@ from wgan.commands import (
     models,
     promote,
     retrain,
+    runs,
     schedule,
     serve,
     stack,
@@ -63,6 +64,8 @@ app.command()(backup.restore)
 app.command()(housekeeping.housekeeping)
 app.add_typer(schedule.app, name="schedule")
 app.command()(worker.worker)
+app.command()(runs.runs)
+app.command()(runs.logs)
 app.command()(init_env.init_env)
 
 

@@ -84,6 +84,8 @@ ELSEWHERE = {
         f"{SCHEDULES}test_a_schedule_is_added_paused_resumed_run_and_removed"
     ),
     "wgan worker --limit 2": TWO_WORKERS,
+    "wgan runs": "tests/integration/test_runs_command.py::test_a_run_is_listed_with_how_it_ended_and_why",
+    "wgan logs RUN": "tests/integration/test_runs_command.py::test_a_runs_log_is_found_by_the_beginning_of_its_id",
     "wgan housekeeping": HOUSEKEEPING,
     # docs/training.md
     "python tests/benchmarks/train_throughput.py": BENCHMARKS,

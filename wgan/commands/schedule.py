@@ -209,10 +209,10 @@ def _show(entries: list[ScheduleEntry]) -> None:
         (
             entry.name,
             f"{entry.model_name or 'clears away'}{', if the data is new' if entry.if_changed else ''}",
-            f"{entry.cron} {entry.timezone}",
+            "\n".join(entry.when),
             local_time(entry.next_run) if entry.next_run else "–",
             entry.last_run or "–",
-            "paused" if entry.paused else "on",
+            "its work pool is gone" if entry.work_pool is None else "paused" if entry.paused else "on",
         )
         for entry in entries
     ]

@@ -1,0 +1,48 @@
+"""`wgan runs` and `wgan logs RUN`: how runs ended, what they said, and that asking is quick."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.integration.command_line import json_of
+from tests.integration.stack_commands import run as run_wgan
+from wgan.settings import Settings
+
+pytestmark = pytest.mark.slow(minutes=1)
+REASON = "there is no registered model 'generator-of-nothing'"
+
+
+@pytest.fixture(scope="module")
+def refused(stack: Settings) -> Any:
+    """The run of a rollback that could not be done."""
+    run_wgan(stack, "rollback", "generator-of-nothing", code=2)
+    return next(run for run in json_of(stack, "runs")["runs"] if REASON in run["message"])
+
+
+def test_a_run_is_listed_with_how_it_ended_and_why(refused: Any, stack: Settings) -> None:
+    assert (refused["flow"], refused["state"]) == ("rollback", "Not done")
+    shown = run_wgan(stack, "runs", "--limit", "5").stdout
+    line = next(line for line in shown.splitlines() if line.startswith(refused["id"][:8]))
+    assert "Not done" in line
+    assert REASON in line
+
+
+def test_a_runs_log_is_found_by_the_beginning_of_its_id(refused: Any, stack: Settings) -> None:
+    text = run_wgan(stack, "logs", refused["id"][:8]).stdout
+    assert f"Not done: {REASON}" in text
+    assert "Traceback" not in text
+
+
+def test_a_run_that_is_not_there_is_one_sentence(stack: Settings) -> None:
+    answer = run_wgan(stack, "logs", "no-such-run", code=2)
+    assert "have an id that begins with 'no-such-run'" in answer.stderr
+
+
+def test_neither_command_imports_prefect() -> None:
+    program = "import sys, wgan.stack.prefect_runs, wgan.commands.runs; print('prefect' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout == "False\n"

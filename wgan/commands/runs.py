@@ -1,0 +1,58 @@
+"""`wgan runs` and `wgan logs`: what ran, how it ended, and what a run said."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from wgan.commands.options import AsJson
+
+
+def runs(
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List runs with how each ended and why."""
+    from wgan.commands.output import console, local_time, print_json, print_table
+    from wgan.settings import load_settings
+    from wgan.stack.prefect_runs import list_runs
+
+    found = list_runs(load_settings(), limit)
+    if as_json:
+        print_json({"runs": [entry.model_dump(mode="json") for entry in found]})
+        return
+    if not found:
+        console.print("Nothing has run yet: `wgan retrain --preset digits` makes the first run.")
+        return
+    rows = [
+        (
+            entry.id[:8],
+            entry.flow,
+            entry.name,
+            local_time(entry.began) if entry.began else "–",
+            entry.state,
+            entry.message,
+        )
+        for entry in found
+    ]
+    print_table(("run", "flow", "what", "began", "state", "why"), rows, typed=("run",))
+
+
+def logs(
+    run: Annotated[str, typer.Argument(help="Id of a run, or its beginning; `wgan runs` lists them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a run said."""
+    from wgan.commands.output import print_json, print_line
+    from wgan.settings import load_settings
+    from wgan.stack.prefect_runs import find_run, read_log
+
+    settings = load_settings()
+    found = find_run(settings, run)
+    lines = read_log(settings, found.id)
+    if as_json:
+        print_json({"run": found.model_dump(mode="json"), "lines": [line.model_dump(mode="json") for line in lines]})
+        return
+    for line in lines:
+        print_line(f"{line.time.astimezone():%Y-%m-%d %H:%M:%S %Z}  {line.text}")
