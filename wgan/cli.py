@@ -36,6 +36,14 @@ from wgan.errors import WganError
 from wgan.printable import printable_lines, use_printable_records
 from wgan.proxies import settle_proxies
 
+SERVERS = "Servers and this machine"
+TRAINING = "Data and training"
+JUDGING = "Judge"
+PRODUCTION = "Promote and serve"
+OPERATIONS = "Unattended"
+UPKEEP = "Upkeep"
+"""Headings of the help: what one wants to do."""
+
 app = typer.Typer(
     name="wgan",
     help="Retrain, judge, register, promote and serve a Wasserstein GAN.",
@@ -44,29 +52,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(stack.up)
-app.command()(stack.down)
-app.command()(stack.status)
-app.command("open")(stack.open_)
-app.command()(doctor.doctor)
-app.add_typer(data.app, name="data")
-app.command()(retrain.retrain)
-app.command()(retrain.presets)
-app.command()(models.models)
-app.command()(evaluate.evaluate)
-app.command()(compare.compare)
-app.command()(promote.promote)
-app.command()(promote.rollback)
-app.command()(study.study)
-app.command()(serve.serve)
-app.command()(backup.backup)
-app.command()(backup.restore)
-app.command()(housekeeping.housekeeping)
-app.add_typer(schedule.app, name="schedule")
-app.command()(worker.worker)
-app.command()(runs.runs)
-app.command()(runs.logs)
-app.command()(init_env.init_env)
+app.command(rich_help_panel=SERVERS)(stack.up)
+app.command(rich_help_panel=SERVERS)(stack.down)
+app.command(rich_help_panel=SERVERS)(stack.status)
+app.command("open", rich_help_panel=SERVERS)(stack.open_)
+app.command(rich_help_panel=SERVERS)(doctor.doctor)
+app.add_typer(data.app, name="data", rich_help_panel=TRAINING)
+app.command(rich_help_panel=TRAINING)(retrain.retrain)
+app.command(rich_help_panel=TRAINING)(retrain.presets)
+app.command(rich_help_panel=JUDGING)(models.models)
+app.command(rich_help_panel=JUDGING)(evaluate.evaluate)
+app.command(rich_help_panel=JUDGING)(compare.compare)
+app.command(rich_help_panel=PRODUCTION)(promote.promote)
+app.command(rich_help_panel=PRODUCTION)(promote.rollback)
+app.command(rich_help_panel=TRAINING)(study.study)
+app.command(rich_help_panel=PRODUCTION)(serve.serve)
+app.command(rich_help_panel=UPKEEP)(backup.backup)
+app.command(rich_help_panel=UPKEEP)(backup.restore)
+app.command(rich_help_panel=UPKEEP)(housekeeping.housekeeping)
+app.add_typer(schedule.app, name="schedule", rich_help_panel=OPERATIONS)
+app.command(rich_help_panel=OPERATIONS)(worker.worker)
+app.command(rich_help_panel=OPERATIONS)(runs.runs)
+app.command(rich_help_panel=OPERATIONS)(runs.logs)
+app.command(rich_help_panel=UPKEEP)(init_env.init_env)
 
 
 @app.callback()

@@ -45,3 +45,15 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.setattr(sys, "argv", ["wgan", "--version"])
     assert cli.run() == 0
     assert capsys.readouterr().out == f"wgan {__version__}\n"
+
+
+def test_the_front_page_groups_the_commands_by_task(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["wgan", "--help"])
+    assert cli.run() == 0
+    page = capsys.readouterr().out
+    headings = (cli.SERVERS, cli.TRAINING, cli.JUDGING, cli.PRODUCTION, cli.OPERATIONS, cli.UPKEEP)
+    places = [page.index(heading) for heading in headings]
+    assert len(set(places)) == len(headings)
+    assert "Commands" not in page, "a command stands under no task"
