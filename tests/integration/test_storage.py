@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wgan.errors import ObjectMissing, StorageError
+from wgan.errors import ObjectDamaged, ObjectMissing, StorageError
 from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256, open_storage, split_uri
 from wgan.storage.objects import MULTIPART_BYTES
@@ -21,6 +21,17 @@ def test_bytes_come_back_as_they_were(storage: Storage) -> None:
     assert storage.get_bytes("a/b.bin") == b"\0\xff" * 500
     storage.put_bytes("a/b.bin", b"")
     assert storage.get_bytes("a/b.bin") == b""
+
+
+def test_an_object_that_is_far_too_large_is_not_read_into_memory(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wgan.storage.objects.MOST_BYTES", 100)
+    storage.put_bytes("planted.json", b"[" * 101)
+    with pytest.raises(ObjectDamaged, match=r"planted\.json has 101 bytes; no more than 100 are read at once\.$"):
+        storage.get_bytes("planted.json")
+    storage.put_bytes("planted.json", b"[" * 100)
+    assert len(storage.get_bytes("planted.json")) == 100
 
 
 def test_an_object_exists_until_it_is_deleted(storage: Storage) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MULTIPART_BYTES = 16 * 2**20
+MOST_BYTES = 2**28  # of an object that is read into memory whole
 MISSING_CODES = ("404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload")
 UNSUPPORTED_CODES = ("NotImplemented", "MethodNotAllowed", "405", "501")
 REFUSED_CODES = ("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired")
@@ -116,7 +117,7 @@ class Storage:
         return self.uri(key)
 
     def get_bytes(self, key: str) -> bytes:
-        """Read one object whole. Raises `ObjectMissing`."""
+        """Read one object whole. Raises `ObjectMissing`, or `ObjectDamaged` if it has more than 256 MiB."""
         with self._translated_errors(key):
             for _ in range(READ_ATTEMPTS - 1):
                 with suppress(HTTPClientError, IncompleteReadError):
@@ -233,7 +234,10 @@ class Storage:
             raise StorageError(f"{self.uri(key)!r} is not written: its key {why}, which not every object store takes.")
 
     def _read(self, key: str) -> bytes:
-        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        answer = self.client.get_object(Bucket=self.bucket, Key=key)
+        if (size := answer["ContentLength"]) > MOST_BYTES:
+            raise ObjectDamaged(f"{self.uri(key)} has {size:,} bytes; no more than {MOST_BYTES:,} are read at once.")
+        return answer["Body"].read()
 
     @contextmanager
     def _translated_errors(self, key: str) -> Iterator[None]:
