@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -25,9 +26,10 @@ from pydantic import Field, ValidationError
 
 from tasks.model_queue import RETRAIN
 from wgan.config import RetrainConfig
+from wgan.config_reading import changed_config
 from wgan.errors import UsageError, WganError
 from wgan.records import Record
-from wgan.schedules import Clock, Schedule
+from wgan.schedules import Clock, Schedule, make_schedule
 from wgan.settings import Settings
 
 TAG = "wgan-schedule"
@@ -109,6 +111,38 @@ def put_housekeeping(clock: Clock, settings: Settings) -> bool:
             overlap="cancel",
             description="Clears away what nothing refers to any more. A run that is due while one runs is cancelled.",
         )
+
+
+def edited_schedule(name: str, assignments: Sequence[str], **changes: Any) -> Schedule:
+    """The schedule as the server has it, with what is given changed. Raises `UsageError`.
+
+    `changes` are fields of `Schedule`; None leaves one as it is. A schedule that Prefect's page gave several times, or
+    other times than a cron expression, needs `cron`.
+    """
+    with get_client(sync_client=True) as client:
+        found = _require(client, name)
+        entry = _entry(client, found)
+    if name == HOUSEKEEPING:
+        raise UsageError("housekeeping is edited in the file of schedules: `wgan schedule apply FILE`.")
+    if not changes.get("cron") and (entry.cron is None or len(entry.when) > 1):
+        raise UsageError(f"schedule {name} is due {' and '.join(entry.when)}: say --cron, which takes their place.")
+    try:
+        stored = RetrainConfig.model_validate(found.parameters.get("config"))
+    except ValidationError:
+        raise UsageError(
+            f"the configuration of schedule {name} is none of this version's: remove the schedule and add it again."
+        ) from None
+    now = {
+        "cron": entry.cron,
+        "timezone": entry.timezone or "UTC",
+        "if_changed": entry.if_changed,
+        "promote": bool(found.parameters.get("promote", True)),
+        "overlap": entry.overlap,
+        "paused": entry.paused,
+    }
+    given = {field: value for field, value in changes.items() if value is not None}
+    config = changed_config(stored, assignments).model_dump(mode="json")
+    return make_schedule(name=name, config=config, **{**now, **given})
 
 
 def list_schedules() -> list[ScheduleEntry]:

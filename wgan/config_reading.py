@@ -61,6 +61,11 @@ def load_config(
     return parse_config(values)
 
 
+def changed_config(config: RetrainConfig, assignments: Sequence[str]) -> RetrainConfig:
+    """The configuration with `section.field=value` assignments laid over it. Raises `UsageError` in one sentence."""
+    return parse_config(_merged(config.model_dump(mode="json"), _assigned(assignments)))
+
+
 def parse_config(values: Mapping[str, Any]) -> RetrainConfig:
     """Validate raw values. Raises `UsageError` in one sentence: the field, the value and what is allowed."""
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.command_line import json_of
+from tests.integration.command_line import json_of, quick
 from tests.integration.stack_commands import run as run_wgan
 from tests.integration.worker_process import ask, prefect, read
 from wgan.settings import Settings
@@ -108,6 +109,38 @@ def test_a_schedule_is_added_paused_resumed_run_and_removed(stack: Settings) -> 
     assert "wgan-schedule" in state["tags"]
     run_wgan(stack, "schedule", "remove", "digits")
     assert "digits" not in schedules(stack)
+
+
+def test_an_edit_changes_what_is_given_and_leaves_the_rest(stack: Settings) -> None:
+    cron = ("--cron", "5 3 * * 1", "--timezone", "Europe/Berlin")
+    run_wgan(stack, "schedule", "add", "--name", "edited", *cron, "--if-changed", "--no-promote", *quick("edited"))
+    run_wgan(stack, "schedule", "pause", "edited")
+    before = read(stack, "deployments/name/retrain/edited")
+    entry = json_of(stack, "schedule", "edit", "edited", "--set", "training.seed=7", "--cron", "0 4 * * *")
+    assert (entry["cron"], entry["timezone"], entry["if_changed"], entry["paused"]) == (
+        "0 4 * * *", "Europe/Berlin", True, True,
+    )  # fmt: skip
+    after = read(stack, "deployments/name/retrain/edited")
+    assert after["id"] == before["id"]
+    expected = before["parameters"]
+    expected["config"]["training"]["seed"] = 7
+    assert after["parameters"] == expected
+    assert json_of(stack, "schedule", "edit", "edited", "--always", "--promote")["if_changed"] is False
+    assert read(stack, "deployments/name/retrain/edited")["parameters"]["promote"] is True
+    errors = run_wgan(stack, "schedule", "edit", "edited", code=2).stderr
+    assert errors.startswith("Say what to change: --cron")
+    errors = run_wgan(stack, "schedule", "edit", "edited", "--set", "training.seed=often", code=2).stderr
+    assert "training.seed='often' is not allowed" in errors
+
+
+def test_times_of_prefects_page_are_not_replaced_unasked(stack: Settings) -> None:
+    run_wgan(stack, "schedule", "add", "--name", "by-page", "--cron", "5 3 * * 1", *quick("by-page"))
+    deployment = read(stack, "deployments/name/retrain/by-page")
+    hourly = [{"schedule": {"interval": 3600}, "active": True}]
+    prefect(stack, "PATCH", f"deployments/{deployment['id']}", json={"schedules": hourly})
+    errors = run_wgan(stack, "schedule", "edit", "by-page", "--set", "training.seed=7", code=2).stderr
+    assert re.match(r"Schedule by-page is due every 1:00:00 from .*: say --cron, which takes their place\.$", errors)
+    assert json_of(stack, "schedule", "edit", "by-page", "--cron", "1 1 * * *")["when"] == ["1 1 * * * UTC"]
 
 
 def test_a_schedule_that_is_not_there_is_one_sentence(stack: Settings) -> None:

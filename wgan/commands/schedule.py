@@ -75,6 +75,56 @@ def add(
     )
 
 
+@app.command()
+def edit(
+    name: Name,
+    cron: Annotated[
+        str | None, typer.Option(help="Minute, hour, day of month, month, day of week.", show_default=False)
+    ] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA name, e.g. Europe/Berlin.", show_default=False)] = None,
+    assignments: Assignments = None,
+    if_changed: Annotated[
+        bool | None,
+        typer.Option(
+            "--if-changed/--always", help="Train only on data that no version was trained on yet.", show_default=False
+        ),
+    ] = None,
+    promote: Annotated[
+        bool | None,
+        typer.Option("--promote/--no-promote", help="Ask the gate and move the champion alias.", show_default=False),
+    ] = None,
+    overlap: Annotated[
+        str | None,
+        typer.Option(help="A run that is due while the one before is running: enqueue or cancel.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is given of a schedule; the rest, its past runs among it, stays."""
+    from wgan.errors import UsageError
+
+    changes = {
+        "cron": cron, "timezone": timezone, "if_changed": if_changed, "promote": promote, "overlap": overlap
+    }  # fmt: skip
+    if not assignments and all(value is None for value in changes.values()):
+        raise UsageError("say what to change: --cron, --timezone, --set, --if-changed, --promote or --overlap.")
+
+    def work(settings: Settings) -> ScheduleEntry:
+        from flows.deployments import edited_schedule, list_schedules, put_schedule
+
+        schedule = edited_schedule(name, assignments or [], **changes)
+        _look_at_champion(schedule.resolved(), settings)
+        put_schedule(schedule, settings)
+        return next(entry for entry in list_schedules() if entry.name == name)
+
+    entry = _at_the_server(work)
+    _say(
+        entry.model_dump(mode="json"),
+        f"Schedule {entry.name} retrains {entry.model_name} at {entry.cron} ({entry.timezone})"
+        f"{', if the data is new' if entry.if_changed else ''}.",
+        as_json,
+    )
+
+
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Show every schedule: when, what, the next and the last run."""
