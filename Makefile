@@ -27,7 +27,7 @@ coverage: $(VENV)/.dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# Drills that wait for minutes: a worker, or a run, is killed in every step.
+# Drills that wait for minutes: kills in every step, servers that restart, two runs at once.
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long
 

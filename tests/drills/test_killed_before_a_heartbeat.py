@@ -8,7 +8,7 @@ from tests.integration.stack_commands import start, wait_for
 from tests.integration.worker_process import ask, flow_run
 from wgan.settings import Settings
 
-pytestmark = pytest.mark.slow(minutes=3)
+pytestmark = [pytest.mark.slow(minutes=3), pytest.mark.long]
 MODEL = "generator-of-a-killed-rollback"
 
 

@@ -16,7 +16,7 @@ from tests.integration.worker_process import PATIENCE, checkpoint_step, runs_of,
 from wgan.settings import Settings, load_settings
 from wgan.tracking.runs import metric_history
 
-pytestmark = pytest.mark.slow(minutes=2)
+pytestmark = [pytest.mark.slow(minutes=2), pytest.mark.long]
 
 STEPS = 400
 

@@ -17,7 +17,7 @@ from wgan.settings import Settings, load_settings
 from wgan.stack import stack_status
 from wgan.tracking.runs import metric_history
 
-pytestmark = pytest.mark.slow(minutes=2)
+pytestmark = [pytest.mark.slow(minutes=2), pytest.mark.long]
 
 STEPS = 500
 

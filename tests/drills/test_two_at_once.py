@@ -13,7 +13,7 @@ from tests.integration.stack_commands import start as start_wgan
 from tests.integration.worker_process import ask
 from wgan.settings import Settings
 
-pytestmark = pytest.mark.slow(minutes=6)
+pytestmark = [pytest.mark.slow(minutes=6), pytest.mark.long]
 
 MODEL = "generator-at-once"
 Ended = tuple[int | None, str, str]
