@@ -21,7 +21,7 @@ MARKS: dict[Extra, tuple[str, ...]] = {
 """Modules without which the extra is not installed."""
 IMAGES: dict[Extra, str] = {"serve": "services", "pipeline": "services", "train": "trainer"}
 """The smallest image that has the extra."""
-MODULES = {"pillow": "PIL", "scikit-learn": "sklearn"}
+MODULES = {"pillow": "PIL", "pysocks": "socks", "scikit-learn": "sklearn"}
 """Distributions whose module has another name."""
 
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.table import Column
 
-from wgan.commands.extras import Extra, require_extra
+from wgan.commands.extras import Extra, missing_mark, require_extra
 from wgan.commands.output import error_console
 from wgan.config import RetrainConfig
 from wgan.errors import UsageError, WganError
@@ -69,8 +69,11 @@ def require_prefect(settings: Settings) -> None:
 def look_at_champion(config: RetrainConfig, settings: Settings) -> tuple[int | None, str]:
     """The champion that a run of the configuration will meet; and a remark, where nobody can say.
 
-    Raises `UsageError` where the two cannot be compared, for then a run would be refused.
+    Raises `UsageError` where the two cannot be compared, for then a run would be refused. Where only the base is
+    installed, no server can be asked, and nothing is said.
     """
+    if missing_mark("pipeline"):
+        return None, ""
     try:
         enter_environment(settings)
         _require_mlflow(settings)
