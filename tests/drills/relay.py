@@ -31,7 +31,9 @@ class Relay:
         self.break_connections()
 
     def bring_back(self) -> None:
-        """Listen again, on the same port."""
+        """Listen again, on the same port, if it was taken away."""
+        if self._listener.fileno() != -1:
+            return
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._listen()
 

@@ -141,10 +141,12 @@ def test_the_same_request_again_reads_the_manifest_and_verifying_it_lists_the_ob
     first = prepare_dataset(DIGITS, settings, storage)
     requests = recorded_requests(storage)
     assert prepare_dataset(DIGITS, settings, storage) == first
-    assert set(requests) == {f"GET datasets/digits/{first.digest}/manifest.json"}
+    manifest = f"GET datasets/digits/{first.digest}/manifest.json"
+    read = {manifest, f"{manifest}.hmac"}
+    assert set(requests) == read
     assert prepare_dataset(DIGITS, settings, storage, verify=True) == first
     listing = "GET "  # which objects there are
-    assert set(requests) == {f"GET datasets/digits/{first.digest}/manifest.json", listing}
+    assert set(requests) == {*read, listing}
 
 
 def test_another_machine_reads_each_object_once(settings: Settings, storage: Storage, tmp_path: Path) -> None:
