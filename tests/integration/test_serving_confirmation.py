@@ -14,6 +14,7 @@ from prefect import flow
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from tasks.registry import promote_generator
+from tasks.results import save_result_storage
 from tasks.serving import confirm_serving, take_back_refused
 from tests.integration.serving_process import Serving, client_of, register, serving
 from wgan.errors import UsageError
@@ -122,6 +123,7 @@ def test_what_no_serving_process_can_take_is_rolled_back_with_the_reason(
     version = versions[1].model_copy(
         update={"evaluation": versions[1].evaluation.model_copy(update={"champion_version": 1})}
     )
+    save_result_storage()
     with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):  # else this process sends logs to its very end
         outcome, checks = promote_and_confirm(version)
     assert checks[0].outcome == "refused"
