@@ -145,6 +145,12 @@ def edited_schedule(name: str, assignments: Sequence[str], **changes: Any) -> Sc
     return make_schedule(name=name, config=config, **{**now, **given})
 
 
+def read_schedule(name: str) -> ScheduleEntry:
+    """One schedule. Raises `UsageError` naming those there are."""
+    with get_client(sync_client=True) as client:
+        return _entry(client, _require(client, name))
+
+
 def list_schedules() -> list[ScheduleEntry]:
     """Every schedule, by name."""
     with get_client(sync_client=True) as client:

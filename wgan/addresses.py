@@ -7,6 +7,8 @@ import re
 import socket
 from urllib.parse import parse_qsl, urlsplit
 
+THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+"""Host names and addresses by which this machine is asked for without leaving it."""
 CREDENTIAL_NAMES = re.compile(
     r"(^|[-_.])(sig|sign|signature|key|keyid|apikey|accesskey|accesskeyid|awsaccesskeyid|rlkey|pass|passwd|password|pwd|"
     r"secret|token|auth|authorization|credential|credentials|session|sessionid|jwt|bearer|hmac|policy)($|[-_.])|"

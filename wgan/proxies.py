@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 
+from wgan.addresses import THIS_MACHINE
 from wgan.errors import UsageError
 
-THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 SCHEMES = ("http", "https", "socks5", "socks5h")
 EVERYTHING = "*"

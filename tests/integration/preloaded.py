@@ -30,7 +30,6 @@ LIBRARIES = (
     "sklearn.datasets",
     "torch._dynamo",
     "torch.onnx._internal.exporter._core",
-    "torch.utils._pytree",
 )
 """What most of the time of a short retraining goes into importing; nothing of the project, and not Prefect, which
 reads its settings when it is imported."""

@@ -78,6 +78,11 @@ def test_the_package_alone_has_the_command_line_and_the_configuration(pythons: d
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_package_alone_does_not_say_whether_there_is_a_champion(pythons: dict[str, Path]) -> None:
+    plan = json.loads(wgan(pythons[""], "retrain --preset digits --dry-run --json").stdout)
+    assert "compare with the champion, if there is one" in plan["steps"]
+
+
 def test_the_package_alone_looks_for_the_stack_and_says_how_to_start_it(pythons: dict[str, Path]) -> None:
     done = wgan(pythons[""], "status")
     assert (done.returncode, done.stderr) == (1, "")

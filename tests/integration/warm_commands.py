@@ -25,7 +25,8 @@ _free = threading.Lock()
 def is_warm(arguments: Sequence[str], variables: Mapping[str, str]) -> bool:
     """Whether the command, with these variables of its own, gains by it and does the same.
 
-    Not where other modules are to be found than here, and not where coverage measures what processes run.
+    A fork ends without waiting for threads that are left, unlike a process of its own. Not where other modules are to
+    be found than here, and not where coverage measures what processes run.
     """
     elsewhere = "PYTHONPATH" in variables or "COVERAGE_PROCESS_CONFIG" in os.environ
     return arguments[0] in COMMANDS and not elsewhere

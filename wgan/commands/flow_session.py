@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from rich.console import Console
@@ -66,24 +67,36 @@ def require_prefect(settings: Settings) -> None:
     _require("Prefect", url, "WGAN_PREFECT_API_URL", login_headers(settings), "WGAN_PREFECT_AUTH_STRING")
 
 
-def look_at_champion(config: RetrainConfig, settings: Settings) -> tuple[int | None, str]:
-    """The champion that a run of the configuration will meet; and a remark, where nobody can say.
+@dataclass(frozen=True)
+class ChampionAhead:
+    """The champion that a run will meet, as far as it is known."""
+
+    version: int | None = None
+    """None: there is none, or nobody can say."""
+    known: bool = True
+    remark: str = ""
+    """Why nobody can say."""
+
+
+def look_at_champion(config: RetrainConfig, settings: Settings) -> ChampionAhead:
+    """The champion that a run of the configuration will meet.
 
     Raises `UsageError` where the two cannot be compared, for then a run would be refused. Where only the base is
-    installed, no server can be asked, and nothing is said.
+    installed, no server can be asked, and nothing is remarked.
     """
     if missing_mark("pipeline"):
-        return None, ""
+        return ChampionAhead(known=False)
     try:
         enter_environment(settings)
         _require_mlflow(settings)
         from wgan.registry.preconditions import require_comparable
 
-        return require_comparable(config, settings), ""
+        return ChampionAhead(require_comparable(config, settings))
     except UsageError:
         raise
     except WganError as error:
-        return None, f"Whether a run can be compared with the champion of {config.model_name} is not known: {error}"
+        remark = f"Whether a run can be compared with the champion of {config.model_name} is not known: {error}"
+        return ChampionAhead(known=False, remark=remark)
 
 
 def _require_mlflow(settings: Settings) -> None:

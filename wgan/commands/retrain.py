@@ -10,6 +10,7 @@ import typer
 from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, Preset, Promote
 
 if TYPE_CHECKING:
+    from wgan.commands.flow_session import ChampionAhead
     from wgan.config import RetrainConfig
     from wgan.records import DataUnchanged, RetrainOutcome
     from wgan.settings import Settings
@@ -87,7 +88,7 @@ def _run(
     return outcome
 
 
-def _steps(config: RetrainConfig, settings: Settings, promote: bool, champion: int | str | None) -> list[str]:
+def _steps(config: RetrainConfig, settings: Settings, promote: bool, champion: ChampionAhead) -> list[str]:
     data, training, evaluation = config.data, config.training, config.evaluation
     where = f" from {data.location}" if data.location else ""
     steps = [
@@ -97,9 +98,7 @@ def _steps(config: RetrainConfig, settings: Settings, promote: bool, champion: i
         f"lr {training.lr:g}, {training.n_critic} critic steps each, on device {settings.device}",
         f"evaluate on {evaluation.sample_count:,} images and {evaluation.seeds} seeds",
         f"register {config.model_name} in MLflow at {settings.mlflow_tracking_uri}",
-        "compare with nothing: there is no champion yet"
-        if champion is None
-        else f"compare with {champion if isinstance(champion, str) else f'the champion, version {champion}'}",
+        f"compare with {_opponent(champion)}",
     ]
     return [
         *steps,
@@ -108,20 +107,26 @@ def _steps(config: RetrainConfig, settings: Settings, promote: bool, champion: i
     ]
 
 
+def _opponent(champion: ChampionAhead) -> str:
+    if not champion.known:
+        return "the champion, if there is one"
+    return f"the champion, version {champion.version}" if champion.version else "nothing: there is no champion yet"
+
+
 def _show_plan(config: RetrainConfig, settings: Settings, promote: bool, as_json: bool) -> None:
     import yaml
 
     from wgan.commands.flow_session import look_at_champion
     from wgan.commands.output import console, error_console, print_json
 
-    champion, remark = look_at_champion(config, settings)
-    if remark:
-        error_console.print(remark, highlight=False, markup=False, soft_wrap=True)
+    champion = look_at_champion(config, settings)
+    if champion.remark:
+        error_console.print(champion.remark, highlight=False, markup=False, soft_wrap=True)
 
     values = config.model_dump(mode="json")
-    steps = _steps(config, settings, promote, "the champion" if remark else champion)
+    steps = _steps(config, settings, promote, champion)
     if as_json:
-        print_json({"config": values, "model_name": config.model_name, "champion": champion, "steps": steps})
+        print_json({"config": values, "model_name": config.model_name, "champion": champion.version, "steps": steps})
         return
     console.print(yaml.safe_dump(values, sort_keys=False), highlight=False, markup=False)
     console.print("A run would:")

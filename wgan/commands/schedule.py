@@ -59,20 +59,14 @@ def add(
 
     def work(settings: Settings) -> ScheduleEntry:
         _look_at_champion(resolved, settings)
-        from flows.deployments import add_schedule, list_schedules
+        from flows.deployments import add_schedule, read_schedule
         from flows.operations import prepare_operations
 
         prepare_operations(settings)
         add_schedule(schedule, settings)
-        return next(entry for entry in list_schedules() if entry.name == schedule.name)
+        return read_schedule(schedule.name)
 
-    entry = _at_the_server(work)
-    _say(
-        entry.model_dump(mode="json"),
-        f"Schedule {entry.name} retrains {entry.model_name} at {entry.cron} ({entry.timezone})"
-        f"{', if the data is new' if entry.if_changed else ''}; `wgan worker` runs it.",
-        as_json,
-    )
+    _say_what_it_does(_at_the_server(work), as_json)
 
 
 @app.command()
@@ -109,20 +103,14 @@ def edit(
         raise UsageError("say what to change: --cron, --timezone, --set, --if-changed, --promote or --overlap.")
 
     def work(settings: Settings) -> ScheduleEntry:
-        from flows.deployments import edited_schedule, list_schedules, put_schedule
+        from flows.deployments import edited_schedule, put_schedule, read_schedule
 
         schedule = edited_schedule(name, assignments or [], **changes)
         _look_at_champion(schedule.resolved(), settings)
         put_schedule(schedule, settings)
-        return next(entry for entry in list_schedules() if entry.name == name)
+        return read_schedule(name)
 
-    entry = _at_the_server(work)
-    _say(
-        entry.model_dump(mode="json"),
-        f"Schedule {entry.name} retrains {entry.model_name} at {entry.cron} ({entry.timezone})"
-        f"{', if the data is new' if entry.if_changed else ''}.",
-        as_json,
-    )
+    _say_what_it_does(_at_the_server(work), as_json)
 
 
 @app.command("list")
@@ -224,9 +212,9 @@ def _look_at_champion(config: RetrainConfig, settings: Settings) -> None:
     from wgan.commands.flow_session import look_at_champion
     from wgan.commands.output import error_console
 
-    _, remark = look_at_champion(config, settings)
-    if remark:
-        error_console.print(remark, highlight=False, markup=False, soft_wrap=True)
+    champion = look_at_champion(config, settings)
+    if champion.remark:
+        error_console.print(champion.remark, highlight=False, markup=False, soft_wrap=True)
 
 
 def _pause(name: str, paused: bool) -> None:
@@ -267,6 +255,15 @@ def _show(entries: list[ScheduleEntry]) -> None:
         for entry in entries
     ]
     print_table(("schedule", "retrains", "when", "next", "last", "state"), rows, typed=("schedule",))
+
+
+def _say_what_it_does(entry: ScheduleEntry, as_json: bool) -> None:
+    _say(
+        entry.model_dump(mode="json"),
+        f"Schedule {entry.name} retrains {entry.model_name} at {entry.cron} ({entry.timezone})"
+        f"{', if the data is new' if entry.if_changed else ''}; `wgan worker` runs it.",
+        as_json,
+    )
 
 
 def _say(values: dict[str, object], text: str, as_json: bool) -> None:

@@ -21,6 +21,8 @@ from wgan.storage.signing import is_signed, signature
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.npy"
 HELD_OUT_NAME = "held-out.npy"
+DIGEST = re.compile(r"[0-9a-f]{64}")
+"""Of a prepared data set: the folder that it lies in."""
 OBJECT_NAME = re.compile(r"images-\d{5,}\.npy|labels\.npy|held-out\.npy")
 MOST_REASONS = 10
 NAMED_EXAMPLES = 3

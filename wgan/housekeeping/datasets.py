@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from wgan.data.manifest import MANIFEST_NAME
+from wgan.data.manifest import DIGEST, MANIFEST_NAME
 from wgan.housekeeping.deletions import Deletions, delete_in_order, newest
 from wgan.housekeeping.references import References
 from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
 from wgan.storage import StoredObject
-
-DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def expire_datasets(survey: Survey) -> RuleReport:

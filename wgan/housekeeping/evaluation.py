@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wgan.housekeeping.datasets import DIGEST, stored_datasets, why_data_kept
+from wgan.data.manifest import DIGEST
+from wgan.housekeeping.datasets import stored_datasets, why_data_kept
 from wgan.housekeeping.deletions import Deletions, delete_keys, newest
 from wgan.housekeeping.references import References
 from wgan.housekeeping.report import RuleReport

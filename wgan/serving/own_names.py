@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from wgan.addresses import THIS_MACHINE
 from wgan.guard import LOOPBACK_NAMES, is_name_in
 from wgan.serving.errors import error_response
 from wgan.settings import Settings
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked for by the address of a machine or a container."""
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class OwnNames:
@@ -34,4 +34,4 @@ class OwnNames:
 def own_names(settings: Settings) -> tuple[str, ...]:
     """The names of a process with these settings; empty: any, as behind a proxy whose names nobody told."""
     told = tuple(name.strip() for name in settings.serve_names.split(",") if name.strip())
-    return told or (LOOPBACK_NAMES if settings.serve_host in LOOPBACK else ())
+    return told or (LOOPBACK_NAMES if settings.serve_host in THIS_MACHINE else ())

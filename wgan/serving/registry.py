@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
+from wgan.addresses import THIS_MACHINE
 from wgan.errors import WganError
 from wgan.settings import Settings
 
@@ -205,7 +206,7 @@ def connection_options(settings: Settings) -> dict[str, Any]:
         "timeout": httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         "headers": _authorization(),
         "auth": _login(settings),
-        "trust_env": host not in ("127.0.0.1", "localhost", "::1"),  # an office proxy is not asked for this host
+        "trust_env": host not in THIS_MACHINE,  # an office proxy is not asked for this host
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +12,7 @@ from pydantic import Field
 from wgan import progress
 from wgan.config import DataConfig, EvaluationConfig, RetrainConfig
 from wgan.data.dataset import PreparedImages, open_dataset
-from wgan.data.manifest import DatasetDamaged, dataset_prefix, find_own_manifest
+from wgan.data.manifest import DIGEST, DatasetDamaged, dataset_prefix, find_own_manifest
 from wgan.data.prepare import open_or_repair, prepare_dataset
 from wgan.errors import CheckpointError, DataError, ObjectMissing, UsageError
 from wgan.evaluation.side_by_side import GenerateImages
@@ -34,7 +33,6 @@ PAPER_IMAGES, PAPER_SEEDS = 10_000, 3
 """Lucic et al. (2018): 10,000 images through Inception."""
 STACKED_IMAGES = 26_000
 """PacGAN (Lin et al. 2018) and VEEGAN, Stacked-MNIST: a mode counts when hit once."""
-DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Report(Record):
