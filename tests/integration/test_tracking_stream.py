@@ -154,21 +154,23 @@ class LoneServer:
     def start(self) -> None:
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         stores = ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db", "--artifacts-destination"]
-        self._process = subprocess.Popen(
-            [*command, "--workers", "1", *stores, str(self.folder)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 90
+        log = self.folder / "mlflow.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*command, "--workers", "1", *stores, str(self.folder)],
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 300
         while True:
             try:
                 if httpx.get(f"{self.address}/health", timeout=2).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass
-            if time.monotonic() > deadline:
-                raise TimeoutError("the MLflow server did not start")
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the MLflow server did not start: {log.read_text()[-2000:]}")
             time.sleep(0.2)
 
     def stop(self) -> None:
