@@ -9,9 +9,10 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 .PHONY: run unit test coverage test-long test-containers lint types contracts docs sbom audit release clean
 
+# `make run RETRAIN="--set training.seed=1"` trains with options of one's own.
 run: $(VENV)/.train
 	$(BIN)/wgan up --detach
-	$(BIN)/wgan retrain --preset digits
+	$(BIN)/wgan retrain --preset digits $(RETRAIN)
 
 # No server, no training: the loop while one writes.
 unit: $(VENV)/.dev

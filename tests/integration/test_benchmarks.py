@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("train_throughput.py --only digits --rounds 1 --seconds 0.1", '"times_plain"'),
         ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),
-        ("serve_throughput.py --rounds 1 --seconds 0.1", "| wgan |"),
+        ("serve_throughput.py --rounds 1 --seconds 0.1 --in-flight 64", "| wgan |"),
     ],
 )
 def test_a_benchmark_runs_from_the_checkout(command: str, printed: str) -> None:

@@ -77,6 +77,7 @@ def uninterrupted(stack: Settings) -> Any:
     return json_of(stack, "retrain", *quick("longer", *on_sqlite.LONGER), "--no-promote")
 
 
+@pytest.mark.long
 def test_an_ended_run_goes_on_and_equals_the_uninterrupted_one_to_the_bit(
     stack: Settings, storage: Storage, uninterrupted: Any
 ) -> None:

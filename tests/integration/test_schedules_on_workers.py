@@ -88,7 +88,10 @@ def test_a_user_walks_from_nothing_to_a_second_automatic_run_that_survives_its_w
         wait_for(lambda: runs_of(own_stack, "walk"), PATIENCE)
         assert wait_for_end(own_stack, runs_of(own_stack, "walk")[0]["id"])["state_type"] == "COMPLETED"
         wait_for(lambda: len(runs_of(own_stack, "walk")) > 1, PATIENCE)
-        second = runs_of(own_stack, "walk")[1]["id"]
+        run = runs_of(own_stack, "walk")[1]
+        second = run["id"]
+        # At once, before the next minute's run is due: it would take this one's place when its worker is gone.
+        ask(own_stack, f"deployments/{run['deployment_id']}/pause_deployment")
         run_wgan(own_stack, "schedule", "pause", "walk")
         reached = wait_for_checkpoint(own_stack, second)
         first.kill_with_its_runs()
@@ -150,7 +153,7 @@ def test_a_cancelled_run_is_not_started_again(own_stack: Settings, folder: Path)
 
 
 def test_two_workers_share_the_load_and_one_slot_lets_one_training_at_a_time(own_stack: Settings, folder: Path) -> None:
-    steps = ("training.generator_steps=400", "training.log_every=10")
+    steps = ("training.generator_steps=200", "training.log_every=10")
     for name in ("left", "right"):
         add(own_stack, name, *steps)
     with worker(own_stack, folder, "--limit", "1") as one, worker(own_stack, folder, "--limit", "1") as other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,7 +137,8 @@ def test_mlflow_itself_would_give_a_picture_such_a_name(stack: Settings) -> None
 
 
 @pytest.fixture
-def lone_server(tmp_path: Path, free_port: int) -> Iterator[LoneServer]:
+def lone_server(stack: Settings, tmp_path: Path, free_port: int) -> Iterator[LoneServer]:
+    shutil.copy(stack.home / "empty" / "mlflow.db", tmp_path)  # making one takes seconds
     server = LoneServer(tmp_path, free_port)
     server.start()
     yield server
