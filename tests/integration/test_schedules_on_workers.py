@@ -125,6 +125,7 @@ def test_a_run_whose_process_dies_is_started_again_at_its_checkpoint(own_stack: 
     assert trained_steps(own_stack, "generator-killed") == list(range(20, STEPS + 1, 20))
 
 
+@pytest.mark.long
 def test_a_worker_that_is_told_to_stop_lets_its_run_save_and_another_goes_on(own_stack: Settings, folder: Path) -> None:
     add(own_stack, "handed-over", *LONG, "training.checkpoint_every_steps=1000")  # no other checkpoint is due
     with worker(own_stack, folder) as first:
@@ -152,6 +153,7 @@ def test_a_cancelled_run_is_not_started_again(own_stack: Settings, folder: Path)
     assert flow_run(own_stack, run_id)["run_count"] == 1
 
 
+@pytest.mark.long
 def test_two_workers_share_the_load_and_one_slot_lets_one_training_at_a_time(own_stack: Settings, folder: Path) -> None:
     steps = ("training.generator_steps=200", "training.log_every=10")
     for name in ("left", "right"):
