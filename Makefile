@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 # What pip would do on one core; a file in the syntax of a later Python stays as it is.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
-.PHONY: run unit test coverage test-long test-containers lint types contracts docs sbom audit release clean
+.PHONY: run unit test test-failed coverage test-long test-containers lint types contracts docs sbom audit release clean
 
 # `make run RETRAIN="--set training.seed=1"` trains with options of one's own.
 run: $(VENV)/.train
@@ -20,6 +20,10 @@ unit: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 -m "not containers and not long"
+
+# What failed last, by itself.
+test-failed: $(VENV)/.dev
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none --exitfirst
 
 # Branch coverage of wgan, tasks and flows by what `make test` runs, the processes it starts included; `TESTS=tests/unit` for some of it.
 coverage: $(VENV)/.dev
