@@ -87,7 +87,7 @@ def prefect(settings: Settings, method: str, route: str, **more: Any) -> Any:
             method,
             f"http://127.0.0.1:{settings.prefect_port}/api/{route}",
             auth=prefect_login(settings),
-            timeout=30,
+            timeout=120,  # a busy machine
             **more,
         )
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
