@@ -18,10 +18,11 @@ run: $(VENV)/.train
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 tests/unit
 
+# Exit code 1: all have run, some failed. Of a run that broke off, nothing is left for test-failed to pass.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3 -m "not containers and not long"
+	$(BIN)/python -m pytest -n 3 -m "not containers and not long" || { code=$$?; [ $$code = 1 ] || rm -rf .pytest_cache; exit $$code; }
 
-# What failed last, by itself.
+# What failed in the last `make test`, by itself.
 test-failed: $(VENV)/.dev
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none --exitfirst
 
@@ -32,7 +33,7 @@ coverage: $(VENV)/.dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# Drills that wait for minutes: kills in every step, servers that restart, two runs at once.
+# Drills that wait for minutes: kills in every step, servers that restart, two runs at once, runs that change workers.
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long
 

@@ -57,6 +57,8 @@ from wgan.steps.export import write_export
 from wgan.training.networks import Generator
 
 COUNTS, CONCURRENCIES = (1, 16, 64), (1, 8, 32)
+LEAST, MOST = COUNTS[-1], COUNTS[-1] * CONCURRENCIES[-1]
+"""Images in flight that the ratios of the last lines need, and that the largest cell has."""
 MOST_FOR_MLFLOW = 256
 IMAGE_SIZE, WIDTH, LATENT_DIM = 64, 64, 100
 
@@ -265,8 +267,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Images per second and latency of serving, as a table.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="of one turn")
-    parser.add_argument("--in-flight", type=int, default=64 * 32, help="at most so many images at once, at least 64")
+    parser.add_argument("--in-flight", type=int, default=MOST, help="of a cell, at most; fewer leave cells out")
     options = parser.parse_args()
+    if options.in_flight < LEAST:
+        parser.error(f"--in-flight {options.in_flight}: the ratios need {LEAST} images at once, or more.")
     with tempfile.TemporaryDirectory(prefix="wgan-throughput-") as name:
         folder = Path(name)
         planned = new_settings(folder / "home").model_copy(update={"serve_model": ""})

@@ -155,7 +155,7 @@ def test_a_cancelled_run_is_not_started_again(own_stack: Settings, folder: Path)
 
 @pytest.mark.long
 def test_two_workers_share_the_load_and_one_slot_lets_one_training_at_a_time(own_stack: Settings, folder: Path) -> None:
-    steps = ("training.generator_steps=200", "training.log_every=10")
+    steps = ("training.generator_steps=400", "training.log_every=10")
     for name in ("left", "right"):
         add(own_stack, name, *steps)
     with worker(own_stack, folder, "--limit", "1") as one, worker(own_stack, folder, "--limit", "1") as other:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from tests.integration.stack_commands import wait_for
 from wgan.errors import WganError
 from wgan.records import DatasetRef
 from wgan.settings import Settings
@@ -140,9 +142,11 @@ def test_mlflow_itself_would_give_a_picture_such_a_name(stack: Settings) -> None
 def lone_server(stack: Settings, tmp_path: Path, free_port: int) -> Iterator[LoneServer]:
     shutil.copy(stack.home / "empty" / "mlflow.db", tmp_path)  # making one takes seconds
     server = LoneServer(tmp_path, free_port)
-    server.start()
-    yield server
-    server.stop()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 class LoneServer:
@@ -158,26 +162,25 @@ class LoneServer:
         stores = ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db", "--artifacts-destination"]
         log = self.folder / "mlflow.log"
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 [*command, "--workers", "1", *stores, str(self.folder)],
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 300
-        while True:
-            try:
-                if httpx.get(f"{self.address}/health", timeout=2).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the MLflow server did not start: {log.read_text()[-2000:]}")
-            time.sleep(0.2)
+        wait_for(lambda: self._answers() or process.poll() is not None, 300)
+        assert process.poll() is None, log.read_text()
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.address}/health", timeout=2).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
 
     def stop(self) -> None:
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
