@@ -9,6 +9,7 @@ compile() {
         --no-emit-find-links --no-emit-trusted-host --no-emit-options --constraint /tmp/wgan-constraints.txt "$@"
 }
 compile --allow-unsafe --output-file build.txt build.in
+compile --extra serve --output-file serving.txt ../../pyproject.toml
 compile --extra pipeline --output-file services.txt ../../pyproject.toml services.in
 compile --extra train --unsafe-package torch --unsafe-package torchvision --output-file trainer.txt \
     ../../pyproject.toml trainer.in

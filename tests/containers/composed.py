@@ -86,12 +86,15 @@ def podman_compose() -> list[str]:
     return [found] if found else []
 
 
-def new_project(project: str, env_file: Path, services_image: str, ports: list[int], model: str) -> Composed:
+def new_project(
+    project: str, env_file: Path, services_image: str, serving_image: str, ports: list[int], model: str
+) -> Composed:
     """A project that is not up yet."""
     names = ("S3_PORT", "PREFECT_PORT", "MLFLOW_PORT", "SERVE_PORT")
     variables = {
         **{name: str(port) for name, port in zip(names, ports, strict=True)},
         "SERVICES_IMAGE": services_image,
+        "SERVING_IMAGE": serving_image,
         "SERVE_MODEL": model,
         "TESTS_FOLDER": str(FOLDER),
         "HOST_SITE_PACKAGES": sysconfig.get_paths()["purelib"],

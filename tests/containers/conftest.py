@@ -30,6 +30,7 @@ BASE = "localhost/wgan-test-base"
 DEBIAN_DATABASES = "localhost/wgan-test-debian-databases:12"
 DATABASES = "localhost/wgan-test-databases"
 SERVICES = "localhost/wgan-test-services"
+SERVING = "localhost/wgan-test-serving"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,12 +72,24 @@ def databases_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> s
 
 
 @pytest.fixture(scope="session")
-def services_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The target `services`, on a base of Debian's packages instead of the public Python image."""
-    folder = tmp_path_factory.mktemp("services")
-    debian_image(BASE, "python3,python3-venv,python3-pip,ca-certificates", folder)
-    build_services(SERVICES, folder)
+def base_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Debian's Python, instead of the public image."""
+    debian_image(BASE, "python3,python3-venv,python3-pip,ca-certificates", tmp_path_factory.mktemp("base"))
+    return BASE
+
+
+@pytest.fixture(scope="session")
+def services_image(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The target `services`."""
+    build_target("services", SERVICES, tmp_path_factory.mktemp("services"))
     return SERVICES
+
+
+@pytest.fixture(scope="session")
+def serving_image(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The target `serving`."""
+    build_target("serving", SERVING, tmp_path_factory.mktemp("serving"))
+    return SERVING
 
 
 @pytest.fixture(scope="session")
@@ -91,12 +104,18 @@ def compose_command() -> None:
 
 @pytest.fixture(scope="module")
 def running(
-    compose_command: None, databases_image: str, services_image: str, tmp_path_factory: pytest.TempPathFactory
+    compose_command: None,
+    databases_image: str,
+    services_image: str,
+    serving_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Composed]:
     """The whole of compose.yaml, up, for one file of tests."""
     env_file = tmp_path_factory.mktemp("compose") / ".env"
     write_env_file(env_file)
-    project = new_project(f"wgantest{uuid.uuid4().hex[:8]}", env_file, services_image, free_ports(4), MODEL)
+    project = new_project(
+        f"wgantest{uuid.uuid4().hex[:8]}", env_file, services_image, serving_image, free_ports(4), MODEL
+    )
     try:
         # podman 4 cannot start what requires a finished container that itself required one; every service waits anyway
         project.compose("up", "--detach", "--no-deps", timeout=300)
@@ -116,8 +135,8 @@ def running(
         project.remove()
 
 
-def build_services(tag: str, folder: Path, *options: str) -> None:
-    """Build the target `services` of this checkout; `folder` holds what pip is told in secret."""
+def build_target(target: str, tag: str, folder: Path, *options: str) -> None:
+    """Build a target of this checkout; `folder` holds what pip is told in secret."""
     secrets: list[str] = []
     certificates = Path(os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"))
     if certificates.is_file():  # so that pip reaches its index as on this machine
@@ -126,7 +145,7 @@ def build_services(tag: str, folder: Path, *options: str) -> None:
     build(
         CHECKOUT / "infra/Containerfile",
         CHECKOUT,
-        *("--ignorefile", CHECKOUT / ".containerignore", "--layers", "--timestamp", "0", "--target", "services"),
+        *("--ignorefile", CHECKOUT / ".containerignore", "--layers", "--timestamp", "0", "--target", target),
         *("--build-arg", f"BASE_IMAGE={BASE}", *secrets, *options, "--tag", tag),
     )
 

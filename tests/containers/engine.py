@@ -11,6 +11,8 @@ from secrets import token_hex
 BUILD_SECRET = f"only-for-this-build-{token_hex(8)}"
 """In what the build is given to read and must not keep."""
 CHECKOUT = Path(__file__).resolve().parents[2]
+CONFINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
+"""What every container of ours lives with, and no network."""
 
 
 def run(*command: str | Path, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -19,6 +21,11 @@ def run(*command: str | Path, check: bool = True, timeout: float = 300) -> subpr
     if check:
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done
+
+
+def inside(image: str, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command in a fresh, confined container."""
+    return run("podman", "run", "--rm", *CONFINED, image, *command, check=check)
 
 
 def build(file: Path, context: Path, *options: str | Path) -> None:

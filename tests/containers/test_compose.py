@@ -28,7 +28,7 @@ def test_nothing_starts_without_secrets_and_the_sentence_says_what_to_do(
     compose_command: None, services_image: str, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("")
-    bare = new_project("wgantestbare", tmp_path / ".env", services_image, free_ports(4), MODEL)
+    bare = new_project("wgantestbare", tmp_path / ".env", services_image, "none", free_ports(4), MODEL)
     done = bare.compose("up", "--detach", check=False)
     assert done.returncode != 0
     assert "run wgan init-env first" in done.stderr
@@ -40,7 +40,7 @@ def test_nothing_starts_without_secrets_and_the_sentence_says_what_to_do(
 )
 def test_a_profile_adds_its_services(compose_command: None, profile: str, services: set[str], tmp_path: Path) -> None:
     write_env_file(tmp_path / ".env")
-    project = new_project("wgantestprofile", tmp_path / ".env", "none", free_ports(4), MODEL)
+    project = new_project("wgantestprofile", tmp_path / ".env", "none", "none", free_ports(4), MODEL)
     without = yaml.safe_load(project.compose("config").stdout)["services"]
     added = yaml.safe_load(project.compose("--profile", profile, "config").stdout)["services"].keys() - without
     assert added == services

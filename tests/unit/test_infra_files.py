@@ -132,7 +132,7 @@ def test_the_dashboard_asks_for_metrics_that_serving_has() -> None:
     assert asked <= known
 
 
-@pytest.mark.parametrize("name", ["build", "services", "trainer"])
+@pytest.mark.parametrize("name", ["build", "serving", "services", "trainer"])
 def test_everything_installed_is_pinned_with_hashes(name: str) -> None:
     text = (INFRA / "requirements" / f"{name}.txt").read_text()
     entries = re.findall(r"^(\w\S*)(.*(?:\n    .*)*)", text, re.MULTILINE)
@@ -142,7 +142,7 @@ def test_everything_installed_is_pinned_with_hashes(name: str) -> None:
         assert "--hash=sha256:" in hashes
 
 
-@pytest.mark.parametrize("name", ["services", "trainer"])
+@pytest.mark.parametrize("name", ["serving", "services", "trainer"])
 def test_the_images_have_the_versions_that_were_tested(name: str) -> None:
     tested = dict(
         line.lower().replace("_", "-").split("==")
@@ -170,12 +170,14 @@ def test_the_images_that_the_documents_build_are_targets_of_the_container_file()
         assert options.get("--build-arg", "BASE_IMAGE").partition("=")[0] in arguments
 
 
-def test_the_image_without_torch_does_not_ask_for_it() -> None:
-    assert not re.search(r"^(torch|nvidia|triton)", (INFRA / "requirements/services.txt").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("name", ["serving", "services"])
+def test_the_images_without_torch_do_not_ask_for_it(name: str) -> None:
+    assert not re.search(r"^(torch|nvidia|triton)", (INFRA / f"requirements/{name}.txt").read_text(), re.MULTILINE)
 
 
-def test_the_image_without_torch_has_what_its_extra_brings() -> None:
-    text = (INFRA / "requirements/services.txt").read_text()
+@pytest.mark.parametrize(("name", "extra"), [("serving", "serve"), ("services", "pipeline")])
+def test_the_images_without_torch_have_what_their_extra_brings(name: str, extra: str) -> None:
+    text = (INFRA / f"requirements/{name}.txt").read_text()
     pinned = {canonicalize_name(found) for found in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
-    needed = {canonicalize_name(found) for found in required("wgan-pipeline", "pipeline")} - {"wgan-pipeline"}
+    needed = {canonicalize_name(found) for found in required("wgan-pipeline", extra)} - {"wgan-pipeline"}
     assert needed <= pinned

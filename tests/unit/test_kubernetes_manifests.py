@@ -34,7 +34,7 @@ RESOURCE_FILES = [
     for name in yaml.safe_load(file.read_text())["resources"]
     if (file.parent / name).is_file()
 ]
-OWN_IMAGES = ("wgan-services", "wgan-trainer")
+OWN_IMAGES = ("wgan-services", "wgan-serving", "wgan-trainer")
 
 
 @pytest.fixture(params=OVERLAYS)
