@@ -1,4 +1,6 @@
-PYTHON ?= python3.11
+# The newest that works; `make run PYTHON=/path/to/python` takes another.
+WORKS = for python in python3.13 python3.12 python3.11; do $$python -c 'import ensurepip, venv' 2>/dev/null && echo $$python && break; done
+PYTHON ?= $(shell $(WORKS))
 VENV := .venv
 BIN := $(VENV)/bin
 RELEASE := $(VENV)/release
@@ -74,7 +76,7 @@ clean:
 	rm -rf $(VENV)
 
 $(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: set PYTHON to its name, e.g. make run PYTHON=/usr/bin/python3.11"; exit 1; }
+	@command -v $(firstword $(PYTHON) none) >/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed, with venv: set PYTHON to its name, e.g. make run PYTHON=/usr/bin/python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.train: $(BIN)/python pyproject.toml constraints.txt

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import shlex
+import sys
 from typing import Any
 
 import pytest
@@ -175,6 +176,9 @@ def test_the_images_without_torch_do_not_ask_for_it(name: str) -> None:
     assert not re.search(r"^(torch|nvidia|triton)", (INFRA / f"requirements/{name}.txt").read_text(), re.MULTILINE)
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="the images' Python is 3.11, and others need other packages"
+)
 @pytest.mark.parametrize(("name", "extra"), [("serving", "serve"), ("services", "pipeline")])
 def test_the_images_without_torch_have_what_their_extra_brings(name: str, extra: str) -> None:
     text = (INFRA / f"requirements/{name}.txt").read_text()
