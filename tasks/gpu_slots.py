@@ -1,4 +1,4 @@
-"""GPU slots: how many trainings run at the same time."""
+"""The `gpu` slots: how many trainings run at the same time on machines without a GPU."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import runtime
 
 from tasks.connections import connect
-from tasks.gpu_slots import gpu_slot
+from tasks.device_slots import training_slot
 from tasks.progress import progress_artifact
 from tasks.restarts import interrupted_as_crashed
 from tasks.retrying import retried_task
@@ -18,5 +18,10 @@ from wgan.steps.train import run_training
 def train_generator(config: RetrainConfig, dataset: DatasetRef) -> TrainingRef:
     """Train, or go on at this flow run's newest checkpoint."""
     settings, storage = connect()
-    with interrupted_as_crashed(), gpu_slot(), progress_artifact("training", f"Training {config.model_name}"):
-        return run_training(config, dataset, settings, storage, str(runtime.flow_run.id))
+    with (
+        interrupted_as_crashed(),
+        training_slot(settings.device) as device,
+        progress_artifact("training", f"Training {config.model_name}"),
+    ):
+        chosen = settings.model_copy(update={"device": device})
+        return run_training(config, dataset, chosen, storage, str(runtime.flow_run.id))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,7 +87,8 @@ class Settings(BaseSettings):
         1,
         ge=1,
         le=10_000,
-        description="Trainings that may run at the same time; `wgan up` and `schedule apply` set it.",
+        description="Trainings that may run at the same time without a GPU; `wgan up` and `schedule apply` set it. "
+        "Each GPU holds one.",
     )
     heartbeat_seconds: int = Field(
         30,
@@ -129,7 +131,10 @@ class Settings(BaseSettings):
     )
     serving_api_key: SecretStr | None = Field(None, description="API key that the pipeline shows to serving processes.")
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where training and evaluation run.")
+    device: str = Field(
+        "auto",
+        description="Where training and evaluation run: auto, cpu, mps, cuda (any free GPU), or cuda:N.",
+    )
     mirror_url: str | None = Field(
         None, description="Base URL of a mirror: files are fetched from <mirror>/<source>/<file name>."
     )
@@ -194,6 +199,13 @@ class Settings(BaseSettings):
     serve_webhook_secret: SecretStr | None = Field(
         None, description="Secret of MLflow's webhook to /hooks/mlflow; unset: it is off."
     )
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", device, re.ASCII):
+            raise ValueError("it must be auto, cpu, mps, cuda or cuda:N")
+        return device
 
     @field_validator("home", "cache_dir", "inception_weights")
     @classmethod

@@ -101,7 +101,7 @@ def test_a_tilde_is_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ("WGAN_S3_PORT", "70000", "less than or equal to 65535"),
         ("WGAN_S3_PORT", "none", "valid integer"),
         ("WGAN_START_TIMEOUT", "0", "greater than 0"),
-        ("WGAN_DEVICE", "tpu", "'auto', 'cpu', 'cuda' or 'mps'"),
+        ("WGAN_DEVICE", "tpu", "it must be auto, cpu, mps, cuda or cuda:N"),
         ("WGAN_BUCKET", "ab", "at least 3 characters"),
     ],
 )

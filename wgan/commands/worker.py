@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia")
+"""There on Linux where a GPU can be used; without it torch need not be asked."""
+SEEN = """
+import sys
+from wgan.training.device import offered_gpus
+print(", ".join(f"{gpu.device} ({gpu.name})" for gpu in offered_gpus(sys.argv[1])))
+"""
 
 
 def worker(
@@ -15,11 +27,18 @@ def worker(
         str | None, typer.Option(help="Name in the Prefect UI; default: host and process.", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option(help="Runs at the same time.", min=1)] = 2,
+    gpus: Annotated[
+        str | None,
+        typer.Option(
+            help="GPUs to train on, by number or UUID, as in 0,1; none: the CPU. Default: all it sees.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run due retrainings and housekeeping, each in a process of its own; Ctrl-C or SIGTERM stops it.
 
     Start as many workers as you like, on any machine that reaches the servers. A run that a stopping worker leaves
-    saves a checkpoint and goes on at another worker.
+    saves a checkpoint and goes on at another worker. Each GPU holds one training at a time.
     """
     from wgan.commands.extras import require_extra
     from wgan.commands.flow_session import enter_environment, require_servers
@@ -31,6 +50,7 @@ def worker(
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")  # nobody watches: the log is all there is
     enter_environment(settings)
     os.environ["WGAN_HOME"] = str(settings.home.resolve())  # runs have a working directory of their own
+    offered = offer_gpus(gpus, settings.device)
     require_servers(settings)
     from flows.automations import put_automations
     from flows.deployments import ensure_work_pool
@@ -41,4 +61,28 @@ def worker(
     put_automations(settings)
     if pool is None:  # a name that was typed may be mistyped
         ensure_work_pool(settings)
+    if offered:
+        print_line(f"Trains on {offered}.")
     run_worker(settings, name or f"{socket.gethostname()}-{os.getpid()}", limit, print_line)
+
+
+def offer_gpus(gpus: str | None, device: str) -> str:
+    """Let the runs of this process see these GPUs only; returns those that the device means, in words, "" for none.
+
+    Raises `UsageError` when they are not written as numbers or UUIDs, or when the device is a GPU that is not there.
+    """
+    from wgan.errors import UsageError
+
+    if gpus is not None:
+        if not re.fullmatch(r"none|(\d+|GPU-[\w-]+)(,(\d+|GPU-[\w-]+))*", gpus):
+            raise UsageError(f"--gpus {gpus!r} is not allowed: give numbers or UUIDs, as in 0,1, or none.")
+        os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpus == "none" else gpus
+    asked_for = device.startswith("cuda") or gpus not in (None, "none")
+    if not asked_for and not NVIDIA_DRIVER.exists():
+        return ""
+    # In a process of its own: a worker has no use for torch, nor for its memory.
+    said = subprocess.run([sys.executable, "-c", SEEN, device], capture_output=True, text=True)
+    if said.returncode != 0 or (asked_for and not said.stdout.strip()):
+        wanted = f"WGAN_DEVICE={device}" if device.startswith("cuda") else f"--gpus {gpus}"
+        raise UsageError(f"{wanted} is not possible here: torch sees no such GPU. Use another, or --gpus none.")
+    return said.stdout.strip()

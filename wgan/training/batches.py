@@ -9,10 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wgan.training.read_ahead import ReadAhead
 from wgan.training.streams import permutation
 from wgan.training.world import World
 
 GATHERED_AT_ONCE = 4096  # Images read per call while a data set moves to the device.
+READ_AHEAD_BYTES = 2**28
+"""From this size on a data set may have to come from disk, and its batches are read ahead of time."""
 
 
 class ImageSource(Protocol):
@@ -75,12 +78,17 @@ class DataOrder:
 
 
 class RealBatches:
-    """Batches on `device`; on CUDA the whole data set moves there once, if it fits a third of the memory."""
+    """Batches on `device`; on CUDA the whole data set moves there once, if it fits a third of the memory.
+
+    Otherwise a thread reads them ahead of time, unless the data set is small.
+    """
 
     def __init__(self, images: ImageSource, order: DataOrder, device: torch.device) -> None:
         self.images, self.order, self.device = images, order, device
         self._resident = _moved(images, device) if device.type == "cuda" and _fits(images, device) else None
         self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64, device=device)
+        ahead = device.type == "cuda" or size_in_bytes(images) >= READ_AHEAD_BYTES
+        self._ahead = ReadAhead(self._gather) if ahead and self._resident is None else None
 
     def batch(self, step: int) -> Tensor:
         """The batch of critic step `step`: float32 (batch size, C, H, W) in [-1, 1], channels last in memory."""
@@ -93,8 +101,12 @@ class RealBatches:
             parts = [self._permutation_of(epoch)[part] for epoch, part in self.order.parts(step)]
             indices = parts[0] if len(parts) == 1 else torch.cat(parts)
             return torch.index_select(self._resident, 0, indices, out=pixels)
+        gathered = self._gather(step) if self._ahead is None else self._ahead.take(step)
+        return pixels.copy_(gathered, non_blocking=True)
+
+    def _gather(self, step: int) -> Tensor:
         gathered = torch.from_numpy(self.images.gather(self.order.indices(step)))
-        return pixels.copy_(gathered.pin_memory() if pixels.is_cuda else gathered, non_blocking=True)
+        return gathered.pin_memory() if self.device.type == "cuda" else gathered
 
     def _permutation_of(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
@@ -108,9 +120,14 @@ def in_range_of_tanh(pixels: Tensor) -> Tensor:
     return pixels.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1.0)
 
 
+def size_in_bytes(images: ImageSource) -> int:
+    """Bytes of all images' pixels."""
+    return images.count * images.channels * images.image_size**2
+
+
 def _fits(images: ImageSource, device: torch.device) -> bool:
     free, _ = torch.cuda.mem_get_info(device)
-    return images.count * images.channels * images.image_size**2 < free / 3
+    return size_in_bytes(images) < free / 3
 
 
 def _moved(images: ImageSource, device: torch.device) -> Tensor:

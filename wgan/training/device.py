@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -32,6 +33,36 @@ def resolve_device(name: str) -> torch.device:
             f"device {name} is not there: torch {torch.__version__} sees {available} of kind {kind}; use cpu or auto."
         )
     return torch.device(name)
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as this process sees it."""
+
+    device: str
+    """For torch, as in `cuda:1`; counted among those that CUDA_VISIBLE_DEVICES leaves."""
+    uuid: str
+    """The same for every process and container that sees it."""
+    name: str
+    """Its model, e.g. `NVIDIA H100 80GB HBM3`."""
+
+    @property
+    def slot(self) -> str:
+        """Name of its slot on the Prefect server: one training at a time."""
+        return f"gpu-{self.uuid}"
+
+
+def offered_gpus(name: str) -> tuple[Gpu, ...]:
+    """The GPUs that a device of `resolve_device` may mean: one for `cuda:1`, all for `cuda`; none where it is no GPU.
+
+    Raises `UsageError` as `resolve_device` does.
+    """
+    device = resolve_device(name)
+    if device.type != "cuda":
+        return ()
+    indices = range(torch.cuda.device_count()) if device.index is None else (device.index,)
+    found = ((index, torch.cuda.get_device_properties(index)) for index in indices)
+    return tuple(Gpu(f"cuda:{index}", str(properties.uuid), properties.name) for index, properties in found)
 
 
 def device_name(device: torch.device) -> str:

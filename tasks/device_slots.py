@@ -1,0 +1,78 @@
+"""A slot is a device: whichever run holds a GPU's slot trains on that GPU, and nobody else does."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
+from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectNotFound
+
+from tasks.gpu_slots import LEASE_SECONDS, gpu_slot
+from wgan import progress
+from wgan.training.device import Gpu, offered_gpus
+
+PAUSE_SECONDS = 2.0
+"""Between two looks for a free GPU."""
+
+
+@contextmanager
+def training_slot(device: str) -> Iterator[str]:
+    """Occupy what the device of the settings means on this machine; gives the device to train on, as in `cuda:1`.
+
+    A GPU has a slot of its own, and the first free one that this process sees is taken. Without a GPU it is one of the
+    `gpu` slots, which say how many trainings run at once. Raises `UsageError` if there is no such device.
+    """
+    gpus = offered_gpus(device)
+    if not gpus:
+        with gpu_slot():
+            yield device
+        return
+    with free_gpu(gpus) as gpu:
+        progress.announce("training", f"has the slot of {gpu.device} ({gpu.name}) of {socket.gethostname()}")
+        yield gpu.device
+
+
+@contextmanager
+def free_gpu(gpus: Sequence[Gpu]) -> Iterator[Gpu]:
+    """Occupy the first of the GPUs that nobody trains on; waits until there is one, and says so."""
+    for gpu in gpus:
+        _ensure_slot(gpu)
+    with ExitStack() as stack:
+        told = False
+        while (found := next((gpu for gpu in gpus if _occupied(stack, gpu)), None)) is None:
+            if not told:
+                names = ", ".join(gpu.device for gpu in gpus)
+                progress.announce("training", f"waits for a GPU ({names}); others train there, or died within a minute")
+                told = True
+            time.sleep(PAUSE_SECONDS)
+        yield found
+
+
+def _occupied(stack: ExitStack, gpu: Gpu) -> bool:
+    """Take the GPU's slot unless somebody has it; it is free again when the stack closes."""
+    # A lost lease must not kill a long training.
+    slot = concurrency(
+        gpu.slot, max_retries=0, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False
+    )
+    try:
+        stack.enter_context(slot)
+    except ConcurrencySlotAcquisitionError as error:
+        cause = error.__cause__
+        if isinstance(cause, httpx.HTTPStatusError) and cause.response.status_code == httpx.codes.LOCKED:
+            return False
+        raise
+    return True
+
+
+def _ensure_slot(gpu: Gpu) -> None:
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_global_concurrency_limit_by_name(gpu.slot)
+        except ObjectNotFound:
+            client.upsert_global_concurrency_limit_by_name(gpu.slot, 1)

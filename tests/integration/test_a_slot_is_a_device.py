@@ -1,0 +1,99 @@
+"""Which GPU a training gets, with pretended GPUs and a real Prefect server that keeps their slots."""
+
+from __future__ import annotations
+
+import threading
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import get_client
+
+from tasks.device_slots import free_gpu, training_slot
+from tasks.gpu_slots import GPU, ensure_gpu_slots
+from tests.integration.stack_commands import run
+from wgan.progress import Progress, listening
+from wgan.settings import Settings
+from wgan.training.device import Gpu
+
+SECONDS = 60.0
+
+
+@pytest.fixture
+def gpus(stack: Settings) -> tuple[Gpu, ...]:
+    """Two GPUs of one host."""
+    return tuple(Gpu(f"cuda:{index}", str(uuid4()), "pretended") for index in range(2))
+
+
+def taken(slot: str) -> int:
+    with get_client(sync_client=True) as client:
+        return client.read_global_concurrency_limit_by_name(slot).active_slots
+
+
+def test_two_trainings_of_one_host_get_a_gpu_each(gpus: tuple[Gpu, ...]) -> None:
+    with free_gpu(gpus) as one, free_gpu(gpus) as other:
+        assert {one, other} == set(gpus)
+        assert [taken(gpu.slot) for gpu in gpus] == [1, 1]
+    assert [taken(gpu.slot) for gpu in gpus] == [0, 0]
+
+
+def test_a_third_waits_says_so_and_gets_the_gpu_that_becomes_free(gpus: tuple[Gpu, ...]) -> None:
+    said: list[Progress] = []
+    waits, ends, got = threading.Event(), threading.Event(), threading.Event()
+    found: list[Gpu] = []
+
+    def listener(position: Progress) -> None:
+        said.append(position)
+        waits.set()
+
+    def third() -> None:
+        with listening(listener), free_gpu(gpus) as gpu:
+            found.append(gpu)
+            got.set()
+            ends.wait(SECONDS)
+
+    with free_gpu(gpus):
+        with free_gpu(gpus) as second:
+            waiting = threading.Thread(target=third)
+            waiting.start()
+            assert waits.wait(SECONDS)
+            assert not got.is_set()
+        assert got.wait(SECONDS)
+        assert found == [second]
+        ends.set()
+        waiting.join(SECONDS)
+    assert "waits for a GPU (cuda:0, cuda:1)" in said[0].note
+
+
+def test_a_free_gpu_of_another_host_is_nothing_to_this_one(gpus: tuple[Gpu, ...]) -> None:
+    here, there = gpus
+    with free_gpu([here]), free_gpu([there]) as found:
+        assert found == there
+        assert taken(here.slot) == 1
+
+
+def test_two_containers_that_see_one_gpu_share_its_slot(gpus: tuple[Gpu, ...]) -> None:
+    as_second = Gpu("cuda:0", gpus[1].uuid, "pretended")  # another container counts from its own
+    with free_gpu([gpus[1]]), free_gpu([as_second, gpus[0]]) as found:
+        assert found == gpus[0]
+
+
+def test_without_a_gpu_a_training_takes_one_of_the_gpu_slots(stack: Settings) -> None:
+    ensure_gpu_slots()
+    with training_slot("cpu") as device:
+        assert device == "cpu"
+        assert taken(GPU) == 1
+    assert taken(GPU) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "sentence"),
+    [
+        (("--gpus", "first"), {}, "--gpus 'first' is not allowed: give numbers or UUIDs, as in 0,1, or none."),
+        (("--gpus", "none"), {"WGAN_DEVICE": "cuda"}, "WGAN_DEVICE=cuda is not possible here"),
+        (("--gpus", "99"), {}, "--gpus 99 is not possible here: torch sees no such GPU."),
+    ],
+)
+def test_a_worker_that_cannot_offer_what_it_is_asked_for_does_not_start(
+    stack: Settings, arguments: tuple[str, ...], variables: dict[str, str], sentence: str
+) -> None:
+    assert sentence in run(stack, "worker", *arguments, code=2, **variables).stderr
