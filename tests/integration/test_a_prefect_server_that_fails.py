@@ -154,8 +154,8 @@ def test_an_address_that_cannot_be_is_one_sentence(address: str) -> None:
 def test_a_name_that_is_none_asks_for_nothing_else(fake: Fake) -> None:
     fake.answer = lambda request: (404, {}, "{}") if "/name/" in request.path else (200, {}, "[]")
     with PrefectServer(fake.settings) as server, pytest.raises(UsageError, match="there is none yet"):
-        pause_schedule(server, "../../flows/x?y", True)
-    assert fake.asked[0] == "GET /api/deployments/name/retrain/..%2F..%2Fflows%2Fx%3Fy"
+        pause_schedule(server, "../../flows/x?y\udcff", True)
+    assert fake.asked[0] == "GET /api/deployments/name/retrain/..%2F..%2Fflows%2Fx%3Fy%3F"
 
 
 @pytest.mark.parametrize("command", [("schedule", "list"), ("schedule", "run", "digits"), ("runs",), ("logs", "1")])

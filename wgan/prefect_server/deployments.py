@@ -336,7 +336,7 @@ def _all(server: PrefectServer) -> list[Deployment]:
 
 def _find(server: PrefectServer, name: str) -> Deployment | None:
     flow = HOUSEKEEPING if name == HOUSEKEEPING else RETRAIN
-    return server.find(Deployment, f"deployments/name/{flow}/{quote(name, safe='')}")
+    return server.find(Deployment, f"deployments/name/{flow}/{quote(name, safe='', errors='replace')}")
 
 
 def _require(server: PrefectServer, name: str) -> Deployment:

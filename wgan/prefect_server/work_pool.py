@@ -26,7 +26,7 @@ def ensure_work_pool(server: PrefectServer, name: str) -> None:
 
     A closed pool has no variables: neither a deployment nor a run can name a command, an environment or a folder.
     """
-    route = f"work_pools/{quote(name, safe='')}"
+    route = f"work_pools/{quote(name, safe='', errors='replace')}"
     found = server.find(_Pool, route)
     if found is None:
         try:
