@@ -16,7 +16,7 @@ from prefect.states import Cancelled, Completed
 from tasks.connections import connect
 from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
 from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
-from wgan.tracking.runs import end_unfinished_run, has_run
+from wgan.tracking.run_status import end_unfinished_run, has_run
 
 REFUSED = "Refused"
 """The gate, or serving, said no. The run did its work, so it counts as completed."""

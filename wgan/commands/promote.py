@@ -36,8 +36,8 @@ def promote(
     require_servers(settings)
     from wgan.registry.client import registry, require_version
 
-    with registry(settings) as client:
-        require_version(client, model, version)  # a slip of the pen is answered before torch is loaded
+    with registry(settings) as models:
+        require_version(models, model, version)  # a slip of the pen is answered before torch is loaded
     from flows.promote import promote as promote_flow
 
     outcome = run_flow_here(

@@ -9,13 +9,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from wgan.errors import WganError
-from wgan.mlflow_server import connection_options, reason_of, registry_address
+from wgan.mlflow_server import (
+    ABSENT,
+    Answer,
+    connection_options,
+    reason_of,
+    refusal,
+    registry_address,
+    validated,
+)
 from wgan.settings import Settings
 
 ANSWER_SECONDS = 10.0
@@ -24,8 +32,6 @@ ANSWER_BYTES = 2**20
 """Largest answer about an alias; MLflow's own have a few kilobytes."""
 LATEST_MILLISECONDS = 253_402_300_799_000
 """The end of the year 9999."""
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""MLflow's error codes for a model and for an alias that are not there."""
 
 
 class ModelNotRegistered(WganError):
@@ -71,9 +77,6 @@ class _ModelAnswer(BaseModel):
 
 class _FilesAnswer(BaseModel):
     artifact_uri: str = Field(min_length=1)
-
-
-Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class RegistryClient:
@@ -157,30 +160,11 @@ class RegistryClient:
         return self._parsed(route, kind, status, bytes(body))
 
     def _parsed(self, route: str, kind: type[Answer], status: int, body: bytes) -> Answer | None:
-        if status == httpx.codes.UNAUTHORIZED:
-            raise WganError(
-                f"the MLflow server at {self.where} asks who this is: set WGAN_MLFLOW_USERNAME and "
-                "WGAN_MLFLOW_PASSWORD to a user that may read."
-            )
         if status == httpx.codes.FORBIDDEN:
             return None  # MLflow's basic-auth says this, and not in JSON, of what is not there
         if status == httpx.codes.OK:
-            try:
-                return kind.model_validate_json(body)
-            except ValidationError as error:
-                first = error.errors(include_input=False, include_url=False)[0]
-                place = ".".join(map(str, first["loc"])) or "the whole"
-                raise WganError(
-                    f"the MLflow server at {self.where} gives no valid answer about {route} ({place}: {first['msg']})."
-                ) from None
-        try:
-            code = _Failure.model_validate_json(body).error_code
-        except ValidationError:
-            raise WganError(f"{self.where} answers with status {status} and is no MLflow server.") from None
+            return validated(self.where, route, kind, body)
+        code = refusal(self.where, status, body).error_code
         if code in ABSENT:
             return None
         raise WganError(f"the MLflow server at {self.where} refused {route} (status {status}, {code[:64]}).")
-
-
-class _Failure(BaseModel):
-    error_code: str
