@@ -19,9 +19,10 @@ from wgan.model_version.record import VersionRecord
 from wgan.records import EvaluationRef, ModelVersionRef, TrainingRef
 from wgan.registry.card import model_description
 from wgan.registry.client import registry
+from wgan.registry.description import describe_version
 from wgan.registry.lineage import version_tags
 from wgan.registry.model_folder import ExportedGenerator, write_model_folder
-from wgan.registry.versions import CHECKPOINT_TAG, describe_version, read_version
+from wgan.registry.versions import CHECKPOINT_TAG, read_version
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 

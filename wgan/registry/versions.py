@@ -1,4 +1,4 @@
-"""Model versions in the registry: described, read back whole, fetched with their digest checked."""
+"""Model versions in the registry: read back whole, fetched with their digest checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from wgan.mlflow_server import CONNECT_SECONDS, connection_options
 from wgan.model_version.record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE, RUN_CONFIG_FILE, VersionRecord
 from wgan.records import ModelVersionRef
 from wgan.registry.aliases import alias_version, champion_version
-from wgan.registry.card import version_card
 from wgan.registry.client import registry, require_version
 from wgan.registry.listing import list_models, list_versions
 from wgan.scratch import scratch_folder
@@ -27,7 +26,6 @@ from wgan.storage import file_sha256
 __all__ = [
     "alias_version",
     "champion_version",
-    "describe_version",
     "fetch_version",
     "list_models",
     "list_versions",
@@ -40,12 +38,6 @@ CHECKPOINT_TAG = "checkpoint_sha256"
 """On every version that this pipeline registers, and on the files that MLflow keeps of it."""
 FILE_SECONDS = 120.0
 """Longest silence before and in a file, which MLflow may have to fetch whole before it passes it on."""
-
-
-def describe_version(version: ModelVersionRef, config: RetrainConfig, settings: Settings) -> None:
-    """Write the version's model card, with what has been measured of it so far. Raises `WganError`."""
-    with registry(settings) as models:
-        models.describe_version(version.model_name, version.version, version_card(version, config))
 
 
 def load_version(model: str, version: int, settings: Settings) -> ModelVersionRef:
