@@ -15,22 +15,9 @@ from prefect.states import Cancelled, Completed
 
 from tasks.connections import connect
 from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
+from wgan.prefect_server.names import NOT_DONE, REFUSED, SKIPPED, STOPPED
 from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
 from wgan.tracking.run_status import end_unfinished_run, has_run
-
-REFUSED = "Refused"
-"""The gate, or serving, said no. The run did its work, so it counts as completed."""
-SKIPPED = "Skipped"
-"""There was nothing to do."""
-STOPPED = "Stopped"
-"""Somebody pressed Ctrl-C. The run can be resumed, so it counts as cancelled."""
-NOT_DONE = "Not done"
-"""It was asked for something that cannot be: nothing failed, and nothing was changed. It counts as cancelled, too."""
-NAMES = ("Completed", REFUSED, SKIPPED)
-"""Every name under which a run of this pipeline is completed."""
-CANCELLED_NAMES = ("Cancelled", STOPPED, NOT_DONE)
-"""Every name under which a run of this pipeline is cancelled."""
-
 
 Outcome = TypeVar("Outcome", RetrainOutcome, DataUnchanged, LedgerEntry)
 P = ParamSpec("P")

@@ -17,8 +17,8 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.concurrency.sync import concurrency
 from pydantic import ValidationError
 
-from flows.endings import NOT_DONE
 from tasks.events import PROMOTED, REFUSED
+from wgan.prefect_server.names import NOT_DONE
 from wgan.records import Record
 from wgan.settings import Settings
 

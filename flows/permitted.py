@@ -7,10 +7,9 @@ from typing import Any
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 
-from flows.deployments import HOUSEKEEPING
-from tasks.model_queue import RETRAIN
+from wgan.prefect_server.deployments import FLOWS
 
-ENTRY_POINTS = frozenset(f"flows.{name}.{name}" for name in (RETRAIN, HOUSEKEEPING))
+ENTRY_POINTS = frozenset(f"flows.{name}.{name}" for name in FLOWS)
 OWN_PATHS = (None, "", ".")
 
 

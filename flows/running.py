@@ -11,10 +11,11 @@ from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.states import Scheduled
 
-from flows.automations import ensure_automations
-from tasks.gpu_slots import ensure_gpu_slots
 from tasks.results import save_result_storage
 from wgan.errors import WganError
+from wgan.prefect_server.automations import ensure_automations
+from wgan.prefect_server.client import PrefectServer
+from wgan.prefect_server.gpu_slots import ensure_gpu_slots
 from wgan.settings import Settings
 
 
@@ -24,8 +25,9 @@ def prepare_server(settings: Settings) -> None:
     Repeated calls are harmless.
     """
     save_result_storage()
-    ensure_automations(settings)
-    ensure_gpu_slots(settings.gpu_slots)
+    with PrefectServer(settings) as server:
+        ensure_automations(server, settings)
+        ensure_gpu_slots(server, settings.gpu_slots)
 
 
 def resume(flow: Flow[..., Any], flow_run_id: UUID) -> Any:

@@ -23,9 +23,10 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed, Scheduled
 
-from flows.deployments import HOUSEKEEPING, TAG
-from tasks.model_queue import MISSED_HEARTBEATS, RETRAIN, is_alive
+from tasks.model_queue import is_alive
 from tasks.restarts import MOST_STARTS
+from wgan.prefect_server.automations import MISSED_HEARTBEATS
+from wgan.prefect_server.names import HOUSEKEEPING, RETRAIN, TAG
 from wgan.settings import Settings
 
 FLOWS = (RETRAIN, HOUSEKEEPING, "promote", "rollback", "study")

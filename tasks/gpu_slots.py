@@ -7,37 +7,21 @@ from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ObjectNotFound
 
 from wgan import progress
+from wgan.prefect_server.gpu_slots import LIMIT
 
-GPU = "gpu"
 LEASE_SECONDS = 60
 """The shortest that Prefect allows: how long a slot stays taken after its owner died."""
-
-
-def ensure_gpu_slots(count: int = 1) -> None:
-    """Create the limit `gpu` with `count` slots unless there is one, whatever its size."""
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_global_concurrency_limit_by_name(GPU)
-        except ObjectNotFound:
-            client.upsert_global_concurrency_limit_by_name(GPU, count)
-
-
-def set_gpu_slots(count: int) -> None:
-    """Let `count` trainings run at the same time from now on; those that run already go on."""
-    with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(GPU, count)
 
 
 @contextmanager
 def gpu_slot() -> Iterator[None]:
     """Occupy one of the `gpu` slots; waits for a free one, and says so."""
     with get_client(sync_client=True) as client:
-        limit = client.read_global_concurrency_limit_by_name(GPU)
+        limit = client.read_global_concurrency_limit_by_name(LIMIT)
     if limit.active_slots >= limit.limit:
         progress.announce("training", "waits for the GPU slot; another training has it, or died within a minute")
     # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
-    with concurrency(GPU, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False):
+    with concurrency(LIMIT, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False):
         yield

@@ -26,11 +26,10 @@ from pydantic import ValidationError
 from tasks.connections import connect
 from wgan import progress
 from wgan.config import RetrainConfig
+from wgan.prefect_server.automations import MISSED_HEARTBEATS
+from wgan.prefect_server.names import RETRAIN
 
 POLL_SECONDS = 2.0
-MISSED_HEARTBEATS = 3
-"""After so many a run counts as dead."""
-RETRAIN = "retrain"
 
 
 def wait_in_queue(model_name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from importlib import metadata
@@ -34,7 +35,6 @@ TO_RUN_A_PIPELINE = [
     "promote m 1",
     "restore folder",
     "rollback m",
-    "schedule list",
     "up",
 ]
 IMPORT_EVERYTHING = """
@@ -87,6 +87,15 @@ def test_the_package_alone_looks_for_the_stack_and_says_how_to_start_it(pythons:
     done = wgan(pythons[""], "status")
     assert (done.returncode, done.stderr) == (1, "")
     assert "is not running: start it with `wgan up`." in done.stdout
+
+
+@pytest.mark.parametrize("command", ["runs", "schedule list", "schedule pause digits"])
+def test_the_package_alone_asks_the_prefect_server(pythons: dict[str, Path], command: str) -> None:
+    nowhere = {**os.environ, "WGAN_PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    program = [pythons[""], "-m", "wgan", *command.split()]
+    done = subprocess.run(program, env=nowhere, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith("The Prefect server at http://127.0.0.1:9/api does not answer (")
 
 
 def test_doctor_says_which_extras_are_missing_and_fails_for_none_of_them(pythons: dict[str, Path]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.command_line import json_of
+from tests.integration.hidden_torch import hide
 from tests.integration.stack_commands import run as run_wgan
 from wgan.settings import Settings
 
@@ -42,7 +42,7 @@ def test_a_run_that_is_not_there_is_one_sentence(stack: Settings) -> None:
     assert "have an id that begins with 'no-such-run'" in answer.stderr
 
 
-def test_neither_command_imports_prefect() -> None:
-    program = "import sys, wgan.stack.prefect_runs, wgan.commands.runs; print('prefect' in sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert answer.stdout == "False\n"
+def test_both_commands_do_without_the_large_libraries(refused: Any, stack: Settings, tmp_path: Path) -> None:
+    hidden = hide(tmp_path / "hidden", "mlflow", "prefect", "torch")
+    assert refused["id"] in [run["id"] for run in json_of(stack, "runs", **hidden)["runs"]]
+    assert REASON in run_wgan(stack, "logs", refused["id"], **hidden).stdout

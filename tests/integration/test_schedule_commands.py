@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from tests.integration.command_line import json_of, quick
+from tests.integration.hidden_torch import hide
 from tests.integration.stack_commands import run as run_wgan
 from tests.integration.worker_process import ask, prefect, read
+from wgan.prefect_server.client import PAGE
 from wgan.settings import Settings
 
 pytestmark = pytest.mark.slow(minutes=5)
@@ -141,6 +143,50 @@ def test_times_of_prefects_page_are_not_replaced_unasked(stack: Settings) -> Non
     errors = run_wgan(stack, "schedule", "edit", "by-page", "--set", "training.seed=7", code=2).stderr
     assert re.match(r"Schedule by-page is due every 1:00:00 from .*: say --cron, which takes their place\.$", errors)
     assert json_of(stack, "schedule", "edit", "by-page", "--cron", "1 1 * * *")["when"] == ["1 1 * * * UTC"]
+
+
+def test_what_prefects_page_made_of_a_schedule_is_listed(stack: Settings) -> None:
+    run_wgan(stack, "schedule", "add", "--name", "by-page", "--cron", "5 3 * * 1", *quick("by-page"))
+    page = {
+        "tags": ["mine"],
+        "schedules": [
+            {"schedule": {"rrule": "FREQ=DAILY", "timezone": "Europe/Berlin"}, "active": False},
+            {"schedule": {"cron": "7 7 * * *", "timezone": "Europe/Berlin"}, "active": True},
+        ],
+    }
+    prefect(stack, "PATCH", f"deployments/{deployment(stack, 'by-page')['id']}", json=page)
+    entry = schedules(stack)["by-page"]
+    assert entry["model_name"] == "generator-by-page"
+    assert any("FREQ=DAILY" in words and words.endswith(" Europe/Berlin (off)") for words in entry["when"])
+    assert "7 7 * * * Europe/Berlin" in entry["when"]
+
+
+def test_schedules_are_listed_with_their_own_runs_where_one_has_more_than_an_answer_holds(stack: Settings) -> None:
+    for name in ("rare", "often"):
+        run_wgan(stack, "schedule", "add", "--name", name, "--cron", "0 0 1 1 *", *quick(name))
+    flow_run = json_of(stack, "schedule", "run", "rare")["flow_run_id"]
+    ask(stack, f"flow_runs/{flow_run}/set_state", state={"type": "CANCELLED", "name": "Cancelled"}, force=True)
+    later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
+    route = f"deployments/{deployment(stack, 'often')['id']}/create_flow_run"
+    for _ in range(PAGE):
+        ask(stack, route, state=later)
+    found = schedules(stack)
+    assert found["rare"]["last_run"] == "Cancelled"
+    assert found["often"]["last_run"] is None
+
+
+def test_every_command_does_without_prefect(stack: Settings, file: Path, tmp_path: Path) -> None:
+    hidden = hide(tmp_path / "hidden", "prefect", "torch")
+    run_wgan(stack, "schedule", "add", "--preset", "digits", "--cron", "0 3 * * 1", **hidden)
+    assert json_of(stack, "schedule", "edit", "digits", "--cron", "0 4 * * 1", **hidden)["cron"] == "0 4 * * 1"
+    assert "declared-one" in json_of(stack, "schedule", "apply", str(file), **hidden)["changed"]
+    also_hidden = hide(tmp_path / "also-hidden", "mlflow", "prefect", "torch")
+    run_wgan(stack, "schedule", "pause", "digits", **also_hidden)
+    run_wgan(stack, "schedule", "resume", "digits", **also_hidden)
+    assert json_of(stack, "schedule", "run", "digits", **also_hidden)["flow_run_id"]
+    listed = json_of(stack, "schedule", "list", **also_hidden)["schedules"]
+    assert "declared-one" in [entry["name"] for entry in listed]
+    run_wgan(stack, "schedule", "remove", "digits", **also_hidden)
 
 
 def test_a_schedule_that_is_not_there_is_one_sentence(stack: Settings) -> None:

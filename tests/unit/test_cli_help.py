@@ -13,12 +13,29 @@ from wgan import __version__, cli
 HEAVY = ("boto3", "httpx", "mlflow", "numpy", "prefect", "psutil", "pydantic", "sklearn", "torch", "yaml")
 
 
+LARGE = ("boto3", "mlflow", "numpy", "pandas", "prefect", "torch")
+
+
 @pytest.mark.parametrize(
-    ("command", "exit_code", "left_out"), [("--help", 0, HEAVY), ("status", 1, ("boto3", "httpx", "mlflow", "prefect"))]
+    ("command", "exit_code", "left_out"),
+    [
+        ("--help", 0, HEAVY),
+        ("--version", 0, (*LARGE, "httpx", "psutil", "yaml")),
+        ("status", 1, (*LARGE, "httpx")),
+        ("open mlflow", 0, (*LARGE, "httpx")),
+        ("runs", 1, LARGE),
+        ("logs 0", 1, LARGE),
+        ("schedule list", 1, LARGE),
+        ("schedule run digits", 1, LARGE),
+    ],
 )
-def test_a_quick_command_imports_nothing_heavy(command: str, exit_code: int, left_out: tuple[str, ...]) -> None:
+def test_a_quick_command_imports_nothing_heavy(
+    command: str, exit_code: int, left_out: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WGAN_PREFECT_API_URL", "http://127.0.0.1:9/api")  # nobody listens there
+    monkeypatch.setenv("BROWSER", "true")
     program = (
-        f"import contextlib, io, json, sys; from wgan.cli import run; sys.argv = ['wgan', '{command}']\n"
+        f"import contextlib, io, json, sys; from wgan.cli import run; sys.argv = ['wgan', *{command.split()}]\n"
         "with contextlib.redirect_stdout(io.StringIO()): code = run()\n"
         "print(json.dumps([code, sorted(set(name.partition('.')[0] for name in sys.modules))]))"
     )

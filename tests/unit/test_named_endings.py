@@ -12,13 +12,14 @@ import pytest
 from prefect.exceptions import CancelledRun
 from prefect.states import State, StateType
 
-from flows import automations, endings, notifications
+from flows import endings, notifications
 from flows.promote import promote
 from flows.retrain import retrain
 from flows.rollback import rollback
 from tasks.run_logs import ProgressLines, without_foreseen_traceback
 from wgan.config import RetrainConfig
 from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
+from wgan.prefect_server import automations
 from wgan.progress import Progress
 
 SERVER = {"flow_run": SimpleNamespace(id="0f" * 16)}

@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
-from uuid import uuid4
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, NoSchedule, RRuleSchedule
 
-from flows import deployments
-from flows.deployments import ScheduleEntry, clock_in_words
 from wgan.commands import schedule as command
 from wgan.config_reading import load_config
+from wgan.prefect_server.deployments import Deployment, DeploymentClock, FlowRun, ScheduleEntry, entry_of
 
 CRON = CronSchedule(cron="0 3 * * 1", timezone="Europe/Berlin")
-INTERVAL = IntervalSchedule(interval=timedelta(hours=6), anchor_date=datetime(2026, 1, 1, tzinfo=UTC), timezone="UTC")
+INTERVAL = IntervalSchedule(interval=6 * 3600, anchor_date=datetime(2026, 1, 1, tzinfo=UTC), timezone="UTC")
 RRULE = RRuleSchedule(rrule="FREQ=DAILY;COUNT=3", timezone="UTC")
 
 
-class Server:
-    """A client that knows one deployment, and no runs."""
-
-    def __init__(self, **values: Any) -> None:
-        config = load_config("digits").model_dump(mode="json")
-        given = {"id": uuid4(), "name": "digits", "flow_id": uuid4(), "parameters": {"config": config}, **values}
-        self.deployment = DeploymentResponse.model_validate(given)
-
-    def read_deployments(self, **filters: Any) -> list[DeploymentResponse]:
-        assert "deployment_filter" not in filters, "tags can be edited by anybody"
-        return [self.deployment]
-
-    def read_flow_runs(self, **filters: Any) -> list[Any]:
-        return []
+def clock(schedule: Any, active: bool = True) -> DeploymentClock:
+    """What becomes of one of Prefect's schedules on the way here."""
+    return DeploymentClock.model_validate({"schedule": schedule.model_dump(mode="json"), "active": active})
 
 
-def entry_of(monkeypatch: pytest.MonkeyPatch, **values: Any) -> ScheduleEntry:
-    server = Server(**values)
-
-    class Context:
-        def __enter__(self) -> SyncPrefectClient:
-            return cast(SyncPrefectClient, server)
-
-        def __exit__(self, *arguments: object) -> None:
-            pass
-
-    monkeypatch.setattr(deployments, "get_client", lambda sync_client: Context())
-    (entry,) = deployments.list_schedules()
-    return entry
+def deployment(**values: Any) -> Deployment:
+    config = load_config("digits").model_dump(mode="json")
+    return Deployment.model_validate({"id": "one", "name": "digits", "parameters": {"config": config}, **values})
 
 
-def clocks(*schedules: Any) -> list[Any]:
-    return [{"id": uuid4(), "schedule": schedule, "active": True} for schedule in schedules]
+def entry(*runs: FlowRun, **values: Any) -> ScheduleEntry:
+    return entry_of(deployment(**values), runs)
 
 
 @pytest.mark.parametrize(
@@ -65,27 +40,48 @@ def clocks(*schedules: Any) -> list[Any]:
     ],
 )
 def test_every_kind_of_clock_has_words(schedule: Any, words: str) -> None:
-    assert clock_in_words(schedule) == words
-    assert clock_in_words(schedule, active=False) == f"{words} (off)"
+    assert str(clock(schedule)) == words
+    assert str(clock(schedule, active=False)) == f"{words} (off)"
 
 
-def test_of_several_clocks_all_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = entry_of(monkeypatch, schedules=clocks(INTERVAL, CRON), work_pool_name="wgan")
-    assert entry.when == ("every 6:00:00 from 2026-01-01 00:00 UTC", "0 3 * * 1 Europe/Berlin")
+def test_of_several_clocks_all_are_listed() -> None:
+    found = entry(schedules=[clock(INTERVAL), clock(CRON)], work_pool_name="wgan")
+    assert found.when == ("every 6:00:00 from 2026-01-01 00:00 UTC", "0 3 * * 1 Europe/Berlin")
+    assert (found.cron, found.timezone) == ("0 3 * * 1", "Europe/Berlin")
 
 
-def test_a_schedule_whose_tags_were_edited_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = entry_of(monkeypatch, tags=["somebody's own"], schedules=clocks(CRON), work_pool_name="wgan")
-    assert (entry.name, entry.model_name) == ("digits", "generator-digits")
+def test_a_schedule_whose_tags_were_edited_retrains_what_its_parameters_say() -> None:
+    assert entry(tags=["model:another"]).model_name == "generator-digits"
 
 
-def test_without_a_clock_it_runs_by_hand_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert entry_of(monkeypatch, schedules=[], work_pool_name="wgan").when == ("by hand only",)
+@pytest.mark.parametrize("schedules", [[], [clock(NoSchedule(), active=False)]])
+def test_without_a_clock_it_runs_by_hand_only(schedules: list[DeploymentClock]) -> None:
+    assert entry(schedules=schedules).when == ("by hand only",)
 
 
-def test_a_schedule_whose_work_pool_is_gone_is_not_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command._show([entry_of(monkeypatch, schedules=clocks(CRON), work_pool_name=None)])
-    shown = capsys.readouterr().out
-    assert "its work pool is gone" in shown
+def test_the_last_run_is_the_newest_that_began_and_the_next_the_first_that_is_due() -> None:
+    def run(hour: int, state: str, deployment_id: str = "one") -> FlowRun:
+        due = datetime(2026, 1, 1, hour, tzinfo=UTC)
+        return FlowRun(
+            deployment_id=deployment_id,
+            state_type=state.upper(),
+            state_name=state,
+            next_scheduled_start_time=due if state == "Scheduled" else None,
+        )
+
+    runs = [
+        run(9, "Scheduled"),
+        run(8, "Scheduled"),
+        run(7, "Failed", "another"),
+        run(6, "Completed"),
+        run(5, "Failed"),
+    ]
+    found = entry(*runs)
+    assert found.next_run == datetime(2026, 1, 1, 8, tzinfo=UTC)
+    assert found.last_run == "Completed"
+    assert entry(*runs, paused=True).next_run is None
+
+
+def test_a_schedule_whose_work_pool_is_gone_is_not_on(capsys: pytest.CaptureFixture[str]) -> None:
+    command._show([entry(schedules=[clock(CRON)], work_pool_name=None)])
+    assert "its work pool is gone" in capsys.readouterr().out

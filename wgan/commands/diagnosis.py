@@ -21,12 +21,12 @@ from pydantic import Field
 
 from wgan.commands.extras import DISTRIBUTION, EXTRAS, Extra, install_command, missing_mark, requirements_of
 from wgan.errors import WganError
+from wgan.prefect_server.client import login_headers
 from wgan.processors import usable_processors
 from wgan.records import Record
 from wgan.settings import Settings
 from wgan.stack.credentials import NOBODY
 from wgan.stack.environment import LOOPBACK
-from wgan.stack.prefect_login import login_headers
 from wgan.stack.processes import port_obstacle
 from wgan.stack.servers import embedded_servers
 from wgan.stack.state import is_locked

@@ -52,19 +52,14 @@ def enter_environment(settings: Settings, extra: Extra = "pipeline") -> None:
 
 def require_servers(settings: Settings) -> None:
     """Raise one sentence unless all three servers answer."""
-    require_prefect(settings)
-    _require_mlflow(settings)
+    from wgan.prefect_server.client import PrefectServer
     from wgan.storage import open_storage
 
+    with PrefectServer(settings, answer_seconds=10.0) as server:
+        server.require()
+    _require_mlflow(settings)
+
     open_storage(settings).ensure_bucket()
-
-
-def require_prefect(settings: Settings) -> None:
-    """Raise one sentence unless the Prefect server answers, and takes the login."""
-    from wgan.stack.prefect_login import login_headers
-
-    url = f"{settings.prefect_api_url.rstrip('/')}/admin/version"
-    _require("Prefect", url, "WGAN_PREFECT_API_URL", login_headers(settings), "WGAN_PREFECT_AUTH_STRING")
 
 
 @dataclass(frozen=True)
@@ -100,24 +95,15 @@ def look_at_champion(config: RetrainConfig, settings: Settings) -> ChampionAhead
 
 
 def _require_mlflow(settings: Settings) -> None:
-    _require("MLflow", f"{settings.mlflow_tracking_uri.rstrip('/')}/health", "WGAN_MLFLOW_TRACKING_URI")
-
-
-def _require(
-    name: str, url: str, variable: str, headers: dict[str, str] | None = None, login_variable: str = ""
-) -> None:
     import httpx
 
+    url = f"{settings.mlflow_tracking_uri.rstrip('/')}/health"
     try:
-        answer = httpx.get(url, headers=headers, timeout=10.0)
-        if login_variable and answer.status_code == httpx.codes.UNAUTHORIZED:
-            fault = "does not take the login of" if headers else "asks for a login, user:password: set"
-            raise WganError(f"the {name} server at {url} {fault} {login_variable}.")
-        answer.raise_for_status()
+        httpx.get(url, timeout=10.0).raise_for_status()
     except httpx.HTTPError as error:
         raise WganError(
-            f"the {name} server does not answer at {url} ({error}): start the embedded stack with "
-            f"`wgan up --detach`, or set {variable}."
+            f"the MLflow server does not answer at {url} ({error}): start the embedded stack with "
+            "`wgan up --detach`, or set WGAN_MLFLOW_TRACKING_URI."
         ) from None
 
 

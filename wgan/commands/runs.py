@@ -15,10 +15,12 @@ def runs(
 ) -> None:
     """List runs with how each ended and why."""
     from wgan.commands.output import console, local_time, print_json, print_table
+    from wgan.prefect_server.client import PrefectServer
+    from wgan.prefect_server.runs import list_runs
     from wgan.settings import load_settings
-    from wgan.stack.prefect_runs import list_runs
 
-    found = list_runs(load_settings(), limit)
+    with PrefectServer(load_settings()) as server:
+        found = list_runs(server, limit)
     if as_json:
         print_json({"runs": [entry.model_dump(mode="json") for entry in found]})
         return
@@ -45,14 +47,16 @@ def logs(
 ) -> None:
     """Show what a run said."""
     from wgan.commands.output import print_json, print_line
+    from wgan.prefect_server.client import PrefectServer
+    from wgan.prefect_server.runs import find_run, read_log
     from wgan.settings import load_settings
-    from wgan.stack.prefect_runs import find_run, read_log
 
-    settings = load_settings()
-    found = find_run(settings, run)
-    lines = read_log(settings, found.id)
-    if as_json:
-        print_json({"run": found.model_dump(mode="json"), "lines": [line.model_dump(mode="json") for line in lines]})
-        return
-    for line in lines:
-        print_line(f"{line.time.astimezone():%Y-%m-%d %H:%M:%S %Z}  {line.text}")
+    with PrefectServer(load_settings()) as server:
+        found = find_run(server, run)
+        lines = read_log(server, found.id)
+        if as_json:
+            values = [line.model_dump(mode="json") for line in lines]
+            print_json({"run": found.model_dump(mode="json"), "lines": values})
+            return
+        for line in lines:
+            print_line(f"{line.time.astimezone():%Y-%m-%d %H:%M:%S %Z}  {line.text}")

@@ -11,9 +11,10 @@ import typer
 from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, Preset, Promote
 
 if TYPE_CHECKING:
-    from flows.deployments import ScheduleEntry
-    from flows.operations import Applied
     from wgan.config import RetrainConfig
+    from wgan.prefect_server.client import PrefectServer
+    from wgan.prefect_server.deployments import ScheduleEntry
+    from wgan.prefect_server.operations import Applied
     from wgan.settings import Settings
 
 app = typer.Typer(help="Retrain by the clock, on workers.", no_args_is_help=True)
@@ -57,14 +58,15 @@ def add(
         overlap=overlap,
     )
 
-    def work(settings: Settings) -> ScheduleEntry:
-        _look_at_champion(resolved, settings)
-        from flows.deployments import add_schedule, read_schedule
-        from flows.operations import prepare_operations
+    def work(server: PrefectServer, settings: Settings) -> ScheduleEntry:
+        from wgan.prefect_server.deployments import put_schedule, read_schedule, require_new_name
+        from wgan.prefect_server.operations import prepare_operations
 
-        prepare_operations(settings)
-        add_schedule(schedule, settings)
-        return read_schedule(schedule.name)
+        require_new_name(server, schedule.name)
+        _look_at_champion(resolved, settings)
+        prepare_operations(server, settings)
+        put_schedule(server, schedule, settings.work_pool)
+        return read_schedule(server, schedule.name)
 
     _say_what_it_does(_at_the_server(work), as_json)
 
@@ -102,13 +104,13 @@ def edit(
     if not assignments and all(value is None for value in changes.values()):
         raise UsageError("say what to change: --cron, --timezone, --set, --if-changed, --promote or --overlap.")
 
-    def work(settings: Settings) -> ScheduleEntry:
-        from flows.deployments import edited_schedule, put_schedule, read_schedule
+    def work(server: PrefectServer, settings: Settings) -> ScheduleEntry:
+        from wgan.prefect_server.deployments import edited_schedule, put_schedule, read_schedule
 
-        schedule = edited_schedule(name, assignments or [], **changes)
+        schedule = edited_schedule(server, name, assignments or [], **changes)
         _look_at_champion(schedule.resolved(), settings)
-        put_schedule(schedule, settings)
-        return read_schedule(name)
+        put_schedule(server, schedule, settings.work_pool)
+        return read_schedule(server, name)
 
     _say_what_it_does(_at_the_server(work), as_json)
 
@@ -117,10 +119,10 @@ def edit(
 def list_(as_json: AsJson = False) -> None:
     """Show every schedule: when, what, the next and the last run."""
 
-    def work(settings: Settings) -> list[ScheduleEntry]:
-        from flows.deployments import list_schedules
+    def work(server: PrefectServer, settings: Settings) -> list[ScheduleEntry]:
+        from wgan.prefect_server.deployments import list_schedules
 
-        return list_schedules()
+        return list_schedules(server)
 
     entries = _at_the_server(work)
     if as_json:
@@ -149,11 +151,11 @@ def resume(name: Name) -> None:
 def run(name: Name, as_json: AsJson = False) -> None:
     """Have a worker run a schedule's job now."""
 
-    def work(settings: Settings) -> tuple[str, str]:
-        from flows.deployments import run_schedule
+    def work(server: PrefectServer, settings: Settings) -> tuple[str, str]:
+        from wgan.prefect_server.deployments import run_schedule
         from wgan.stack.prefect_login import prefect_link
 
-        flow_run_id = str(run_schedule(name))
+        flow_run_id = run_schedule(server, name)
         return flow_run_id, prefect_link(settings, f"/runs/flow-run/{flow_run_id}")
 
     flow_run_id, page = _at_the_server(work)
@@ -168,10 +170,10 @@ def run(name: Name, as_json: AsJson = False) -> None:
 def remove(name: Name) -> None:
     """Remove a schedule; its past runs, versions and data stay."""
 
-    def work(settings: Settings) -> None:
-        from flows.deployments import remove_schedule
+    def work(server: PrefectServer, settings: Settings) -> None:
+        from wgan.prefect_server.deployments import remove_schedule
 
-        remove_schedule(name)
+        remove_schedule(server, name)
 
     _at_the_server(work)
     _print(f"Schedule {name} is removed.")
@@ -190,12 +192,13 @@ def apply(
 
     declared = read_declared(file)
 
-    def work(settings: Settings) -> Applied:
+    def work(server: PrefectServer, settings: Settings) -> Applied:
+        from wgan.prefect_server.operations import apply_declared
+
+        server.require()
         for schedule in declared.schedules:
             _look_at_champion(schedule.resolved(), settings)
-        from flows.operations import apply_declared
-
-        return apply_declared(declared, settings)
+        return apply_declared(server, declared, settings)
 
     applied = _at_the_server(work)
     lines = [
@@ -209,32 +212,33 @@ def apply(
 
 def _look_at_champion(config: RetrainConfig, settings: Settings) -> None:
     """Raise `UsageError` where a run could not be compared with the champion; say so where nobody knows."""
+    from wgan.commands.extras import require_extra
     from wgan.commands.flow_session import look_at_champion
     from wgan.commands.output import error_console
 
+    require_extra("pipeline")  # without it nobody looks, and each run could be refused
     champion = look_at_champion(config, settings)
     if champion.remark:
         error_console.print(champion.remark, highlight=False, markup=False, soft_wrap=True)
 
 
 def _pause(name: str, paused: bool) -> None:
-    def work(settings: Settings) -> None:
-        from flows.deployments import pause_schedule
+    def work(server: PrefectServer, settings: Settings) -> None:
+        from wgan.prefect_server.deployments import pause_schedule
 
-        pause_schedule(name, paused)
+        pause_schedule(server, name, paused)
 
     _at_the_server(work)
 
 
-def _at_the_server(work: Callable[[Settings], Result]) -> Result:
-    """Call `work` with this process pointed at the settings' servers, which must answer."""
-    from wgan.commands.flow_session import enter_environment, require_prefect
+def _at_the_server(work: Callable[[PrefectServer, Settings], Result]) -> Result:
+    """Call `work` with a connection to the settings' Prefect server."""
+    from wgan.prefect_server.client import PrefectServer
     from wgan.settings import load_settings
 
     settings = load_settings()
-    enter_environment(settings)
-    require_prefect(settings)
-    return work(settings)
+    with PrefectServer(settings) as server:
+        return work(server, settings)
 
 
 def _show(entries: list[ScheduleEntry]) -> None:

@@ -32,13 +32,15 @@ def worker(
     enter_environment(settings)
     os.environ["WGAN_HOME"] = str(settings.home.resolve())  # runs have a working directory of their own
     require_servers(settings)
-    from flows.automations import put_automations
-    from flows.deployments import ensure_work_pool
     from flows.running import prepare_server
     from flows.worker import run_worker
+    from wgan.prefect_server.automations import put_automations
+    from wgan.prefect_server.client import PrefectServer
+    from wgan.prefect_server.work_pool import ensure_work_pool
 
     prepare_server(settings)
-    put_automations(settings)
-    if pool is None:  # a name that was typed may be mistyped
-        ensure_work_pool(settings)
+    with PrefectServer(settings) as server:
+        put_automations(server, settings)
+        if pool is None:  # a name that was typed may be mistyped
+            ensure_work_pool(server, settings.work_pool)
     run_worker(settings, name or f"{socket.gethostname()}-{os.getpid()}", limit, print_line)

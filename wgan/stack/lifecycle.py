@@ -26,7 +26,6 @@ from wgan.stack.processes import (
     stop_strays,
 )
 from wgan.stack.servers import Server, embedded_servers
-from wgan.stack.slots import size_gpu_slots
 from wgan.stack.state import ServiceState, clear_state, describe, hold_lock, write_state
 
 POLL_SECONDS = 0.05
@@ -82,10 +81,14 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
                     launched.append(launch(server, home))
             _wait_until_healthy(launched, settings.start_timeout, stopping or threading.Event())
         own = connected(settings, credentials)
-        from wgan.storage import open_storage  # boto3: `wgan status` does not wait for its import
+        # boto3 and httpx: `wgan status` does not wait for their import.
+        from wgan.prefect_server.client import PrefectServer
+        from wgan.prefect_server.gpu_slots import size_gpu_slots
+        from wgan.storage import open_storage
 
         open_storage(own).ensure_bucket()
-        size_gpu_slots(own)
+        with PrefectServer(own) as prefect:
+            size_gpu_slots(prefect, own)
         write_connection(settings, credentials)
         stack = RunningStack(own, tuple(launched), home, lock)
         record(home, [(running.server, running, None) for running in launched])

@@ -1,16 +1,9 @@
-"""The login of the Prefect server: shown by programs in a header, carried to a browser by a link."""
+"""The login of the Prefect server, carried to a browser by a link."""
 
 from __future__ import annotations
 
 from wgan.guard import SIGN_IN, basic_token
 from wgan.settings import Settings, read_connection
-
-
-def login_headers(settings: Settings) -> dict[str, str]:
-    """What a request to the API must carry; nothing where the server asks for no login."""
-    if settings.prefect_auth_string is None:
-        return {}
-    return {"Authorization": f"Basic {basic_token(settings.prefect_auth_string.get_secret_value())}"}
 
 
 def prefect_link(settings: Settings, page: str = "/") -> str:

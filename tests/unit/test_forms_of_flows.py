@@ -1,0 +1,14 @@
+"""The forms in which Prefect's page asks for the parameters of scheduled flows: what Prefect makes of the flows."""
+
+from __future__ import annotations
+
+import pytest
+from prefect.utilities.callables import parameter_schema_from_entrypoint
+
+from wgan.prefect_server.deployments import FLOWS
+from wgan.prefect_server.forms import form_of
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_form_is_the_one_that_prefect_makes_of_the_flows_signature(flow: str) -> None:
+    assert form_of(flow) == parameter_schema_from_entrypoint(f"flows.{flow}.{flow}").model_dump_for_openapi()

@@ -1,0 +1,98 @@
+"""What the Prefect server does by itself: mark silent runs as crashed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wgan.prefect_server.client import Answer, PrefectServer
+from wgan.prefect_server.names import CANCELLED_NAMES, COMPLETED_NAMES
+from wgan.settings import Settings
+
+MISSED_HEARTBEATS = 3
+"""After so many a run counts as dead."""
+PREFIX = "wgan: "
+"""Before the names of this pipeline's automations; those of other names are left alone."""
+HEARTBEAT = "prefect.flow-run.heartbeat"
+RUNNING = "prefect.flow-run.Running"
+"""A run can die before its first heartbeat."""
+ENDS = tuple(f"prefect.flow-run.{state}" for state in (*COMPLETED_NAMES, *CANCELLED_NAMES, "Failed", "Crashed"))
+
+
+class _Automation(Answer):
+    id: str
+    name: str
+    description: str
+    enabled: bool
+    trigger: dict[str, Any]
+    actions: list[dict[str, Any]]
+
+
+def put_automations(server: PrefectServer, settings: Settings) -> list[str]:
+    """Create this pipeline's automations or bring them up to date, and remove what is no longer one; their names."""
+    wanted = {automation["name"]: automation for automation in _wanted(settings)}
+    seen: set[str] = set()
+    for found in list(server.pages(_Automation, "automations/filter", sort="UPDATED_DESC")):
+        if not found.name.startswith(PREFIX):
+            continue
+        automation = wanted.get(found.name)
+        if automation is None or found.name in seen:
+            server.tell("DELETE", f"automations/{found.id}")
+        elif not _holds(found.model_dump(), automation):
+            # Only then: a changed automation forgets the runs that it is waiting to hear from.
+            server.tell("PUT", f"automations/{found.id}", **automation)
+        seen.add(found.name)
+    for name in wanted.keys() - seen:
+        server.tell("POST", "automations/", **wanted[name])
+    return list(wanted)
+
+
+def ensure_automations(server: PrefectServer, settings: Settings) -> None:
+    """Create those of this pipeline's automations that are missing.
+
+    One that is there may be for runs with heartbeats of another rhythm: that is not this process's to change.
+    """
+    there = {found.name for found in server.pages(_Automation, "automations/filter")}
+    for automation in _wanted(settings):
+        if automation["name"] not in there:
+            server.tell("POST", "automations/", **automation)
+
+
+def _holds(found: Any, wanted: Any) -> bool:
+    """Whether what the server has is what is wanted; it adds to that, such as ids, and keeps names as sets."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_holds(found.get(name), value) for name, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(found, list) and len(found) == len(wanted):
+        if all(isinstance(value, str) for value in wanted):
+            return set(found) == set(wanted)
+        return all(map(_holds, found, wanted))
+    return bool(found == wanted)
+
+
+def _wanted(settings: Settings) -> tuple[dict[str, Any], ...]:
+    silence = MISSED_HEARTBEATS * settings.heartbeat_seconds
+    for_silent_runs = {
+        "name": f"{PREFIX}mark silent runs as crashed",
+        "description": f"A run that gave no sign of life for {silence} s has died with its process or machine.",
+        "enabled": True,
+        "trigger": {
+            "type": "event",
+            "match": {"prefect.resource.id": "prefect.flow-run.*"},
+            "match_related": {},
+            "after": [HEARTBEAT, RUNNING],
+            "expect": [HEARTBEAT, *ENDS],
+            "for_each": ["prefect.resource.id"],
+            "posture": "Proactive",
+            "threshold": 1,
+            "within": silence,
+        },
+        "actions": [
+            {
+                "type": "change-flow-run-state",
+                "state": "CRASHED",
+                "name": "Crashed",
+                "message": f"No sign of life for {silence} s: its process died.",
+                "force": False,
+            }
+        ],
+    }
+    return (for_silent_runs,)

@@ -1,0 +1,50 @@
+"""Make a Prefect server ready for runs that nobody watches: pool, slots, automations, schedules."""
+
+from __future__ import annotations
+
+from wgan.prefect_server.automations import put_automations
+from wgan.prefect_server.client import PrefectServer
+from wgan.prefect_server.deployments import put_housekeeping, put_schedule, schedule_names
+from wgan.prefect_server.gpu_slots import ensure_gpu_slots, set_gpu_slots
+from wgan.prefect_server.names import HOUSEKEEPING
+from wgan.prefect_server.work_pool import ensure_work_pool
+from wgan.records import Record
+from wgan.schedules import Declared
+from wgan.settings import Settings
+
+
+class Applied(Record):
+    """What applying a file of schedules did."""
+
+    pool: str
+    gpu_slots: int
+    automations: tuple[str, ...]
+    changed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    undeclared: tuple[str, ...]
+    """Schedules of the server that the file does not name; they are left alone."""
+
+
+def prepare_operations(server: PrefectServer, settings: Settings) -> None:
+    """What one schedule needs; repeated calls are harmless. Where results are kept, the workers tell the server."""
+    ensure_gpu_slots(server, settings.gpu_slots)
+    ensure_work_pool(server, settings.work_pool)
+    put_automations(server, settings)
+
+
+def apply_declared(server: PrefectServer, declared: Declared, settings: Settings) -> Applied:
+    """Bring the server to what the file declares; a second call with the same file changes nothing."""
+    slots, pool = declared.gpu_slots or settings.gpu_slots, settings.work_pool
+    set_gpu_slots(server, slots)
+    ensure_work_pool(server, pool)
+    automations = put_automations(server, settings)
+    outcome = {HOUSEKEEPING: put_housekeeping(server, declared.housekeeping, pool)}
+    outcome |= {schedule.name: put_schedule(server, schedule, pool) for schedule in declared.schedules}
+    return Applied(
+        pool=pool,
+        gpu_slots=slots,
+        automations=tuple(automations),
+        changed=tuple(name for name, changed in outcome.items() if changed),
+        unchanged=tuple(name for name, changed in outcome.items() if not changed),
+        undeclared=tuple(name for name in schedule_names(server) if name not in outcome),
+    )

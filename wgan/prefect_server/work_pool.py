@@ -1,0 +1,38 @@
+"""The work pool in which the schedules' runs wait for a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from wgan.prefect_server.client import Answer, NotTaken, PrefectServer
+
+POOL_TYPE = "process"
+CLOSED_TEMPLATE: dict[str, Any] = {
+    "job_configuration": {"stream_output": True},  # Prefect takes an empty one for a missing one
+    "variables": {"type": "object", "properties": {}, "additionalProperties": False},
+}
+
+
+class _Pool(Answer):
+    type: str
+    base_job_template: dict[str, Any]
+
+
+def ensure_work_pool(server: PrefectServer, name: str) -> None:
+    """Create the work pool of the workers, whose runs are processes, unless it is there; close one that is open.
+
+    A closed pool has no variables: neither a deployment nor a run can name a command, an environment or a folder.
+    """
+    route = f"work_pools/{quote(name, safe='')}"
+    found = server.find(_Pool, route)
+    if found is None:
+        try:
+            server.tell("POST", "work_pools/", name=name, type=POOL_TYPE, base_job_template=CLOSED_TEMPLATE)
+        except NotTaken as error:
+            if error.status != httpx.codes.CONFLICT:  # else another process made it just now
+                raise
+    elif found.type == POOL_TYPE and found.base_job_template != CLOSED_TEMPLATE:
+        server.tell("PATCH", route, base_job_template=CLOSED_TEMPLATE)
