@@ -84,13 +84,6 @@ def _ended_early(name: str, message: str, error: BaseException) -> object:
     return Cancelled(name=name, message=message)
 
 
-def rolled_back(entry: LedgerEntry) -> LedgerEntry:
-    """The state of a rollback that somebody asked for, as `ended` gives those of other runs."""
-    message = f"Rolled back: {entry.model_name} version {entry.to_version} is the champion again. {entry.reason}"
-    get_run_logger().info(message)
-    return cast(LedgerEntry, Completed(message=message, data=entry))
-
-
 def ended(outcome: Outcome) -> Outcome:
     """The state of a run whose result is `outcome`; when a flow returns it, Prefect gives the caller the outcome.
 

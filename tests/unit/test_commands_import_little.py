@@ -27,7 +27,6 @@ print("loaded", *{name.partition(".")[0] for name in sys.modules})
 """
 SESSION = ("wgan.commands.flow_session", "flows.running")
 NEEDED = {
-    "rollback": (*SESSION, "flows.rollback"),
     "housekeeping": (*SESSION, "flows.housekeeping"),
     "promote and compare, until they measure": (*SESSION, "wgan.registry.aliases", "wgan.registry.promotion"),
 }
@@ -48,6 +47,12 @@ def test_models_loads_only_what_it_needs_to_ask_the_registry(command: str, tmp_p
     found = loaded(STARTED, *command.split(), folder=tmp_path)
     assert "httpx" in found
     assert found.isdisjoint({*HEAVY, "boto3", "numpy", "prefect", "scipy"})
+
+
+def test_a_rollback_loads_only_what_it_needs_to_move_an_alias() -> None:
+    found = loaded(IMPORTED, "wgan.cli", "wgan.steps.roll_back")
+    assert {"boto3", "httpx"} <= found
+    assert found.isdisjoint({*HEAVY, "numpy", "prefect", "scipy"})
 
 
 @pytest.mark.parametrize("command", NEEDED)
