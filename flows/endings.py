@@ -17,7 +17,7 @@ from tasks.connections import connect
 from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
 from wgan.prefect_server.names import NOT_DONE, REFUSED, SKIPPED, STOPPED
 from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
-from wgan.tracking.runs import end_unfinished_run, has_run
+from wgan.tracking.run_status import end_unfinished_run, has_run
 
 Outcome = TypeVar("Outcome", RetrainOutcome, DataUnchanged, LedgerEntry)
 P = ParamSpec("P")
@@ -82,13 +82,6 @@ def _ended_early(name: str, message: str, error: BaseException) -> object:
         end_unfinished_run(settings, flow_run_id, "KILLED")
     get_run_logger().info(message)
     return Cancelled(name=name, message=message)
-
-
-def rolled_back(entry: LedgerEntry) -> LedgerEntry:
-    """The state of a rollback that somebody asked for, as `ended` gives those of other runs."""
-    message = f"Rolled back: {entry.model_name} version {entry.to_version} is the champion again. {entry.reason}"
-    get_run_logger().info(message)
-    return cast(LedgerEntry, Completed(message=message, data=entry))
 
 
 def ended(outcome: Outcome) -> Outcome:

@@ -17,9 +17,9 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.concurrency.sync import concurrency
 from pydantic import ValidationError
 
-from tasks.events import PROMOTED, REFUSED
 from wgan.prefect_server.names import NOT_DONE
 from wgan.records import Record
+from wgan.registry.ledger_event import PROMOTED, REFUSED
 from wgan.settings import Settings
 
 VARIABLE = "wgan_told"

@@ -15,7 +15,7 @@ from wgan.metric_text.table import metric_rows, text_table
 from wgan.metric_text.untrained import untrained_warning
 from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, TrainingRef
 from wgan.steps.evaluate import compare_with_champion, decide_version, judge_version, measure_training
-from wgan.tracking.runs import artifact_url
+from wgan.tracking.run_status import artifact_url
 
 
 @retried_task("evaluate generator")

@@ -57,20 +57,3 @@ def promote_generator(
     )
     emit_ledger_event(entry)
     return entry
-
-
-@retried_task("roll back")
-def roll_back_model(model_name: str, to: int | None, reason: str, actor: str | None = None) -> LedgerEntry:
-    """Make the previous champion, or the given version, the champion again."""
-    settings, storage = connect()
-    entry = promotion.rollback(
-        model_name,
-        to,
-        settings,
-        storage,
-        reason=reason,
-        flow_run_id=str(runtime.flow_run.id),
-        actor=actor,
-    )
-    emit_ledger_event(entry)
-    return entry

@@ -13,7 +13,7 @@ from tasks.retrying import retried_task
 from wgan import progress
 from wgan.records import RetrainOutcome
 from wgan.steps.report import retrain_markdown
-from wgan.tracking.runs import CURVES, artifact_url, describe_run, end_run, end_unfinished_run, run_url
+from wgan.tracking.run_status import CURVES, artifact_url, describe_run, end_run, end_unfinished_run, run_url
 
 
 @retried_task("publish report")

@@ -30,7 +30,7 @@ from wgan.study.digits import Digits, open_digits, prepare_digits
 from wgan.study.records import Claim, ClaimResult, StudyOutcome
 from wgan.study.report import FIGURES, markdown_report, write_report
 from wgan.study.sizes import SIZES, SizeName, StudySize
-from wgan.tracking.runs import artifact_url, describe_run, end_run, end_unfinished_run, run_url
+from wgan.tracking.run_status import artifact_url, describe_run, end_run, end_unfinished_run, run_url
 from wgan.tracking.study import log_child, log_folder, start_or_resume_study, study_settings
 
 

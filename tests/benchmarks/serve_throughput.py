@@ -49,7 +49,8 @@ from tests.unit.registry.examples import example_config, example_evaluation
 from wgan.latents import draw_latents
 from wgan.pixels import to_bytes
 from wgan.records import ModelVersionRef
-from wgan.registry.versions import fetch_version, register_generator
+from wgan.registry.registration import register_generator
+from wgan.registry.versions import fetch_version
 from wgan.serving.encoding import Encoding, encode
 from wgan.settings import Settings
 from wgan.stack import client_environment, start_stack, stop_stack

@@ -13,17 +13,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mlflow import MlflowClient
-
 from wgan.errors import WganError
+from wgan.mlflow_api.models import Models
 from wgan.registry.promotion import promote
 from wgan.settings import load_settings
 from wgan.storage import Storage, open_storage
 
 WRITES = (
-    (MlflowClient, "set_model_version_tag"),
-    (MlflowClient, "set_registered_model_alias"),
-    (MlflowClient, "delete_registered_model_alias"),
+    (Models, "tag_version"),
+    (Models, "set_alias"),
+    (Models, "delete_alias"),
     (Storage, "put_bytes"),
     (Storage, "delete"),
 )

@@ -19,7 +19,7 @@ from tests.integration.stack_commands import environment, wait_for
 from tests.unit.registry.examples import example_config, example_evaluation, example_generator
 from wgan.records import ModelVersionRef
 from wgan.registry.model_folder import ExportedGenerator
-from wgan.registry.versions import register_generator
+from wgan.registry.registration import register_generator
 from wgan.settings import Settings
 from wgan.steps.export import write_export
 

@@ -11,7 +11,6 @@ import pytest
 from tests.integration.untrained_versions import digits_config, register_untrained
 from wgan.commands.compare import compare
 from wgan.errors import UsageError
-from wgan.registry.aliases import read_aliases
 from wgan.registry.promotion import promote
 from wgan.settings import Settings
 from wgan.storage import Storage
@@ -40,7 +39,7 @@ def report(tmp_path: Path) -> Path:
 def test_two_versions_are_judged_on_the_newer_data_as_one_json_object(
     model: str, report: Path, capsys: pytest.CaptureFixture[str], stack: Settings
 ) -> None:
-    before = read_aliases(tracking_client(stack), model)
+    before = tracking_client(stack).get_registered_model(model).aliases
     compare(model, "champion", "2", output=report, as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert (found["champion"], found["challenger"], found["report"]) == (1, 2, str(report))
@@ -53,7 +52,7 @@ def test_two_versions_are_judged_on_the_newer_data_as_one_json_object(
         decision["challenger"]["metrics"]["fid"]["mean"] - decision["champion"]["metrics"]["fid"]["mean"]
     )
     assert found["bounds"]["untrained"]["metrics"]["fid"]["mean"] > 0
-    assert read_aliases(tracking_client(stack), model) == before
+    assert tracking_client(stack).get_registered_model(model).aliases == before
 
 
 def test_people_see_a_table_the_gates_rules_and_where_the_report_is(

@@ -11,10 +11,10 @@ from mlflow import MlflowClient
 
 from tests.unit.registry.examples import example_decision
 from wgan.errors import StorageError, UsageError, WganError
+from wgan.mlflow_api.models import Models
 from wgan.records import LedgerEntry
 from wgan.registry import history, ledger
 from wgan.registry import move as moving
-from wgan.registry.aliases import read_aliases
 from wgan.registry.promotion import promote, rollback
 from wgan.registry.versions import champion_version, list_versions
 from wgan.settings import Settings
@@ -64,6 +64,11 @@ def move(model: str, stack: Settings, storage: Storage) -> Callable[..., LedgerE
     return call
 
 
+def aliases(client: MlflowClient, model: str) -> dict[str, int]:
+    """As MLflow's own client tells them."""
+    return {alias: int(version) for alias, version in client.get_registered_model(model).aliases.items()}
+
+
 def moves(model: str, stack: Settings) -> list[tuple[str, int | None, int]]:
     entries = ledger.read(model, open_storage(stack), stack)
     return [(entry.action, entry.from_version, entry.to_version) for entry in entries]
@@ -84,10 +89,10 @@ def die_at_alias(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process ends before that alias is set."""
     real = moving.set_alias
 
-    def set_alias(client: MlflowClient, model: str, name: str, version: int | None) -> None:
+    def set_alias(models: Models, model: str, name: str, version: int | None) -> None:
         if name == alias:
             raise Killed
-        real(client, model, name, version)
+        real(models, model, name, version)
 
     for module in (moving, history):
         monkeypatch.setattr(module, "set_alias", set_alias)
@@ -97,7 +102,7 @@ def test_the_first_promotion_makes_a_champion_with_nothing_before_it(
     model: str, stack: Settings, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     entry = move(1, flow_run_id="flow-1", actor="ada")
-    assert read_aliases(client, model) == {"champion": 1}
+    assert aliases(client, model) == {"champion": 1}
     assert (entry.action, entry.from_version, entry.to_version) == ("promoted", None, 1)
     assert (entry.forced, entry.flow_run_id, entry.actor) == (False, "flow-1", "ada")
     assert entry.decision == example_decision(True)
@@ -109,7 +114,7 @@ def test_a_promotion_makes_the_old_champion_the_rollback_target(
 ) -> None:
     move(1)
     move(2)
-    assert read_aliases(client, model) == {"champion": 2, "previous": 1}
+    assert aliases(client, model) == {"champion": 2, "previous": 1}
     assert moves(model, stack) == [("promoted", None, 1), ("promoted", 1, 2)]
 
 
@@ -120,7 +125,7 @@ def test_a_refused_version_becomes_the_challenger_and_the_ledger_says_so(
     entry = move(2, passed=False)
     assert entry.action == "refused"
     assert entry.reason == example_decision(False).reason
-    assert read_aliases(client, model) == {"champion": 1, "challenger": 2}
+    assert aliases(client, model) == {"champion": 1, "challenger": 2}
     assert moves(model, stack) == [("promoted", None, 1), ("refused", 1, 2)]
 
 
@@ -130,7 +135,7 @@ def test_a_challenger_that_is_promoted_is_no_longer_the_challenger(
     move(1)
     move(2, passed=False)
     move(2)
-    assert read_aliases(client, model) == {"champion": 2, "previous": 1}
+    assert aliases(client, model) == {"champion": 2, "previous": 1}
 
 
 def test_the_version_is_tagged_with_what_became_of_it(
@@ -219,9 +224,9 @@ def test_a_rollback_returns_to_the_previous_champion_and_the_next_one_further(
     entry = rollback(model, None, stack, storage, reason="blurred", actor="ada")
     assert (entry.action, entry.from_version, entry.to_version) == ("rolled-back", 3, 2)
     assert (entry.reason, entry.actor) == ("blurred", "ada")
-    assert read_aliases(client, model) == {"champion": 2, "previous": 1}
+    assert aliases(client, model) == {"champion": 2, "previous": 1}
     rollback(model, None, stack, storage, reason="blurred too")
-    assert read_aliases(client, model) == {"champion": 1}
+    assert aliases(client, model) == {"champion": 1}
     with pytest.raises(UsageError, match=r"no previous champion to go back to; .* --to \(there are: 1, 2, 3, 4\)"):
         rollback(model, None, stack, storage, reason="again")
 
@@ -232,7 +237,7 @@ def test_a_rollback_goes_to_the_version_that_is_named(
     for version in (1, 2, 3):
         move(version)
     rollback(model, 1, stack, storage, reason="all others are worse")
-    assert read_aliases(client, model) == {"champion": 1}
+    assert aliases(client, model) == {"champion": 1}
 
 
 def test_a_rollback_to_a_version_that_does_not_exist_names_those_there_are(
@@ -271,7 +276,7 @@ def test_dying_between_champion_and_ledger_loses_nothing(
             expected_champion=1,
             actor="ada",
         )
-    assert read_aliases(client, model) == {"champion": 2, "previous": 1}
+    assert aliases(client, model) == {"champion": 2, "previous": 1}
     assert moves(model, stack) == [("promoted", None, 1)]
 
     move(3)  # the next operation writes down what is missing, then its own
@@ -279,7 +284,7 @@ def test_dying_between_champion_and_ledger_loses_nothing(
     found = ledger.read(model, storage, stack)[1]
     assert (found.decision, found.flow_run_id, found.actor) == (example_decision(True), "flow-2", "ada")
     assert found.reason.startswith("An interrupted operation (promoted)")
-    assert read_aliases(client, model) == {"champion": 3, "previous": 2}
+    assert aliases(client, model) == {"champion": 3, "previous": 2}
 
 
 def test_the_retry_of_a_flow_that_died_before_the_ledger_finishes_its_own_promotion(
@@ -313,7 +318,7 @@ def test_dying_between_previous_and_champion_changes_nothing_that_is_served(
             move(3)
     assert champion_version(model, stack) == 2
     rollback(model, None, stack, storage, reason="still goes to the champion before today's")
-    assert read_aliases(client, model) == {"champion": 1}
+    assert aliases(client, model) == {"champion": 1}
     assert [action for action, *_ in moves(model, stack)] == ["promoted", "promoted", "rolled-back"]
 
 
@@ -337,7 +342,7 @@ def test_a_rollback_that_died_anywhere_is_finished_by_its_retry(
             rollback(model, None, stack, store, reason="blurred", flow_run_id="flow-9")
     entry = rollback(model, None, stack, storage, reason="blurred", flow_run_id="flow-9")
     assert (entry.action, entry.from_version, entry.to_version) == ("rolled-back", 3, 2)
-    assert read_aliases(client, model) == {"champion": 2, "previous": 1}
+    assert aliases(client, model) == {"champion": 2, "previous": 1}
     assert len(moves(model, stack)) == 4
 
 
@@ -349,7 +354,7 @@ def test_a_champion_moved_by_hand_is_written_down_first(
     move(2)
     assert moves(model, stack) == [("promoted", None, 1), ("reconciled", 1, 3), ("promoted", 3, 2)]
     assert ledger.read(model, storage, stack)[1].reason == "The alias champion was moved outside this pipeline."
-    assert read_aliases(client, model) == {"champion": 2, "previous": 3}
+    assert aliases(client, model) == {"champion": 2, "previous": 3}
 
 
 def test_a_previous_champion_that_was_deleted_does_not_stop_promotions(
@@ -359,10 +364,10 @@ def test_a_previous_champion_that_was_deleted_does_not_stop_promotions(
         move(version)
     client.delete_model_version(model, "2")
     move(4)
-    assert read_aliases(client, model) == {"champion": 4, "previous": 3}
+    assert aliases(client, model) == {"champion": 4, "previous": 3}
     client.delete_model_version(model, "3")
     move(1)
-    assert read_aliases(client, model) == {"champion": 1, "previous": 4}
+    assert aliases(client, model) == {"champion": 1, "previous": 4}
 
 
 def test_an_object_store_that_does_not_answer_leaves_the_aliases_alone(
@@ -372,7 +377,7 @@ def test_an_object_store_that_does_not_answer_leaves_the_aliases_alone(
     absent = open_storage(stack.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:9"}))
     with pytest.raises(StorageError, match="does not answer"):
         promote((model, 2), example_decision(True), stack, absent, expected_champion=1)
-    assert read_aliases(client, model) == {"champion": 1}
+    assert aliases(client, model) == {"champion": 1}
 
 
 def test_a_ledger_entry_is_never_overwritten(
@@ -417,7 +422,7 @@ def test_a_stray_or_damaged_object_never_stops_a_promotion_or_a_rollback(
     move(2)
     rollback(model, None, stack, storage, reason="blurred")
     assert moves(model, stack) == [("promoted", None, 1), ("promoted", 1, 2), ("rolled-back", 2, 1)]
-    assert read_aliases(client, model) == {"champion": 1}
+    assert aliases(client, model) == {"champion": 1}
 
 
 def test_the_last_entry_damaged_is_written_down_again_from_the_version(

@@ -30,6 +30,7 @@ from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator
 from wgan.records import EvaluationRef, ModelVersionRef
 from wgan.registry.model_folder import ExportedGenerator
+from wgan.registry.registration import register_generator
 from wgan.registry.versions import (
     champion_version,
     fetch_version,
@@ -37,7 +38,6 @@ from wgan.registry.versions import (
     list_versions,
     load_configuration,
     load_version,
-    register_generator,
 )
 from wgan.settings import Settings
 from wgan.steps.export import load_exported_generator, write_export

@@ -11,7 +11,7 @@ from tests.unit.registry.examples import example_evaluation, example_generator
 from wgan.config import RetrainConfig
 from wgan.data.prepare import prepare_dataset
 from wgan.records import EvaluationRef, ModelVersionRef
-from wgan.registry.versions import register_generator
+from wgan.registry.registration import register_generator
 from wgan.settings import Settings
 from wgan.steps.export import write_export
 from wgan.storage import Storage

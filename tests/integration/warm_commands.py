@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.integration import preloaded
 
-COMMANDS = ("compare", "evaluate", "housekeeping", "promote", "retrain", "rollback")
+COMMANDS = ("compare", "evaluate", "housekeeping", "promote", "retrain")
 """Commands that load torch or MLflow; the others start in a moment."""
 _free = threading.Lock()
 

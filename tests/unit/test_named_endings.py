@@ -15,7 +15,6 @@ from prefect.states import State, StateType
 from flows import endings, notifications
 from flows.promote import promote
 from flows.retrain import retrain
-from flows.rollback import rollback
 from tasks.run_logs import ProgressLines, without_foreseen_traceback
 from wgan.config import RetrainConfig
 from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
@@ -106,7 +105,6 @@ def test_the_flows_keep_their_forms() -> None:
     assert retrain.parameters.required == ["config"]
     assert "RetrainConfig" in (retrain.parameters.definitions or {})
     assert promote.parameters.required == ["model_name", "version"]
-    assert rollback.parameters.required == ["model_name", "reason"]
 
 
 def test_what_waits_for_a_runs_end_and_what_tells_of_it_know_the_names() -> None:

@@ -324,13 +324,13 @@ RECORD = VersionRecord(
 @given(altered(RECORD) | st.binary(max_size=40) | st.just(DEEP))
 @FUZZED
 def test_records_of_versions(content: bytes) -> None:
-    from wgan.registry.versions import _load
+    from wgan.registry.versions import read_version
 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "record.json").write_bytes(content)
         with pytest.MonkeyPatch.context() as patched, read_or_refused():
             patched.setattr("wgan.registry.versions._download", lambda *_: Path(folder) / "record.json")
-            _load(None, MODEL, 1, Settings())  # type: ignore[arg-type]
+            read_version(None, MODEL, 1, Settings())  # type: ignore[arg-type]
 
 
 # Exports and backups

@@ -25,18 +25,16 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """List registered models, or one model's versions with aliases, metrics and the gate's decision."""
-    from wgan.commands.flow_session import enter_environment
+    from wgan.commands.extras import require_extra
     from wgan.errors import UsageError
     from wgan.settings import load_settings
 
     if history and model is None:
         raise UsageError("--history needs a model: wgan models MODEL --history.")
+    require_extra("pipeline")
     settings = load_settings()
-    enter_environment(settings)
     from wgan.commands.output import print_json
-    from wgan.registry import ledger
-    from wgan.registry.versions import list_models, list_versions
-    from wgan.storage import open_storage
+    from wgan.registry.listing import list_models, list_versions
 
     if model is None:
         found = list_models(settings)
@@ -45,6 +43,9 @@ def models(
         else:
             _show_models(found)
     elif history:
+        from wgan.registry import ledger
+        from wgan.storage import open_storage
+
         entries = ledger.read(model, open_storage(settings), settings)
         if not entries:
             list_versions(model, settings)  # refuses a name that is not registered

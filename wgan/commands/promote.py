@@ -36,8 +36,8 @@ def promote(
     require_servers(settings)
     from wgan.registry.client import registry, require_version
 
-    with registry(settings) as client:
-        require_version(client, model, version)  # a slip of the pen is answered before torch is loaded
+    with registry(settings) as models:
+        require_version(models, model, version)  # a slip of the pen is answered before torch is loaded
     from flows.promote import promote as promote_flow
 
     outcome = run_flow_here(
@@ -62,15 +62,16 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make the previous champion, or the version given with --to, the champion again."""
-    from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
+    from wgan.commands.extras import require_extra
     from wgan.settings import load_settings
 
+    require_extra("pipeline")
     settings = load_settings()
-    enter_environment(settings)
-    require_servers(settings)
-    from flows.rollback import rollback as rollback_flow
+    from wgan.steps.roll_back import roll_back
+    from wgan.storage import open_storage
 
-    _show_entry(run_flow_here(lambda: rollback_flow(model, reason, to, actor=getpass.getuser()), settings), as_json)
+    entry = roll_back(model, to, settings, open_storage(settings), reason=reason, actor=getpass.getuser())
+    _show_entry(entry, as_json)
 
 
 def _show_decision(decision: GateDecision, model: str, version: int, as_json: bool) -> None:

@@ -138,7 +138,8 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
     from wgan.commands.output import console, print_json
     from wgan.metric_text.untrained import untrained_warning
     from wgan.stack.prefect_login import prefect_link
-    from wgan.tracking.runs import fetch_artifact, run_url
+    from wgan.tracking.run_status import run_url
+    from wgan.tracking.runs import fetch_artifact
 
     version, promotion = outcome.version, outcome.promotion
     training = version.evaluation.training

@@ -71,7 +71,7 @@ def _run(size: SizeName, claims: tuple[int, ...], seed: int, resume: UUID | None
 def _show(outcome: StudyOutcome, output: Path, settings: Settings, as_json: bool) -> None:
     from wgan.commands.output import console, print_json
     from wgan.study.report import summary, verdict, write_report
-    from wgan.tracking.runs import run_url
+    from wgan.tracking.run_status import run_url
 
     report = write_report(outcome, output).resolve()
     mlflow_page = run_url(settings, outcome.mlflow_run_id)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import Field
 
+from wgan.mlflow_api.models import Models, ModelVersion
+from wgan.mlflow_api.requests import Mlflow
+from wgan.mlflow_api.runs import Run, Runs
 from wgan.records import Record
-from wgan.registry.client import every, registry
 from wgan.settings import Settings
-from wgan.tracking.runs import FLOW_RUN_TAG
+from wgan.tracking.run_status import FLOW_RUN_TAG
 
 DATA_DIGEST_TAG = "wgan.data_digest"
 FINISHED = ("COMPLETED", "FAILED", "CANCELLED")
@@ -19,9 +20,6 @@ FINISHED = ("COMPLETED", "FAILED", "CANCELLED")
 AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
 READERS_OF_DATA = ("retrain", "promote", "study")
 """Flows that prepare or read data sets."""
-PAGE = 1000
-ALL_RUNS = 3
-"""MLflow's `ViewType.ALL`: deleted ones too."""
 
 
 class FlowRun(Record):
@@ -91,43 +89,34 @@ def collect_references(settings: Settings, read_flow_runs: ReadFlowRuns, flow_ru
     """Ask Prefect and MLflow. Raises `WganError` in one sentence when either does not answer."""
     # Flow runs first: what a run that ends in between has registered is then found in MLflow.
     flow_runs = read_flow_runs(flow_run_ids)
-    with registry(settings) as client:
-        runs = list(_training_runs(client))
+    with Mlflow(settings) as server:
+        runs = _training_runs(Runs(server))
         tags = {run.info.run_id: run.data.tags for run in runs}
         return References(
-            versions=tuple(
-                _version(entry, tags.get(entry.run_id, {})) for entry in every(client.search_model_versions)
-            ),
+            versions=tuple(_version(entry, tags.get(entry.run_id or "", {})) for entry in Models(server).versions()),
             trainings=tuple(_training(run) for run in runs if run.info.lifecycle_stage == "active"),
             flow_runs=flow_runs,
         )
 
 
-def _training_runs(client: Any) -> Iterator[Any]:
-    experiments = [experiment.experiment_id for experiment in every(client.search_experiments)]
-    token = None
-    while experiments:
-        page = client.search_runs(
-            experiments, f"tags.`{DATA_DIGEST_TAG}` LIKE '%'", ALL_RUNS, max_results=PAGE, page_token=token
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
+def _training_runs(runs: Runs) -> list[Run]:
+    """Those that somebody deleted, too."""
+    experiments = [experiment.experiment_id for experiment in runs.experiments()]
+    return list(runs.search(experiments, f"tags.`{DATA_DIGEST_TAG}` LIKE '%'", "ALL"))
 
 
-def _version(entry: Any, run_tags: dict[str, str]) -> VersionReference:
+def _version(entry: ModelVersion, run_tags: dict[str, str]) -> VersionReference:
     """A version's own tags, and where somebody took them away, those of the run that made it."""
     return VersionReference(
         model=entry.name,
-        version=int(entry.version),
+        version=entry.version,
         data_digest=entry.tags.get("data_digest") or run_tags.get(DATA_DIGEST_TAG),
         checkpoint_uri=entry.tags.get("checkpoint_uri"),
         flow_run_id=entry.tags.get("flow_run_id") or run_tags.get(FLOW_RUN_TAG),
     )
 
 
-def _training(run: Any) -> TrainingReference:
+def _training(run: Run) -> TrainingReference:
     milliseconds = run.info.end_time or run.info.start_time
     return TrainingReference(
         flow_run_id=run.data.tags.get(FLOW_RUN_TAG),

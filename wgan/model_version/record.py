@@ -10,6 +10,8 @@ EXTRA_FOLDER = "extra_files"
 """Where MLflow puts the files beside it."""
 RECORD_FILE = "record.json"
 """A `VersionRecord`."""
+RUN_CONFIG_FILE = "retrain.yaml"
+"""The whole run's configuration, as `wgan retrain --config` takes it."""
 
 
 class VersionRecord(Record):

@@ -28,6 +28,8 @@ LONGEST_PAUSE = 30.0
 PAGE = 200
 """Most that Prefect answers at once."""
 Kind = TypeVar("Kind")
+Values = dict[str, Any] | list[dict[str, Any]]
+"""A request's body."""
 
 
 class Answer(BaseModel):
@@ -106,7 +108,11 @@ class PrefectServer:
         """Ask for something whose answer says nothing. Raises as `ask` does."""
         self._send(method, route, values)
 
-    def _send(self, method: str, route: str, values: dict[str, Any]) -> httpx.Response:
+    def add(self, route: str, entries: list[dict[str, Any]]) -> None:
+        """Send entries to a route that takes a list of them. Raises as `ask` does."""
+        self._send("POST", route, entries)
+
+    def _send(self, method: str, route: str, values: Values) -> httpx.Response:
         answer = self._try(method, route, values)
         for pause in PAUSES:
             if answer.status_code == httpx.codes.FORBIDDEN and "CSRF" in answer.text:
@@ -128,7 +134,7 @@ class PrefectServer:
             )
         return answer
 
-    def _try(self, method: str, route: str, values: dict[str, Any]) -> httpx.Response:
+    def _try(self, method: str, route: str, values: Values) -> httpx.Response:
         body = None if method in ("GET", "DELETE") else values
         try:
             return self._client.request(method, f"/{route}", json=body, headers=self._token)

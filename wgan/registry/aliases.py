@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from mlflow import MlflowClient
-
 from wgan.errors import UsageError
-from wgan.registry.client import find_model, registry, require_model, require_version
+from wgan.mlflow_api.models import Models
+from wgan.registry.client import registry, require_model, require_version
 from wgan.settings import Settings
 
 CHAMPION = "champion"
@@ -16,33 +15,32 @@ PREVIOUS = "previous"
 """The version a rollback returns to."""
 
 
-def read_aliases(client: MlflowClient, model: str) -> dict[str, int]:
+def read_aliases(models: Models, model: str) -> dict[str, int]:
     """Alias → version; empty when there is no such model."""
-    found = find_model(client, model)
-    return {} if found is None else {alias: int(version) for alias, version in found.aliases.items()}
+    found = models.model(model)
+    return {} if found is None else dict(found.aliases)
 
 
-def set_alias(client: MlflowClient, model: str, alias: str, version: int | None) -> None:
+def set_alias(models: Models, model: str, alias: str, version: int | None) -> None:
     """Point an alias at a version, or remove it."""
     if version is None:
-        client.delete_registered_model_alias(model, alias)
+        models.delete_alias(model, alias)
     else:
-        client.set_registered_model_alias(model, alias, str(version))
+        models.set_alias(model, alias, version)
 
 
 def alias_version(model: str, alias: str, settings: Settings) -> int | None:
     """The version under an alias; None when there is no such alias or model. Raises `WganError`."""
-    with registry(settings) as client:
-        return read_aliases(client, model).get(alias)
+    with registry(settings) as models:
+        return read_aliases(models, model).get(alias)
 
 
 def named_version(model: str, name: str, settings: Settings) -> int:
     """The number of a version given as a number or an alias. Raises `UsageError` naming what there is."""
-    with registry(settings) as client:
-        require_model(client, model)
+    with registry(settings) as models:
+        aliases = require_model(models, model).aliases
         if name.isascii() and name.isdigit():
-            return int(require_version(client, model, int(name)).version)
-        aliases = read_aliases(client, model)
+            return require_version(models, model, int(name)).version
         if name not in aliases:
             there = ", ".join(f"{alias} (version {version})" for alias, version in sorted(aliases.items()))
             raise UsageError(

@@ -11,12 +11,10 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from mlflow import MlflowClient
-
+from wgan.mlflow_api.models import Models
 from wgan.records import LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.aliases import CHAMPION, PREVIOUS, read_aliases, set_alias
-from wgan.registry.client import every
 from wgan.registry.intent import Intent, close, read_intent
 from wgan.registry.ledger import Ledger
 from wgan.registry.listing import GATE_REASON_TAG, GATE_TAG, GATE_TIME_TAG
@@ -34,7 +32,7 @@ log = logging.getLogger(__name__)
 class Desk:
     """One model, and the servers that what is known of it lies on."""
 
-    client: MlflowClient
+    models: Models
     model: str
     settings: Settings
     storage: Storage
@@ -99,12 +97,12 @@ class History:
 def read_history(desk: Desk, known: History | None = None) -> History:
     """All of it, as it is now; of what was `known`, only what is new in the ledger is fetched."""
     found = ledger.read_ledger(desk.model, desk.storage, desk.settings, known.ledger if known else None)
-    aliases = read_aliases(desk.client, desk.model)
+    aliases = read_aliases(desk.models, desk.model)
     intents, versions = {}, set()
-    for version in every(desk.client.search_model_versions, f"name = '{desk.model}'"):
-        versions.add(int(version.version))
+    for version in desk.models.versions(desk.model):
+        versions.add(version.version)
         if (intent := read_intent(version.tags)) is not None:
-            intents[int(version.version)] = intent
+            intents[version.version] = intent
     void = {intent.entry.id for intent in intents.values() if intent.outcome in ("void", "undone")}
     return History(found.without(void), aliases, intents, frozenset(versions))
 
@@ -118,14 +116,14 @@ def settled_history(desk: Desk, flow_run_id: str | None = None) -> History:
     history = _quiet_history(desk, flow_run_id)
     for dead in history.under_way:
         if dead.action == "refused" or history.champion != dead.to_version:
-            close(desk.client, dead, "void")  # it changed nothing; should it awake, it finds this
+            close(desk.models, dead, "void")  # it changed nothing; should it awake, it finds this
             log.warning("%s; nothing of it had been done.", _given_up(dead))
     history = read_history(desk, history)
     last = ledger.latest_move(history.entries)
     if history.champion is not None and history.champion != (last.to_version if last else None):
         history = _agreed(desk, history, last)
     if ledger.predecessor(history.entries, history.versions) is not None or history.previous == history.champion:
-        aliases = move_previous(desk.client, desk.model, history.entries, history.aliases, history.versions)
+        aliases = move_previous(desk.models, desk.model, history.entries, history.aliases, history.versions)
         history = History(history.ledger, aliases, history.intents, history.versions)
     return history
 
@@ -139,13 +137,13 @@ def put_back(desk: Desk, entry: LedgerEntry) -> History:
     last = ledger.latest_move(history.entries)
     theirs = history.champion == entry.to_version and entry.id not in history.ledger.ids
     if theirs and last is not None and last.to_version != entry.to_version:
-        set_alias(desk.client, desk.model, CHAMPION, last.to_version)
-    move_previous(desk.client, desk.model, history.entries, history.aliases, history.versions)
+        set_alias(desk.models, desk.model, CHAMPION, last.to_version)
+    move_previous(desk.models, desk.model, history.entries, history.aliases, history.versions)
     return read_history(desk, history)
 
 
 def move_previous(
-    client: MlflowClient,
+    models: Models,
     model: str,
     entries: Sequence[LedgerEntry],
     aliases: dict[str, int],
@@ -155,15 +153,15 @@ def move_previous(
     target = ledger.predecessor(entries, versions)
     rest = {alias: version for alias, version in aliases.items() if alias != PREVIOUS}
     if aliases.get(PREVIOUS) != target:
-        set_alias(client, model, PREVIOUS, target)
+        set_alias(models, model, PREVIOUS, target)
     return rest if target is None else {**rest, PREVIOUS: target}
 
 
-def tag_outcome(client: MlflowClient, entry: LedgerEntry) -> None:
+def tag_outcome(models: Models, entry: LedgerEntry) -> None:
     """Tag the version with what became of it, when and why."""
     tags = {GATE_TAG: entry.action, GATE_REASON_TAG: entry.reason, GATE_TIME_TAG: entry.time.isoformat()}
     for key, value in tags.items():
-        client.set_model_version_tag(entry.model_name, str(entry.to_version), key, value)
+        models.tag_version(entry.model_name, entry.to_version, key, value)
 
 
 def _quiet_history(desk: Desk, flow_run_id: str | None = None) -> History:
@@ -189,7 +187,7 @@ def _agreed(desk: Desk, history: History, last: LedgerEntry | None) -> History:
     if intent is not None and last is not None and history.came_late(champion):
         log.warning("%s, yet moved the champion afterwards: put back to version %d.", _lost(intent), last.to_version)
         back = put_back(desk, intent.entry)
-        close(desk.client, intent.entry, "undone")  # a later move to this version is somebody's will
+        close(desk.models, intent.entry, "undone")  # a later move to this version is somebody's will
         return back
     unwritten = None
     if intent is not None and intent.entry.id not in history.ledger.ids and intent.outcome in ("open", "done"):
@@ -197,9 +195,9 @@ def _agreed(desk: Desk, history: History, last: LedgerEntry | None) -> History:
     entry = _missing_entry(desk.model, history, champion, unwritten, last)
     if not desk.storage.exists(ledger.entry_key(entry, desk.settings)):  # another one may have found it too
         ledger.append(entry, desk.storage, desk.settings)
-    tag_outcome(desk.client, entry)
+    tag_outcome(desk.models, entry)
     if unwritten is not None:
-        close(desk.client, entry, "done")
+        close(desk.models, entry, "done")
     return read_history(desk, history)
 
 

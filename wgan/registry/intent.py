@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mlflow import MlflowClient
 from pydantic import ValidationError
 
+from wgan.mlflow_api.models import Models
 from wgan.records import LedgerEntry
 
 INTENT_TAG = "promotion"
@@ -32,14 +32,14 @@ class Intent:
     outcome: Outcome
 
 
-def announce(client: MlflowClient, entry: LedgerEntry) -> None:
+def announce(models: Models, entry: LedgerEntry) -> None:
     """Leave on the version what is about to happen."""
-    client.set_model_version_tag(entry.model_name, str(entry.to_version), INTENT_TAG, entry.model_dump_json())
+    models.tag_version(entry.model_name, entry.to_version, INTENT_TAG, entry.model_dump_json())
 
 
-def close(client: MlflowClient, entry: LedgerEntry, outcome: Literal["done", "void", "undone"]) -> None:
+def close(models: Models, entry: LedgerEntry, outcome: Literal["done", "void", "undone"]) -> None:
     """Say what became of an intent."""
-    client.set_model_version_tag(entry.model_name, str(entry.to_version), OUTCOME_TAG, f"{outcome}:{entry.id}")
+    models.tag_version(entry.model_name, entry.to_version, OUTCOME_TAG, f"{outcome}:{entry.id}")
 
 
 def read_intent(tags: Mapping[str, str]) -> Intent | None:

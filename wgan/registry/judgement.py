@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
-from mlflow import MlflowClient
-
 from wgan.config import config_digest
+from wgan.mlflow_api.models import Models
 from wgan.records import LedgerEntry, Measurement
 from wgan.registry.client import registry, require_version
 from wgan.settings import Settings
@@ -35,7 +34,7 @@ def judgement_tags(measured: Measurement) -> dict[str, str]:
     return tags
 
 
-def tag_judgement(client: MlflowClient, entry: LedgerEntry, versions: Collection[int]) -> None:
+def tag_judgement(models: Models, entry: LedgerEntry, versions: Collection[int]) -> None:
     """Tag the challenger and the champion of an entry's decision; only `versions`, those in the registry, count."""
     decision = entry.decision
     if decision is None or decision.challenger is None:
@@ -47,7 +46,7 @@ def tag_judgement(client: MlflowClient, entry: LedgerEntry, versions: Collection
     for version, tags in sides.items():
         if version in versions:
             for key, value in tags.items():
-                client.set_model_version_tag(entry.model_name, str(version), key, value)
+                models.tag_version(entry.model_name, version, key, value)
 
 
 def judged_on(model: str, version: int, settings: Settings) -> str | None:
@@ -55,6 +54,6 @@ def judged_on(model: str, version: int, settings: Settings) -> str | None:
 
     Raises `UsageError` naming what there is, `WganError`.
     """
-    with registry(settings) as client:
-        tags: dict[str, str] = require_version(client, model, version).tags
+    with registry(settings) as models:
+        tags = require_version(models, model, version).tags
     return tags.get(JUDGED_DATA_TAG) or tags.get(DATA_DIGEST_TAG)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
+from wgan.mlflow_api.models import ModelVersion
 from wgan.records import Moment, Record
-from wgan.registry.client import every, registry, require_model
+from wgan.registry.client import registry, require_model
 from wgan.registry.lineage import METRIC_TAG
 from wgan.settings import Settings
 
@@ -62,21 +63,20 @@ class ModelEntry(Record):
 
 def list_models(settings: Settings) -> list[ModelEntry]:
     """Every registered model, by name. Raises `WganError`."""
-    with registry(settings) as client:
+    with registry(settings) as models:
         numbers: dict[str, list[int]] = {}
-        for version in every(client.search_model_versions):
-            numbers.setdefault(version.name, []).append(int(version.version))
+        for version in models.versions():
+            numbers.setdefault(version.name, []).append(version.version)
         entries = []
-        for model in every(client.search_registered_models):
-            aliases = {alias: int(version) for alias, version in model.aliases.items()}
+        for model in models.models():
             entries.append(
                 ModelEntry(
                     name=model.name,
                     latest_version=max(numbers.get(model.name, []), default=None),
                     versions=len(numbers.get(model.name, [])),
-                    champion=aliases.get("champion"),
-                    challenger=aliases.get("challenger"),
-                    previous=aliases.get("previous"),
+                    champion=model.aliases.get("champion"),
+                    challenger=model.aliases.get("challenger"),
+                    previous=model.aliases.get("previous"),
                     updated=_time(model.last_updated_timestamp),
                 )
             )
@@ -85,27 +85,27 @@ def list_models(settings: Settings) -> list[ModelEntry]:
 
 def list_versions(model: str, settings: Settings) -> list[VersionEntry]:
     """Every version of a model, newest first. Raises `UsageError` naming the models there are, `WganError`."""
-    with registry(settings) as client:
+    with registry(settings) as models:
         # MLflow leaves aliases out of searches; the model itself has them all.
-        aliases = require_model(client, model).aliases
+        aliases = require_model(models, model).aliases
         entries = [
             _version_entry(
                 version, tuple(sorted(name for name, number in aliases.items() if number == version.version))
             )
-            for version in every(client.search_model_versions, f"name = '{model}'")
+            for version in models.versions(model)
         ]
         return sorted(entries, key=lambda entry: entry.version, reverse=True)
 
 
-def _version_entry(version: Any, aliases: tuple[str, ...]) -> VersionEntry:
-    tags: dict[str, str] = version.tags
+def _version_entry(version: ModelVersion, aliases: tuple[str, ...]) -> VersionEntry:
+    tags = version.tags
     metrics = {}
     for key, value in sorted(tags.items()):
         if key.startswith(METRIC_TAG) and (summary := _summary(value)) is not None:
             metrics[key.removeprefix(METRIC_TAG)] = summary
     return VersionEntry(
         model_name=version.name,
-        version=int(version.version),
+        version=version.version,
         created=_time(version.creation_timestamp),
         aliases=aliases,
         metrics=metrics,

@@ -16,12 +16,10 @@ from mlflow.types import Schema, TensorSpec
 from wgan.config import RetrainConfig
 from wgan.errors import WganError
 from wgan.latents import draw_latents
-from wgan.model_version.record import ONNX_FILE, RECORD_FILE, VersionRecord
+from wgan.model_version.record import ONNX_FILE, RECORD_FILE, RUN_CONFIG_FILE, VersionRecord
 from wgan.records import ExportCheck
 from wgan.storage import file_sha256
 
-RUN_CONFIG_FILE = "retrain.yaml"
-"""The whole run's configuration, as `wgan retrain --config` takes it."""
 REQUIREMENTS = ("onnx", "onnxruntime", "numpy")
 PROVIDERS = ["CPUExecutionProvider"]
 """Declared execution providers: MLflow's default asks for CUDA and warns wherever there is none."""

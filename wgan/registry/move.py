@@ -23,33 +23,33 @@ class Crowded(Exception):
 
 def make_move(desk: Desk, history: History, entry: LedgerEntry) -> None:
     """Carry out what was decided from the history. Raises `Crowded`, or `Overtaken` when that no longer holds."""
-    announce(desk.client, entry)
+    announce(desk.models, entry)
     now = _looked(desk, history, entry)
     if [other for other in now.under_way if other.id != entry.id]:
-        close(desk.client, entry, "void")
+        close(desk.models, entry, "void")
         raise Crowded
     if entry.action == "refused":
-        set_alias(desk.client, desk.model, CHALLENGER, entry.to_version)
+        set_alias(desk.models, desk.model, CHALLENGER, entry.to_version)
         now = _looked(desk, history, entry)
     else:
         now = _champion_made(desk, history, entry)
     _written_down(desk, now, entry)
     if entry.action != "refused" and history.aliases.get(CHALLENGER) == entry.to_version:
-        set_alias(desk.client, desk.model, CHALLENGER, None)
-    tag_outcome(desk.client, entry)
-    close(desk.client, entry, "done")
+        set_alias(desk.models, desk.model, CHALLENGER, None)
+    tag_outcome(desk.models, entry)
+    close(desk.models, entry, "done")
 
 
 def _champion_made(desk: Desk, history: History, entry: LedgerEntry) -> History:
     """Set `previous` and `champion`; the history when it was seen that they are."""
     planned = [*history.entries, entry]
-    move_previous(desk.client, desk.model, planned, history.aliases, history.versions)
+    move_previous(desk.models, desk.model, planned, history.aliases, history.versions)
     now = _looked(desk, history, entry)
     for _ in range(WRITES):
-        set_alias(desk.client, desk.model, CHAMPION, entry.to_version)
+        set_alias(desk.models, desk.model, CHAMPION, entry.to_version)
         now = _looked(desk, history, entry, now)
         if now.champion == entry.to_version:
-            move_previous(desk.client, desk.model, planned, now.aliases, now.versions)
+            move_previous(desk.models, desk.model, planned, now.aliases, now.versions)
             return now
     raise _overtaken(desk, entry)
 
@@ -81,11 +81,11 @@ def _written_down(desk: Desk, known: History, entry: LedgerEntry) -> None:
 def _overtaken(desk: Desk, entry: LedgerEntry, announced: bool = True) -> Overtaken:
     """Put back what was written too late, and say what happened."""
     if announced:
-        close(desk.client, entry, "void")
+        close(desk.models, entry, "void")
     now = put_back(desk, entry)
     intent = now.intents.get(entry.to_version)
     if intent is not None and intent.entry.id == entry.id and entry.id not in now.ledger.ids:
-        close(desk.client, entry, "undone")
+        close(desk.models, entry, "undone")
     last = ledger.latest_move(now.entries)
     what = {"rolled-back": "the rollback to", "refused": "the refusal of"}.get(entry.action, "the promotion of")
     champion = "no version" if now.champion is None else f"version {now.champion}"

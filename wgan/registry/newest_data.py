@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wgan.config import DataConfig
 from wgan.records import DatasetRef, ModelVersionRef
-from wgan.registry.client import find_model, registry
+from wgan.registry.client import registry
 from wgan.registry.listing import list_versions
 from wgan.registry.versions import load_configuration, load_version
 from wgan.settings import Settings
@@ -12,8 +12,8 @@ from wgan.settings import Settings
 
 def version_of_data(model: str, data_digest: str, settings: Settings) -> int | None:
     """The newest version of the model that was trained on a data set, by its digest; None where there is none yet."""
-    with registry(settings) as client:
-        if find_model(client, model) is None:
+    with registry(settings) as models:
+        if models.model(model) is None:
             return None
     return next((entry.version for entry in list_versions(model, settings) if entry.data_digest == data_digest), None)
 

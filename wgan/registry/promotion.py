@@ -57,9 +57,9 @@ def promote(
         raise UsageError(
             f"version {number} of {model} has no decision of the gate: measure it, or force it with a reason."
         )
-    with registry(settings) as client:
-        require_version(client, model, number)
-        desk = Desk(client, model, settings, storage)
+    with registry(settings) as models:
+        require_version(models, model, number)
+        desk = Desk(models, model, settings, storage)
 
         def entry_from(history: History) -> LedgerEntry:
             if history.champion == number:
@@ -82,7 +82,7 @@ def promote(
             )
 
         entry, versions = _carried_out(desk, entry_from, flow_run_id, number)
-        tag_judgement(client, entry, versions)
+        tag_judgement(models, entry, versions)
         return _as_begun(entry, "promoted")
 
 
@@ -104,11 +104,11 @@ def rollback(
     `UsageError` naming the versions there are when `to` is none of them, is the champion already, or there is nothing
     to go back to; `Overtaken` when the champion is not the one that `undoing` made.
     """
-    with registry(settings) as client:
+    with registry(settings) as models:
         if to is None:
-            require_model(client, model)
+            require_model(models, model)
         else:
-            require_version(client, model, to)
+            require_version(models, model, to)
 
         def entry_from(history: History) -> LedgerEntry:
             last = latest_move(history.entries)
@@ -127,7 +127,7 @@ def rollback(
                 raise UsageError(f"version {target} of {model} is the champion already; nothing was done.")
             return _entry(history, model, target, "rolled-back", reason=reason, flow_run_id=flow_run_id, actor=actor)
 
-        entry, _ = _carried_out(Desk(client, model, settings, storage), entry_from, flow_run_id, to)
+        entry, _ = _carried_out(Desk(models, model, settings, storage), entry_from, flow_run_id, to)
         return _as_begun(entry, "rolled-back")
 
 
@@ -139,7 +139,7 @@ def _carried_out(
     for _ in range(ATTEMPTS):
         history = settled_history(desk, flow_run_id)
         if (written := history.written_by(flow_run_id, version)) is not None:
-            tag_outcome(desk.client, written)
+            tag_outcome(desk.models, written)
             return written, history.versions
         if basis not in (None, history.basis):
             raise Overtaken(

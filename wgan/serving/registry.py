@@ -7,30 +7,31 @@ Serving follows the registry with this. It sends GET requests and nothing else, 
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
 import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from wgan.addresses import THIS_MACHINE
 from wgan.errors import WganError
+from wgan.mlflow_server import (
+    ABSENT,
+    Answer,
+    connection_options,
+    reason_of,
+    refusal,
+    registry_address,
+    validated,
+)
 from wgan.settings import Settings
 
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 10.0
-"""Longest silence of the registry, also in the middle of a file."""
 ANSWER_SECONDS = 10.0
 """Longest time until a whole answer about an alias is there."""
 ANSWER_BYTES = 2**20
 """Largest answer about an alias; MLflow's own have a few kilobytes."""
 LATEST_MILLISECONDS = 253_402_300_799_000
 """The end of the year 9999."""
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""MLflow's error codes for a model and for an alias that are not there."""
 
 
 class ModelNotRegistered(WganError):
@@ -76,9 +77,6 @@ class _ModelAnswer(BaseModel):
 
 class _FilesAnswer(BaseModel):
     artifact_uri: str = Field(min_length=1)
-
-
-Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class RegistryClient:
@@ -162,66 +160,11 @@ class RegistryClient:
         return self._parsed(route, kind, status, bytes(body))
 
     def _parsed(self, route: str, kind: type[Answer], status: int, body: bytes) -> Answer | None:
-        if status == httpx.codes.UNAUTHORIZED:
-            raise WganError(
-                f"the MLflow server at {self.where} asks who this is: set WGAN_MLFLOW_USERNAME and "
-                "WGAN_MLFLOW_PASSWORD to a user that may read."
-            )
         if status == httpx.codes.FORBIDDEN:
             return None  # MLflow's basic-auth says this, and not in JSON, of what is not there
         if status == httpx.codes.OK:
-            try:
-                return kind.model_validate_json(body)
-            except ValidationError as error:
-                first = error.errors(include_input=False, include_url=False)[0]
-                place = ".".join(map(str, first["loc"])) or "the whole"
-                raise WganError(
-                    f"the MLflow server at {self.where} gives no valid answer about {route} ({place}: {first['msg']})."
-                ) from None
-        try:
-            code = _Failure.model_validate_json(body).error_code
-        except ValidationError:
-            raise WganError(f"{self.where} answers with status {status} and is no MLflow server.") from None
+            return validated(self.where, route, kind, body)
+        code = refusal(self.where, status, body).error_code
         if code in ABSENT:
             return None
         raise WganError(f"the MLflow server at {self.where} refused {route} (status {status}, {code[:64]}).")
-
-
-class _Failure(BaseModel):
-    error_code: str
-
-
-def registry_address(settings: Settings) -> str:
-    """The MLflow server's address. Raises `WganError` when the setting is none."""
-    where = settings.mlflow_tracking_uri.rstrip("/")
-    if not where.startswith(("http://", "https://")):
-        raise WganError(f"WGAN_MLFLOW_TRACKING_URI={where!r} is not the address of a server: http(s)://….")
-    return where
-
-
-def connection_options(settings: Settings) -> dict[str, Any]:
-    """How httpx connects to the MLflow server, for `Client` and `AsyncClient`."""
-    host = urlsplit(settings.mlflow_tracking_uri).hostname
-    return {
-        "timeout": httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-        "headers": _authorization(),
-        "auth": _login(settings),
-        "trust_env": host not in THIS_MACHINE,  # an office proxy is not asked for this host
-    }
-
-
-def reason_of(error: Exception) -> str:
-    """What went wrong, in one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _authorization() -> dict[str, str]:
-    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def _login(settings: Settings) -> tuple[str, str] | None:
-    if settings.mlflow_username and settings.mlflow_password:
-        return settings.mlflow_username, settings.mlflow_password.get_secret_value()
-    user, word = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
-    return (user, word) if user and word else None

@@ -18,9 +18,10 @@ from wgan.metric_text.table import metric_rows, number_columns
 from wgan.model_version.inference import open_generator
 from wgan.pixels import image_grid
 from wgan.records import EvaluationRef, GateDecision, GateRule, Measurement, ModelVersionRef, TrainingRef
+from wgan.registry.description import describe_version
 from wgan.registry.judgement import judged_on
 from wgan.registry.newest_data import newest_data
-from wgan.registry.versions import champion_version, describe_version, fetch_version
+from wgan.registry.versions import champion_version, fetch_version
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.side_by_side import measure_champion, measure_generators

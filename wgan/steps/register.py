@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wgan.config import RetrainConfig
 from wgan.records import EvaluationRef, ModelVersionRef
-from wgan.registry.versions import register_generator
+from wgan.registry.registration import register_generator
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.export import export_generator

@@ -26,7 +26,8 @@ from wgan.storage import Storage
 from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_newest
 from wgan.tracking.curves import draw_curves
 from wgan.tracking.metric_stream import MetricStream
-from wgan.tracking.runs import CURVES, end_run, log_file, log_values, metric_history, start_or_resume_run
+from wgan.tracking.run_status import CURVES, end_run
+from wgan.tracking.runs import log_file, log_values, metric_history, start_or_resume_run
 from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
 from wgan.training.loop import TrainingResult, train

@@ -7,21 +7,18 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
+from mlflow.utils.mlflow_tags import MLFLOW_SOURCE_NAME, MLFLOW_USER
 
 from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.tracking.client import tracking
+from wgan.tracking.run_status import FLOW_RUN_TAG
 
 EXPERIMENT_KIND = "mlflow.experimentKind"
 """Tells MLflow's UI to open the experiment with its views for model training rather than for language models."""
-FLOW_RUN_TAG = "wgan.flow_run_id"
-CURVES = "curves.png"
-"""Artifact of a training's run: its curves as a figure."""
 
 
 def start_or_resume_run(
@@ -76,31 +73,6 @@ def _dataset_input(dataset: DatasetRef) -> DatasetInput:
     return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
 
 
-def end_run(settings: Settings, run_id: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
-    """Set the run's final status."""
-    with tracking(settings) as client:
-        client.set_terminated(run_id, status)
-
-
-def end_unfinished_run(settings: Settings, flow_run_id: str, status: Literal["FAILED", "KILLED"]) -> None:
-    """End the MLflow run of a flow run that did not reach its end, if it has one that still counts as running."""
-    with tracking(settings) as client:
-        experiment = client.get_experiment_by_name(settings.mlflow_experiment)
-        if experiment is None:
-            return
-        for run in client.search_runs([experiment.experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'"):
-            if run.info.status == "RUNNING":
-                client.set_terminated(run.info.run_id, status)
-
-
-def has_run(settings: Settings, flow_run_id: str) -> bool:
-    """Whether a flow run has got as far as an MLflow run."""
-    with tracking(settings) as client:
-        experiment = client.get_experiment_by_name(settings.mlflow_experiment)
-        wanted = f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'"
-        return experiment is not None and bool(client.search_runs([experiment.experiment_id], wanted, max_results=1))
-
-
 def log_values(
     settings: Settings, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str] | None = None
 ) -> None:
@@ -126,25 +98,6 @@ def log_table(settings: Settings, run_id: str, columns: Mapping[str, Sequence[st
     table = pd.DataFrame({name: list(values) for name, values in columns.items()}, dtype=object)
     with tracking(settings) as client:
         client.log_table(run_id, table, path)
-
-
-def describe_run(settings: Settings, run_id: str, markdown: str) -> None:
-    """Set the run's description, which MLflow's UI renders."""
-    with tracking(settings) as client:
-        client.set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
-
-
-def artifact_url(settings: Settings, run_id: str, path: str) -> str:
-    """Address at which a browser can fetch an artifact of the run."""
-    return f"{settings.mlflow_page}/get-artifact?path={path}&run_uuid={run_id}"
-
-
-def run_url(settings: Settings, run_id: str) -> str:
-    """Address of the run in MLflow's UI."""
-    with tracking(settings) as client:
-        experiment_id = client.get_run(run_id).info.experiment_id
-    # MLflow opens in its mode for language models otherwise, which shows no model registry.
-    return f"{settings.mlflow_page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
 
 
 def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float]]:

@@ -12,7 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFL
 from wgan.settings import Settings
 from wgan.tracking.client import tracking
 from wgan.tracking.metric_stream import MAX_BATCH
-from wgan.tracking.runs import FLOW_RUN_TAG
+from wgan.tracking.run_status import FLOW_RUN_TAG
 
 EXPERIMENT = "wgan-study"
 CHILD_TAG = "wgan.study_variant"

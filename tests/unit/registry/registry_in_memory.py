@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any, cast
-
-from mlflow import MlflowClient
-from mlflow.store.entities import PagedList
+from typing import cast
 
 from wgan.errors import ObjectMissing
+from wgan.mlflow_api.models import Models, ModelVersion, RegisteredModel
 from wgan.storage import Storage, StoredObject
 
 MODEL = "generator-memory"
@@ -37,8 +34,8 @@ class Process:
         """What each one wrote, in words."""
 
     @property
-    def client(self) -> MlflowClient:
-        return cast(MlflowClient, self)
+    def models(self) -> Models:
+        return cast(Models, self)
 
     @property
     def storage(self) -> Storage:
@@ -48,28 +45,28 @@ class Process:
         self.writes.append(what)
         self._before_write(len(self.writes) - 1)
 
-    # As MLflow's client
+    # As MLflow's registry
 
-    def get_registered_model(self, name: str) -> Any:
-        return SimpleNamespace(name=name, aliases=dict(self.servers.aliases))
+    def model(self, name: str) -> RegisteredModel:
+        return RegisteredModel.model_validate({"name": name, "aliases": self.servers.aliases})
 
-    def get_model_version(self, name: str, version: str) -> Any:
-        return SimpleNamespace(name=name, version=version, tags=dict(self.servers.tags[version]))
+    def version(self, name: str, number: int) -> ModelVersion:
+        return ModelVersion(name=name, version=number, tags=dict(self.servers.tags[str(number)]))
 
-    def search_model_versions(self, filter_string: str | None = None) -> Any:
-        return PagedList([self.get_model_version(MODEL, version) for version in self.servers.tags], None)
+    def versions(self, name: str) -> Iterator[ModelVersion]:
+        return iter([self.version(name, int(number)) for number in self.servers.tags])
 
-    def set_registered_model_alias(self, name: str, alias: str, version: str) -> None:
-        self._write(f"{alias}={version}")
-        self.servers.aliases[alias] = version
+    def set_alias(self, name: str, alias: str, number: int) -> None:
+        self._write(f"{alias}={number}")
+        self.servers.aliases[alias] = str(number)
 
-    def delete_registered_model_alias(self, name: str, alias: str) -> None:
+    def delete_alias(self, name: str, alias: str) -> None:
         self._write(f"no {alias}")
         self.servers.aliases.pop(alias, None)
 
-    def set_model_version_tag(self, name: str, version: str, key: str, value: str) -> None:
+    def tag_version(self, name: str, number: int, key: str, value: str) -> None:
         self._write(key)
-        self.servers.tags[version][key] = value
+        self.servers.tags[str(number)][key] = value
 
     # As a bucket
 
@@ -102,6 +99,6 @@ class Process:
 
 
 @contextmanager
-def opened(process: Process) -> Iterator[MlflowClient]:
+def opened(process: Process) -> Iterator[Models]:
     """Stands for `wgan.registry.client.registry`."""
-    yield process.client
+    yield process.models

@@ -1,0 +1,109 @@
+"""Registered models and their versions: read, tagged, described, and pointed at by aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from wgan.errors import WganError
+from wgan.mlflow_api.requests import Answered, Mlflow, Page
+from wgan.mlflow_api.values import Aliases, Milliseconds, Tags
+
+MODELS_A_PAGE = 1000
+"""Most that MLflow gives at once."""
+VERSIONS_A_PAGE = 1000
+"""A version with a decision of the gate on it has some tens of kilobytes."""
+
+
+class RegisteredModel(Answered):
+    """A registered model."""
+
+    name: str
+    last_updated_timestamp: Milliseconds = 0
+    aliases: Aliases = Field(default_factory=dict)
+
+
+class ModelVersion(Answered):
+    """A version of a registered model. Its aliases are told by the model alone."""
+
+    name: str
+    version: int = Field(ge=1, le=2**31)
+    creation_timestamp: Milliseconds = 0
+    run_id: str | None = None
+    tags: Tags = Field(default_factory=dict)
+
+
+class _Model(Answered):
+    registered_model: RegisteredModel
+
+
+class _Models(Page):
+    registered_models: tuple[RegisteredModel, ...] = ()
+
+
+class _Version(Answered):
+    model_version: ModelVersion
+
+
+class _Versions(Page):
+    model_versions: tuple[ModelVersion, ...] = ()
+
+
+class _Files(Answered):
+    artifact_uri: str = Field(min_length=1)
+
+
+class Models:
+    """The model registry of a server. Every method raises `WganError` where the server does not answer, or refuses."""
+
+    def __init__(self, server: Mlflow) -> None:
+        self.server = server
+
+    def model(self, name: str) -> RegisteredModel | None:
+        """The registered model, with its aliases; None where there is none of that name."""
+        found = self.server.find("registered-models/get", _Model, name=name)
+        return found.registered_model if found else None
+
+    def models(self) -> Iterator[RegisteredModel]:
+        """Every registered model, with its aliases."""
+        for page in self.server.every("GET", "registered-models/search", _Models, max_results=MODELS_A_PAGE):
+            yield from page.registered_models
+
+    def version(self, model: str, number: int) -> ModelVersion | None:
+        """The version; None where there is none of that number, or no such model."""
+        found = self.server.find("model-versions/get", _Version, name=model, version=str(number))
+        return found.model_version if found else None
+
+    def versions(self, model: str | None = None) -> Iterator[ModelVersion]:
+        """Every version of the model; without a name, of all models."""
+        query = {} if model is None else {"filter": f"name = '{model}'"}
+        for page in self.server.every("GET", "model-versions/search", _Versions, max_results=VERSIONS_A_PAGE, **query):
+            yield from page.model_versions
+
+    def files(self, model: str, number: int) -> str:
+        """The URI below which the version's files are."""
+        found = self.server.find("model-versions/get-download-uri", _Files, name=model, version=str(number))
+        if found is None:
+            raise WganError(f"models:/{model}/{number} is gone from the registry at {self.server.where}.")
+        return found.artifact_uri.rstrip("/")
+
+    def set_alias(self, model: str, alias: str, number: int) -> None:
+        """Point an alias at a version, wherever it pointed before."""
+        self.server.send("POST", "registered-models/alias", Answered, name=model, alias=alias, version=str(number))
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        """Take an alias away; it is no fault when it is gone already."""
+        self.server.send("DELETE", "registered-models/alias", Answered, name=model, alias=alias)
+
+    def tag_version(self, model: str, number: int, key: str, value: str) -> None:
+        """Set a tag of a version, whatever it was before."""
+        self.server.send(
+            "POST", "model-versions/set-tag", Answered, name=model, version=str(number), key=key, value=value
+        )
+
+    def describe_version(self, model: str, number: int, markdown: str) -> None:
+        """Set a version's description."""
+        self.server.send(
+            "PATCH", "model-versions/update", Answered, name=model, version=str(number), description=markdown
+        )

@@ -1,0 +1,107 @@
+"""Experiments and runs: found, read, described and ended. What a run logs goes through MLflow's own client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from wgan.mlflow_api.requests import Answered, Mlflow, Page
+from wgan.mlflow_api.values import Milliseconds, Tags
+
+A_PAGE = 1000
+"""Most experiments that MLflow gives at once; runs have all their metrics with them."""
+
+View = Literal["ACTIVE_ONLY", "ALL"]
+"""Whether runs that somebody deleted count."""
+
+
+class Experiment(Answered):
+    """An experiment."""
+
+    experiment_id: str
+
+
+class RunInfo(Answered):
+    """What MLflow itself says of a run."""
+
+    run_id: str
+    experiment_id: str
+    status: str = ""
+    start_time: Milliseconds = 0
+    end_time: Milliseconds | None = None
+    lifecycle_stage: str = "active"
+
+
+class RunData(Answered):
+    """What was logged."""
+
+    tags: Tags = Field(default_factory=dict)
+
+
+class Run(Answered):
+    """A run."""
+
+    info: RunInfo
+    data: RunData = RunData()
+
+
+class _Experiment(Answered):
+    experiment: Experiment
+
+
+class _Experiments(Page):
+    experiments: tuple[Experiment, ...] = ()
+
+
+class _Run(Answered):
+    run: Run
+
+
+class _Runs(Page):
+    runs: tuple[Run, ...] = ()
+
+
+class Runs:
+    """The runs of a server. Every method raises `WganError` where the server does not answer, or refuses."""
+
+    def __init__(self, server: Mlflow) -> None:
+        self.server = server
+
+    def experiment(self, name: str) -> Experiment | None:
+        """The experiment of that name; None where there is none."""
+        found = self.server.find("experiments/get-by-name", _Experiment, experiment_name=name)
+        return found.experiment if found else None
+
+    def experiments(self) -> Iterator[Experiment]:
+        """Every experiment that is not deleted."""
+        for page in self.server.every("POST", "experiments/search", _Experiments, max_results=A_PAGE):
+            yield from page.experiments
+
+    def search(self, experiments: Sequence[str], wanted: str, view: View = "ACTIVE_ONLY") -> Iterator[Run]:
+        """Every run of these experiments, by id, that the filter `wanted` holds for."""
+        if not experiments:  # which MLflow takes for a search in all of them
+            return
+        for page in self.server.every(
+            "POST",
+            "runs/search",
+            _Runs,
+            experiment_ids=list(experiments),
+            filter=wanted,
+            run_view_type=view,
+            max_results=A_PAGE,
+        ):
+            yield from page.runs
+
+    def run(self, run_id: str) -> Run:
+        """The run."""
+        return self.server.send("GET", "runs/get", _Run, run_id=run_id).run
+
+    def tag(self, run_id: str, key: str, value: str) -> None:
+        """Set a tag of a run, whatever it was before."""
+        self.server.send("POST", "runs/set-tag", Answered, run_id=run_id, key=key, value=value)
+
+    def end(self, run_id: str, status: Literal["FINISHED", "FAILED", "KILLED"], milliseconds: int) -> None:
+        """Set a run's final status, and when it ended."""
+        self.server.send("POST", "runs/update", Answered, run_id=run_id, status=status, end_time=milliseconds)

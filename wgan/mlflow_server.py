@@ -1,0 +1,101 @@
+"""The MLflow server as every client of its HTTP API meets it: where it is, how one connects, what failures are called.
+
+Nothing here sends a request, so that serving may import it and stay unable to write.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from wgan.addresses import THIS_MACHINE
+from wgan.errors import WganError
+from wgan.settings import Settings
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 10.0
+"""Longest silence of the server, also in the middle of a file."""
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""MLflow's error codes for a model, a version and an alias that are not there."""
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Refusal(BaseModel):
+    """What MLflow says of a request that it did not carry out."""
+
+    error_code: str
+    message: str | None = None
+
+
+def registry_address(settings: Settings) -> str:
+    """The MLflow server's address. Raises `WganError` when the setting is none."""
+    where = settings.mlflow_tracking_uri.rstrip("/")
+    if not where.startswith(("http://", "https://")):
+        raise WganError(f"WGAN_MLFLOW_TRACKING_URI={where!r} is not the address of a server: http(s)://….")
+    return where
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """How httpx connects to the MLflow server, for `Client` and `AsyncClient`."""
+    parts = urlsplit(settings.mlflow_tracking_uri)
+    here = parts.hostname in THIS_MACHINE
+    return {
+        "timeout": httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        "headers": _authorization(),
+        "auth": _login(settings),
+        "trust_env": not here,  # an office proxy is not asked for this host
+        # Without TLS there is no certificate to look at, and reading those of the authorities takes a while.
+        "verify": not (here and parts.scheme == "http"),
+    }
+
+
+def validated(where: str, route: str, kind: type[Answer], body: bytes) -> Answer:
+    """A successful answer about a route. Raises `WganError` where it is not whole and valid."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        raise WganError(
+            f"the MLflow server at {where} gives no valid answer about {route} ({place}: {first['msg']})."
+        ) from None
+
+
+def refusal(where: str, status: int, body: bytes) -> Refusal:
+    """What an answer that is not 200 says. Raises `WganError` where it asks for a login, or is no MLflow's."""
+    if status == httpx.codes.UNAUTHORIZED:
+        raise login_asked(where)
+    try:
+        return Refusal.model_validate_json(body)
+    except ValidationError:
+        raise WganError(f"{where} answers with status {status} and is no MLflow server.") from None
+
+
+def login_asked(where: str) -> WganError:
+    """What to do where the server asks who this is."""
+    return WganError(
+        f"the MLflow server at {where} asks who this is: set WGAN_MLFLOW_USERNAME and "
+        "WGAN_MLFLOW_PASSWORD to a user that may read."
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _authorization() -> dict[str, str]:
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _login(settings: Settings) -> tuple[str, str] | None:
+    if settings.mlflow_username and settings.mlflow_password:
+        return settings.mlflow_username, settings.mlflow_password.get_secret_value()
+    user, word = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    return (user, word) if user and word else None

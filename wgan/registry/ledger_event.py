@@ -1,0 +1,32 @@
+"""What is told to the Prefect server when a ledger entry is written: its UI shows it, workers tell webhooks of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wgan.records import LedgerEntry
+
+PROMOTED = "wgan.model.promoted"
+REFUSED = "wgan.model.refused"
+ROLLED_BACK = "wgan.model.rolled-back"
+EVENTS = {"promoted": PROMOTED, "refused": REFUSED, "rolled-back": ROLLED_BACK}
+
+
+def ledger_event(entry: LedgerEntry) -> dict[str, Any]:
+    """The event of a promotion, refusal or rollback: its name, the model as its resource, and what happened."""
+    return {
+        "event": EVENTS[entry.action],
+        "resource": {
+            "prefect.resource.id": f"wgan.model.{entry.model_name}",
+            "prefect.resource.name": entry.model_name,
+        },
+        "payload": {
+            "what": f"{entry.model_name} version {entry.to_version}",
+            "action": entry.action,
+            "reason": entry.reason,
+            "from_version": entry.from_version,
+            "to_version": entry.to_version,
+            "flow_run_id": entry.flow_run_id,
+            "entry": entry.id,
+        },
+    }

@@ -1,0 +1,31 @@
+"""A rollback by hand, for somebody in a hurry; the Prefect server shows its run.
+
+It imports neither Prefect, MLflow nor torch, which take seconds, and works where torch is not installed.
+"""
+
+from __future__ import annotations
+
+from wgan.prefect_server.client import PrefectServer
+from wgan.prefect_server.recorded_run import recorded_run
+from wgan.records import LedgerEntry
+from wgan.registry.ledger_event import ledger_event
+from wgan.registry.promotion import rollback
+from wgan.settings import Settings
+from wgan.storage import Storage
+
+FLOW = "rollback"
+
+
+def roll_back(
+    model: str, to: int | None, settings: Settings, storage: Storage, *, reason: str, actor: str | None = None
+) -> LedgerEntry:
+    """Make the previous champion, or the version `to`, the champion again.
+
+    Raises as `wgan.registry.promotion.rollback` does, and `WganError` where the Prefect server does not answer.
+    """
+    parameters = {"model_name": model, "reason": reason, "to": to, "actor": actor}
+    with PrefectServer(settings) as server, recorded_run(server, FLOW, model, parameters) as run:
+        entry = rollback(model, to, settings, storage, reason=reason, flow_run_id=run.id, actor=actor)
+        run.ended = f"Rolled back: {model} version {entry.to_version} is the champion again. {entry.reason}"
+        run.tell(ledger_event(entry))
+    return entry

@@ -1,0 +1,78 @@
+"""A flow run's MLflow run, seen from outside its training: whether there is one, how it ended, where its page is.
+
+Over MLflow's REST API: flows ask this where no training is near, and MLflow's own client takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from wgan.mlflow_api.requests import Mlflow
+from wgan.mlflow_api.runs import Run, Runs
+from wgan.settings import Settings
+
+FLOW_RUN_TAG = "wgan.flow_run_id"
+NOTE_TAG = "mlflow.note.content"
+"""MLflow's UI renders it as the run's description."""
+CURVES = "curves.png"
+"""Artifact of a training's run: its curves as a figure."""
+
+End = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+def end_run(settings: Settings, run_id: str, status: End) -> None:
+    """Set the run's final status. Raises `WganError`, as all of these do."""
+    with _runs(settings) as runs:
+        _end(runs, run_id, status)
+
+
+def end_unfinished_run(settings: Settings, flow_run_id: str, status: Literal["FAILED", "KILLED"]) -> None:
+    """End the MLflow run of a flow run that did not reach its end, if it has one that still counts as running."""
+    with _runs(settings) as runs:
+        for run in _of_flow_run(runs, flow_run_id, settings):
+            if run.info.status == "RUNNING":
+                _end(runs, run.info.run_id, status)
+
+
+def has_run(settings: Settings, flow_run_id: str) -> bool:
+    """Whether a flow run has got as far as an MLflow run."""
+    with _runs(settings) as runs:
+        return next(_of_flow_run(runs, flow_run_id, settings), None) is not None
+
+
+def describe_run(settings: Settings, run_id: str, markdown: str) -> None:
+    """Set the run's description, which MLflow's UI renders."""
+    with _runs(settings) as runs:
+        runs.tag(run_id, NOTE_TAG, markdown)
+
+
+def artifact_url(settings: Settings, run_id: str, path: str) -> str:
+    """Address at which a browser can fetch an artifact of the run."""
+    return f"{settings.mlflow_page}/get-artifact?path={path}&run_uuid={run_id}"
+
+
+def run_url(settings: Settings, run_id: str) -> str:
+    """Address of the run in MLflow's UI."""
+    with _runs(settings) as runs:
+        experiment_id = runs.run(run_id).info.experiment_id
+    # MLflow opens in its mode for language models otherwise, which shows no model registry.
+    return f"{settings.mlflow_page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+
+
+@contextmanager
+def _runs(settings: Settings) -> Iterator[Runs]:
+    with Mlflow(settings) as server:
+        yield Runs(server)
+
+
+def _of_flow_run(runs: Runs, flow_run_id: str, settings: Settings) -> Iterator[Run]:
+    experiment = runs.experiment(settings.mlflow_experiment)
+    if experiment is not None:
+        yield from runs.search([experiment.experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'")
+
+
+def _end(runs: Runs, run_id: str, status: End) -> None:
+    runs.end(run_id, status, int(time.time() * 1000))
