@@ -141,9 +141,9 @@ def test_a_runs_log_says_how_far_it_is_now_and_then(monkeypatch: pytest.MonkeyPa
     listener(Progress("training", 100, 100, "50 images/s"))
     assert lines == [
         "training: waits for the GPU slot",
-        "training: 1 of 100. 50 images/s",
-        "training: 31 of 100. 50 images/s",
-        "training: 61 of 100. 50 images/s",
-        "training: 91 of 100. 50 images/s",
-        "training: 100 of 100. 50 images/s",
+        "training: step 1 of 100. 50 images/s",
+        "training: step 31 of 100, about 69 s left. 50 images/s",
+        "training: step 61 of 100, about 39 s left. 50 images/s",
+        "training: step 91 of 100, about 9 s left. 50 images/s",
+        "training: step 100 of 100. 50 images/s",
     ]

@@ -16,6 +16,9 @@ from wgan.stack.prefect_login import login_headers
 ANSWER_SECONDS = 30.0
 PAGE = 200
 """Most that Prefect answers at once."""
+RUNNING = "RUNNING"
+FULL = 100.0
+"""Percent."""
 
 
 class RunEntry(Record):
@@ -28,6 +31,7 @@ class RunEntry(Record):
     message: str
     began: datetime | None = Field(description="None where no worker has taken it yet.")
     ended: datetime | None
+    progress: str = Field("", description="Of a run under way: how far it is, and about how much time is left.")
 
 
 class LogLine(Record):
@@ -45,6 +49,7 @@ def list_runs(settings: Settings, limit: int) -> list[RunEntry]:
     ids = sorted({run["flow_id"] for run in found})
     flows = _ask(settings, "flows/filter", flows={"id": {"any_": ids}}) if ids else []
     names = {flow["id"]: flow["name"] for flow in flows}
+    positions = _positions(settings, [run["id"] for run in found if run["state_type"] == RUNNING])
     return [
         RunEntry(
             id=run["id"],
@@ -54,9 +59,26 @@ def list_runs(settings: Settings, limit: int) -> list[RunEntry]:
             message=" ".join(((run["state"] or {}).get("message") or "").split()),
             began=run["start_time"],
             ended=run["end_time"],
+            progress=positions.get(run["id"], ""),
         )
         for run in found
     ]
+
+
+def _positions(settings: Settings, run_ids: list[str]) -> dict[str, str]:
+    """Flow run → what its newest progress artifact says. One that is full belongs to a step that has ended."""
+    if not run_ids:
+        return {}
+    wanted = {"flow_run_id": {"any_": run_ids}, "type": {"any_": ["progress"]}}
+    found = _ask(settings, "artifacts/filter", artifacts=wanted, sort="CREATED_DESC", limit=PAGE)
+    newest: dict[str, dict[str, Any]] = {}
+    for artifact in found:
+        newest.setdefault(artifact["flow_run_id"], artifact)
+    return {
+        run: " ".join((artifact["description"] or "").split())
+        for run, artifact in newest.items()
+        if float(artifact["data"] or 0) < FULL
+    }
 
 
 def find_run(settings: Settings, beginning: str) -> RunEntry:

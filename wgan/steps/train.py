@@ -25,10 +25,11 @@ from wgan.steps.deferred_signals import deferred_signals
 from wgan.storage import Storage
 from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_newest
 from wgan.tracking.curves import draw_curves
+from wgan.tracking.earlier import GENERATOR_STEPS, TRAINING_SECONDS, WORKLOAD_TAG, workload
 from wgan.tracking.metric_stream import MetricStream
 from wgan.tracking.runs import CURVES, end_run, log_file, log_values, metric_history, start_or_resume_run
 from wgan.training.checkpoint import load_generator
-from wgan.training.device import resolve_device
+from wgan.training.device import device_name, resolve_device
 from wgan.training.loop import TrainingResult, train
 from wgan.training.sampling import generate_images
 from wgan.training.state import new_state
@@ -103,7 +104,8 @@ def run_training(
     found = fetch_newest(flow_run_id, settings, storage, folder)
     if found is not None:
         logger.info("Training goes on at generator step %d.", found.step)
-        progress.report("training", found.step, config.training.generator_steps, "resumed from the checkpoint")
+    resumed = "" if found is None else "resumed from the checkpoint"
+    progress.report("training", found.step if found else 0, config.training.generator_steps, resumed)
     try:
         with (
             deferred_signals() as asked_to_stop,
@@ -131,7 +133,15 @@ def run_training(
                 cache=settings.cache,
             )
         described = result.execution.described().items()
-        log_values(settings, run_id, {}, {f"wgan.execution.{name}": value for name, value in described})
+        log_values(
+            settings,
+            run_id,
+            {TRAINING_SECONDS: result.seconds, GENERATOR_STEPS: result.generator_steps},
+            {
+                **{f"wgan.execution.{name}": value for name, value in described},
+                WORKLOAD_TAG: workload(config, device_name(device)),
+            },
+        )
         if result.stopped:
             end_run(settings, run_id, "KILLED")
             raise Interrupted(

@@ -70,15 +70,16 @@ def _measure(config: RetrainConfig, device: torch.device, execution: Execution) 
         runner.critic(step)
     samples: list[float] = []
     while len(samples) < LEAST_SAMPLES or sum(samples) < ENOUGH_SECONDS:
-        _wait(device)
+        wait_for_device(device)
         start = time.perf_counter()
         runner.critic(len(samples))
-        _wait(device)
+        wait_for_device(device)
         samples.append(time.perf_counter() - start)
     return statistics.median(samples)
 
 
-def _wait(device: torch.device) -> None:
+def wait_for_device(device: torch.device) -> None:
+    """Return when the device has done what it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
