@@ -156,7 +156,7 @@ def _bars(console: Console) -> Iterator[Callable[[Progress], None]]:
 
         def show(position: Progress) -> None:
             if position.total == 0:
-                console.print(f"{position.stage}: {position.note}", highlight=False)
+                console.print(f"{position.stage}: {position.note}", highlight=False, markup=False)
                 return
             if position.stage not in known:
                 known[position.stage] = bars.add_task(position.stage, total=position.total, note="")
@@ -176,7 +176,7 @@ def _lines(console: Console) -> Iterator[Callable[[Progress], None]]:
 
     def show(position: Progress) -> None:
         if position.total == 0:
-            console.print(f"{position.stage}: {position.note}", highlight=False)
+            console.print(f"{position.stage}: {position.note}", highlight=False, markup=False)
             return
         now = time.monotonic()
         pace = paces.setdefault(position.stage, Pace())
@@ -186,6 +186,8 @@ def _lines(console: Console) -> Iterator[Callable[[Progress], None]]:
             if complete and last.get(position.stage) == float("inf"):
                 return
             last[position.stage] = float("inf") if complete else now
-            console.print(sentence(position, pace.seconds_left(position.total)), highlight=False, soft_wrap=True)
+            console.print(
+                sentence(position, pace.seconds_left(position.total)), highlight=False, markup=False, soft_wrap=True
+            )
 
     yield show
