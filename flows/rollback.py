@@ -10,7 +10,7 @@ from wgan.records import LedgerEntry
 
 
 @flow(name="rollback", flow_run_name="{model_name}", persist_result=True)
-@named_endings
+@named_endings()
 def rollback(model_name: str, reason: str, to: int | None = None, actor: str | None = None) -> LedgerEntry:
     """Serve the previous champion, or the given version, again."""
     return rolled_back(roll_back_model(model_name, to, reason, actor))
