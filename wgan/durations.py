@@ -21,9 +21,9 @@ def spoken(seconds: float) -> str:
     return _two(days, "day" if days == 1 else "days", hours % 24, "h")
 
 
-def counted(number: int, thing: str) -> str:
-    """`1 thread`, `2 threads`, `1,200 steps`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def counted(number: int, thing: str, things: str = "") -> str:
+    """`1 thread`, `2 threads`, `1,200 steps`; `things` where the plural is not made with an s alone."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
 def _two(large: int, unit: str, small: int, smaller: str) -> str:

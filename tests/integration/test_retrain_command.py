@@ -225,14 +225,11 @@ def test_a_dry_run_takes_the_times_of_the_last_run_of_its_configuration(first: A
     estimate = json_of(stack, "retrain", *twice, "--dry-run")["estimate"]
     assert estimate["source"] == "earlier run"
     assert "for 12 generator steps, in proportion" in estimate["basis"]
-    metrics = [
-        run.data.metrics
-        for run in tracking_client(stack).search_runs(
-            [tracking_client(stack).get_experiment_by_name(stack.mlflow_experiment).experiment_id],
-            "tags.`wgan.model_name` = 'generator-first'",
-        )
-    ]
-    took = {round(2 * values["system/training_seconds"], 6) for values in metrics}
+    client = tracking_client(stack)
+    run = client.get_run(first["version"]["evaluation"]["training"]["mlflow_run_id"])
+    same_work = f"tags.`wgan.workload` = '{run.data.tags['wgan.workload']}'"
+    runs = client.search_runs([run.info.experiment_id], same_work)
+    took = {round(2 * entry.data.metrics["system/training_seconds"], 6) for entry in runs}
     assert round(estimate["training_seconds"], 6) in took
     assert estimate["evaluation_seconds"] > 0
     assert estimate["rest_seconds"] > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wgan.durations import spoken
+from wgan.durations import counted, spoken
 
 if TYPE_CHECKING:
     from wgan.commands.flow_session import ChampionAhead
@@ -53,9 +53,10 @@ def _steps(config: RetrainConfig, settings: Settings, promote: bool, champion: C
     where = f" from {data.location}" if data.location else ""
     steps = [
         f"prepare the data set {data.dataset_name}{where} at {data.image_size}×{data.image_size}, "
-        f"{data.channels} channel(s), in bucket {settings.bucket} at {settings.s3_endpoint_url}",
-        f"train {training.objective} for {training.generator_steps:,} generator steps, batch {training.batch_size}, "
-        f"lr {training.lr:g}, {training.n_critic} critic steps each, on device {settings.device}",
+        f"{counted(data.channels, 'channel')}, in bucket {settings.bucket} at {settings.s3_endpoint_url}",
+        f"train {training.objective} for {counted(training.generator_steps, 'generator step')}, "
+        f"batch {training.batch_size}, lr {training.lr:g}, "
+        f"{counted(training.n_critic, 'critic step')} each, on device {settings.device}",
         f"evaluate on {evaluation.sample_count:,} images and {evaluation.seeds} seeds",
         f"register {config.model_name} in MLflow at {settings.mlflow_tracking_uri}",
         f"compare with {_opponent(champion)}",

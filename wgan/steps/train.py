@@ -133,24 +133,21 @@ def run_training(
                 cache=settings.cache,
             )
         described = result.execution.described().items()
-        log_values(
-            settings,
-            run_id,
-            {TRAINING_SECONDS: result.seconds, GENERATOR_STEPS: result.generator_steps},
-            {
-                **{f"wgan.execution.{name}": value for name, value in described},
-                WORKLOAD_TAG: workload(config, device_name(device)),
-            },
-        )
+        log_values(settings, run_id, {}, {f"wgan.execution.{name}": value for name, value in described})
         if result.stopped:
             end_run(settings, run_id, "KILLED")
             raise Interrupted(
                 f"training stopped at generator step {result.generator_steps} and its checkpoint is in S3: "
                 f"`wgan retrain --resume {flow_run_id}` goes on there."
             )
+        took = {TRAINING_SECONDS: result.seconds, GENERATOR_STEPS: result.generator_steps}
+        log_values(settings, run_id, took, {WORKLOAD_TAG: workload(config, device_name(device))})
         newest = uploads.newest
         if newest is None or newest.step != result.generator_steps:
-            raise WganError("the last checkpoint did not reach S3.")
+            raise WganError(
+                f"the last checkpoint did not reach S3: `wgan retrain --resume {flow_run_id}` goes on from the one "
+                "before."
+            )
         _log_pictures(config, settings, run_id, dataset, result.checkpoint, folder)
     except WganError as error:
         if not isinstance(error, Interrupted):
