@@ -21,8 +21,11 @@ from wgan.evaluation.side_by_side import GenerateImages
 from wgan.plugins import is_import_path
 from wgan.records import DatasetRef, EvaluationProtocol
 
-MOST_IMAGES = 1024
-"""Of a sample that is timed. A larger one is taken to cost as much an image: up to 5,000 that was measured to be so."""
+MOST_PIXELS, LEAST_IMAGES = 2**20, 128
+"""Of a sample that is timed, in one channel.
+
+A larger one is taken to cost as much an image, which was measured to be so from 512 images to 5,000 of them.
+"""
 CLASSES, CLASSIFIER_STEPS, CLASSIFIED = 10, 16, 256
 SEED = 0
 
@@ -69,7 +72,7 @@ def seconds_of_evaluation(config: RetrainConfig, draw: GenerateImages, device: s
     if protocol.extractor in ("inception", "imagenet-lite"):
         return None
     count = min(protocol.sample_count, config.data.max_images or protocol.sample_count)
-    timed = min(count, MOST_IMAGES)
+    timed = min(count, max(LEAST_IMAGES, MOST_PIXELS // config.data.image_size**2))
     training = min(protocol.memorisation_images, config.data.max_images or protocol.memorisation_images)
     images = _noise(config, timed, max(16, training * timed // count))
     exact = "cpu" if device.startswith("mps") else device

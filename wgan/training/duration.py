@@ -70,7 +70,8 @@ def measure_steps(config: RetrainConfig, device_setting: str, cache: Path | None
     """Time steps of the configuration as a run would take them, for about so many seconds.
 
     `cache` holds the timings that precisions are chosen by, where there are any. At least one step of each kind is
-    timed, after one of each that is not. Raises `UsageError` as a training would, `WganError` if the memory is short.
+    timed, after some that are not, unless the first ones take all the time there is. Raises `UsageError` as a training
+    would, `WganError` if the memory is short.
     """
     limit_threads()
     device = resolve_device(device_setting)
@@ -100,7 +101,7 @@ def _timed(
     config: RetrainConfig, state: TrainingState, device: torch.device, cache: Path | None, seconds: float
 ) -> StepTimes:
     data, training = config.data, config.training
-    chosen = choose_execution(config, device, ALONE, _critic_steps(training), None, cache)
+    chosen = choose_execution(config, device, ALONE, _critic_steps(training), None, cache, least_samples=1)
     images = RandomImages(training.batch_size, data.channels, data.image_size)
     order = DataOrder(images.count, training.batch_size, training.seed, ALONE)
     inputs = StepInputs(config, RealBatches(images, order, device), device)
@@ -118,10 +119,12 @@ def _timed(
         step += 1
         return time.perf_counter() - began
 
-    for _ in range(WARM_UP + 1 if chosen.captured else 1):
-        take(runner.critic)
-        take(runner.generator)
     critic, generator = [take(runner.critic)], [take(runner.generator)]
+    if sum(critic) + sum(generator) < seconds:
+        for _ in range(WARM_UP if chosen.captured else 0):
+            take(runner.critic)
+            take(runner.generator)
+        critic, generator = [take(runner.critic)], [take(runner.generator)]
     while sum(critic) + sum(generator) < seconds:
         critic += [take(runner.critic) for _ in range(min(training.n_critic, MOST_CRITIC_STEPS))]
         generator.append(take(runner.generator))
