@@ -8,18 +8,22 @@ from contextlib import suppress
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
+import httpx
 from prefect import runtime
-from prefect.exceptions import CancelledRun
+from prefect.exceptions import CancelledRun, PrefectException
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed
 
 from tasks.connections import connect
+from tasks.restarts import end_tasks_early
 from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
 from wgan.prefect_server.names import NOT_DONE, REFUSED, SKIPPED, STOPPED
 from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
+from wgan.settings import Settings
 from wgan.tracking.run_status import end_unfinished_run, has_run
 
 Outcome = TypeVar("Outcome", RetrainOutcome, DataUnchanged, LedgerEntry)
+Result = TypeVar("Result")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -27,30 +31,37 @@ _early: dict[str, BaseException] = {}
 """Why runs of this process ended early, by flow run: Prefect keeps no more than the sentence."""
 
 
-def named_endings(function: Callable[P, R]) -> Callable[P, R]:
-    """A flow's function that ends in a named state, and not as a failure with a traceback, where nothing has failed.
+def named_endings(
+    *, resumed_by: str = "", kept_in: Callable[[Settings], Settings] = lambda settings: settings
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """For a flow's function: it ends in a named state, and not as a failure with a traceback, where nothing has failed.
 
     Ctrl-C gives `STOPPED`, an impossible request `NOT_DONE` unless a training had begun. Whoever calls the flow gets
-    `CancelledRun`, of which `cause_of` gives the error.
+    `CancelledRun`, of which `cause_of` gives the error. `resumed_by` is the command that goes on with a stopped run,
+    but for the run's id; `kept_in` gives the settings with the MLflow experiment of the flow's runs.
     """
 
-    @wraps(function)
-    def run(*arguments: P.args, **named: P.kwargs) -> R:
-        try:
-            return function(*arguments, **named)
-        except (Interrupted, KeyboardInterrupt) as error:
-            said = f"Stopped by the user: {error}" if str(error) else "Stopped by the user."
-            return cast(R, _ended_early(STOPPED, said, error))
-        except (UsageError, DataMissing, Overtaken) as error:
-            if _has_begun():
-                raise
-            return cast(R, _ended_early(NOT_DONE, f"Not done: {error}", error))
+    def name_endings(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def run(*arguments: P.args, **named: P.kwargs) -> R:
+            try:
+                return function(*arguments, **named)
+            except (Interrupted, KeyboardInterrupt) as error:
+                cause = error if str(error) or not resumed_by else _interrupted(resumed_by)
+                said = f"Stopped by the user: {cause}" if str(cause) else "Stopped by the user."
+                return cast(R, _ended_early(STOPPED, said, cause, kept_in))
+            except (UsageError, DataMissing, Overtaken) as error:
+                if _has_begun(kept_in):
+                    raise
+                return cast(R, _ended_early(NOT_DONE, f"Not done: {error}", error, kept_in))
 
-    # Prefect makes the flow's form of these, and would look for their names in this module.
-    signature = inspect.signature(function, eval_str=True)
-    run.__signature__ = signature  # type: ignore[attr-defined]
-    run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    return run
+        # Prefect makes the flow's form of these, and would look for their names in this module.
+        signature = inspect.signature(function, eval_str=True)
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        return run
+
+    return name_endings
 
 
 def with_cause(start: Callable[[], R]) -> R:
@@ -66,22 +77,37 @@ def cause_of(error: CancelledRun, flow_run_id: str | None = None) -> BaseExcepti
     return _early.get(flow_run_id or next(reversed(_early), ""), error)
 
 
-def _has_begun() -> bool:
+def _interrupted(resumed_by: str) -> Interrupted:
+    return Interrupted(f"the run was stopped; `{resumed_by} {runtime.flow_run.id}` goes on with it.")
+
+
+def _has_begun(kept_in: Callable[[Settings], Settings]) -> bool:
     settings, _ = connect()
     try:
-        return has_run(settings, str(runtime.flow_run.id))
+        return has_run(kept_in(settings), str(runtime.flow_run.id))
     except WganError:  # a server that is down is a failure, too
         return True
 
 
-def _ended_early(name: str, message: str, error: BaseException) -> object:
+def _ended_early(name: str, message: str, error: BaseException, kept_in: Callable[[Settings], Settings]) -> object:
     flow_run_id = str(runtime.flow_run.id)
     _early[flow_run_id] = error
     settings, _ = connect()
     with suppress(WganError):  # it would hide the cause
-        end_unfinished_run(settings, flow_run_id, "KILLED")
+        end_unfinished_run(kept_in(settings), flow_run_id, "KILLED")
+    with suppress(httpx.HTTPError, PrefectException):  # so would a server that has gone
+        end_tasks_early(name, message)
     get_run_logger().info(message)
     return Cancelled(name=name, message=message)
+
+
+def completed(message: str, outcome: Result) -> Result:
+    """The state of a run that did what it was asked; when a flow returns it, Prefect gives the caller the outcome.
+
+    The message is also the last line of the run's log.
+    """
+    get_run_logger().info(message)
+    return cast(Result, Completed(message=message, data=outcome))
 
 
 def ended(outcome: Outcome) -> Outcome:

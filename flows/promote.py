@@ -12,7 +12,7 @@ from wgan.records import GateDecision, LedgerEntry
 
 
 @flow(name="promote", flow_run_name="{model_name} version {version}", persist_result=True)
-@named_endings
+@named_endings()
 def promote(
     model_name: str,
     version: int,

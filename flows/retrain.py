@@ -28,7 +28,7 @@ from wgan.records import DataUnchanged, RetrainOutcome, ServingCheck
     on_crashed=[end_run_as_killed],
     on_cancellation=[end_run_as_killed],
 )
-@named_endings
+@named_endings(resumed_by="wgan retrain --resume")
 def retrain(
     config: RetrainConfig, promote: bool = True, only_if_changed: bool = False
 ) -> RetrainOutcome | DataUnchanged:

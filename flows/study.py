@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from prefect import flow, runtime
 
+from flows.endings import completed, named_endings
 from tasks.report import announce_run
+from tasks.restarts import end_tasks_of_dead_processes
 from tasks.study import (
     end_study_as_failed,
     end_study_as_killed,
@@ -20,7 +22,9 @@ from tasks.study import (
     try_vanishing_gradients,
 )
 from wgan.study.records import StudyOutcome
+from wgan.study.report import summary
 from wgan.study.sizes import SizeName
+from wgan.tracking.study import study_settings
 
 ON_DIGITS = {
     1: try_mode_collapse,
@@ -45,8 +49,10 @@ ALL = tuple(sorted(ON_DIGITS | WITHOUT_IMAGES))
     on_crashed=[end_study_as_killed],
     on_cancellation=[end_study_as_killed],
 )
+@named_endings(resumed_by="wgan study --resume", kept_in=study_settings)
 def study(size: SizeName = "short", claims: tuple[int, ...] = ALL, seed: int = 0) -> StudyOutcome:
     """Try the claims with these numbers and publish the report."""
+    end_tasks_of_dead_processes()
     run_id = open_study(size, seed, claims)
     digits, results = None, []
     for number in claims:
@@ -64,4 +70,4 @@ def study(size: SizeName = "short", claims: tuple[int, ...] = ALL, seed: int = 0
         results=tuple(results),
     )
     publish_study(outcome)
-    return outcome
+    return completed(f"Tried: {summary(outcome)}", outcome)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 
+from tasks.run_time import waiting
 from wgan import progress
 from wgan.prefect_server.gpu_slots import LIMIT
 
@@ -22,6 +23,10 @@ def gpu_slot() -> Iterator[None]:
         limit = client.read_global_concurrency_limit_by_name(LIMIT)
     if limit.active_slots >= limit.limit:
         progress.announce("training", "waits for the GPU slot; another training has it, or died within a minute")
-    # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
-    with concurrency(LIMIT, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False):
+    with ExitStack() as held:
+        with waiting():
+            # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
+            held.enter_context(
+                concurrency(LIMIT, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False)
+            )
         yield

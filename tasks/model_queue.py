@@ -24,6 +24,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from pydantic import ValidationError
 
 from tasks.connections import connect
+from tasks.run_time import waiting
 from wgan import progress
 from wgan.config import RetrainConfig
 from wgan.prefect_server.automations import MISSED_HEARTBEATS
@@ -45,7 +46,8 @@ def wait_in_queue(model_name: str) -> None:
         if str(earlier.id) not in told:
             told.add(str(earlier.id))
             progress.announce("retraining", f"waits for another retraining of {model_name}, flow run {earlier.id}")
-        time.sleep(POLL_SECONDS)
+        with waiting():
+            time.sleep(POLL_SECONDS)
 
 
 def _earlier(client: SyncPrefectClient, own_id: str, model_name: str, silence: timedelta) -> Iterator[FlowRun]:

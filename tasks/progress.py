@@ -11,7 +11,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from tasks.run_logs import ProgressLines
-from wgan.progress import Progress, listening
+from wgan.progress import Pace, Progress, listening, sentence
 
 SECONDS_BETWEEN_UPDATES = 2.0
 
@@ -20,18 +20,21 @@ SECONDS_BETWEEN_UPDATES = 2.0
 def progress_artifact(key: str, description: str) -> Iterator[None]:
     """Keep an artifact at the percentage of whatever is reported within the block, and at 100 when it ends well.
 
-    The run's log has a line now and then.
+    Its description says the position and about how much time is left. The run's log has a line now and then.
     """
     artifact = cast(UUID, create_progress_artifact(progress=0.0, key=key, description=description))
     shown = 0.0
     text = description
+    paces: dict[str, Pace] = {}
 
     def update(position: Progress) -> None:
         nonlocal shown, text
         if not position.total:
             return
-        text = f"{position.stage}: {position.done:,} of {position.total:,}. {position.note}".rstrip()
         now = time.monotonic()
+        pace = paces.setdefault(position.stage, Pace())
+        pace.hear(position.done, now)
+        text = sentence(position, pace.seconds_left(position.total))
         if now - shown >= SECONDS_BETWEEN_UPDATES:
             shown = now
             share = min(100.0, 100.0 * position.done / position.total)

@@ -10,10 +10,20 @@ from prefect.flows import Flow
 
 from tasks.connections import connect
 from tasks.retrying import retried_task
+from tasks.run_time import seconds_worked
 from wgan import progress
 from wgan.records import RetrainOutcome
 from wgan.steps.report import retrain_markdown
-from wgan.tracking.run_status import CURVES, artifact_url, describe_run, end_run, end_unfinished_run, run_url
+from wgan.tracking.earlier import RUN_SECONDS
+from wgan.tracking.run_status import (
+    CURVES,
+    artifact_url,
+    describe_run,
+    end_run,
+    end_unfinished_run,
+    log_value,
+    run_url,
+)
 
 
 @retried_task("publish report")
@@ -34,6 +44,8 @@ def publish_report(outcome: RetrainOutcome) -> None:
     )
     create_link_artifact(link=run_url(settings, run_id), key="mlflow-run", link_text="The run in MLflow")
     describe_run(settings, run_id, markdown)
+    if (seconds := seconds_worked()) is not None:
+        log_value(settings, run_id, RUN_SECONDS, seconds)
     end_run(settings, run_id, "FINISHED")
 
 

@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import TerminationSignal
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from wgan.errors import Interrupted, WganError
 
@@ -47,14 +47,30 @@ def end_tasks_of_dead_processes() -> None:
     """
     if runtime.flow_run.run_count < 2:
         return
-    unfinished = TaskRunFilter(
-        flow_run_id=TaskRunFilterFlowRunId(any_=[UUID(str(runtime.flow_run.id))]),
-        state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])),
-    )
+    unfinished = _own_tasks([StateType.RUNNING, StateType.PENDING])
     with get_client(sync_client=True) as client:
         for run in client.read_task_runs(task_run_filter=unfinished):
             message = "Its process died; the flow run went on in another one."
             client.set_task_run_state(run.id, Crashed(message=message), force=True)
+
+
+def end_tasks_early(name: str, message: str) -> None:
+    """Mark the tasks that this process was at as cancelled, under the name and for the reason of its flow run.
+
+    Prefect takes what ended them for a failure or a crash.
+    """
+    ended = [StateType.RUNNING, StateType.PENDING, StateType.FAILED, StateType.CRASHED]
+    with get_client(sync_client=True) as client:
+        for run in client.read_task_runs(task_run_filter=_own_tasks(ended)):
+            if run.flow_run_run_count == runtime.flow_run.run_count:
+                client.set_task_run_state(run.id, Cancelled(name=name, message=message), force=True)
+
+
+def _own_tasks(states: list[StateType]) -> TaskRunFilter:
+    return TaskRunFilter(
+        flow_run_id=TaskRunFilterFlowRunId(any_=[UUID(str(runtime.flow_run.id))]),
+        state=TaskRunFilterState(type=TaskRunFilterStateType(any_=states)),
+    )
 
 
 @contextmanager

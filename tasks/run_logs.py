@@ -8,7 +8,7 @@ import time
 from prefect.logging import get_run_logger
 
 from wgan.errors import WganError
-from wgan.progress import Progress
+from wgan.progress import Pace, Progress, sentence
 from wgan.records import DatasetRef, GateDecision
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -23,12 +23,16 @@ def without_foreseen_traceback(record: logging.LogRecord) -> bool:
 
 
 class ProgressLines:
-    """A listener that writes progress into the run's log: the first report of a stage, one now and then, the last."""
+    """A listener that writes progress into the run's log: the first report of a stage, one now and then, the last.
+
+    Each but the first and the last says how much time is left.
+    """
 
     def __init__(self) -> None:
         self._logger = get_run_logger()
         self._last: dict[str, float] = {}
         self._ended: set[str] = set()
+        self._paces: dict[str, Pace] = {}
 
     def __call__(self, position: Progress) -> None:
         """Hear one report."""
@@ -38,14 +42,15 @@ class ProgressLines:
             return
         complete = total is not None and position.done >= total
         now = time.monotonic()
+        pace = self._paces.setdefault(stage, Pace())
+        pace.hear(position.done, now)
         due = now - self._last.get(stage, -SECONDS_BETWEEN_LINES) >= SECONDS_BETWEEN_LINES
         if stage in self._ended or not (complete or due):
             return
         self._last[stage] = now
         if complete:
             self._ended.add(stage)
-        of = "" if total is None else f" of {total:,}"
-        self._logger.info("%s", f"{stage}: {position.done:,}{of}. {position.note}".rstrip(". "))
+        self._logger.info("%s", sentence(position, pace.seconds_left(total)))
 
 
 def log_dataset(dataset: DatasetRef) -> None:

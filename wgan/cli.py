@@ -132,7 +132,7 @@ def run() -> int:
             _complain(sentence)
             return 1
         path = keep_traceback(error)
-        _complain(f"unexpected {type(error).__name__}: {error}; the traceback is in {path}, please report it.")
+        _complain(f"unexpected {type(error).__name__}: {error}; please report it with the traceback in {path}.")
         return 1
     return code if isinstance(code, int) else 0
 

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from wgan.errors import UsageError
+from wgan.price import parse_price
 from wgan.processors import usable_processors
 
 CONNECTION_FILE = "connection.json"
@@ -135,6 +136,11 @@ class Settings(BaseSettings):
         "auto",
         description="Where training and evaluation run: auto, cpu, mps, cuda (any free GPU), or cuda:N.",
     )
+    price_per_hour: str | None = Field(
+        None,
+        description="What an hour of this machine costs, e.g. 2.50 EUR; `wgan retrain --dry-run` then says what a run "
+        "costs. Unset: no cost is given.",
+    )
     mirror_url: str | None = Field(
         None, description="Base URL of a mirror: files are fetched from <mirror>/<source>/<file name>."
     )
@@ -214,6 +220,13 @@ class Settings(BaseSettings):
             return folder.expanduser() if folder else None
         except RuntimeError:
             raise ValueError("nobody of that name has a home folder here") from None
+
+    @field_validator("price_per_hour")
+    @classmethod
+    def _price_has_a_currency(cls, price: str | None) -> str | None:
+        if price is not None:
+            parse_price(price)
+        return price
 
     @property
     def mlflow_page(self) -> str:

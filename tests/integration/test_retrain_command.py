@@ -204,6 +204,46 @@ def test_a_dry_run_shows_configuration_and_steps_and_needs_no_server(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_an_earlier_run_a_dry_run_measures_how_long_it_takes(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    plan = json_of(settings, "retrain", *quick("unknown"), "--dry-run", WGAN_PRICE_PER_HOUR="36 EUR")
+    estimate = plan["estimate"]
+    assert estimate["source"] == "measured"
+    assert re.match(
+        r"measured now: [\d,]+ critic and [\d,]+ generator steps? of the real networks on this machine with 1 thread, "
+        r"in \d+ s$",
+        estimate["basis"],
+    )
+    assert estimate["seconds"] == estimate["training_seconds"] + estimate["evaluation_seconds"] > 0
+    assert estimate["rest_seconds"] is None
+    assert estimate["cost"]["currency"] == "EUR"
+    assert estimate["cost"]["amount"] == pytest.approx(estimate["seconds"] / 100, abs=1e-3)
+
+
+def test_a_dry_run_takes_the_times_of_the_last_run_of_its_configuration(first: Any, stack: Settings) -> None:
+    twice = quick("first", "evaluation.extractor=auto", "training.generator_steps=24")
+    estimate = json_of(stack, "retrain", *twice, "--dry-run")["estimate"]
+    assert estimate["source"] == "earlier run"
+    assert "for 12 generator steps, in proportion" in estimate["basis"]
+    client = tracking_client(stack)
+    run = client.get_run(first["version"]["evaluation"]["training"]["mlflow_run_id"])
+    same_work = f"tags.`wgan.workload` = '{run.data.tags['wgan.workload']}'"
+    runs = client.search_runs([run.info.experiment_id], same_work)
+    took = {round(2 * entry.data.metrics["system/training_seconds"], 6) for entry in runs}
+    assert round(estimate["training_seconds"], 6) in took
+    assert estimate["evaluation_seconds"] > 0
+    assert estimate["rest_seconds"] > 0
+    shown = run_wgan(stack, "retrain", *twice, "--dry-run", WGAN_PRICE_PER_HOUR="$3600").stdout
+    assert re.search(r"It takes about .+: training .+, evaluation .+, the rest .+\.", shown)
+    assert re.search(r"It costs about \$[\d.]+, at \$3,600 an hour\.", shown)
+    assert "cost" not in run_wgan(stack, "retrain", *twice, "--dry-run").stdout
+
+
+def test_another_batch_size_is_measured_anew(first: Any, stack: Settings) -> None:
+    other = quick("first", "evaluation.extractor=auto", "training.batch_size=8")
+    assert json_of(stack, "retrain", *other, "--dry-run")["estimate"]["source"] == "measured"
+
+
 def test_without_servers_the_command_says_how_to_start_them(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     (tmp_path / "connection.json").write_text(

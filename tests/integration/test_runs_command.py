@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.command_line import json_of
+from tests.integration.command_line import json_of, quick
 from tests.integration.hidden_torch import hide
 from tests.integration.stack_commands import run as run_wgan
+from tests.integration.stack_commands import start as start_wgan
+from tests.integration.stack_commands import wait_for
 from wgan.settings import Settings
 
 pytestmark = pytest.mark.slow(minutes=1)
@@ -46,3 +50,26 @@ def test_both_commands_do_without_the_large_libraries(refused: Any, stack: Setti
     hidden = hide(tmp_path / "hidden", "mlflow", "prefect", "torch")
     assert refused["id"] in [run["id"] for run in json_of(stack, "runs", **hidden)["runs"]]
     assert REASON in run_wgan(stack, "logs", refused["id"], **hidden).stdout
+
+
+def test_a_training_under_way_is_listed_with_how_far_it_is_and_what_is_left(stack: Settings) -> None:
+    long = quick("long", "training.generator_steps=100000", "training.checkpoint_every_steps=100000")
+    process = start_wgan(stack, "retrain", *long)
+    try:
+        said: list[str] = []
+
+        def is_said() -> bool:
+            assert process.poll() is None, process.communicate()[1]
+            said[:] = [
+                run["progress"] for run in json_of(stack, "runs")["runs"] if run["name"].startswith("generator-long ")
+            ]
+            return any("left" in text for text in said)
+
+        wait_for(is_said, 300)
+        assert re.match(r"training: step [\d,]+ of 100,000, about .+ left\. ", said[0])
+        assert " of 100,000, about " in run_wgan(stack, "runs").stdout
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+    ended = next(run for run in json_of(stack, "runs")["runs"] if run["name"].startswith("generator-long "))
+    assert (ended["state"], ended["progress"]) == ("Stopped", "")

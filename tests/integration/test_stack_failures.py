@@ -94,8 +94,8 @@ def leave_a_server_behind(settings: Settings) -> psutil.Process:
 
 def test_status_and_down_see_what_a_killed_up_left(idle_stack: Settings) -> None:
     left = leave_a_server_behind(idle_stack)
-    assert f"left process(es) {left.pid}" in run(idle_stack, "status", code=1).stdout
-    assert "1 process(es) that a killed `wgan up` left are stopped" in run(idle_stack, "down").stdout
+    assert f"left process {left.pid}: `wgan down` stops it." in run(idle_stack, "status", code=1).stdout
+    assert "a killed `wgan up` had left 1 process, now stopped." in run(idle_stack, "down").stdout
     assert have_ended([left])
 
 

@@ -7,10 +7,14 @@ import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import psutil
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
 
+from tests.integration.command_line import json_of
 from tests.integration.stack_commands import run, start
 from wgan.settings import Settings
 from wgan.study.records import StudyOutcome
@@ -77,11 +81,21 @@ def test_the_report_opens_in_a_browser(tiny_study: tuple[Any, Path], chromium_pa
     assert problems == []
 
 
+def assert_stopped_without_failures(flow_run: str, stack: Settings) -> None:
+    listed = next(entry for entry in json_of(stack, "runs")["runs"] if entry["id"] == flow_run)
+    assert listed["state"] == "Stopped"
+    assert listed["message"].startswith("Stopped by the user: ")
+    with get_client(sync_client=True) as client:
+        of_the_run = TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=[UUID(flow_run)]))
+        states = {task.name: task.state_name for task in client.read_task_runs(task_run_filter=of_the_run)}
+    assert set(states.values()) == {"Completed", "Stopped"}, states
+
+
 def test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims(stack: Settings, tmp_path: Path) -> None:
     study = start(stack, "study", "--tiny", "--claims", "3,4", "--output", str(tmp_path / "report"))
     assert study.stderr is not None
     heard = ""
-    while "claim 4: 0/" not in heard:
+    while "claim 4: 0 of " not in heard:
         line = study.stderr.readline()
         assert line, heard
         heard += line
@@ -93,6 +107,8 @@ def test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims(stack:
     assert psutil.wait_procs(workers, timeout=60)[1] == []
     flow_run = re.search(r"flow run: (\S+)", heard)
     assert flow_run is not None
+    assert f"`wgan study --resume {flow_run[1]}` goes on with it." in errors
+    assert_stopped_without_failures(flow_run[1], stack)
     resumed = run(stack, "study", "--resume", flow_run[1], "--output", str(tmp_path / "report"))
     assert "claim 3:" not in resumed.stderr
     assert "claim 4:" in resumed.stderr
@@ -105,7 +121,7 @@ def test_the_full_size_begins(stack: Settings, tmp_path: Path) -> None:
     study = start(stack, "study", "--full", "--claims", "3", "--output", str(tmp_path / "report"))
     assert study.stderr is not None
     heard = iter(study.stderr.readline, "")
-    assert any("claim 3: 0/" in line for line in heard)
+    assert any("claim 3: 0 of " in line for line in heard)
     study.send_signal(signal.SIGINT)
     study.communicate(timeout=120)
     assert study.returncode == 130

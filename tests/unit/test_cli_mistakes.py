@@ -66,7 +66,7 @@ def test_a_defect_is_one_sentence_and_its_traceback_a_file_in_the_home(
     (file,) = (tmp_path / ".wgan" / "logs").iterdir()
     assert capsys.readouterr() == (
         "",
-        f"Unexpected KeyError: 'missing'; the traceback is in {file}, please report it.\n",
+        f"Unexpected KeyError: 'missing'; please report it with the traceback in {file}.\n",
     )
     assert "raise error" in file.read_text()
     assert file.stat().st_mode & 0o077 == 0

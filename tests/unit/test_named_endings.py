@@ -15,6 +15,7 @@ from prefect.states import State, StateType
 from flows import endings, notifications
 from flows.promote import promote
 from flows.retrain import retrain
+from flows.study import study
 from tasks.run_logs import ProgressLines, without_foreseen_traceback
 from wgan.config import RetrainConfig
 from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
@@ -38,16 +39,17 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     monkeypatch.setattr(endings, "runtime", SimpleNamespace(**SERVER))
     monkeypatch.setattr(endings, "connect", lambda: (None, None))
     monkeypatch.setattr(endings, "get_run_logger", Lines)
+    monkeypatch.setattr(endings, "end_tasks_early", lambda name, message: None)
     monkeypatch.setattr(endings, "has_run", lambda _, run: False)
     monkeypatch.setattr(endings, "end_unfinished_run", lambda _, run, status: told.append((run, status)))
     return told
 
 
-def state_after(error: BaseException) -> State[Any]:
+def state_after(error: BaseException, resumed_by: str = "") -> State[Any]:
     def work() -> None:
         raise error
 
-    state = endings.named_endings(work)()
+    state = endings.named_endings(resumed_by=resumed_by)(work)()
     assert isinstance(state, State)
     return state
 
@@ -65,6 +67,14 @@ def test_ctrl_c_ends_a_run_as_stopped_by_the_user(
     state = state_after(error)
     assert (state.type, state.name, state.message) == (StateType.CANCELLED, "Stopped", message)
     assert ended == [("0f" * 16, "KILLED")]
+
+
+def test_what_can_go_on_says_by_which_command(ended: list[tuple[str, str]]) -> None:
+    state = state_after(KeyboardInterrupt(), "wgan study --resume")
+    going_on = f"`wgan study --resume {'0f' * 16}` goes on with it."
+    assert state.message == f"Stopped by the user: the run was stopped; {going_on}"
+    cause = endings.cause_of(CancelledRun(state.message), "0f" * 16)
+    assert (type(cause), str(cause)) == (Interrupted, f"the run was stopped; {going_on}")
 
 
 @pytest.mark.parametrize("kind", [UsageError, DataMissing, Overtaken])
@@ -105,6 +115,7 @@ def test_the_flows_keep_their_forms() -> None:
     assert retrain.parameters.required == ["config"]
     assert "RetrainConfig" in (retrain.parameters.definitions or {})
     assert promote.parameters.required == ["model_name", "version"]
+    assert set(study.parameters.properties) == {"size", "claims", "seed"}
 
 
 def test_what_waits_for_a_runs_end_and_what_tells_of_it_know_the_names() -> None:
@@ -140,9 +151,9 @@ def test_a_runs_log_says_how_far_it_is_now_and_then(monkeypatch: pytest.MonkeyPa
     listener(Progress("training", 100, 100, "50 images/s"))
     assert lines == [
         "training: waits for the GPU slot",
-        "training: 1 of 100. 50 images/s",
-        "training: 31 of 100. 50 images/s",
-        "training: 61 of 100. 50 images/s",
-        "training: 91 of 100. 50 images/s",
-        "training: 100 of 100. 50 images/s",
+        "training: step 1 of 100. 50 images/s",
+        "training: step 31 of 100, about 69 s left. 50 images/s",
+        "training: step 61 of 100, about 39 s left. 50 images/s",
+        "training: step 91 of 100, about 9 s left. 50 images/s",
+        "training: step 100 of 100. 50 images/s",
     ]

@@ -83,3 +83,10 @@ def test_a_reader_that_goes_away_is_no_error(arguments: tuple[str, ...]) -> None
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode in (0, 1)
+
+
+def test_what_looks_like_the_name_of_an_emoji_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "networks.generator=models:x: this machine does not import models"
+    output.console.print(text, highlight=False, markup=False, soft_wrap=True)
+    output.print_table(("name",), [("models:x: a",)])
+    assert capsys.readouterr().out.splitlines()[0] == text

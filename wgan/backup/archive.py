@@ -77,7 +77,10 @@ def new_archive(destination: Path) -> Iterator[ArchiveWriter]:
         _require_absent(destination)
         result.rename(destination)
     except OSError as error:
-        raise WganError(f"the backup cannot be written to {destination} ({error.strerror or error}).") from None
+        raise WganError(
+            f"the backup cannot be written to {destination} ({error.strerror or error}): make room, or name another "
+            "place."
+        ) from None
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)

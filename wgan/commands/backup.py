@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wgan.commands.options import AsJson
+from wgan.durations import counted
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -52,7 +53,8 @@ def backup(
     else:
         _print(f"Saved in {destination}: {_content(manifest)}, in {_seconds(manifest):.1f} s.")
         if manifest.replaced:
-            _print(f"{len(manifest.replaced)} checkpoint(s) were replaced by newer ones meanwhile, which are saved.")
+            checkpoints = counted(len(manifest.replaced), "checkpoint was", "checkpoints were")
+            _print(f"{checkpoints} replaced meanwhile; what came in their place is saved.")
         _print("Keep it as safe as the system: Prefect's database holds the credentials that were saved in its blocks.")
         _print(f"`wgan backup --check {destination}` reads it again; `wgan restore {destination}` brings it back.")
 
@@ -73,7 +75,7 @@ def restore(
         print_json(report.model_dump(mode="json"))
         return
     _print(f"Restored the backup of {local_time(report.saved)} ({report.backup}):")
-    _print(f"{report.objects:,} objects into {report.bucket}, {report.bytes / 2**20:,.1f} MiB in all;")
+    _print(f"{counted(report.objects, 'object')} into {report.bucket}, {report.bytes / 2**20:,.1f} MiB in all;")
     for name, place in report.databases.items():
         _print(f"{name}'s database into {place}.")
     for note in report.notes:
@@ -83,7 +85,7 @@ def restore(
 
 def _content(manifest: BackupManifest) -> str:
     kinds = " and ".join(f"{saved.name} ({saved.kind})" for saved in manifest.databases)
-    return f"the databases of {kinds}, {len(manifest.objects):,} objects, {manifest.bytes / 2**20:,.1f} MiB"
+    return f"the databases of {kinds}, {counted(len(manifest.objects), 'object')}, {manifest.bytes / 2**20:,.1f} MiB"
 
 
 def _seconds(manifest: BackupManifest) -> float:

@@ -59,7 +59,9 @@ def _require_writable(report: Path) -> None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.open("a").close()
     except OSError as error:
-        raise UsageError(f"the report {report} cannot be written: {error.strerror or error}.") from None
+        raise UsageError(
+            f"the report {report} cannot be written ({error.strerror or error}): name another file with --output."
+        ) from None
 
 
 def _show(found: Comparison, report: Path) -> None:
@@ -85,7 +87,8 @@ def _show(found: Comparison, report: Path) -> None:
         rows.append(cells)
     print_table(columns, rows)
     verdict = "" if found.decision.promote else "not "
-    console.print(f"As a challenger of {found.first.name}, {found.second.name} would {verdict}be promoted:")
+    judged = f"As a challenger of {found.first.name}, {found.second.name} would {verdict}be promoted:"
+    console.print(judged, highlight=False, markup=False, soft_wrap=True)
     for rule in found.decision.rules:
         console.print(f"  {'[green]✓[/green]' if rule.passed else '[red]✗[/red]'} ", end="")
         console.print(rule.reason, highlight=False, markup=False, soft_wrap=True)

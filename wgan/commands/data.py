@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wgan.commands.options import AsJson, ConfigFile, Preset
+from wgan.durations import counted
 
 if TYPE_CHECKING:
     from wgan.records import DatasetRef
@@ -144,8 +145,9 @@ def _print_counts(ref: DatasetRef) -> None:
 
     kept_out = f" and {ref.held_out_count:,} held out" if ref.held_out_count else ""
     lines = [
-        f"Data set {ref.name}: {ref.count:,} images{kept_out} of {ref.image_size}×{ref.image_size}×{ref.channels}, "
-        f"{len(ref.classes) or 'no'} classes."
+        f"Data set {ref.name}: {counted(ref.count, 'image')}{kept_out} of "
+        f"{ref.image_size}×{ref.image_size}×{ref.channels}, "
+        f"{counted(len(ref.classes), 'class', 'classes') if ref.classes else 'no classes'}."
     ]
     for title, entries in (("left out", ref.left_out), ("note", ref.remarks)):
         for entry in entries:

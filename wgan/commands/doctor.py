@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from wgan.commands.options import AsJson
+from wgan.durations import counted
 
 
 def doctor(
@@ -26,6 +27,6 @@ def doctor(
             if check.remedy:
                 console.print(f"    → {check.remedy}", highlight=False, markup=False, soft_wrap=True)
         failed = sum(check.outcome == "failed" for check in report.checks)
-        console.print("All checks passed." if report.healthy else f"{failed} check(s) failed.")
+        console.print("All checks passed." if report.healthy else f"{counted(failed, 'check')} failed.")
     if not report.healthy:
         raise typer.Exit(1)

@@ -75,7 +75,8 @@ def _show(report: Report) -> None:
     for row in metric_rows(report.measurement, None, None, report.bounds):
         intervals = (row.challenger, row.real_images, row.untrained)
         rows.append((row.title, *(interval_text(interval) if interval else "–" for interval in intervals)))
-    console.print(f"{report.target} on {report.dataset.name}, protocol {report.protocol_name}:", highlight=False)
+    measured = f"{report.target} on {report.dataset.name}, protocol {report.protocol_name}:"
+    console.print(measured, highlight=False, markup=False, soft_wrap=True)
     print_table(("metric", "this generator", "real images", "untrained"), rows)
     for sentence in (bounds_sentence(report.bounds), protocol_sentence(report.measurement.protocol)):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)

@@ -19,7 +19,7 @@ from wgan.commands.extras import Extra, missing_mark, require_extra
 from wgan.commands.output import error_console
 from wgan.config import RetrainConfig
 from wgan.errors import UsageError, WganError
-from wgan.progress import Progress, listening
+from wgan.progress import Pace, Progress, listening, sentence
 from wgan.settings import Settings
 from wgan.stack import client_environment
 
@@ -142,7 +142,7 @@ def _bars(console: Console) -> Iterator[Callable[[Progress], None]]:
 
         def show(position: Progress) -> None:
             if position.total == 0:
-                console.print(f"{position.stage}: {position.note}", highlight=False)
+                console.print(f"{position.stage}: {position.note}", highlight=False, markup=False)
                 return
             if position.stage not in known:
                 known[position.stage] = bars.add_task(position.stage, total=position.total, note="")
@@ -158,18 +158,22 @@ def _kept(max_width: int | None = None) -> Column:
 @contextmanager
 def _lines(console: Console) -> Iterator[Callable[[Progress], None]]:
     last: dict[str, float] = {}
+    paces: dict[str, Pace] = {}
 
     def show(position: Progress) -> None:
         if position.total == 0:
-            console.print(f"{position.stage}: {position.note}", highlight=False)
+            console.print(f"{position.stage}: {position.note}", highlight=False, markup=False)
             return
         now = time.monotonic()
+        pace = paces.setdefault(position.stage, Pace())
+        pace.hear(position.done, now)
         complete = position.total is not None and position.done >= position.total
         if complete or now - last.get(position.stage, 0.0) >= SECONDS_BETWEEN_LINES:
             if complete and last.get(position.stage) == float("inf"):
                 return
             last[position.stage] = float("inf") if complete else now
-            total = f"/{position.total:,}" if position.total is not None else ""
-            console.print(f"{position.stage}: {position.done:,}{total} {position.note}".rstrip(), highlight=False)
+            console.print(
+                sentence(position, pace.seconds_left(position.total)), highlight=False, markup=False, soft_wrap=True
+            )
 
     yield show

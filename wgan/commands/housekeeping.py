@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wgan.commands.options import AsJson
+from wgan.durations import counted
 
 if TYPE_CHECKING:
     from wgan.housekeeping.report import HousekeepingReport
@@ -34,7 +35,10 @@ def housekeeping(
     else:
         _show(report)
     if report.failures:
-        raise WganError(f"{len(report.failures)} things were not removed, the first {report.failures[0]}")
+        left = counted(len(report.failures), "thing was", "things were")
+        raise WganError(
+            f"{left} not removed, the first {report.failures[0].rstrip('.')}; the next clean-up tries again."
+        )
 
 
 def _show(report: HousekeepingReport) -> None:

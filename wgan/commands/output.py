@@ -28,10 +28,10 @@ class PlainConsole(Console):
             yield segment if own else Segment(printable_lines(segment.text), segment.style)
 
 
-console = PlainConsole()
+console = PlainConsole(emoji=False)
 """Standard output: results."""
 
-error_console = PlainConsole(stderr=True)
+error_console = PlainConsole(stderr=True, emoji=False)
 """Standard error: progress, warnings and errors; `--json` leaves it alone."""
 
 
@@ -52,7 +52,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], typed: Co
         console.print(table, crop=False)
         return
     natural = console.measure(table, options=console.options.update_width(WIDEST)).maximum
-    PlainConsole(file=console.file, width=max(natural, console.width)).print(table)
+    PlainConsole(file=console.file, width=max(natural, console.width), emoji=False).print(table)
 
 
 def local_time(time: datetime) -> str:

@@ -10,7 +10,6 @@ import typer
 from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, Preset, Promote
 
 if TYPE_CHECKING:
-    from wgan.commands.flow_session import ChampionAhead
     from wgan.config import RetrainConfig
     from wgan.records import DataUnchanged, RetrainOutcome
     from wgan.settings import Settings
@@ -23,7 +22,7 @@ def retrain(
     promote: Promote = True,
     if_changed: IfChanged = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the configuration and the steps; do nothing.")
+        bool, typer.Option("--dry-run", help="Show the configuration, the steps, and how long they take; do nothing.")
     ] = False,
     resume: Annotated[
         UUID | None, typer.Option(help="Go on with an earlier flow run; its completed steps are not repeated.")
@@ -31,6 +30,7 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Prepare data, train, evaluate, register and, if better, promote a generator."""
+    from wgan.commands.dry_run import show_plan
     from wgan.config_reading import load_config
     from wgan.data.local_location import require_local_data
     from wgan.errors import UsageError
@@ -48,7 +48,7 @@ def retrain(
     if dry_run:
         if resolved is None:
             raise UsageError("--dry-run shows a configuration: give --preset or --config instead of --resume.")
-        _show_plan(resolved, settings, promote, as_json)
+        show_plan(resolved, settings, promote, as_json)
         return
     outcome = _run(resolved, promote, if_changed, resume, settings)
     if isinstance(outcome, RetrainOutcome):
@@ -86,52 +86,6 @@ def _run(
         run_flow_here(start, settings)
     )
     return outcome
-
-
-def _steps(config: RetrainConfig, settings: Settings, promote: bool, champion: ChampionAhead) -> list[str]:
-    data, training, evaluation = config.data, config.training, config.evaluation
-    where = f" from {data.location}" if data.location else ""
-    steps = [
-        f"prepare the data set {data.dataset_name}{where} at {data.image_size}×{data.image_size}, "
-        f"{data.channels} channel(s), in bucket {settings.bucket} at {settings.s3_endpoint_url}",
-        f"train {training.objective} for {training.generator_steps:,} generator steps, batch {training.batch_size}, "
-        f"lr {training.lr:g}, {training.n_critic} critic steps each, on device {settings.device}",
-        f"evaluate on {evaluation.sample_count:,} images and {evaluation.seeds} seeds",
-        f"register {config.model_name} in MLflow at {settings.mlflow_tracking_uri}",
-        f"compare with {_opponent(champion)}",
-    ]
-    return [
-        *steps,
-        "ask the gate and, if it agrees, move the champion alias" if promote else "leave the champion alone",
-        *([f"wait until {settings.serving_urls} draws the new version"] if promote and settings.serving_urls else []),
-    ]
-
-
-def _opponent(champion: ChampionAhead) -> str:
-    if not champion.known:
-        return "the champion, if there is one"
-    return f"the champion, version {champion.version}" if champion.version else "nothing: there is no champion yet"
-
-
-def _show_plan(config: RetrainConfig, settings: Settings, promote: bool, as_json: bool) -> None:
-    import yaml
-
-    from wgan.commands.flow_session import look_at_champion
-    from wgan.commands.output import console, error_console, print_json
-
-    champion = look_at_champion(config, settings)
-    if champion.remark:
-        error_console.print(champion.remark, highlight=False, markup=False, soft_wrap=True)
-
-    values = config.model_dump(mode="json")
-    steps = _steps(config, settings, promote, champion)
-    if as_json:
-        print_json({"config": values, "model_name": config.model_name, "champion": champion.version, "steps": steps})
-        return
-    console.print(yaml.safe_dump(values, sort_keys=False), highlight=False, markup=False)
-    console.print("A run would:")
-    for number, step in enumerate(steps, 1):
-        console.print(f"  {number}. {step}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) -> None:

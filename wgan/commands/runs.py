@@ -13,7 +13,7 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many, the newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List runs with how each ended and why."""
+    """List runs: how each ended and why, or how far it is and about how much time is left."""
     from wgan.commands.output import console, local_time, print_json, print_table
     from wgan.prefect_server.client import PrefectServer
     from wgan.prefect_server.runs import list_runs
@@ -34,11 +34,11 @@ def runs(
             entry.name,
             local_time(entry.began) if entry.began else "–",
             entry.state,
-            entry.message,
+            entry.progress or entry.message,
         )
         for entry in found
     ]
-    print_table(("run", "flow", "what", "began", "state", "why"), rows, typed=("run",))
+    print_table(("run", "flow", "what", "began", "state", "why, or how far"), rows, typed=("run",))
 
 
 def logs(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wgan.commands.options import AsJson
+from wgan.durations import counted
 
 if TYPE_CHECKING:
     from wgan.stack import StackStatus
@@ -51,7 +52,8 @@ def down() -> None:
     if stopped:
         _print("The stack is stopped; its data stays.")
     elif cleaned:
-        _print(f"The stack was not running; {cleaned} process(es) that a killed `wgan up` left are stopped.")
+        left = counted(cleaned, "process", "processes")
+        _print(f"The stack was not running; a killed `wgan up` had left {left}, now stopped.")
     else:
         _print("The stack is not running.")
 
@@ -104,7 +106,9 @@ def _sentence(status: StackStatus) -> str:
     parts = [f"The stack in {status.home} is not running: start it with `wgan up`."]
     if status.leftovers:
         numbers = ", ".join(str(pid) for pid in status.leftovers)
-        parts.append(f"A killed `wgan up` left process(es) {numbers}: `wgan down` stops them.")
+        one = len(status.leftovers) == 1
+        left = f"process {numbers}: `wgan down` stops it" if one else f"processes {numbers}: `wgan down` stops them"
+        parts.append(f"A killed `wgan up` left {left}.")
     return "\n".join(parts)
 
 

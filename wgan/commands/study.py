@@ -92,7 +92,7 @@ def _show(outcome: StudyOutcome, output: Path, settings: Settings, as_json: bool
     for result in outcome.results:
         mark = "[green]✓[/green]" if result.holds else "[red]✗[/red]"
         console.print(f"{mark} {result.claim.number}. {result.claim.title}: {verdict(result.holds)}", highlight=False)
-        console.print(f"   {result.finding}", highlight=False, markup=False)
-    console.print(summary(outcome), highlight=False, markup=False)
+        console.print(f"   {result.finding}", highlight=False, markup=False, soft_wrap=True)
+    console.print(summary(outcome), highlight=False, markup=False, soft_wrap=True)
     console.print(f"report  {report}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"MLflow  {mlflow_page}", highlight=False, markup=False, soft_wrap=True)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wgan.config import EvaluationConfig
+from wgan.durations import counted
 from wgan.errors import DataError, UsageError
 from wgan.evaluation.extractors.choose import open_extractor
 from wgan.evaluation.extractors.features import Extractor, extract
@@ -149,7 +150,7 @@ def open_protocol(
     """
     tell = progress or _silent
     if images.count < 2:
-        raise DataError(f"{images.ref.name} has {images.count} image: evaluation needs at least two.")
+        raise DataError(f"{images.ref.name} has {counted(images.count, 'image')}: evaluation needs at least two.")
     extractor = open_extractor(
         images, config, settings, storage, device, lambda step, steps: tell("classifier", step, steps), tell
     )

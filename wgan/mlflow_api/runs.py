@@ -102,6 +102,12 @@ class Runs:
         """Set a tag of a run, whatever it was before."""
         self.server.send("POST", "runs/set-tag", Answered, run_id=run_id, key=key, value=value)
 
+    def log(self, run_id: str, key: str, value: float, milliseconds: int) -> None:
+        """Log a single value, at step 0."""
+        self.server.send(
+            "POST", "runs/log-metric", Answered, run_id=run_id, key=key, value=value, timestamp=milliseconds, step=0
+        )
+
     def end(self, run_id: str, status: Literal["FINISHED", "FAILED", "KILLED"], milliseconds: int) -> None:
         """Set a run's final status, and when it ended."""
         self.server.send("POST", "runs/update", Answered, run_id=run_id, status=status, end_time=milliseconds)

@@ -11,6 +11,10 @@ from wgan.errors import UsageError
 from wgan.prefect_server.client import PAGE, Answer, PrefectServer
 from wgan.records import Record
 
+RUNNING = "RUNNING"
+FULL = 100.0
+"""Percent."""
+
 
 class RunEntry(Record):
     """A flow run as the server has it."""
@@ -22,6 +26,7 @@ class RunEntry(Record):
     message: str
     began: datetime | None = Field(description="None where no worker has taken it yet.")
     ended: datetime | None
+    progress: str = Field("", description="Of a run under way: how far it is, and about how much time is left.")
 
 
 class LogLine(Record):
@@ -40,6 +45,7 @@ class _FlowRun(Answer):
     id: str
     flow_id: str
     name: str
+    state_type: str | None
     state_name: str | None
     state: _State | None
     start_time: datetime | None
@@ -49,6 +55,12 @@ class _FlowRun(Answer):
 class _Flow(Answer):
     id: str
     name: str
+
+
+class _Artifact(Answer):
+    flow_run_id: str
+    description: str | None
+    data: float | None
 
 
 class _Line(Answer):
@@ -66,6 +78,7 @@ def list_runs(server: PrefectServer, limit: int) -> list[RunEntry]:
     ids = sorted({run.flow_id for run in found})
     flows = server.ask(list[_Flow], "POST", "flows/filter", flows={"id": {"any_": ids}}) if ids else []
     names = {flow.id: flow.name for flow in flows}
+    positions = _positions(server, [run.id for run in found if run.state_type == RUNNING])
     return [
         RunEntry(
             id=run.id,
@@ -75,9 +88,28 @@ def list_runs(server: PrefectServer, limit: int) -> list[RunEntry]:
             message=" ".join(((run.state and run.state.message) or "").split()),
             began=run.start_time,
             ended=run.end_time,
+            progress=positions.get(run.id, ""),
         )
         for run in found
     ]
+
+
+def _positions(server: PrefectServer, run_ids: list[str]) -> dict[str, str]:
+    """Flow run → what its newest progress artifact says. One that is full belongs to a step that has ended."""
+    if not run_ids:
+        return {}
+    wanted = {"flow_run_id": {"any_": run_ids}, "type": {"any_": ["progress"]}}
+    found = server.ask(
+        list[_Artifact], "POST", "artifacts/filter", artifacts=wanted, sort="CREATED_DESC", limit=PAGE
+    )
+    newest: dict[str, _Artifact] = {}
+    for artifact in found:
+        newest.setdefault(artifact.flow_run_id, artifact)
+    return {
+        run: " ".join((artifact.description or "").split())
+        for run, artifact in newest.items()
+        if (artifact.data or 0) < FULL
+    }
 
 
 def find_run(server: PrefectServer, beginning: str) -> RunEntry:

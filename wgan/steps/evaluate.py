@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.side_by_side import measure_champion, measure_generators
 from wgan.storage import Storage, split_uri
+from wgan.tracking.earlier import COMPARISON_SECONDS, EVALUATION_SECONDS
 from wgan.tracking.runs import log_file, log_table, log_values
 from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
@@ -47,6 +49,7 @@ def measure_training(
 
     They and a sample grid go to the training's MLflow run.
     """
+    began = time.monotonic()
     with scratch_folder("evaluation") as name:
         folder = Path(name)
         bucket, key = split_uri(training.checkpoint_uri)
@@ -58,7 +61,9 @@ def measure_training(
             return generate_images(generator, seed, count, device)
 
         images = open_or_repair(training.dataset, config.data, settings, storage)
-        return _measured(challenger, config, training, images, settings, storage, folder)
+        evaluation = _measured(challenger, config, training, images, settings, storage, folder)
+    log_values(settings, training.mlflow_run_id, {EVALUATION_SECONDS: time.monotonic() - began})
+    return evaluation
 
 
 def compare_with_champion(
@@ -73,6 +78,7 @@ def compare_with_champion(
     if champion == version.version:  # a run that is resumed after its version was promoted by hand
         champion = None
     training = version.evaluation.training
+    began = time.monotonic()
     try:
         with scratch_folder("evaluation") as name:
             images = open_or_repair(training.dataset, config.data, settings, storage)
@@ -80,6 +86,7 @@ def compare_with_champion(
         compared = version.model_copy(update={"evaluation": evaluation})
         if champion is not None:
             describe_version(compared, config, settings)
+            log_values(settings, training.mlflow_run_id, {COMPARISON_SECONDS: time.monotonic() - began})
     except WganError as error:
         model, number = version.model_name, version.version
         raise type(error)(

@@ -25,11 +25,12 @@ from wgan.steps.deferred_signals import deferred_signals
 from wgan.storage import Storage
 from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_newest
 from wgan.tracking.curves import draw_curves
+from wgan.tracking.earlier import GENERATOR_STEPS, TRAINING_SECONDS, WORKLOAD_TAG, workload
 from wgan.tracking.metric_stream import MetricStream
 from wgan.tracking.run_status import CURVES, end_run
 from wgan.tracking.runs import log_file, log_values, metric_history, start_or_resume_run
 from wgan.training.checkpoint import load_generator
-from wgan.training.device import resolve_device
+from wgan.training.device import device_name, resolve_device
 from wgan.training.loop import TrainingResult, train
 from wgan.training.sampling import generate_images
 from wgan.training.state import new_state
@@ -104,7 +105,8 @@ def run_training(
     found = fetch_newest(flow_run_id, settings, storage, folder)
     if found is not None:
         logger.info("Training goes on at generator step %d.", found.step)
-        progress.report("training", found.step, config.training.generator_steps, "resumed from the checkpoint")
+    resumed = "" if found is None else "resumed from the checkpoint"
+    progress.report("training", found.step if found else 0, config.training.generator_steps, resumed)
     try:
         with (
             deferred_signals() as asked_to_stop,
@@ -139,9 +141,14 @@ def run_training(
                 f"training stopped at generator step {result.generator_steps} and its checkpoint is in S3: "
                 f"`wgan retrain --resume {flow_run_id}` goes on there."
             )
+        took = {TRAINING_SECONDS: result.seconds, GENERATOR_STEPS: result.generator_steps}
+        log_values(settings, run_id, took, {WORKLOAD_TAG: workload(config, device_name(device))})
         newest = uploads.newest
         if newest is None or newest.step != result.generator_steps:
-            raise WganError("the last checkpoint did not reach S3.")
+            raise WganError(
+                f"the last checkpoint did not reach S3: `wgan retrain --resume {flow_run_id}` goes on from the one "
+                "before."
+            )
         _log_pictures(config, settings, run_id, dataset, result.checkpoint, folder)
     except WganError as error:
         if not isinstance(error, Interrupted):

@@ -43,7 +43,10 @@ def run_trials(
                 results[futures[future]] = future.result()
                 finished(done, results[futures[future]])
         except BrokenProcessPool:
-            raise WganError("a training process of the study was killed, perhaps for lack of memory.") from None
+            raise WganError(
+                "a training process of the study was killed, perhaps for lack of memory: `wgan study --resume "
+                "FLOW_RUN` goes on with the claims that are left."
+            ) from None
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)

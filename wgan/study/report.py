@@ -30,7 +30,9 @@ def write_report(outcome: StudyOutcome, folder: Path) -> Path:
         (folder / HTML).write_text(html_report(outcome, figures))
         (folder / RESULTS).write_text(outcome.model_dump_json(indent=1))
     except OSError as error:
-        raise WganError(f"the report cannot be written to {folder}: {error.strerror or error}.") from None
+        raise WganError(
+            f"the report cannot be written to {folder} ({error.strerror or error}): name another folder with --output."
+        ) from None
     return folder / HTML
 
 

@@ -49,6 +49,12 @@ def describe_run(settings: Settings, run_id: str, markdown: str) -> None:
         runs.tag(run_id, NOTE_TAG, markdown)
 
 
+def log_value(settings: Settings, run_id: str, name: str, value: float) -> None:
+    """Log a single value of the run."""
+    with _runs(settings) as runs:
+        runs.log(run_id, name, value, int(time.time() * 1000))
+
+
 def artifact_url(settings: Settings, run_id: str, path: str) -> str:
     """Address at which a browser can fetch an artifact of the run."""
     return f"{settings.mlflow_page}/get-artifact?path={path}&run_uuid={run_id}"

@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 
+from wgan.durations import counted
 from wgan.errors import UsageError
 from wgan.processors import usable_processors
 
@@ -71,7 +72,7 @@ def device_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     capabilities = torch.cpu.get_capabilities()
     model = str(capabilities.get("cpu_name") or capabilities.get("architecture") or "cpu")
-    return f"{model}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    return f"{model}, {counted(torch.get_num_threads(), 'thread')}" if device.type == "cpu" else device.type
 
 
 def multiplies_bf16(device: torch.device) -> bool:

@@ -12,7 +12,7 @@ import torch
 from wgan.config import RetrainConfig
 from wgan.training.device import Precision, multiplies_bf16
 from wgan.training.runner import Execution
-from wgan.training.trial import critic_step_seconds
+from wgan.training.trial import LEAST_SAMPLES, critic_step_seconds
 from wgan.training.world import World
 
 BF16_PAYS = 1.15
@@ -30,6 +30,7 @@ def choose_execution(
     critic_steps_left: int,
     precision: Precision | None,
     cache: Path | None,
+    least_samples: int = LEAST_SAMPLES,
 ) -> Execution:
     """What is fastest here. `precision` is that of the checkpoint; None where the run is new.
 
@@ -39,7 +40,7 @@ def choose_execution(
     seconds: dict[str, float] = {}
 
     def measure(name: Precision) -> float:
-        seconds[name] = critic_step_seconds(config, device, Execution(name, captured), cache)
+        seconds[name] = critic_step_seconds(config, device, Execution(name, captured), cache, least_samples)
         return seconds[name]
 
     if precision is not None:

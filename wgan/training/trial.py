@@ -41,15 +41,22 @@ class RandomImages:
 
 
 def critic_step_seconds(
-    config: RetrainConfig, device: torch.device, execution: Execution, cache: Path | None = None
+    config: RetrainConfig,
+    device: torch.device,
+    execution: Execution,
+    cache: Path | None = None,
+    least_samples: int = LEAST_SAMPLES,
 ) -> float:
-    """Median seconds of a critic step of the configuration; from the cache where the same was measured before."""
+    """Median seconds of a critic step of the configuration; from the cache where the same was measured before.
+
+    Fewer samples than a run takes are not kept there.
+    """
     file = cache / "step-seconds" / f"{_key(config, device, execution)}.json" if cache else None
     with suppress(OSError, ValueError, KeyError, TypeError):  # none yet, or not one of ours
         if file is not None:
             return float(json.loads(file.read_text())["seconds"])
-    seconds = _measure(config, device, execution)
-    if file is not None:
+    seconds = _measure(config, device, execution, least_samples)
+    if file is not None and least_samples >= LEAST_SAMPLES:
         with suppress(OSError):  # a disk that is full or read-only costs a measurement, not a training
             file.parent.mkdir(parents=True, exist_ok=True)
             aside = file.with_suffix(f".{os.getpid()}")
@@ -60,7 +67,7 @@ def critic_step_seconds(
     return seconds
 
 
-def _measure(config: RetrainConfig, device: torch.device, execution: Execution) -> float:
+def _measure(config: RetrainConfig, device: torch.device, execution: Execution, least_samples: int) -> float:
     data, training = config.data, config.training
     images = RandomImages(training.batch_size, data.channels, data.image_size)
     order = DataOrder(images.count, training.batch_size, training.seed, ALONE)
@@ -69,16 +76,17 @@ def _measure(config: RetrainConfig, device: torch.device, execution: Execution) 
     for step in range(WARM_UP + 1 if execution.captured else 1):
         runner.critic(step)
     samples: list[float] = []
-    while len(samples) < LEAST_SAMPLES or sum(samples) < ENOUGH_SECONDS:
-        _wait(device)
+    while len(samples) < least_samples or sum(samples) < ENOUGH_SECONDS:
+        wait_for_device(device)
         start = time.perf_counter()
         runner.critic(len(samples))
-        _wait(device)
+        wait_for_device(device)
         samples.append(time.perf_counter() - start)
     return statistics.median(samples)
 
 
-def _wait(device: torch.device) -> None:
+def wait_for_device(device: torch.device) -> None:
+    """Return when the device has done what it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -30,7 +30,7 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Seconds of a step by precision, in place of a measurement, on a processor that multiplies bf16."""
     seconds = {"float32": 2.0, "bf16": 1.0}
 
-    def measured(config: RetrainConfig, device: torch.device, how: Execution, cache: Path | None) -> float:
+    def measured(config: RetrainConfig, device: torch.device, how: Execution, cache: Path | None, least: int) -> float:
         return seconds[how.precision]
 
     monkeypatch.setattr(execution, "critic_step_seconds", measured)

@@ -138,12 +138,21 @@ def train_classifier(
         return _train(images, definition, device, advance)
 
 
+def training_steps(count: int | None, definition: ClassifierDefinition) -> int:
+    """Steps of the training on a data set of `count` images; at most so many where the count is not known."""
+    return _steps(definition.images_seen if count is None else count - _held_out(count, definition), definition)
+
+
+def _steps(trained_on: int, definition: ClassifierDefinition) -> int:
+    return max(definition.least_steps, min(definition.images_seen, 4 * trained_on) // definition.batch_size)
+
+
 def _train(
     images: RealImages, definition: ClassifierDefinition, device: str, advance: Callable[[int, int], None]
 ) -> TrainedClassifier:
     network = _initial_network(definition).to(device)
     train, held_out = _split(images.count, definition)
-    steps = max(definition.least_steps, min(definition.images_seen, 4 * len(train)) // definition.batch_size)
+    steps = _steps(len(train), definition)
     optimizer = torch.optim.AdamW(network.parameters(), lr=definition.lr, weight_decay=definition.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=definition.lr, total_steps=steps)
     draw = np.random.Generator(np.random.Philox(definition.seed))
@@ -215,8 +224,12 @@ def _initial_network(definition: ClassifierDefinition) -> Classifier:
 
 def _split(count: int, definition: ClassifierDefinition) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     order = np.random.Generator(np.random.Philox(definition.seed)).permutation(count)
-    held_out = max(1, min(round(count * definition.held_out_share), definition.held_out_most))
+    held_out = _held_out(count, definition)
     return order[held_out:], order[:held_out]
+
+
+def _held_out(count: int, definition: ClassifierDefinition) -> int:
+    return max(1, min(round(count * definition.held_out_share), definition.held_out_most))
 
 
 def _targets(images: RealImages, indices: NDArray[np.int64], definition: ClassifierDefinition) -> Tensor:

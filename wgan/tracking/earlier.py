@@ -1,0 +1,87 @@
+"""How long earlier runs of the same work took, asked over MLflow's HTTP API: importing MLflow takes a second."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from wgan.config import RetrainConfig
+from wgan.errors import WganError
+from wgan.mlflow_server import connection_options, reason_of, registry_address
+from wgan.settings import Settings
+
+WORKLOAD_TAG = "wgan.workload"
+TRAINING_SECONDS = "system/training_seconds"
+GENERATOR_STEPS = "system/generator_steps"
+EVALUATION_SECONDS = "system/evaluation_seconds"
+COMPARISON_SECONDS = "system/comparison_seconds"
+RUN_SECONDS = "system/run_seconds"
+"""Only of runs that were done in one go. MLflow shows what begins so among a run's system metrics."""
+LOOKED_AT = 20
+"""Of the newest runs of the same work: some ended before they were measured."""
+
+
+@dataclass(frozen=True)
+class RunTimes:
+    """What one run took, in seconds, without waiting for others."""
+
+    training: float
+    evaluation: float
+    """The champion's share included, where there was one."""
+    whole: float
+    generator_steps: int
+
+
+def workload(config: RetrainConfig, processor: str) -> str:
+    """SHA-256 (hex) of all that decides how long a run takes, but for the number of its steps."""
+    data, training = config.data, config.training
+    decisive = {
+        "processor": processor,
+        "model": config.model_name,
+        "images": [data.source, data.location, data.image_size, data.channels, data.max_images],
+        "networks": config.networks.model_dump(mode="json"),
+        "training": training.model_dump(
+            mode="json",
+            include={"objective", "batch_size", "optimizer", "n_critic", "critic_schedule", "precision", "tf32"},
+        ),
+        "evaluation": config.evaluation.model_dump(mode="json", exclude={"seed", "confidence", "captured_share"}),
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def find_earlier(config: RetrainConfig, processor: str, settings: Settings) -> RunTimes | None:
+    """The times of the newest finished run of this work; None where there is none. Raises `WganError`."""
+    try:
+        with httpx.Client(base_url=registry_address(settings), **connection_options(settings)) as client:
+            name = {"experiment_name": settings.mlflow_experiment}
+            answer = client.get("/api/2.0/mlflow/experiments/get-by-name", params=name)
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return None
+            experiment = answer.raise_for_status().json()["experiment"]["experiment_id"]
+            wanted = {
+                "experiment_ids": [experiment],
+                "filter": f"attributes.status = 'FINISHED' and tags.`{WORKLOAD_TAG}` = '{workload(config, processor)}'",
+                "order_by": ["attributes.start_time DESC"],
+                "max_results": LOOKED_AT,
+            }
+            found = client.post("/api/2.0/mlflow/runs/search", json=wanted).raise_for_status().json()
+            return next(filter(None, map(_times, found.get("runs", []))), None)
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        where = settings.mlflow_tracking_uri
+        raise WganError(f"the MLflow server at {where} does not tell of earlier runs: {reason_of(error)}.") from None
+
+
+def _times(run: dict[str, Any]) -> RunTimes | None:
+    values = {metric["key"]: float(metric["value"]) for metric in run["data"].get("metrics", [])}
+    if not {TRAINING_SECONDS, GENERATOR_STEPS, EVALUATION_SECONDS, RUN_SECONDS} <= values.keys():
+        return None
+    return RunTimes(
+        training=values[TRAINING_SECONDS],
+        evaluation=values[EVALUATION_SECONDS] + values.get(COMPARISON_SECONDS, 0.0),
+        whole=values[RUN_SECONDS],
+        generator_steps=int(values[GENERATOR_STEPS]),
+    )
