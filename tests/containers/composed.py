@@ -92,7 +92,7 @@ def new_project(project: str, env_file: Path, services_image: str, ports: list[i
     variables = {
         **{name: str(port) for name, port in zip(names, ports, strict=True)},
         "SERVICES_IMAGE": services_image,
-        "SERVE_MODEL": model,
+        "SERVE_MODELS": model,
         "TESTS_FOLDER": str(FOLDER),
         "HOST_SITE_PACKAGES": sysconfig.get_paths()["purelib"],
     }

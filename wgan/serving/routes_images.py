@@ -1,4 +1,4 @@
-"""`POST /v1/images`, `POST /v1/decode`, `GET /v1/interpolate`."""
+"""`POST …/images`, `POST …/decode`, `GET …/interpolate`, below `/v1` and `/v1/models/NAME`."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ AliasHeader = Annotated[
 
 
 def image_routes(service: Service) -> APIRouter:
-    """The routes that draw."""
+    """The routes that draw, to be put below `/v1` and below each model."""
     router = APIRouter(tags=["images"])
 
     @router.post(
-        "/v1/images",
+        "/images",
         responses={**IMAGE_RESPONSES, **IMAGE_ERRORS},
         response_class=Response,
         summary="Draw images from a seed",
@@ -58,7 +58,7 @@ def image_routes(service: Service) -> APIRouter:
         return await answer(request, service, Wish(body.count, "count", latents, encoding, seed))
 
     @router.post(
-        "/v1/decode",
+        "/decode",
         responses={**IMAGE_RESPONSES, **IMAGE_ERRORS},
         response_class=Response,
         summary="Draw images from latents of your own",
@@ -90,7 +90,7 @@ def image_routes(service: Service) -> APIRouter:
         return await answer(request, service, Wish(count, "latents", latents, encoding))
 
     @router.get(
-        "/v1/interpolate",
+        "/interpolate",
         responses={
             200: {
                 "description": "A looping animation from the first image of one seed to that of another.",

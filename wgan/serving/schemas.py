@@ -113,7 +113,8 @@ class ModelFacts(BaseModel):
     latent_dim: int
     channels: int
     image_size: int = Field(description="Pixels.")
-    max_count: int = Field(description="Most images in one request.")
+    max_count: int = Field(description="Most images in one request, not enlarged.")
+    max_values: int = Field(description="Most values (count × channels × height × width × scale²) in one answer.")
     metrics: dict[str, MetricValue]
     data_set: DataSetFacts
     lineage: Lineage
@@ -141,16 +142,41 @@ class AliasState(BaseModel):
     retry_in: float | None = Field(description="Seconds until a failed load is tried again.")
 
 
-class Readiness(BaseModel):
-    """Whether there is a model to draw with, and whether it is the one that should draw."""
+class ModelState(BaseModel):
+    """Whether a model has a version to draw with, and whether it is the one that should draw."""
 
-    ready: bool
-    model: str
+    name: str = Field(examples=["generator-digits"])
+    ready: bool = Field(description="Whether it draws.")
+    alias: str = Field(description="The alias that is followed.")
+    version: int | None = Field(description="Version under it that draws; null: none.")
+    reason: str | None = Field(description="Why it does not draw or is stale; null: all is well.")
+    aliases: dict[str, AliasState]
+    registry_answered_seconds_ago: float | None
+
+
+class ModelList(BaseModel):
+    """The models of a serving process."""
+
+    alias: str
+    every: bool = Field(description="Whether it serves every registered model with the alias, and takes up new ones.")
+    default: str | None = Field(description="The model of the routes without a name; null: none yet.")
+    models: list[ModelState] = Field(description="The default first.")
+
+
+class Readiness(BaseModel):
+    """Whether there is something to draw with, and whether it is what should draw; the default model's own first."""
+
+    ready: bool = Field(
+        description="Whether requests may be sent here: at first once every model with a version has loaded it or "
+        "failed to, from then on while any draws."
+    )
+    model: str | None = Field(description="The model of the routes without a name; null: none yet.")
     alias: str
     version: int | None
     reason: str | None = Field(description="Why it is not ready or stale; null: all is well.")
     aliases: dict[str, AliasState]
     registry_answered_seconds_ago: float | None
+    models: list[ModelState]
 
 
 class WebhookResult(BaseModel):
@@ -163,7 +189,7 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI entries of error answers."""
     meaning = {
         401: "An API key is needed.",
-        404: "No such alias here.",
+        404: "No such model or alias here.",
         406: "Accept names nothing that can be made.",
         408: "The body took too long.",
         413: "The body is too large.",

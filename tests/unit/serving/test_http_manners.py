@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.unit.serving.test_serving_api import saved
-from wgan.serving.routes_operations import readiness
+from wgan.serving.states import readiness
 from wgan.serving.service import Service
 
 
@@ -109,7 +109,11 @@ def test_what_could_not_be_kept_for_a_restart_shows_no_folder_of_this_machine(
     running: tuple[TestClient, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, service = running
-    monkeypatch.setattr(service.follower, "cache_problem", "/home/a/.wgan/cache cannot be written: it is read-only.")
+    monkeypatch.setattr(
+        service.catalogue.require_default().follower,
+        "cache_problem",
+        "/home/a/.wgan/cache cannot be written: it is read-only.",
+    )
     reason = api.get("/readyz").json()["reason"]
     assert "after a restart: (a local path) cannot be written" in reason
-    assert "/home/a" in readiness(service, with_paths=True).model_dump()["reason"]
+    assert "/home/a" in readiness(service.catalogue, with_paths=True).model_dump()["reason"]
