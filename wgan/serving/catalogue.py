@@ -58,7 +58,7 @@ class Catalogue:
         self.alias = alias
         self.settings = settings
         self.metrics = metrics
-        self.problem: str | None = None
+        self.problem = "the registry has not answered yet." if self.every else None
         """Why the list of models may not be the registry's."""
         self._registry = RegistryClient(settings)
         self._loads = asyncio.Semaphore(LOADS)
@@ -85,9 +85,10 @@ class Catalogue:
         """The model of that name. Raises `UnknownModel` with the names that are served."""
         found = self.entries.get(name)
         if found is None:
-            *others, last = list(self.entries)[:TOLD] or ["no other: none is served yet"]
+            *others, last = list(self.entries)[:TOLD] or [""]
             names = f"{', '.join(others)} or {last}" if others else last
-            raise UnknownModel(f"model {name[:64]!r} is not served here: ask for {names}.")
+            remedy = f"ask for {names}" if last else "none is served yet"
+            raise UnknownModel(f"model {name[:64]!r} is not served here: {remedy}.")
         return found
 
     @property

@@ -76,7 +76,7 @@ async def answer(request: Request, service: Service, wish: Wish) -> Response:
     mode, percent = settings.serve_challenger, settings.serve_challenger_percent
     model, alias = choose(models, request.headers.get(ALIAS_HEADER), mode, percent)
     shape = model.engine.image_shape
-    most = service.workload.max_count(shape, settings.serve_max_count)
+    most = service.workload.max_count(shape, settings.serve_max_count, wish.encoding.scale)
     cost = Cost.of(min(wish.count, most + 1), shape, wish.encoding, settings.serve_max_batch)
     service.workload.check(wish.name, wish.count, cost, most)
     check_side(wish.count, shape[1], wish.encoding)

@@ -7,10 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wgan.serving.encoding import JSON, MEDIA_TYPES, NPY, ZIP, Layout, Picture
+from wgan.serving.encoding import JSON, LARGEST_SCALE, MEDIA_TYPES, NPY, ZIP, Layout, Picture
 from wgan.serving.faults import Fault
 
 LARGEST_SEED = 2**63 - 1
+SCALE_TEXT = "How often each pixel is repeated in both directions, in pictures; counts against the largest answer."
+SCALE: int = Field(1, ge=1, le=LARGEST_SCALE, description=SCALE_TEXT)
 
 
 class StrictModel(BaseModel):
@@ -22,7 +24,7 @@ class StrictModel(BaseModel):
 class ImagesRequest(StrictModel):
     """How many images, of which noise, in which form."""
 
-    count: int = Field(1, ge=1, description="Images; at most max_count, as /v1/model says.", examples=[16])
+    count: int = Field(1, ge=1, description="Images; at most max_count, as `model` says.", examples=[16])
     seed: int | None = Field(
         None,
         ge=0,
@@ -34,16 +36,18 @@ class ImagesRequest(StrictModel):
     layout: Layout | None = Field(
         None, description="grid: one picture; zip: one file each; base64: JSON. Default: what Accept says, else grid."
     )
+    scale: int = SCALE
 
 
 class DecodeRequest(StrictModel):
     """Noise of one's own."""
 
     latents: list[list[float]] = Field(
-        min_length=1, description="Rows of z numbers each, z as /v1/model says; finite, at most 1000 in magnitude."
+        min_length=1, description="Rows of z numbers each, z as `model` says; finite, at most 1000 in magnitude."
     )
     format: Picture | None = Field(None, description="Picture format; default: what Accept says, else png.")
-    layout: Layout | None = Field(None, description="As for /v1/images.")
+    layout: Layout | None = Field(None, description="As for images.")
+    scale: int = SCALE
 
 
 class ErrorBody(BaseModel):
@@ -64,7 +68,7 @@ class Base64Images(BaseModel):
     model: str
     version: int
     count: int
-    seed: int | None = Field(description="None for /v1/decode.")
+    seed: int | None = Field(description="Null where the latents were given.")
     format: Picture
     images: list[str] = Field(description="Base64 of one encoded picture each.")
 
@@ -160,6 +164,7 @@ class ModelList(BaseModel):
     alias: str
     every: bool = Field(description="Whether it serves every registered model with the alias, and takes up new ones.")
     default: str | None = Field(description="The model of the routes without a name; null: none yet.")
+    reason: str | None = Field(description="Why a model may be missing; null: none is.")
     models: list[ModelState] = Field(description="The default first.")
 
 

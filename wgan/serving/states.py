@@ -47,6 +47,7 @@ def model_list(catalogue: Catalogue, with_paths: bool) -> ModelList:
         alias=catalogue.alias,
         every=catalogue.every,
         default=default.name if default else None,
+        reason=catalogue.problem,
         models=[model_state(entry, with_paths) for entry in catalogue.entries.values()],
     )
 

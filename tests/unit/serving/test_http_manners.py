@@ -10,8 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.unit.serving.test_serving_api import saved
-from wgan.serving.states import readiness
 from wgan.serving.service import Service
+from wgan.serving.states import readiness
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/model", "/page/api.js"])
