@@ -32,7 +32,7 @@ def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
         title="WGAN serving",
         summary=f"Images of registered models, each drawn by the version the registry calls {service.catalogue.alias}.",
         version=__version__,
-        docs_url=None,  # both pages load scripts from elsewhere
+        docs_url=None,  # both load scripts from elsewhere; `/api` is a page of our own
         redoc_url=None,
         lifespan=_lifespan(service),
     )
