@@ -123,13 +123,13 @@ def test_a_walk_is_shown_from_the_start_between_the_first_sample_and_the_last(pa
 def test_the_walk_plays_until_it_is_paused(page: Page) -> None:
     slider = page.get_by_label("Position")
     slider.wait_for()
-    page.get_by_role("button", name="Play").click()
-    page.wait_for_function("document.querySelector('#walk-position').value > 3")
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_function("() => document.querySelector('#walk-position').value > 3")
+    page.get_by_role("button", name="Pause", exact=True).click()
     stopped = slider.input_value()
     share = page.locator("#walk-caption").inner_text()
     assert share.endswith(f"{round(100 * int(stopped) / 23)} %")
-    assert page.get_by_role("button", name="Play").is_visible()
+    assert page.get_by_role("button", name="Play", exact=True).is_visible()
     slider.fill("0")
     assert page.locator("#walk-caption").inner_text().endswith("· 0 %")
 
