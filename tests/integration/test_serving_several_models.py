@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator
 from wgan.pixels import to_bytes
 from wgan.registry.versions import fetch_version
+from wgan.serving.registry import RegistryClient
 from wgan.settings import Settings
 from wgan.stack.credentials import connected, ensure_credentials
 from wgan.storage import open_storage
@@ -155,6 +157,19 @@ def test_no_more_models_are_taken_up_than_there_is_room_for(registry: Settings, 
         assert ready_names(server) == [DIGITS]
         wait_for(lambda: server.ready()["reason"] is not None, 20)
         assert server.ready()["reason"] == f"WGAN_SERVE_MAX_MODELS=1 leaves out {FACES}."
+
+
+def test_the_registrys_list_is_read_page_by_page(registry: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wgan.serving.registry.PAGE", 1)
+
+    async def names() -> tuple[str, ...]:
+        client = RegistryClient(registry)
+        try:
+            return await client.models_with("champion")
+        finally:
+            await client.close()
+
+    assert asyncio.run(names()) == (DIGITS, FACES)
 
 
 def test_the_setting_names_the_models_too(registry: Settings, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from wgan.serving.service import Service
 from wgan.serving.states import readiness
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/model", "/page/api.js"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/model", "/v1/models", "/api", "/page/api.js"])
 def test_head_answers_like_get_without_the_body(api: TestClient, path: str) -> None:
     head, get = api.head(path), api.get(path)
     assert (head.status_code, head.content) == (get.status_code, b"")

@@ -72,6 +72,14 @@ def test_a_name_that_is_not_served_is_refused_with_those_that_are(both: TestClie
     assert answer.headers["x-wgan-model"] == answer.headers["x-wgan-version"] == "none"
 
 
+@pytest.mark.parametrize("below", ["", "/model"])
+def test_head_asks_for_a_named_model_too(both: TestClient, below: str) -> None:
+    path = f"/v1/models/{DIGITS}{below}"
+    head = both.head(path)
+    assert (head.status_code, head.content, head.headers["x-wgan-model"]) == (200, b"", DIGITS)
+    assert both.head(f"/v1/models/{DIGITS}/images").status_code == 405
+
+
 def test_the_list_says_of_each_model_how_it_stands(both: TestClient) -> None:
     found = both.get("/v1/models").json()
     assert (found["default"], found["every"]) == (FACES, False)
