@@ -105,11 +105,11 @@ class Catalogue:
         return self._was_ready
 
     def poll_now(self, name: str | None = None) -> None:
-        """Ask the registry now about the model of that name, about all without one, and for models that are new."""
-        named = self.entries.get(name or "")
-        for entry in [named] if named else self.entries.values():
-            entry.follower.poll_now()
-        if named is None:
+        """Ask the registry now about the model of that name, or which models are new; without a name, about all."""
+        for entry in self.entries.values():
+            if name in (None, entry.name):
+                entry.follower.poll_now()
+        if name not in self.entries:
             self._wake.set()
 
     async def run(self) -> None:
@@ -118,7 +118,10 @@ class Catalogue:
             for entry in self.entries.values():
                 self._start(entry)
             while self.every:
-                await self._look()
+                try:
+                    await self._look()
+                except Exception:  # a defect must not end the serving
+                    log.exception("looking for models failed")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(jittered(backed_off(self.settings.serve_poll_seconds, self._failures))):
                         await self._wake.wait()
