@@ -57,6 +57,7 @@ def new_settings(home: Path) -> Settings:
         mlflow_port=mlflow_port,
         prefect_port=prefect_port,
         serve_port=serve_port,
+        serve_models="generator-digits",  # and not whatever else a test of the session promotes
         start_timeout=600,  # other tests start servers at the same time
     )
 

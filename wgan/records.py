@@ -223,8 +223,9 @@ class ServingCheck(Record):
     """What one serving process made of a promotion."""
 
     url: str
-    outcome: Literal["confirmed", "refused", "unconfirmed"] = Field(
-        description="unconfirmed: it did not answer or follow in time, which says nothing about the version."
+    outcome: Literal["confirmed", "refused", "unconfirmed", "not served"] = Field(
+        description="unconfirmed: it did not answer or follow in time; not served: it was started for other models or "
+        "another alias. Both say nothing about the version."
     )
     reason: str
     seconds: float = Field(description="From the first question to the outcome.")

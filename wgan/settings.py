@@ -7,7 +7,6 @@ comes from the embedded stack: the addresses and credentials that `wgan up` wrot
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -154,8 +153,13 @@ class Settings(BaseSettings):
         default_factory=lambda: usable_processors().count, ge=1, description="Processes that decode images."
     )
 
-    serve_model: str = Field(
-        "generator-digits", description="Model that `wgan up` serves beside its other servers; empty: none."
+    serve: bool = Field(True, description="Whether `wgan up` starts a serving process beside its other servers.")
+    serve_models: str = Field(
+        "",
+        description="Registered models to serve, comma-separated, the default first; empty: every one with a champion.",
+    )
+    serve_max_models: int = Field(
+        16, ge=1, le=1000, description="Most models that a process takes up by itself; those named are always served."
     )
     serve_host: str = Field("127.0.0.1", description="Address that `wgan serve` listens on; 0.0.0.0: every one.")
     serve_port: int = Field(8080, ge=0, le=65535, description="Port of `wgan serve`; 0: any free one.")
@@ -239,6 +243,11 @@ class Settings(BaseSettings):
         return (self.prefect_public_url or self.prefect_api_url.rstrip("/").removesuffix("/api")).rstrip("/")
 
     @property
+    def models_to_serve(self) -> tuple[str, ...]:
+        """The names in `serve_models`; none: every model with a champion."""
+        return tuple(name.strip() for name in self.serve_models.split(",") if name.strip())
+
+    @property
     def cache(self) -> Path:
         """Folder of the local cache."""
         return self.cache_dir or self.home / "cache"
@@ -284,8 +293,6 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises `UsageError` naming the variable, the value and what is allowed.
     """
-    if os.environ.get("WGAN_SERVE_MODEL") == "":  # elsewhere an empty variable counts as unset; here it means none
-        overrides.setdefault("serve_model", "")
     try:
         explicit = Settings(**overrides)
         stored = read_connection(explicit.home) or embedded_addresses(explicit)

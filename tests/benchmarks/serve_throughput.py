@@ -274,7 +274,7 @@ def main() -> None:
         parser.error(f"--in-flight {options.in_flight}: the ratios need {LEAST} images at once, or more.")
     with tempfile.TemporaryDirectory(prefix="wgan-throughput-") as name:
         folder = Path(name)
-        planned = new_settings(folder / "home").model_copy(update={"serve_model": ""})
+        planned = new_settings(folder / "home").model_copy(update={"serve": False})
         stack = start_stack(planned)
         try:
             os.environ.update(client_environment(stack.settings))

@@ -29,15 +29,23 @@ def model(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> str:
     return versions[0].model_name
 
 
+@pytest.fixture(scope="module")
+def other(stack: Settings, model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Another model, with a champion and no challenger."""
+    version = register(stack, tmp_path_factory.mktemp("export"), f"other-{uuid.uuid4().hex[:8]}", 4)
+    name_version(stack, version.model_name, "champion", 1)
+    return version.model_name
+
+
 def name_version(settings: Settings, model: str, alias: str, version: int) -> None:
     client_of(settings).set_registered_model_alias(model, alias, str(version))
 
 
 @pytest.fixture(scope="module")
-def running(stack: Settings, model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def running(stack: Settings, model: str, other: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     name_version(stack, model, "champion", 1)
     name_version(stack, model, "challenger", 2)
-    with serving(stack, model, tmp_path_factory.mktemp("serving")) as process:
+    with serving(stack, (model, other), tmp_path_factory.mktemp("serving")) as process:
         process.wait_ready()
         yield process
 
@@ -106,6 +114,71 @@ def test_two_chosen_pictures_are_the_ends_of_a_walk(page: Page) -> None:
     assert page.locator(".cell[aria-pressed=true]").count() == 0
 
 
+def test_a_walk_is_shown_from_the_start_between_the_first_sample_and_the_last(page: Page) -> None:
+    page.locator("#walk-picture").wait_for()
+    marked = page.locator("#samples .cell[aria-pressed=true]").evaluate_all("cells => cells.map(cell => cell.title)")
+    assert marked == ["seed 1", "seed 16"]
+
+
+def test_the_walk_plays_until_it_is_paused(page: Page) -> None:
+    slider = page.get_by_label("Position")
+    slider.wait_for()
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_function("() => document.querySelector('#walk-position').value > 3")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    stopped = slider.input_value()
+    share = page.locator("#walk-caption").inner_text()
+    assert share.endswith(f"{round(100 * int(stopped) / 23)} %")
+    assert page.get_by_role("button", name="Play", exact=True).is_visible()
+    slider.fill("0")
+    assert page.locator("#walk-caption").inner_text().endswith("· 0 %")
+
+
+def test_champion_and_challenger_walk_beside_each_other_with_the_same_latents(page: Page, server: Serving) -> None:
+    page.locator("#walk-challenger-picture").wait_for()
+    assert page.locator("#walk-caption").inner_text() == "champion, version 1 · 0 %"
+    assert page.locator("#walk-challenger-caption").inner_text() == "challenger, version 2 · 0 %"
+    asked = {"Accept": "application/json", "X-WGAN-Alias": "challenger"}
+    frames = server.client.get("/v1/interpolate?from=1&to=16&frames=24", headers=asked).json()["images"]
+    page.get_by_label("Position").fill("9")
+    assert page.locator("#walk-challenger-picture").get_attribute("src") == f"data:image/png;base64,{frames[9]}"
+
+
+def test_another_model_can_be_chosen_and_stays_chosen(page: Page, model: str, other: str) -> None:
+    choice = page.get_by_label("Model", exact=True)
+    assert choice.locator("option").all_inner_texts() == [model, other]
+    before = sources(page)
+    choice.select_option(other)
+    page.locator("h1", has_text=other).wait_for()
+    assert page.locator(SAMPLES).first.get_attribute("alt") == f"Sample of seed 1, {other} version 1"
+    assert set(sources(page)).isdisjoint(before)
+    page.locator("#walk-picture").wait_for()
+    assert not page.locator("#walk-challenger").is_visible()
+    assert not page.get_by_label("Compare with the challenger").is_visible()
+    page.reload()
+    page.locator("h1", has_text=other).wait_for()
+    assert choice.input_value() == other
+
+
+def test_one_button_is_the_primary_one(page: Page) -> None:
+    accent = page.evaluate("getComputedStyle(document.querySelector('button.primary')).backgroundColor")
+    colours = page.locator("button:visible:not(.cell)").evaluate_all(
+        "buttons => buttons.map(button => [button.textContent, getComputedStyle(button).backgroundColor])"
+    )
+    assert [text for text, colour in colours if colour == accent] == ["Draw"]
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_controls_samples_and_walk_share_the_width_of_a_wide_screen(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator("#walk-picture").wait_for()
+    boxes = [page.locator(part).bounding_box() for part in ("#controls", "#samples", ".walk")]
+    (controls, samples, walk) = [box for box in boxes if box]
+    assert controls["x"] + controls["width"] <= samples["x"]
+    assert samples["x"] + samples["width"] <= walk["x"]
+    assert sum(box["width"] for box in (controls, samples, walk)) > 0.85 * width
+
+
 def test_the_grid_is_reached_by_tab_once_and_walked_with_arrow_keys(page: Page) -> None:
     cells = page.locator("#samples .cell")
     cells.first.focus()
@@ -137,13 +210,33 @@ def test_a_promotion_is_announced_and_its_version_offered(page: Page, stack: Set
 def test_the_pictures_can_be_downloaded_as_they_are_seen(page: Page, tmp_path: Path, model: str) -> None:
     from PIL import Image
 
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download", exact=True).click()
-    assert download.value.suggested_filename == f"{model}-v1-seed-1.png"
-    download.value.save_as(tmp_path / "grid.png")
     size = page.locator(SAMPLES).first.evaluate("image => image.naturalWidth")
-    with Image.open(tmp_path / "grid.png") as picture:
-        assert picture.size == (4 * size, 4 * size)
+    pictures = {}
+    for scale in (1, 4):
+        page.get_by_label("Size of the download").select_option(str(scale))
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download", exact=True).click()
+        assert download.value.suggested_filename == f"{model}-v1-seed-1.png"
+        download.value.save_as(tmp_path / f"{scale}.png")
+        pictures[scale] = Image.open(tmp_path / f"{scale}.png")
+    assert pictures[1].size == (4 * size, 4 * size)
+    enlarged = pictures[1].resize(pictures[4].size, Image.Resampling.NEAREST)
+    assert pictures[4].size == (16 * size, 16 * size)
+    assert pictures[4].tobytes() == enlarged.tobytes()
+
+
+def test_the_animation_can_be_downloaded_enlarged(page: Page, tmp_path: Path) -> None:
+    from PIL import Image
+
+    page.locator("#walk-picture").wait_for()
+    size = page.locator("#walk-picture").evaluate("image => image.naturalWidth")
+    page.get_by_label("Size of the animation").select_option("2")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the animation").click()
+    assert download.value.suggested_filename == "walk-1-16.webp"
+    download.value.save_as(tmp_path / "walk.webp")
+    with Image.open(tmp_path / "walk.webp") as film:
+        assert (film.size, film.n_frames) == ((2 * size, 2 * size), 24)  # type: ignore[attr-defined]
 
 
 def test_a_server_that_is_gone_is_said_and_the_pictures_stay(page: Page) -> None:
@@ -162,4 +255,21 @@ def test_nothing_is_cut_off_on_narrow_and_wide_screens(page: Page, width: int, s
     page.locator("#samples .cell").nth(1).click()
     page.locator("#samples .cell").nth(6).click()
     page.locator("#walk-picture").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_api_page_shows_every_request_once_and_its_form_with_a_models_name(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.get_by_role("link", name="API").click()
+    requests = page.locator("article")
+    requests.first.wait_for()
+    paths = requests.locator("h2 code").all_inner_texts()
+    assert [path for path in paths if path.startswith("/v1/")] == [
+        "/v1/images", "/v1/decode", "/v1/interpolate", "/v1/model", "/v1/models", "/v1/models/{model}",
+    ]  # fmt: skip
+    images = page.locator("#post-v1-images")
+    assert images.locator(".twin code").inner_text() == "/v1/models/{model}/images"
+    assert "integer from 1 to 16; default 1" in images.inner_text()
+    assert images.locator("pre").inner_text().startswith("curl -sS http://127.0.0.1:")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -95,7 +95,7 @@ def new_project(
         **{name: str(port) for name, port in zip(names, ports, strict=True)},
         "SERVICES_IMAGE": services_image,
         "SERVING_IMAGE": serving_image,
-        "SERVE_MODEL": model,
+        "SERVE_MODELS": model,
         "TESTS_FOLDER": str(FOLDER),
         "HOST_SITE_PACKAGES": sysconfig.get_paths()["purelib"],
     }

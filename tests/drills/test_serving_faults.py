@@ -35,7 +35,8 @@ ANSWERS = 10
 """Right answers of the old version that each fault must leave time for, after it was noticed."""
 CACHE_BYTES = 2**24
 ALIASES = ("champion", "challenger")
-STALE = 'wgan_stale{alias="champion"}'
+STALE = 'wgan_stale{alias="champion",model='
+"""The beginning of the metric's line."""
 
 
 @dataclass

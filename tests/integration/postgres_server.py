@@ -120,7 +120,7 @@ def on_postgres(postgres: PostgresServer, home: Path, mlflow: str, prefect: str,
         "mlflow_database_url": SecretStr(postgres.create_database(mlflow)),
         "prefect_database_url": SecretStr(postgres.create_database(prefect)),
     }
-    return new_settings(home).model_copy(update={"serve_model": model, **addresses})
+    return new_settings(home).model_copy(update={"serve": bool(model), "serve_models": model, **addresses})
 
 
 @contextmanager

@@ -74,11 +74,14 @@ class Serving:
 
 
 @contextmanager
-def serving(settings: Settings, model: str, folder: Path, *options: str, **variables: str) -> Iterator[Serving]:
-    """`wgan serve MODEL` on a free port, with a cache in the folder; SIGTERM must end it with exit code 0."""
+def serving(
+    settings: Settings, models: str | tuple[str, ...], folder: Path, *options: str, **variables: str
+) -> Iterator[Serving]:
+    """`wgan serve MODEL…` on a free port, with a cache in the folder; SIGTERM must end it with exit code 0."""
+    named = (models,) if isinstance(models, str) else models
     more = {"WGAN_CACHE_DIR": str(folder / "cache"), "WGAN_SERVE_POLL_SECONDS": "0.2", **variables}
     log = folder / f"serve-{uuid.uuid4().hex[:8]}.log"
-    command = [sys.executable, "-m", "wgan", "serve", model, "--port", "0", *options]
+    command = [sys.executable, "-m", "wgan", "serve", *named, "--port", "0", *options]
     with log.open("w") as errors:
         process = subprocess.Popen(
             command, env=environment(settings, **more), stdout=subprocess.PIPE, stderr=errors, text=True

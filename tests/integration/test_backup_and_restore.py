@@ -35,7 +35,7 @@ from wgan.tracking.client import tracking_client
 
 pytestmark = pytest.mark.slow(minutes=4)
 MODEL = "generator-saved"
-SERVED = {"WGAN_SERVE_MODEL": MODEL}
+SERVED = {"WGAN_SERVE_MODELS": MODEL}
 STEPS = 120
 GOING_ON = (
     f"training.generator_steps={STEPS}",

@@ -44,6 +44,8 @@ WALK = {
     """-d '{"count": 16, "seed": 7}' -o images.png""": 0,
     "curl -sS 'http://127.0.0.1:8080/v1/interpolate?from=1&to=2' -o walk.webp": 0,
     "curl -sS http://127.0.0.1:8080/v1/model": 0,
+    "curl -sS http://127.0.0.1:8080/v1/models/generator-digits/images -H 'Content-Type: application/json' "
+    """-d '{"scale": 8}' -o large.png""": 0,
     'wgan schedule add --preset digits --cron "0 3 * * 1" --timezone Europe/Berlin --if-changed': 0,
     "wgan schedule list": 0,
     "wgan schedule run digits": 0,

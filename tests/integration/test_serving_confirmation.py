@@ -66,13 +66,38 @@ def test_a_promotion_is_confirmed_once_its_recorded_sample_is_drawn_there(
     assert server.version() == "2"
 
 
-def test_a_process_that_serves_another_model_says_nothing_about_this_one(
+def test_a_process_that_was_started_for_other_models_is_named_with_the_remedy(
     server: Serving, stack: Settings, storage: Storage, tmp_path: Path
 ) -> None:
     other = promoted(register(stack, tmp_path, f"other-{uuid.uuid4().hex[:8]}", 3), None, stack, storage)
     (check,) = confirm_promotion(other, watched(stack, url(server), seconds=3000))
-    assert check.outcome == "unconfirmed"
-    assert check.reason == f"it serves {server.ready()['model']}, not {other.model_name}"
+    assert check.outcome == "not served"
+    assert check.reason == (
+        f"it was started for other models: name {other.model_name} too (`wgan serve`, WGAN_SERVE_MODELS), "
+        "or none for every model with a champion"
+    )
+
+
+def test_a_promotion_of_any_served_model_is_confirmed_at_that_model(
+    versions: list[ModelVersionRef], stack: Settings, storage: Storage, tmp_path: Path
+) -> None:
+    other = register(stack, tmp_path, f"other-{uuid.uuid4().hex[:8]}", 3)
+    with serving(stack, (versions[0].model_name, other.model_name), tmp_path) as both:
+        both.wait_ready()
+        moved = promoted(other, None, stack, storage)
+        (check,) = confirm_promotion(moved, watched(stack, url(both)))
+        assert check.outcome == "confirmed"
+        assert both.ready()["model"] == versions[0].model_name
+
+
+def test_the_first_promotion_of_a_model_is_confirmed_where_every_champion_is_served(
+    stack: Settings, storage: Storage, tmp_path: Path
+) -> None:
+    storage.ensure_bucket()
+    with serving(stack, (), tmp_path, WGAN_SERVE_MAX_MODELS="1000") as every:
+        first = register(stack, tmp_path, f"first-{uuid.uuid4().hex[:8]}", 3)
+        (check,) = confirm_promotion(promoted(first, None, stack, storage), watched(stack, url(every)))
+        assert check.outcome == "confirmed"
 
 
 def test_a_process_that_does_not_answer_is_waited_for_and_then_unconfirmed(

@@ -144,7 +144,7 @@ def test_a_split_gives_all_to_the_challenger_at_100_percent_and_a_shadow_nothing
     with serving(stack, model, tmp_path, "--challenger", "shadow", "--percent", "100") as server:
         wait_for(lambda: server.ready()["aliases"]["challenger"]["serving"] == 3, 30)  # type: ignore[index]
         assert drawn(server).headers["x-wgan-version"] == "1"
-        wait_for(lambda: server.metric('wgan_images_total{role="shadow",version="3"}') == 5, 20)
+        wait_for(lambda: server.metric(f'wgan_images_total{{model="{model}",role="shadow",version="3"}}') == 5, 20)
     client_of(stack).delete_registered_model_alias(model, "challenger")
 
 

@@ -24,12 +24,12 @@ from wgan.serving.service import make_service
 def api_schema(served_cache: Path) -> Iterator[schemathesis.schemas.BaseSchema]:
     """The document of a real server on a loopback port."""
     sock = listen("127.0.0.1", 0)
-    service = make_service(MODEL, "champion", example_settings(served_cache))
+    service = make_service((MODEL,), "champion", example_settings(served_cache))
     server = Server(uvicorn.Config(create_app(service), log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, args=([sock],))
     thread.start()
     try:
-        while service.follower.models.main is None:
+        while not service.catalogue.is_ready:
             time.sleep(0.01)
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{sock.getsockname()[1]}/openapi.json")
     finally:
@@ -44,6 +44,11 @@ def api_schema(served_cache: Path) -> Iterator[schemathesis.schemas.BaseSchema]:
         ("POST", "/v1/decode"),
         ("GET", "/v1/interpolate"),
         ("GET", "/v1/model"),
+        ("POST", "/v1/models/{model}/images"),
+        ("GET", "/v1/models/{model}/interpolate"),
+        ("GET", "/v1/models/{model}/model"),
+        ("GET", "/v1/models/{model}"),
+        ("GET", "/v1/models"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),
         ("POST", "/hooks/mlflow"),

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.integration.command_line import json_of, quick
-from tests.integration.stack_commands import run
+from tests.integration.stack_commands import run, wait_for
 from wgan.settings import Settings
 
 pytestmark = pytest.mark.slow(minutes=3)
@@ -39,11 +39,10 @@ class Visitor:
 
 def test_a_retraining_replaces_the_served_champion_without_losing_a_request(idle_stack: Settings) -> None:
     url = f"http://127.0.0.1:{idle_stack.serve_port}"
-    served = {"WGAN_SERVE_MODEL": "generator-walk"}
-    run(idle_stack, "up", "--detach", **served)
-    waiting = httpx.get(f"{url}/readyz")
-    assert waiting.status_code == 503
-    assert "there is no registered model 'generator-walk'" in waiting.json()["reason"]
+    run(idle_stack, "up", "--detach")
+    nothing = "no registered model has a champion yet: `wgan promote NAME VERSION` makes one."
+    wait_for(lambda: httpx.get(f"{url}/readyz").json()["reason"] == nothing)
+    assert httpx.get(f"{url}/readyz").status_code == 503
 
     first = json_of(idle_stack, "retrain", *quick("walk", *CLEAR, "training.generator_steps=1", "training.lr=1e-6"))
     assert [check["outcome"] for check in first["serving"]] == ["confirmed"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wgan.records import LedgerEntry
-from wgan.steps.confirm_serving import _drawn, _followed, _ServesAnother
+from wgan.steps.confirm_serving import _drawn, _followed, _NotServed
 
 MODEL = "generator-x"
 PROMOTION = LedgerEntry.model_validate(
@@ -32,7 +32,18 @@ def answering(**answer: Any) -> httpx.Client:
 
 def ready(**champion: Any) -> httpx.Client:
     state = {"serving": 1, "wanted": 2, "failures": 0, "stale": None, "version_faults": 0, "fault": None, **champion}
-    return answering(json={"model": MODEL, "alias": "champion", "aliases": {"champion": state}})
+    return answering(json={"name": MODEL, "alias": "champion", "aliases": {"champion": state}})
+
+
+def refusing(code: str, every: bool = False) -> httpx.Client:
+    """A process that has no such model; `every`: it serves whichever has a champion."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/models":
+            return httpx.Response(200, json={"every": every, "models": []})
+        return httpx.Response(404, json={"error": {"code": code, "message": "No."}})
+
+    return httpx.Client(transport=httpx.MockTransport(answer), base_url="http://serving.example")
 
 
 def test_a_version_that_failed_twice_through_its_own_fault_is_refused() -> None:
@@ -52,7 +63,7 @@ def test_a_fault_of_the_process_is_unconfirmed_however_often_it_fails() -> None:
 
 def test_a_process_that_does_not_say_whose_fault_it_was_says_nothing_about_the_version() -> None:
     state = {"serving": 1, "wanted": 2, "failures": 2, "stale": "no"}
-    client = answering(json={"model": MODEL, "alias": "champion", "aliases": {"champion": state}})
+    client = answering(json={"name": MODEL, "alias": "champion", "aliases": {"champion": state}})
     assert _followed(client, PROMOTION)[0] == "unconfirmed"
 
 
@@ -66,15 +77,27 @@ def test_an_answer_of_something_else_says_nothing_about_the_version(body: bytes)
     )
 
 
-def test_another_model_or_alias_is_not_waited_for() -> None:
-    with pytest.raises(_ServesAnother, match="it serves None, not generator-x"):
-        _followed(answering(json={"aliases": {}}), PROMOTION)
-    with pytest.raises(_ServesAnother, match="it follows the alias challenger"):
-        _followed(answering(json={"model": MODEL, "alias": "challenger", "aliases": {"champion": 7}}), PROMOTION)
+def test_a_process_for_other_models_or_another_alias_is_not_waited_for() -> None:
+    with pytest.raises(_NotServed, match="it was started for other models: name generator-x too"):
+        _followed(refusing("unknown-model"), PROMOTION)
+    with pytest.raises(_NotServed, match="it follows the alias challenger"):
+        _followed(answering(json={"name": MODEL, "alias": "challenger", "aliases": {"champion": 7}}), PROMOTION)
+
+
+def test_a_process_that_takes_up_every_model_is_waited_for() -> None:
+    outcome, reason = _followed(refusing("unknown-model", every=True), PROMOTION)
+    assert outcome == "unconfirmed"
+    assert reason.startswith("it has not taken up generator-x")
+
+
+def test_a_key_that_is_asked_for_is_named() -> None:
+    outcome, reason = _followed(refusing("api-key"), PROMOTION)
+    assert outcome == "unconfirmed"
+    assert "set WGAN_SERVING_API_KEY" in reason
 
 
 @pytest.mark.parametrize("body", [b"", b"\x93NUMPY", b"<html>", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x02\x00{}"])
 def test_pictures_that_are_none_say_nothing_about_the_version(body: bytes) -> None:
     client = answering(content=body, headers={"X-WGAN-Version": "2"})
-    outcome, reason, _ = _drawn(client, 2, np.zeros((1, 1, 8, 8), dtype=np.float32), 0)
+    outcome, reason, _ = _drawn(client, PROMOTION, np.zeros((1, 1, 8, 8), dtype=np.float32), 0)
     assert (outcome, reason) == ("unconfirmed", "what it answered is no array of images")

@@ -137,7 +137,7 @@ def test_a_damaged_connection_file_is_one_sentence(home: Path) -> None:
         load_settings()
 
 
-def test_an_empty_model_to_serve_means_none_and_is_not_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_settings().serve_model == "generator-digits"
-    monkeypatch.setenv("WGAN_SERVE_MODEL", "")
-    assert load_settings().serve_model == ""
+def test_the_models_to_serve_are_separated_by_commas_and_none_means_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().models_to_serve == ()
+    monkeypatch.setenv("WGAN_SERVE_MODELS", " generator-digits, generator-faces,")
+    assert load_settings().models_to_serve == ("generator-digits", "generator-faces")

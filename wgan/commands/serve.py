@@ -1,4 +1,4 @@
-"""`wgan serve`: answer with images of the version the registry calls champion."""
+"""`wgan serve`: answer with images of the versions the registry calls champion."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import typer
 
 
 def serve(
-    model: Annotated[
-        str | None, typer.Argument(help="Registered model, e.g. generator-digits.", show_default=False)
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Registered models, the default first; none: WGAN_SERVE_MODELS, else all that have the alias.",
+            show_default=False,
+        ),
     ] = None,
     alias: Annotated[str, typer.Option(help="Alias to follow.")] = "champion",
     host: Annotated[str | None, typer.Option(help="Address to listen on; default: WGAN_SERVE_HOST.")] = None,
@@ -26,7 +30,7 @@ def serve(
         bool, typer.Option("--new-api-key", help="Print a fresh API key and its hash for the settings; serve nothing.")
     ] = False,
 ) -> None:
-    """Serve images of a registered model and follow its alias; Ctrl-C stops it. Logs are JSON on standard error."""
+    """Serve images of registered models and follow their alias; Ctrl-C stops it. Logs are JSON on standard error."""
     from wgan.commands.extras import require_extra
     from wgan.errors import UsageError
     from wgan.settings import load_settings
@@ -37,8 +41,8 @@ def serve(
         key, digest = new_key()
         print(f"key   {key}\nhash  {digest}")
         return
-    if model is None:
-        raise UsageError("which model? Give its name, e.g. `wgan serve generator-digits`; `wgan models` lists them.")
+    if any(not name.strip() for name in models or ()):
+        raise UsageError("a model's name is empty: give one that `wgan models` lists, or none for all with a champion.")
     given = {
         "serve_host": host, "serve_port": port, "serve_challenger": challenger, "serve_challenger_percent": percent,
     }  # fmt: skip
@@ -46,4 +50,6 @@ def serve(
     require_extra("serve")
     from wgan.serving.server import serve as serve_until_told
 
-    serve_until_told(model, alias, settings, lambda address: print(f"Serving {model}@{alias} at {address}", flush=True))
+    names = tuple(dict.fromkeys(models or settings.models_to_serve))
+    what = ", ".join(f"{name}@{alias}" for name in names) or f"every model with a {alias}"
+    serve_until_told(names, alias, settings, lambda address: print(f"Serving {what} at {address}", flush=True))

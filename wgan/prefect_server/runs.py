@@ -99,9 +99,7 @@ def _positions(server: PrefectServer, run_ids: list[str]) -> dict[str, str]:
     if not run_ids:
         return {}
     wanted = {"flow_run_id": {"any_": run_ids}, "type": {"any_": ["progress"]}}
-    found = server.ask(
-        list[_Artifact], "POST", "artifacts/filter", artifacts=wanted, sort="CREATED_DESC", limit=PAGE
-    )
+    found = server.ask(list[_Artifact], "POST", "artifacts/filter", artifacts=wanted, sort="CREATED_DESC", limit=PAGE)
     newest: dict[str, _Artifact] = {}
     for artifact in found:
         newest.setdefault(artifact.flow_run_id, artifact)

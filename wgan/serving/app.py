@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from wgan import __version__
 from wgan.serving.authentication import Authentication
+from wgan.serving.chosen import the_default, the_named
 from wgan.serving.errors import add_error_handlers
 from wgan.serving.head import HeadRequests
 from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
@@ -19,6 +20,7 @@ from wgan.serving.limits import BodyLimits
 from wgan.serving.own_names import OwnNames
 from wgan.serving.routes_images import image_routes
 from wgan.serving.routes_model import model_routes
+from wgan.serving.routes_models import models_routes
 from wgan.serving.routes_operations import operation_routes
 from wgan.serving.routes_page import page_routes
 from wgan.serving.service import Service
@@ -28,14 +30,18 @@ def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
     """The application of a service, by those names (none: any); its lifespan starts and stops queue and follower."""
     app = FastAPI(
         title="WGAN serving",
-        summary=f"Images of {service.model}, drawn by the version the registry calls {service.alias}.",
+        summary=f"Images of registered models, each drawn by the version the registry calls {service.catalogue.alias}.",
         version=__version__,
-        docs_url=None,  # both pages load scripts from elsewhere
+        docs_url=None,  # both load scripts from elsewhere; `/api` is a page of our own
         redoc_url=None,
         lifespan=_lifespan(service),
     )
-    for routes in (image_routes, model_routes, operation_routes, page_routes):
-        app.include_router(routes(service))
+    for routes in (image_routes, model_routes):
+        app.include_router(routes(service), prefix="/v1", dependencies=[Depends(the_default(service.catalogue))])
+        named = [Depends(the_named(service.catalogue))]
+        app.include_router(routes(service), prefix="/v1/models/{model}", dependencies=named)
+    for others in (models_routes, operation_routes, page_routes):
+        app.include_router(others(service))
     add_error_handlers(app)
     app.add_middleware(BodyLimits, settings=service.settings)
     app.add_middleware(Authentication, service=service)
@@ -58,16 +64,14 @@ def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
 def _lifespan(service: Service):  # type: ignore[no-untyped-def]  # FastAPI's own type is a union of callables
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        queue = asyncio.create_task(service.batcher.run(), name="batcher")
-        follower = asyncio.create_task(service.follower.run(), name="follower")
+        models = asyncio.create_task(service.catalogue.run(), name="models")
         try:
             yield
         finally:
-            for task in (follower, queue, *service.background.tasks):
+            for task in (models, *service.background.tasks):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-            service.batcher.close()
             await service.encoder.close()
 
     return lifespan

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wgan.serving.errors import error_response
 from wgan.serving.service import Service
 
-PUBLIC_PATHS = frozenset({"/", "/healthz", "/readyz", "/hooks/mlflow"})
-"""The page, which asks for a key itself; health, for load balancers; MLflow's webhook, signed with its own secret."""
+PUBLIC_PATHS = frozenset({"/", "/api", "/healthz", "/readyz", "/hooks/mlflow"})
+"""The pages, which ask for a key themselves; health, for load balancers; MLflow's webhook, which is signed."""
 
 
 class Authentication:

@@ -67,6 +67,8 @@ class Batcher:
     wait_seconds: float
     capacity: int
     metrics: Metrics
+    model: str = ""
+    """What the metrics call it."""
     _jobs: deque[Job] = field(default_factory=deque)
     _shadows: deque[Job] = field(default_factory=deque)
     """Jobs that are drawn only when nobody waits for anything."""
@@ -110,7 +112,7 @@ class Batcher:
             await job.done
         finally:
             if not job.done.done() or job.done.cancelled():
-                self.metrics.abandoned.inc(job.left)
+                self.metrics.abandoned.labels(self.model).inc(job.left)
             with suppress(ValueError):
                 queue.remove(job)
             self._changed()
@@ -210,10 +212,10 @@ class Batcher:
     def _note(self, rows: int, seconds: float, jobs: int) -> None:
         self._seconds_per_image += 0.2 * (seconds / rows - self._seconds_per_image)
         self._shared = jobs > 1
-        self.metrics.batch_images.observe(rows)
+        self.metrics.batch_images.labels(self.model).observe(rows)
 
     def _changed(self) -> None:
-        self.metrics.queue_images.set(self.waiting)
+        self.metrics.queue_images.labels(self.model).set(self.waiting)
 
 
 def _shares(wanted: list[int], size: int) -> list[int]:

@@ -6,14 +6,14 @@ import base64
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wgan.errors import WganError
+from wgan.errors import UsageError, WganError
 from wgan.pixels import image_grid
 
 Picture = Literal["png", "jpeg", "webp"]
@@ -29,6 +29,10 @@ WEIGHTS: dict[Format, float] = {"png": 1.0, "jpeg": 0.2, "webp": 3.0, "gif": 16.
 """How long a format takes for one value of a still picture, where a PNG takes 1."""
 ANIMATION_WEIGHTS: dict[Format, float] = {"webp": 4.0, "gif": 16.0}
 """The same for a frame; WebP's are lossless."""
+GAP = 2
+"""Pixels between the images of a grid."""
+LARGEST_SCALE = 16
+"""How often a pixel may be repeated in each direction."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time in a ZIP, so that the same images are the same bytes."""
 
@@ -45,6 +49,8 @@ class Encoding:
     format: Format = "png"
     frames_per_second: float = 12.0
     """Of an animation."""
+    scale: int = 1
+    """So often is each pixel repeated in each direction."""
 
     @property
     def media_type(self) -> str:
@@ -63,20 +69,31 @@ class Encoding:
 def encode(images: NDArray[np.uint8], encoding: Encoding, facts: dict[str, Any]) -> bytes:
     """Images (N, C, H, W), uint8, C 1 or 3, as the body of an answer. `facts` go into the JSON of `base64`.
 
-    Raises `TooLargePicture`.
+    Each pixel is repeated `encoding.scale` times in both directions, the gaps of a grid too. Raises `TooLargePicture`.
     """
+    scale = encoding.scale
+    if encoding.layout == "grid":
+        gap = 0 if len(images) == 1 else GAP * scale
+        return _encoded(image_grid(images, scale=scale, gap=gap), encoding.format)
+    if scale > 1:
+        images = images.repeat(scale, axis=2).repeat(scale, axis=3)
     match encoding.layout:
         case "npy":
             return npy(images)
         case "animation":
             return animation(images, encoding)
-        case "grid":
-            return _encoded(image_grid(images, gap=0 if len(images) == 1 else 2), encoding.format)
         case "zip":
             return _zip(images, encoding.format)
         case "base64":
             texts = [base64.b64encode(_encoded(picture(image), encoding.format)).decode() for image in images]
             return json.dumps({**facts, "format": encoding.format, "images": texts}).encode()
+
+
+def enlarged(encoding: Encoding, scale: int) -> Encoding:
+    """The encoding at that scale. Raises `UsageError` for an array, which has the generator's own pixels."""
+    if scale > 1 and encoding.layout == "npy":
+        raise UsageError(f"scale: an array has the model's own pixels; leave it out, or ask for pictures, not {NPY}.")
+    return replace(encoding, scale=scale)
 
 
 def animation(images: NDArray[np.uint8], encoding: Encoding) -> bytes:
@@ -110,7 +127,8 @@ def check_side(count: int, side: int, encoding: Encoding) -> None:
     """Raises `TooLargePicture` when a grid of so many square images does not fit the format."""
     if encoding.layout == "grid":
         columns = int(np.ceil(np.sqrt(count)))
-        _check_size(columns * (side + 2) + 2, int(np.ceil(count / columns)) * (side + 2) + 2, encoding.format)
+        width, height = (cells * (side + GAP) + GAP for cells in (columns, int(np.ceil(count / columns))))
+        _check_size(width * encoding.scale, height * encoding.scale, encoding.format)
 
 
 def _check_size(width: int, height: int, format: Format) -> None:

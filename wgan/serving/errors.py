@@ -12,12 +12,13 @@ from starlette.responses import JSONResponse, Response
 from wgan.errors import UsageError, WganError
 from wgan.serving.batching import NotFinite, QueueFull
 from wgan.serving.encoding import TooLargePicture
-from wgan.serving.models import NoModel, UnknownAlias
+from wgan.serving.models import NoModel, UnknownAlias, UnknownModel
 from wgan.serving.negotiation import NotAcceptable
 
 STATUS: dict[type[Exception], tuple[int, str]] = {
     QueueFull: (429, "queue-full"),
     NoModel: (503, "no-model"),
+    UnknownModel: (404, "unknown-model"),
     UnknownAlias: (404, "unknown-alias"),
     NotAcceptable: (406, "not-acceptable"),
     TooLargePicture: (422, "too-large-picture"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from wgan.errors import WganError
+from wgan.serving.backoff import backed_off, jittered
 from wgan.serving.faults import Fault, VersionFault
 from wgan.serving.loader import Loader
 from wgan.serving.metrics import Metrics
@@ -19,10 +19,6 @@ from wgan.serving.models import CHALLENGER, LoadedModel, ServedModels
 from wgan.serving.registry import AliasNotSet, ModelNotRegistered, RegistryClient, RegistryVersion
 from wgan.settings import Settings
 
-LONGEST_PAUSE = 60.0
-"""Seconds: where the back-off ends."""
-JITTER = 0.2
-"""Pauses are longer or shorter by up to this share, so that many servers do not ask at once."""
 OLDEST_ANSWER = 120.0
 """Seconds after which the registry's last answer no longer counts, whatever kept the next one away."""
 DUTY = 0.5
@@ -61,15 +57,18 @@ class Load:
 
 
 class Follower:
-    """Keeps the served models up to date, in the event loop. `models` is replaced whole, never changed."""
+    """Keeps what is served of one model up to date, in the event loop. `models` is replaced whole, never changed.
 
-    def __init__(self, model: str, alias: str, settings: Settings, metrics: Metrics) -> None:
+    `loads` bounds how many versions, of all models, are downloaded and verified at a time.
+    """
+
+    def __init__(self, model: str, alias: str, settings: Settings, metrics: Metrics, loads: asyncio.Semaphore) -> None:
         self.model = model
         self.settings = settings
         self.metrics = metrics
         self.cache: ModelCache = model_cache(settings.cache, model)
         self.registry = RegistryClient(settings)
-        self.loader = Loader(self.registry, self.cache, settings)
+        self.loader = Loader(self.registry, self.cache, settings, loads)
         self.models = ServedModels(alias)
         beside = settings.serve_challenger != "off" and alias != CHALLENGER
         self.aliases = {name: AliasStatus(name) for name in (alias, *([CHALLENGER] if beside else []))}
@@ -82,7 +81,14 @@ class Follower:
         self._loads: dict[str, Load] = {}
         self._wake = asyncio.Event()
         for name in self.aliases:
-            metrics.stale.labels(name).set_function(partial(self._is_stale, name))
+            metrics.stale.labels(model, name).set_function(partial(self._is_stale, name))
+
+    @property
+    def is_first_on_its_way(self) -> bool:
+        """Whether the version under the alias is asked for or loaded for the first time, and nothing has failed yet."""
+        status = self.aliases[self.models.alias]
+        asking = self.last_answer is None and not self.registry_failures
+        return not status.failures and (asking or status.wanted is not None or self.models.alias in self._loads)
 
     def poll_now(self) -> None:
         """Ask the registry now, and try again what failed."""
@@ -125,7 +131,7 @@ class Follower:
 
     def pause(self) -> float:
         """Seconds until the next poll: the configured ones, doubled for every failure in a row, with jitter."""
-        return self._backed_off(self.registry_failures) * random.uniform(1 - JITTER, 1 + JITTER)
+        return jittered(backed_off(self.settings.serve_poll_seconds, self.registry_failures))
 
     async def poll(self) -> None:
         """Ask the registry for every alias, and begin to load what is new."""
@@ -153,10 +159,10 @@ class Follower:
 
     def _unanswered(self, alias: str, reason: str) -> None:
         self.registry_failures += 1
-        self.metrics.failed_polls.inc()
+        self.metrics.failed_polls.labels(self.model).inc()
         self._note(alias, reason=reason)
         if self.registry_failures == 1:
-            log.warning("the registry does not answer", extra={"fields": {"reason": reason}})
+            log.warning("the registry does not answer", extra={"fields": {"model": self.model, "reason": reason}})
 
     async def _absent(self, alias: str, reason: str, expected: bool) -> None:
         """There is no version: no challenger, as is `expected` of it, or nothing that could be followed."""
@@ -164,7 +170,8 @@ class Follower:
         if load is not None and (expected or not load.restores):
             await self._give_up(alias)
         if not expected and self.aliases[alias].reason != reason:
-            log.warning("there is nothing to serve", extra={"fields": {"alias": alias, "reason": reason}})
+            fields = {"model": self.model, "alias": alias, "reason": reason}
+            log.warning("there is nothing to serve", extra={"fields": fields})
         self._note(alias, wanted=None, failures=0, version_faults=0, fault=None, reason=None if expected else reason)
         if expected:
             self._swap(alias, None)
@@ -225,35 +232,38 @@ class Follower:
         version, status = model.version, self.aliases[alias]
         self._swap(alias, model)
         if restored:
-            log.info("version from the cache", extra={"fields": {"alias": alias, "version": version.version}})
+            fields = {"model": self.model, "alias": alias, "version": version.version}
+            log.info("version from the cache", extra={"fields": fields})
             return
         try:
             await asyncio.to_thread(self.cache.set_last_good, alias, version)
             self.cache_problem = None
         except WganError as error:
             self.cache_problem = f"{error}"
-            log.error("the last good version is not noted", extra={"fields": {"alias": alias, "reason": str(error)}})
-        self.metrics.reloads.labels(alias).inc()
+            noted = {"model": self.model, "alias": alias, "reason": str(error)}
+            log.error("the last good version is not noted", extra={"fields": noted})
+        self.metrics.reloads.labels(self.model, alias).inc()
         if status.wanted == version.version:
             self._note(alias, failures=0, version_faults=0, fault=None, reason=None)
         seconds = round(time.monotonic() - started, 3)
-        fields = {"alias": alias, "version": version.version, "seconds": seconds}
+        fields = {"model": self.model, "alias": alias, "version": version.version, "seconds": seconds}
         log.info("version in service", extra={"fields": {**fields, "batch_sizes": model.engine.batch_sizes}})
 
     def _failed(self, alias: str, version: RegistryVersion, error: Exception, restores: bool) -> None:
         reason = str(error) if isinstance(error, WganError) else f"{type(error).__name__}: {error}"
         if restores:
-            log.warning("no model from the cache", extra={"fields": {"alias": alias, "reason": reason}})
+            fields = {"model": self.model, "alias": alias, "reason": reason}
+            log.warning("no model from the cache", extra={"fields": fields})
             return
         status = self.aliases[alias]
         failures, of_version = status.failures + 1, isinstance(error, VersionFault)
-        self.metrics.failed_reloads.labels(alias).inc()
-        fields = {"alias": alias, "version": version.version, "failures": failures, "reason": reason}
-        log.error("load failed", extra={"fields": fields})
+        self.metrics.failed_reloads.labels(self.model, alias).inc()
+        faulty = {"model": self.model, "alias": alias, "version": version.version, "failures": failures}
+        log.error("load failed", extra={"fields": {**faulty, "reason": reason}})
         self._note(
             alias, failures=failures, version_faults=status.version_faults + 1 if of_version else 0,
             fault="version" if of_version else "process", reason=reason,
-            retry_at=time.monotonic() + self._backed_off(failures),
+            retry_at=time.monotonic() + backed_off(self.settings.serve_poll_seconds, failures),
         )  # fmt: skip
 
     async def _restore(self, alias: str) -> None:
@@ -285,19 +295,12 @@ class Follower:
                 else:
                     self.metrics.model.remove(*labels)
         if old is not None and old not in (self.models.main, self.models.challenger):
-            old.retire(_drained(alias, old.version.version))
+            old.retire(_drained(self.model, alias, old.version.version))
 
     def _note(self, alias: str, **changes: object) -> AliasStatus:
         status = replace(self.aliases[alias], **changes)  # type: ignore[arg-type]
         self.aliases = {**self.aliases, alias: status}
         return status
-
-    def _backed_off(self, failures: int) -> float:
-        # 16: past it the pause has long reached its end, and a power of a large number does not fit a float
-        return min(
-            self.settings.serve_poll_seconds * 2.0 ** min(failures, 16),
-            max(LONGEST_PAUSE, self.settings.serve_poll_seconds),
-        )
 
 
 def _is(one: RegistryVersion, other: RegistryVersion) -> bool:
@@ -308,5 +311,6 @@ def _serves(model: LoadedModel | None, version: RegistryVersion) -> bool:
     return model is not None and _is(model.version, version)
 
 
-def _drained(alias: str, version: int) -> Callable[[], None]:
-    return lambda: log.info("version drained", extra={"fields": {"alias": alias, "version": version}})
+def _drained(model: str, alias: str, version: int) -> Callable[[], None]:
+    fields = {"model": model, "alias": alias, "version": version}
+    return lambda: log.info("version drained", extra={"fields": fields})

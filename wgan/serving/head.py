@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-CHEAP_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/model", "/openapi.json"})
+CHEAP_PATHS = re.compile(r"/|/(api|healthz|readyz|metrics|openapi\.json|page/.*|v1/models?|v1/models/[^/]+(/model)?)")
 
 
 class HeadRequests:
@@ -32,4 +34,4 @@ class HeadRequests:
 
 
 def _is_cheap(path: str) -> bool:
-    return path in CHEAP_PATHS or path.startswith("/page/")
+    return CHEAP_PATHS.fullmatch(path) is not None

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from starlette.types import Receive, Scope, Send
 
 from wgan.errors import WganError
-from wgan.serving.batching import NotFinite, QueueFull
+from wgan.serving.batching import Batcher, NotFinite, QueueFull
+from wgan.serving.chosen import chosen
 from wgan.serving.encoding import Encoding, check_side
 from wgan.serving.errors import ClientLeft, DeadlinePassed
 from wgan.serving.models import LoadedModel, Role, choose, shadow_for
@@ -70,21 +71,22 @@ async def answer(request: Request, service: Service, wish: Wish) -> Response:
     Raises `UsageError`, `UnknownAlias`, `NoModel`, `QueueFull`, `NotFinite`, `TooLargePicture`, `ClientLeft`,
     `DeadlinePassed`.
     """
-    settings, models = service.settings, service.follower.models
+    entry = chosen(request)
+    settings, models = service.settings, entry.follower.models
     mode, percent = settings.serve_challenger, settings.serve_challenger_percent
     model, alias = choose(models, request.headers.get(ALIAS_HEADER), mode, percent)
     shape = model.engine.image_shape
-    most = service.workload.max_count(shape, settings.serve_max_count)
+    most = service.workload.max_count(shape, settings.serve_max_count, wish.encoding.scale)
     cost = Cost.of(min(wish.count, most + 1), shape, wish.encoding, settings.serve_max_batch)
     service.workload.check(wish.name, wish.count, cost, most)
     check_side(wish.count, shape[1], wish.encoding)
     latents = wish.make_latents(model)
-    request.state.drawn = {"version": model.version.version, "alias": alias, "images": wish.count}
+    request.state.drawn = {"model": entry.name, "version": model.version.version, "alias": alias, "images": wish.count}
     held = AsyncExitStack()
     try:
         await held.enter_async_context(service.workload.admitted(cost))
         held.enter_context(model.used())
-        work = _made(service, model, _role(alias, models.alias), latents, wish, cost)
+        work = _made(service, entry.batcher, model, _role(alias, models.alias), latents, wish, cost)
         body = await _while_wanted(request, work, settings.serve_request_seconds)
     except BaseException as error:
         if isinstance(error, QueueFull):
@@ -93,7 +95,7 @@ async def answer(request: Request, service: Service, wish: Wish) -> Response:
         raise
     beside = shadow_for(models, alias, mode, percent)
     if beside is not None and beside is not model and beside.engine.latent_dim == model.engine.latent_dim:
-        service.background.start(_shadowed(service, beside, latents))
+        service.background.start(_shadowed(service, entry.batcher, beside, latents))
     headers = {VERSION_HEADER: str(model.version.version), ALIAS_HEADER: alias, "Vary": "Accept"}
     if wish.seed is not None:
         headers[SEED_HEADER] = str(wish.seed)
@@ -101,23 +103,29 @@ async def answer(request: Request, service: Service, wish: Wish) -> Response:
 
 
 async def _made(
-    service: Service, model: LoadedModel, role: Role, latents: NDArray[np.float32], wish: Wish, cost: Cost
+    service: Service,
+    batcher: Batcher,
+    model: LoadedModel,
+    role: Role,
+    latents: NDArray[np.float32],
+    wish: Wish,
+    cost: Cost,
 ) -> bytes:
     facts = {
         "model": model.version.model, "version": model.version.version, "count": wish.count, "seed": wish.seed,
     }  # fmt: skip
     async with service.workload.turn(cost):
-        images = await _measured(service, model, role, latents)
+        images = await _measured(service, batcher, model, role, latents)
         return await service.encoder.encode(images, wish.encoding, facts, cost)
 
 
 async def _measured(
-    service: Service, model: LoadedModel, role: Role, latents: NDArray[np.float32]
+    service: Service, batcher: Batcher, model: LoadedModel, role: Role, latents: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    metrics, labels = service.metrics, (str(model.version.version), role)
+    metrics, labels = service.metrics, (model.version.model, str(model.version.version), role)
     started = time.perf_counter()
     try:
-        images = await service.batcher.draw(model.engine, latents, shadow=role == "shadow")
+        images = await batcher.draw(model.engine, latents, shadow=role == "shadow")
     except (QueueFull, NotFinite):
         raise
     except WganError:
@@ -129,15 +137,16 @@ async def _measured(
     return images
 
 
-async def _shadowed(service: Service, model: LoadedModel, latents: NDArray[np.float32]) -> None:
+async def _shadowed(service: Service, batcher: Batcher, model: LoadedModel, latents: NDArray[np.float32]) -> None:
     """The same latents with the challenger, for its metrics alone."""
     with model.used():
         try:
-            await _measured(service, model, "shadow", latents)
+            await _measured(service, batcher, model, "shadow", latents)
         except QueueFull:
             service.metrics.rejected.labels("shadow").inc()
         except WganError as error:
-            log.warning("the shadow failed", extra={"fields": {"version": model.version.version, "reason": str(error)}})
+            fields = {"model": model.version.model, "version": model.version.version, "reason": str(error)}
+            log.warning("the shadow failed", extra={"fields": fields})
 
 
 def _role(alias: str, followed: str) -> Role:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from typing import Any
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from wgan.serving.catalogue import Entry
 from wgan.serving.errors import error_response
 from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, VERSION_HEADER
 from wgan.serving.logs import request_id
@@ -24,6 +26,8 @@ SECURITY = {
     ),
     "Cache-Control": "no-store",
 }
+HEADER_LETTERS = " !#$&'()*+,/:;=?@[]^`{|}"
+"""Beside letters, digits and _.-~: what stands in a header as itself. All else of a name is percent-encoded."""
 UNLOGGED_PATHS = ("/healthz", "/readyz", "/metrics")
 """Asked every few seconds, and answered by their own account of what is wrong: not logged."""
 
@@ -51,7 +55,7 @@ class Instrumentation:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._mark(MutableHeaders(scope=message), identity)
+                self._mark(MutableHeaders(scope=message), identity, state)
             await send(message)
 
         try:
@@ -64,12 +68,14 @@ class Instrumentation:
         finally:
             self._note(scope, status or 499, time.perf_counter() - started, identity, state.get("drawn", {}))
 
-    def _mark(self, headers: MutableHeaders, identity: str) -> None:
-        models = self.service.follower.models
+    def _mark(self, headers: MutableHeaders, identity: str, state: dict[str, Any]) -> None:
+        catalogue = self.service.catalogue
+        entry: Entry | None = state.get("entry", catalogue.default)
+        main = entry.follower.models.main if entry else None
         headers["X-Request-ID"] = identity
-        headers[MODEL_HEADER] = self.service.model
-        headers.setdefault(VERSION_HEADER, str(models.main.version.version) if models.main else "none")
-        headers.setdefault(ALIAS_HEADER, models.alias)
+        headers[MODEL_HEADER] = quote(entry.name, safe=HEADER_LETTERS) if entry else "none"
+        headers.setdefault(VERSION_HEADER, str(main.version.version) if main else "none")
+        headers.setdefault(ALIAS_HEADER, quote(catalogue.alias, safe=HEADER_LETTERS))
         for name, value in SECURITY.items():
             headers.setdefault(name, value)
 

@@ -26,12 +26,15 @@ log = logging.getLogger("wgan.serving")
 
 
 class Loader:
-    """Loads versions of one model. Cancelling a load ends its process at once."""
+    """Loads versions of one model, in turn with other models'. Cancelling a load ends its process at once."""
 
-    def __init__(self, registry: RegistryClient, cache: ModelCache, settings: Settings) -> None:
+    def __init__(
+        self, registry: RegistryClient, cache: ModelCache, settings: Settings, loads: asyncio.Semaphore
+    ) -> None:
         self.registry = registry
         self.cache = cache
         self.settings = settings
+        self.loads = loads
 
     async def load(self, version: RegistryVersion, duty: float) -> LoadedModel:
         """The version, from the cache when it is there and good, else from the registry.
@@ -62,7 +65,11 @@ class Loader:
         return await asyncio.to_thread(open_verified, files, verified, self.settings)
 
     async def _verify(self, files: VersionFiles, base: str | None, duty: float) -> Verified:
-        """Run the load process and hear what it says."""
+        """Run the load process, when it is its turn, and hear what it says."""
+        async with self.loads:
+            return await self._verify_now(files, base, duty)
+
+    async def _verify_now(self, files: VersionFiles, base: str | None, duty: float) -> Verified:
         order = load_process.order(files, base, duty, self.settings)
         process = await start(load_process.__name__, errors=asyncio.subprocess.PIPE)
         limit = self.settings.serve_load_seconds

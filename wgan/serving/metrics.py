@@ -25,35 +25,47 @@ class Metrics:
             registry=r,
         )
         self.version_requests = Counter(
-            "wgan_version_requests", "Requests drawn, by model version and role.", ["version", "role"], registry=r
+            "wgan_version_requests",
+            "Requests drawn, by model version and role.",
+            ["model", "version", "role"],
+            registry=r,
         )
         self.version_seconds = Histogram(
             "wgan_version_seconds",
             "Seconds a request's images took, waiting included, by model version and role.",
-            ["version", "role"],
+            ["model", "version", "role"],
             buckets=SECONDS,
             registry=r,
         )
         self.version_failures = Counter(
-            "wgan_version_failures", "Requests a version could not draw.", ["version", "role"], registry=r
+            "wgan_version_failures", "Requests a version could not draw.", ["model", "version", "role"], registry=r
         )
         self.images = Counter(
-            "wgan_images", "Images drawn, by model version and role.", ["version", "role"], registry=r
+            "wgan_images", "Images drawn, by model version and role.", ["model", "version", "role"], registry=r
         )
-        self.batch_images = Histogram("wgan_batch_images", "Images in a forward pass.", buckets=SIZES, registry=r)
-        self.queue_images = Gauge("wgan_queue_images", "Images that wait for a forward pass.", registry=r)
+        self.batch_images = Histogram(
+            "wgan_batch_images", "Images in a forward pass.", ["model"], buckets=SIZES, registry=r
+        )
+        self.queue_images = Gauge("wgan_queue_images", "Images that wait for a forward pass.", ["model"], registry=r)
         self.rejected = Counter("wgan_rejected", "Requests refused, by reason.", ["reason"], registry=r)
         self.abandoned = Counter(
-            "wgan_abandoned_images", "Images not drawn, since nobody waited for them any more.", registry=r
+            "wgan_abandoned_images", "Images not drawn, since nobody waited for them any more.", ["model"], registry=r
         )
         self.model = Gauge(
-            "wgan_model_info", "1 for each version loaded.", ["name", "alias", "version", "digest"], registry=r
+            "wgan_model_info", "1 for each version loaded.", ["model", "alias", "version", "digest"], registry=r
         )
-        self.reloads = Counter("wgan_reloads", "Versions taken into service.", ["alias"], registry=r)
-        self.failed_reloads = Counter("wgan_failed_reloads", "Versions that could not be.", ["alias"], registry=r)
-        self.failed_polls = Counter("wgan_failed_polls", "Looks at the registry without an answer.", registry=r)
+        self.reloads = Counter("wgan_reloads", "Versions taken into service.", ["model", "alias"], registry=r)
+        self.failed_reloads = Counter(
+            "wgan_failed_reloads", "Versions that could not be.", ["model", "alias"], registry=r
+        )
+        self.failed_polls = Counter(
+            "wgan_failed_polls",
+            "Looks at the registry without an answer; an empty model: at its list of models.",
+            ["model"],
+            registry=r,
+        )
         self.stale = Gauge(
-            "wgan_stale", "1 while what is served may not be what the registry says.", ["alias"], registry=r
+            "wgan_stale", "1 while what is served may not be what the registry says.", ["model", "alias"], registry=r
         )
         self.hooks = Counter("wgan_hooks", "Deliveries of MLflow's webhook, by outcome.", ["outcome"], registry=r)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from wgan.errors import WganError
 from wgan.serving.loading import VERIFIED_FILE, Verified, VersionFiles
@@ -23,6 +23,7 @@ from wgan.serving.registry import RegistryVersion
 VERSION_FILE = "version.json"
 KEPT = 3
 """Folders kept beside those an alias points at, newest first: a rollback then needs no download."""
+FOLDER = "model-"
 STAGING = ".download-"
 DAMAGED = ".damaged-"
 ABANDONED_SECONDS = 86_400.0
@@ -130,7 +131,13 @@ class ModelCache:
 
 def model_cache(cache: Path, model: str) -> ModelCache:
     """The folder of one model below the cache."""
-    return ModelCache(cache / "serving" / f"model-{quote(model, safe='')}")
+    return ModelCache(cache / "serving" / f"{FOLDER}{quote(model, safe='')}")
+
+
+def cached_models(cache: Path, alias: str) -> tuple[str, ...]:
+    """Names, in order, of the models of which a last good version under the alias is noted in the cache."""
+    pointers = (cache / "serving").glob(f"{FOLDER}*/{quote(alias, safe='')}.json")
+    return tuple(sorted(unquote(pointer.parent.name.removeprefix(FOLDER)) for pointer in pointers))
 
 
 def _folder_name(pointer: Path) -> str | None:

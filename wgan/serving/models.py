@@ -24,6 +24,10 @@ class NoModel(WganError):
     """Nothing can be drawn yet, or not by that alias."""
 
 
+class UnknownModel(WganError):
+    """A request asks for a model that is not served here."""
+
+
 class UnknownAlias(WganError):
     """A request asks for an alias that is not served here."""
 

@@ -32,6 +32,9 @@ ANSWER_BYTES = 2**20
 """Largest answer about an alias; MLflow's own have a few kilobytes."""
 LATEST_MILLISECONDS = 253_402_300_799_000
 """The end of the year 9999."""
+PAGE = 50
+"""Models on one page of the registry's list."""
+MOST_PAGES = 200
 
 
 class ModelNotRegistered(WganError):
@@ -75,6 +78,20 @@ class _ModelAnswer(BaseModel):
     registered_model: dict[str, Any]
 
 
+class _Alias(BaseModel):
+    alias: str
+
+
+class _ListedModel(BaseModel):
+    name: str = Field(min_length=1, max_length=256)
+    aliases: list[_Alias] = []
+
+
+class _ListAnswer(BaseModel):
+    registered_models: list[_ListedModel] = []
+    next_page_token: str = ""
+
+
 class _FilesAnswer(BaseModel):
     artifact_uri: str = Field(min_length=1)
 
@@ -105,6 +122,28 @@ class RegistryClient:
             raise WganError(
                 f"the MLflow server at {self.where} did not give a whole answer within {ANSWER_SECONDS:g} s."
             ) from None
+
+    async def models_with(self, alias: str) -> tuple[str, ...]:
+        """Names, in order, of the models that have a version under the alias. Raises `WganError` as `find` does."""
+        found, token = set[str](), ""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                for _ in range(MOST_PAGES):
+                    query = {"max_results": str(PAGE), **({"page_token": token} if token else {})}
+                    answer = await self._get("registered-models/search", _ListAnswer, query)
+                    if answer is None:
+                        raise WganError(f"the MLflow server at {self.where} does not list its models for this user.")
+                    for model in answer.registered_models:
+                        if any(entry.alias == alias for entry in model.aliases):
+                            found.add(model.name)
+                    token = answer.next_page_token
+                    if not token:
+                        return tuple(sorted(found))
+        except TimeoutError:
+            raise WganError(
+                f"the MLflow server at {self.where} did not list its models within {ANSWER_SECONDS:g} s."
+            ) from None
+        raise WganError(f"the MLflow server at {self.where} lists more than {PAGE * MOST_PAGES} models.")
 
     async def files(self, version: RegistryVersion) -> str:
         """The URI below which the version's files are. Raises `WganError`."""

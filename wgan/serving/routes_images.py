@@ -1,4 +1,4 @@
-"""`POST /v1/images`, `POST /v1/decode`, `GET /v1/interpolate`."""
+"""`POST …/images`, `POST …/decode`, `GET …/interpolate`, below `/v1` and `/v1/models/NAME`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from wgan.errors import UsageError
 from wgan.latents import draw_latents
-from wgan.serving.encoding import JSON, NPY
+from wgan.serving.encoding import JSON, LARGEST_SCALE, NPY, enlarged
 from wgan.serving.errors import first_mistake
 from wgan.serving.infer import Wish, answer
 from wgan.serving.latents import check_latents, parse_lists, parse_npy, walk
@@ -23,6 +23,7 @@ from wgan.serving.schemas import (
     IMAGE_ERRORS,
     IMAGE_RESPONSES,
     LARGEST_SEED,
+    SCALE_TEXT,
     Base64Images,
     DecodeRequest,
     ImagesRequest,
@@ -38,18 +39,18 @@ AliasHeader = Annotated[
 
 
 def image_routes(service: Service) -> APIRouter:
-    """The routes that draw."""
+    """The routes that draw, to be put below `/v1` and below each model."""
     router = APIRouter(tags=["images"])
 
     @router.post(
-        "/v1/images",
+        "/images",
         responses={**IMAGE_RESPONSES, **IMAGE_ERRORS},
         response_class=Response,
         summary="Draw images from a seed",
     )
     async def images(body: ImagesRequest, request: Request, alias: AliasHeader = None) -> Response:
         """The same seed, count and version give the same bytes, whatever else is drawn at that moment."""
-        encoding = negotiate(body.format, body.layout, request.headers.get("accept"))
+        encoding = enlarged(negotiate(body.format, body.layout, request.headers.get("accept")), body.scale)
         seed = secrets.randbelow(RANDOM_SEEDS) if body.seed is None else body.seed
 
         def latents(model: LoadedModel) -> NDArray[np.float32]:
@@ -58,7 +59,7 @@ def image_routes(service: Service) -> APIRouter:
         return await answer(request, service, Wish(body.count, "count", latents, encoding, seed))
 
     @router.post(
-        "/v1/decode",
+        "/decode",
         responses={**IMAGE_RESPONSES, **IMAGE_ERRORS},
         response_class=Response,
         summary="Draw images from latents of your own",
@@ -76,11 +77,11 @@ def image_routes(service: Service) -> APIRouter:
         """Latents as rows of numbers in JSON, or as an array in numpy's .npy format; images in the same order."""
         body = await request.body()
         if media_type_of(request.headers.get("content-type", "")) == NPY:
-            given, format, layout = await service.encoder.in_thread(partial(parse_npy, body)), None, None
+            given, format, layout, scale = await service.encoder.in_thread(partial(parse_npy, body)), None, None, 1
         else:
             asked = await service.encoder.in_thread(partial(_decode_request, body))
-            given, format, layout = parse_lists(asked.latents), asked.format, asked.layout
-        encoding = negotiate(format, layout, request.headers.get("accept"))
+            given, format, layout, scale = parse_lists(asked.latents), asked.format, asked.layout, asked.scale
+        encoding = enlarged(negotiate(format, layout, request.headers.get("accept")), scale)
 
         def latents(model: LoadedModel) -> NDArray[np.float32]:
             check_latents(given, model.engine.latent_dim)
@@ -90,7 +91,7 @@ def image_routes(service: Service) -> APIRouter:
         return await answer(request, service, Wish(count, "latents", latents, encoding))
 
     @router.get(
-        "/v1/interpolate",
+        "/interpolate",
         responses={
             200: {
                 "description": "A looping animation from the first image of one seed to that of another.",
@@ -121,10 +122,11 @@ def image_routes(service: Service) -> APIRouter:
             Literal["slerp", "lerp"], Query(description="slerp: along the great circle; lerp: the straight line.")
         ] = "slerp",
         fps: Annotated[float, Query(ge=1, le=50, description="Frames per second.")] = 12.0,
+        scale: Annotated[int, Query(ge=1, le=LARGEST_SCALE, description=SCALE_TEXT)] = 1,
         alias: AliasHeader = None,
     ) -> Response:
         """An animation through latent space, as WebP or GIF, or its frames one by one in JSON."""
-        encoding = negotiate_walk(format, request.headers.get("accept"), fps)
+        encoding = enlarged(negotiate_walk(format, request.headers.get("accept"), fps), scale)
 
         def latents(model: LoadedModel) -> NDArray[np.float32]:
             ends = [draw_latents(seed, 1, model.engine.latent_dim)[0] for seed in (start, end)]

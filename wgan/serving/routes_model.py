@@ -1,9 +1,10 @@
-"""`GET /v1/model`: which version draws, how good it is, and where it comes from."""
+"""`GET …/model`, below `/v1` and `/v1/models/NAME`: which version draws, how good it is, and where it comes from."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from wgan.serving.chosen import chosen
 from wgan.serving.infer import ALIAS_HEADER, VERSION_HEADER
 from wgan.serving.models import LoadedModel, ServedModels, choose
 from wgan.serving.routes_images import AliasHeader
@@ -12,24 +13,24 @@ from wgan.serving.service import Service
 
 
 def model_routes(service: Service) -> APIRouter:
-    """The route that tells."""
+    """The route that tells, to be put below `/v1` and below each model."""
     router = APIRouter(tags=["model"])
 
-    @router.get("/v1/model", responses=error_responses(401, 404, 422, 503), summary="The version that draws")
-    async def model(response: Response, alias: AliasHeader = None) -> ModelFacts:
+    @router.get("/model", responses=error_responses(401, 404, 422, 503), summary="The version that draws")
+    async def model(request: Request, response: Response, alias: AliasHeader = None) -> ModelFacts:
         """Name, version, digest, metrics, data set, lineage, since when. X-WGAN-Alias asks for the challenger's."""
-        models = service.follower.models
+        models = chosen(request).follower.models
         mode = service.settings.serve_challenger
         found, name = choose(models, alias or models.alias, mode, 0.0)
         response.headers[VERSION_HEADER] = str(found.version.version)
         response.headers[ALIAS_HEADER] = name
         most = service.workload.max_count(found.engine.image_shape, service.settings.serve_max_count)
-        return model_facts(found, name, models, most)
+        return model_facts(found, name, models, most, service.workload.most_values)
 
     return router
 
 
-def model_facts(model: LoadedModel, alias: str, models: ServedModels, max_count: int) -> ModelFacts:
+def model_facts(model: LoadedModel, alias: str, models: ServedModels, max_count: int, max_values: int) -> ModelFacts:
     """What is told of a version."""
     evaluation = model.record.evaluation
     training, dataset = evaluation.training, evaluation.training.dataset
@@ -45,6 +46,7 @@ def model_facts(model: LoadedModel, alias: str, models: ServedModels, max_count:
         channels=channels,
         image_size=image_size,
         max_count=max_count,
+        max_values=max_values,
         metrics={
             name: MetricValue(mean=interval.mean, low=interval.low, high=interval.high)
             for name, interval in evaluation.challenger.metrics.items()

@@ -1,4 +1,4 @@
-"""The playground at `/`: plain files of this package, so that it works without a network."""
+"""The playground at `/` and the API page at `/api`: plain files of this package, so that they need no network."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript
 
 
 def page_routes(service: Service) -> APIRouter:
-    """The page and its parts; the same whatever is served."""
+    """The pages and their parts; the same whatever is served."""
     router = APIRouter(include_in_schema=False)
     parts = {path.name: path for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES}
 
     @router.get("/")
     async def playground() -> Response:
         return FileResponse(parts["index.html"], media_type=MEDIA_TYPES[".html"])
+
+    @router.get("/api")
+    async def reference() -> Response:
+        return FileResponse(parts["reference.html"], media_type=MEDIA_TYPES[".html"])
 
     @router.get("/page/{name}")
     async def part(name: str) -> Response:

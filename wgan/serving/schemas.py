@@ -7,10 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wgan.serving.encoding import JSON, MEDIA_TYPES, NPY, ZIP, Layout, Picture
+from wgan.serving.encoding import JSON, LARGEST_SCALE, MEDIA_TYPES, NPY, ZIP, Layout, Picture
 from wgan.serving.faults import Fault
 
 LARGEST_SEED = 2**63 - 1
+SCALE_TEXT = "How often each pixel is repeated in both directions, in pictures; counts against the largest answer."
+SCALE: int = Field(1, ge=1, le=LARGEST_SCALE, description=SCALE_TEXT)
 
 
 class StrictModel(BaseModel):
@@ -22,7 +24,7 @@ class StrictModel(BaseModel):
 class ImagesRequest(StrictModel):
     """How many images, of which noise, in which form."""
 
-    count: int = Field(1, ge=1, description="Images; at most max_count, as /v1/model says.", examples=[16])
+    count: int = Field(1, ge=1, description="Images; at most max_count, as `model` says.", examples=[16])
     seed: int | None = Field(
         None,
         ge=0,
@@ -34,16 +36,18 @@ class ImagesRequest(StrictModel):
     layout: Layout | None = Field(
         None, description="grid: one picture; zip: one file each; base64: JSON. Default: what Accept says, else grid."
     )
+    scale: int = SCALE
 
 
 class DecodeRequest(StrictModel):
     """Noise of one's own."""
 
     latents: list[list[float]] = Field(
-        min_length=1, description="Rows of z numbers each, z as /v1/model says; finite, at most 1000 in magnitude."
+        min_length=1, description="Rows of z numbers each, z as `model` says; finite, at most 1000 in magnitude."
     )
     format: Picture | None = Field(None, description="Picture format; default: what Accept says, else png.")
-    layout: Layout | None = Field(None, description="As for /v1/images.")
+    layout: Layout | None = Field(None, description="As for images.")
+    scale: int = SCALE
 
 
 class ErrorBody(BaseModel):
@@ -64,7 +68,7 @@ class Base64Images(BaseModel):
     model: str
     version: int
     count: int
-    seed: int | None = Field(description="None for /v1/decode.")
+    seed: int | None = Field(description="Null where the latents were given.")
     format: Picture
     images: list[str] = Field(description="Base64 of one encoded picture each.")
 
@@ -113,7 +117,8 @@ class ModelFacts(BaseModel):
     latent_dim: int
     channels: int
     image_size: int = Field(description="Pixels.")
-    max_count: int = Field(description="Most images in one request.")
+    max_count: int = Field(description="Most images in one request, not enlarged.")
+    max_values: int = Field(description="Most values (count × channels × height × width × scale²) in one answer.")
     metrics: dict[str, MetricValue]
     data_set: DataSetFacts
     lineage: Lineage
@@ -141,16 +146,42 @@ class AliasState(BaseModel):
     retry_in: float | None = Field(description="Seconds until a failed load is tried again.")
 
 
-class Readiness(BaseModel):
-    """Whether there is a model to draw with, and whether it is the one that should draw."""
+class ModelState(BaseModel):
+    """Whether a model has a version to draw with, and whether it is the one that should draw."""
 
-    ready: bool
-    model: str
+    name: str = Field(examples=["generator-digits"])
+    ready: bool = Field(description="Whether it draws.")
+    alias: str = Field(description="The alias that is followed.")
+    version: int | None = Field(description="Version under it that draws; null: none.")
+    reason: str | None = Field(description="Why it does not draw or is stale; null: all is well.")
+    aliases: dict[str, AliasState]
+    registry_answered_seconds_ago: float | None
+
+
+class ModelList(BaseModel):
+    """The models of a serving process."""
+
+    alias: str
+    every: bool = Field(description="Whether it serves every registered model with the alias, and takes up new ones.")
+    default: str | None = Field(description="The model of the routes without a name; null: none yet.")
+    reason: str | None = Field(description="Why a model may be missing; null: none is.")
+    models: list[ModelState] = Field(description="The default first.")
+
+
+class Readiness(BaseModel):
+    """Whether there is something to draw with, and whether it is what should draw; the default model's own first."""
+
+    ready: bool = Field(
+        description="Whether requests may be sent here: at first once every model with a version has loaded it or "
+        "failed to, from then on while any draws."
+    )
+    model: str | None = Field(description="The model of the routes without a name; null: none yet.")
     alias: str
     version: int | None
     reason: str | None = Field(description="Why it is not ready or stale; null: all is well.")
     aliases: dict[str, AliasState]
     registry_answered_seconds_ago: float | None
+    models: list[ModelState]
 
 
 class WebhookResult(BaseModel):
@@ -163,7 +194,7 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI entries of error answers."""
     meaning = {
         401: "An API key is needed.",
-        404: "No such alias here.",
+        404: "No such model or alias here.",
         406: "Accept names nothing that can be made.",
         408: "The body took too long.",
         413: "The body is too large.",

@@ -41,13 +41,15 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def serve(model: str, alias: str, settings: Settings, listening: Callable[[str], None]) -> None:
-    """Serve until told to stop. `listening` is called with the address once connections are accepted.
+def serve(names: tuple[str, ...], alias: str, settings: Settings, listening: Callable[[str], None]) -> None:
+    """Serve the models of those names, or all that have the alias, until told to stop.
+
+    `listening` is called with the address once connections are accepted.
 
     Raises `UsageError` when the port is taken or a setting cannot be.
     """
     with listen(settings.serve_host, settings.serve_port) as sock:
-        app = create_app(make_service(model, alias, settings), own_names(settings))
+        app = create_app(make_service(names, alias, settings), own_names(settings))
         log_as_json()
         config = uvicorn.Config(
             app,

@@ -7,9 +7,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from wgan.serving.batching import Batcher
+from wgan.serving.catalogue import Catalogue
 from wgan.serving.encoder import Encoder
-from wgan.serving.follower import Follower
 from wgan.serving.keys import ApiKeys
 from wgan.serving.metrics import Metrics
 from wgan.serving.webhook import Webhook
@@ -34,12 +33,9 @@ class Background:
 class Service:
     """The parts of one serving process."""
 
-    model: str
-    alias: str
     settings: Settings
     metrics: Metrics
-    follower: Follower
-    batcher: Batcher
+    catalogue: Catalogue
     keys: ApiKeys
     webhook: Webhook | None
     encoder: Encoder
@@ -47,23 +43,17 @@ class Service:
     background: Background = field(default_factory=Background)
 
 
-def make_service(model: str, alias: str, settings: Settings) -> Service:
-    """Put the parts together; nothing runs yet. Raises `UsageError` for settings that cannot be."""
+def make_service(names: tuple[str, ...], alias: str, settings: Settings) -> Service:
+    """Put the parts together, for the models of those names or, without any, for all that have the alias.
+
+    Nothing runs yet. Raises `UsageError` for settings that cannot be.
+    """
     metrics = Metrics()
     secret = settings.serve_webhook_secret
     return Service(
-        model=model,
-        alias=alias,
         settings=settings,
         metrics=metrics,
-        follower=Follower(model, alias, settings, metrics),
-        batcher=Batcher(
-            settings.serve_max_batch,
-            settings.serve_batch_seconds,
-            max(settings.serve_queue_images, settings.serve_max_count),
-            metrics,
-            pass_seconds=settings.serve_request_seconds,
-        ),
+        catalogue=Catalogue(names, alias, settings, metrics),
         keys=ApiKeys(settings),
         webhook=Webhook(secret.get_secret_value()) if secret else None,
         encoder=Encoder(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 import time
 from collections import OrderedDict
@@ -19,6 +20,15 @@ REMEMBERED = 10_000
 STAMP = re.compile(r"[0-9]{1,12}")
 """Seconds since 1970."""
 Outcome = Literal["accepted", "repeated", "refused"]
+
+
+def model_of(body: bytes) -> str | None:
+    """The registered model that a genuine delivery is about; None where it names none."""
+    try:
+        name = json.loads(body)["data"]["name"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return name if isinstance(name, str) else None
 
 
 class Webhook:

@@ -29,7 +29,7 @@ class Cost:
     """What an answer takes."""
 
     values: int
-    """Count × channels × height × width: bytes of its pixels."""
+    """Count × channels × height × width × scale²: bytes of its pixels."""
     work: int
     """Values, weighed by how long the format takes for one; 1 is a PNG's."""
     expensive: bool
@@ -37,7 +37,7 @@ class Cost:
     @classmethod
     def of(cls, count: int, image_shape: tuple[int, int, int], encoding: Encoding, max_batch: int) -> Cost:
         """Of `count` images (C, H, W) in the encoding, drawn in passes of at most `max_batch`."""
-        values = count * math.prod(image_shape)
+        values = count * math.prod(image_shape) * encoding.scale**2
         work = round(values * encoding.weight)
         return cls(values, work, expensive=work > CHEAP_WORK or count > max_batch)
 
@@ -53,9 +53,16 @@ class Workload:
     waiting_work: int = 0
     _running: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RUNNING))
 
-    def max_count(self, image_shape: tuple[int, int, int], max_count: int) -> int:
-        """Most images of that shape in one answer: the one maximum that is told and held."""
-        return max(1, min(max_count, self.most_values // math.prod(image_shape)))
+    def max_count(self, image_shape: tuple[int, int, int], max_count: int, scale: int = 1) -> int:
+        """Most images of that shape (C, H, W) in one answer, so enlarged: the one maximum that is told and held.
+
+        Raises `UsageError` when not even one would fit at that scale.
+        """
+        values = math.prod(image_shape)
+        largest = max(1, math.isqrt(self.most_values // values))
+        if scale > largest:
+            raise UsageError(f"scale: at most {largest} for images of {image_shape[1]}×{image_shape[2]} pixels.")
+        return max(1, min(max_count, self.most_values // (values * scale**2)))
 
     def check(self, name: str, count: int, cost: Cost, most: int) -> None:
         """Raises `UsageError` when one answer has more than `most` images, or takes more work than any may."""

@@ -75,7 +75,7 @@ def connected(settings: Settings, credentials: Credentials) -> Settings:
 
 
 def _connection(settings: Settings, credentials: Credentials) -> dict[str, str]:
-    serving = {"serving_urls": f"http://127.0.0.1:{settings.serve_port}"} if settings.serve_model else {}
+    serving = {"serving_urls": f"http://127.0.0.1:{settings.serve_port}"} if settings.serve else {}
     return {
         **embedded_addresses(settings),
         **serving,

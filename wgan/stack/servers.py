@@ -70,13 +70,13 @@ class Server:
 
 
 def embedded_servers(settings: Settings, credentials: Credentials) -> tuple[Server, ...]:
-    """nanio, MLflow, Prefect and, unless WGAN_SERVE_MODEL is empty, serving, as they depend on each other."""
+    """nanio, MLflow, Prefect and, unless WGAN_SERVE is false, serving, as they depend on each other."""
     servers = (
         s3_server(settings, credentials),
         mlflow_server(settings, credentials),
         prefect_server(settings, credentials),
     )
-    return (*servers, serving_server(settings)) if settings.serve_model else servers
+    return (*servers, serving_server(settings)) if settings.serve else servers
 
 
 def s3_server(settings: Settings, credentials: Credentials) -> Server:
@@ -169,7 +169,7 @@ def prefect_server(settings: Settings, credentials: Credentials) -> Server:
 
 
 def serving_server(settings: Settings) -> Server:
-    """`wgan serve` of the model in WGAN_SERVE_MODEL: alive before there is a version, and from then on up to date."""
+    """`wgan serve` of WGAN_SERVE_MODELS or all that have a champion: alive before there is any, and then up to date."""
     inherited = {
         name: value for name, value in os.environ.items() if name.startswith("WGAN_SERVE_") or name == "WGAN_CACHE_DIR"
     }
@@ -185,7 +185,7 @@ def serving_server(settings: Settings) -> Server:
         port_setting="WGAN_SERVE_PORT",
         health_path="/healthz",
         health_status=200,
-        command=_python("wgan", "serve", settings.serve_model, *options),
+        command=_python("wgan", "serve", *settings.models_to_serve, *options),
         environment=server_environment(_home(settings), {**inherited, **own}),
         asks_others=True,
     )

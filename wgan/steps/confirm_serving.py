@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import numpy as np
@@ -23,7 +23,7 @@ from wgan.registry.versions import fetch_version
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 
-Outcome = Literal["confirmed", "refused", "unconfirmed"]
+Outcome = Literal["confirmed", "refused", "unconfirmed", "not served"]
 POLL_SECONDS = 0.5
 REQUEST_SECONDS = 30.0
 REFUSALS = 2
@@ -32,8 +32,8 @@ GREY_LEVELS = 1
 """Largest difference from the recorded sample: both are rounded, so a value on the border may fall to either side."""
 
 
-class _ServesAnother(Exception):
-    """The process follows another model or alias, and will tomorrow."""
+class _NotServed(Exception):
+    """The process was started for other models or another alias, and will not serve this one tomorrow either."""
 
 
 def serving_urls(settings: Settings) -> list[str]:
@@ -85,9 +85,9 @@ def confirm_version(
     """Wait, at most `serving_wait_seconds`, until the process at `url` draws the promoted version; compare its sample.
 
     `sample` float32 (N, C, H, W) in [-1, 1] is what the version was registered with, drawn from `seed`. The outcome is
-    `refused` when the version itself is at fault (its digest, its graph, its recorded sample, or what it draws), and
-    `unconfirmed` when the process is (its disk, its cache), does not answer, serves another model or has not followed
-    in time: that says nothing about the version.
+    `refused` when the version itself is at fault (its digest, its graph, its recorded sample, or what it draws),
+    `unconfirmed` when the process is (its disk, its cache), does not answer or has not followed in time, and `not
+    served`, at once, when it was started for other models: the last two say nothing about the version.
     """
     started = time.monotonic()
     headers = {"X-WGAN-Alias": "champion"}
@@ -100,9 +100,9 @@ def confirm_version(
             try:
                 outcome, reason = _followed(client, promotion)
                 if outcome == "confirmed":
-                    outcome, reason, difference = _drawn(client, promotion.to_version, sample, seed)
-            except _ServesAnother as error:
-                return ServingCheck(url=url, outcome="unconfirmed", reason=str(error), seconds=0.0)
+                    outcome, reason, difference = _drawn(client, promotion, sample, seed)
+            except _NotServed as error:
+                return ServingCheck(url=url, outcome="not served", reason=str(error), seconds=0.0)
             except httpx.HTTPError as error:
                 cause = " ".join(str(error).split()) or type(error).__name__
                 outcome, reason = "unconfirmed", f"it does not answer ({cause})"
@@ -115,16 +115,18 @@ def confirm_version(
 
 
 def _followed(client: httpx.Client, promotion: LedgerEntry) -> tuple[Outcome, str]:
-    """What `/readyz` says of the version."""
-    state = _json(client.get("/readyz")) or {}
+    """What the process says of the model's champion."""
+    answer = client.get(_model_path(promotion))
+    state = _json(answer) or {}
     aliases = state.get("aliases")
     if not isinstance(aliases, dict):
-        return "unconfirmed", "it is not a serving process of this pipeline"
-    if state.get("model") != promotion.model_name:
-        raise _ServesAnother(f"it serves {state.get('model')}, not {promotion.model_name}")
+        return _not_taken_up(client, promotion, state)
     champion = aliases.get("champion")
     if not isinstance(champion, dict):
-        raise _ServesAnother(f"it follows the alias {state.get('alias')}, not champion")
+        raise _NotServed(
+            f"it follows the alias {state.get('alias')}, not champion: start one without `--alias` "
+            "(`wgan serve`), or take it out of WGAN_SERVING_URLS"
+        )
     serving, stale = champion.get("serving"), champion.get("stale")
     if serving == promotion.to_version:
         return "confirmed", "it draws the version"
@@ -137,18 +139,40 @@ def _followed(client: httpx.Client, promotion: LedgerEntry) -> tuple[Outcome, st
     return "unconfirmed", f"it still draws version {serving}: {stale or 'it has not looked yet'}"
 
 
+def _model_path(promotion: LedgerEntry) -> str:
+    return f"/v1/models/{quote(promotion.model_name, safe='')}"
+
+
+def _not_taken_up(client: httpx.Client, promotion: LedgerEntry, refusal: dict[str, Any]) -> tuple[Outcome, str]:
+    """Why the process says nothing of the model. Raises `_NotServed` when it was started for others."""
+    code, message = _error(refusal)
+    if code == "api-key":
+        return "unconfirmed", "it asks for an API key: set WGAN_SERVING_API_KEY to one that it accepts"
+    if code != "unknown-model":
+        return "unconfirmed", f"it is not a serving process of this pipeline{f' ({message})' if message else ''}"
+    name = promotion.model_name
+    served = _json(client.get("/v1/models")) or {}
+    if served.get("every") is True:
+        return "unconfirmed", f"it has not taken up {name}: {served.get('reason') or 'it has not looked yet'}"
+    raise _NotServed(
+        f"it was started for other models: name {name} too (`wgan serve`, WGAN_SERVE_MODELS), or none for every model "
+        "with a champion"
+    )
+
+
 def _drawn(
-    client: httpx.Client, version: int, sample: NDArray[np.float32], seed: int
+    client: httpx.Client, promotion: LedgerEntry, sample: NDArray[np.float32], seed: int
 ) -> tuple[Outcome, str, int | None]:
     """Draw the recorded sample there and compare."""
     answer = client.post(
-        "/v1/images", json={"count": len(sample), "seed": seed}, headers={"Accept": "application/x-npy"}
+        f"{_model_path(promotion)}/images",
+        json={"count": len(sample), "seed": seed},
+        headers={"Accept": "application/x-npy"},
     )
     if answer.status_code != httpx.codes.OK:
-        error = (_json(answer) or {}).get("error")
-        message = error.get("message") if isinstance(error, dict) else None
+        _, message = _error(_json(answer) or {})
         return "unconfirmed", f"it did not draw the recorded sample: {message or f'status {answer.status_code}'}", None
-    if answer.headers.get("X-WGAN-Version") != str(version):
+    if answer.headers.get("X-WGAN-Version") != str(promotion.to_version):
         return "unconfirmed", f"it drew with version {answer.headers.get('X-WGAN-Version')}", None
     try:
         images = load_array(io.BytesIO(answer.content))
@@ -163,6 +187,13 @@ def _drawn(
     if difference > GREY_LEVELS:
         return "refused", f"its images differ from the recorded sample by {difference} of 255 grey levels", difference
     return "confirmed", f"it draws the recorded sample, to {difference} of 255 grey levels", difference
+
+
+def _error(body: dict[str, Any]) -> tuple[str, str]:
+    """Word and sentence of a refusal; empty where it has none."""
+    error = body.get("error")
+    found = error if isinstance(error, dict) else {}
+    return str(found.get("code") or ""), " ".join(str(found.get("message") or "").split())[:200]
 
 
 def _json(answer: httpx.Response) -> dict[str, Any] | None:

@@ -32,7 +32,7 @@ SAMPLE_COUNT = 16
 NOBODY = "http://127.0.0.1:1"
 
 
-def write_files(folder: Path, seed: int) -> Path:
+def write_files(folder: Path, seed: int, model: str = MODEL) -> Path:
     """The files that serving fetches of a version with weights of its own; their folder."""
     files = folder / "files"
     files.mkdir(parents=True)
@@ -43,7 +43,7 @@ def write_files(folder: Path, seed: int) -> Path:
     (files / "config.json").write_text(json.dumps({"sample_seed": 0, "sample_count": SAMPLE_COUNT}))
     record = VersionRecord(
         evaluation=example_evaluation(example_config()),
-        model_name=MODEL,
+        model_name=model,
         onnx_sha256=file_sha256(graph),
         export_check=ExportCheck(samples=64, max_abs_difference=0.0, tolerance=1e-3, opset=18),
     )
@@ -51,12 +51,12 @@ def write_files(folder: Path, seed: int) -> Path:
     return files
 
 
-def write_version(cache: Path, version: int, seed: int, alias: str = "champion") -> Path:
+def write_version(cache: Path, version: int, seed: int, alias: str = "champion", model: str = MODEL) -> Path:
     """Put a generator of its own weights into the cache as the last good version under the alias; its folder."""
-    disk = model_cache(cache, MODEL)
-    entry = RegistryVersion(MODEL, version, f"models:/m-{seed}", datetime.now(UTC), {"code_version": "0.1.0"})
+    disk = model_cache(cache, model)
+    entry = RegistryVersion(model, version, f"models:/m-{seed}", datetime.now(UTC), {"code_version": "0.1.0"})
     with disk.staging() as temporary:
-        files = write_files(temporary, seed)
+        files = write_files(temporary, seed, model)
         verified = verify(VersionFiles(entry, files), example_settings(cache))
         folder = disk.install(entry, files, verified).folder
     disk.set_last_good(alias, entry)
@@ -70,12 +70,14 @@ def example_settings(cache: Path, **values: Any) -> Settings:
 
 
 @contextmanager
-def example_client(cache: Path, **values: Any) -> Iterator[tuple[TestClient, Service]]:
+def example_client(
+    cache: Path, models: tuple[str, ...] = (MODEL,), **values: Any
+) -> Iterator[tuple[TestClient, Service]]:
     """A client of the application, once it serves what is on the disk."""
-    service = make_service(MODEL, "champion", example_settings(cache, **values))
+    service = make_service(models, "champion", example_settings(cache, **values))
     with TestClient(create_app(service)) as client:
         deadline = time.monotonic() + 60
-        while service.follower.models.main is None:
+        while not service.catalogue.is_ready:
             assert time.monotonic() < deadline, client.get("/readyz").text
             time.sleep(0.01)
         yield client, service

@@ -85,7 +85,8 @@ def test_a_version_that_was_verified_elsewhere_is_verified_again(tmp_path: Path)
     values = json.loads(verified.read_text())
     verified.write_text(json.dumps({**values, "machine": "another", "batch_sizes": [1, 3]}))
     with example_client(tmp_path) as (client, service):
-        assert service.follower.models.main is not None
-        assert service.follower.models.main.engine.batch_sizes == tuple(values["batch_sizes"])
+        main = service.catalogue.require_default().follower.models.main
+        assert main is not None
+        assert main.engine.batch_sizes == tuple(values["batch_sizes"])
         assert client.post("/v1/images", json={"count": 4}).status_code == 200
     assert json.loads(verified.read_text()) == values

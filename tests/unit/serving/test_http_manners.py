@@ -10,11 +10,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.unit.serving.test_serving_api import saved
-from wgan.serving.routes_operations import readiness
 from wgan.serving.service import Service
+from wgan.serving.states import readiness
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/model", "/page/api.js"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/model", "/v1/models", "/api", "/page/api.js"])
 def test_head_answers_like_get_without_the_body(api: TestClient, path: str) -> None:
     head, get = api.head(path), api.get(path)
     assert (head.status_code, head.content) == (get.status_code, b"")
@@ -109,7 +109,11 @@ def test_what_could_not_be_kept_for_a_restart_shows_no_folder_of_this_machine(
     running: tuple[TestClient, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, service = running
-    monkeypatch.setattr(service.follower, "cache_problem", "/home/a/.wgan/cache cannot be written: it is read-only.")
+    monkeypatch.setattr(
+        service.catalogue.require_default().follower,
+        "cache_problem",
+        "/home/a/.wgan/cache cannot be written: it is read-only.",
+    )
     reason = api.get("/readyz").json()["reason"]
     assert "after a restart: (a local path) cannot be written" in reason
-    assert "/home/a" in readiness(service, with_paths=True).model_dump()["reason"]
+    assert "/home/a" in readiness(service.catalogue, with_paths=True).model_dump()["reason"]

@@ -67,11 +67,11 @@ def test_without_a_secret_there_is_no_hook_and_with_one_it_is_a_hint(served_cach
         assert client.post("/hooks/mlflow", json={}).status_code == 404
     with example_client(served_cache, serve_webhook_secret="s3cret", serve_poll_seconds=3600) as (client, service):
         headers = {**signed(at=int(time.time())), "Content-Type": "application/json"}
-        before = service.follower.registry_failures
+        before = service.catalogue.require_default().follower.registry_failures
         assert client.post("/hooks/mlflow", content=BODY, headers=headers).json() == {"status": "polling"}
         deadline = time.monotonic() + 20
-        while service.follower.registry_failures == before and time.monotonic() < deadline:
+        while service.catalogue.require_default().follower.registry_failures == before and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert service.follower.registry_failures > before
+        assert service.catalogue.require_default().follower.registry_failures > before
         assert client.post("/hooks/mlflow", content=BODY, headers=headers).json() == {"status": "known already"}
         assert client.post("/hooks/mlflow", content=b"{}", headers=headers).status_code == 401

@@ -26,7 +26,7 @@ from wgan.serving.app import create_app
 from wgan.serving.service import make_service
 from wgan.settings import Settings
 settings = Settings(_env_file=None, cache_dir=Path(sys.argv[1]), mlflow_tracking_uri="http://127.0.0.1:1")
-with TestClient(create_app(make_service("generator-examples", "champion", settings))) as client:
+with TestClient(create_app(make_service(("generator-examples",), "champion", settings))) as client:
     deadline = time.monotonic() + 60
     while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
         time.sleep(0.05)

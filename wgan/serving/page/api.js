@@ -1,4 +1,4 @@
-// The serving API, as this page uses it.
+// The serving API, as these pages use it.
 
 const KEY = "wgan-api-key";
 
@@ -13,7 +13,7 @@ export function useKey(key) {
   sessionStorage.setItem(KEY, key);
 }
 
-async function ask(path, options = {}) {
+export async function ask(path, options = {}) {
   const headers = { Accept: "application/json", ...options.headers };
   const key = sessionStorage.getItem(KEY);
   if (key) headers.Authorization = `Bearer ${key}`;
@@ -29,24 +29,27 @@ async function ask(path, options = {}) {
   return body;
 }
 
+const below = (model, path) => `v1/models/${encodeURIComponent(model)}/${path}`;
+const under = (alias) => ({ "X-WGAN-Alias": alias });
+
 export const readiness = () => ask("readyz");
 
-export const modelFacts = (alias) => ask("v1/model", { headers: alias ? { "X-WGAN-Alias": alias } : {} });
+export const modelFacts = (model, alias) => ask(below(model, "model"), { headers: under(alias) });
 
 // One picture of one seed: {version, source}.
-export async function drawSeed(seed, alias) {
-  const answer = await ask("v1/images", {
+async function drawSeed(model, seed, alias) {
+  const answer = await ask(below(model, "images"), {
     method: "POST",
-    headers: { "Content-Type": "application/json", ...(alias ? { "X-WGAN-Alias": alias } : {}) },
+    headers: { "Content-Type": "application/json", ...under(alias) },
     body: JSON.stringify({ count: 1, seed, format: "png", layout: "base64" }),
   });
   return { version: answer.version, source: `data:image/png;base64,${answer.images[0]}` };
 }
 
 // The pictures of many seeds, all of one version: when a promotion lands in between, they are drawn again.
-export async function drawSeeds(seeds, alias) {
+export async function drawSeeds(model, seeds, alias) {
   for (let attempt = 0; attempt < 4; attempt += 1) {
-    const drawn = await Promise.all(seeds.map((seed) => drawSeed(seed, alias)));
+    const drawn = await Promise.all(seeds.map((seed) => drawSeed(model, seed, alias)));
     if (drawn.every((one) => one.version === drawn[0].version)) {
       return { version: drawn[0].version, sources: drawn.map((one) => one.source) };
     }
@@ -54,19 +57,22 @@ export async function drawSeeds(seeds, alias) {
   throw new Refused(0, "The served version keeps changing: try again.");
 }
 
-const walkAddress = (from, to, frames) => `v1/interpolate?from=${from}&to=${to}&frames=${frames}`;
+const walkAddress = (model, from, to, frames) => below(model, `interpolate?from=${from}&to=${to}&frames=${frames}`);
 
 // The frames of a walk between two seeds: {version, sources}.
-export async function walkFrames(from, to, frames) {
-  const answer = await ask(walkAddress(from, to, frames));
+export async function walkFrames(model, from, to, frames, alias) {
+  const answer = await ask(walkAddress(model, from, to, frames), { headers: under(alias) });
   return { version: answer.version, sources: answer.images.map((image) => `data:image/png;base64,${image}`) };
 }
 
-// The animation as a file: a link could not send the key.
-export async function walkFile(from, to, frames) {
+// The animation as a file, enlarged: a link could not send the key.
+export async function walkFile(model, from, to, frames, alias, scale) {
   const key = sessionStorage.getItem(KEY);
-  const headers = { Accept: "image/webp", ...(key ? { Authorization: `Bearer ${key}` } : {}) };
-  const answer = await fetch(walkAddress(from, to, frames), { headers });
-  if (!answer.ok) throw new Refused(answer.status, "The animation could not be made.");
+  const headers = { Accept: "image/webp", ...under(alias), ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+  const answer = await fetch(`${walkAddress(model, from, to, frames)}&scale=${scale}`, { headers });
+  if (!answer.ok) {
+    const body = await answer.json().catch(() => ({}));
+    throw new Refused(answer.status, body.error?.message ?? "The animation could not be made.");
+  }
   return answer.blob();
 }

@@ -1,4 +1,4 @@
-// A board: a grid of pictures of consecutive seeds, of which two can be chosen.
+// A board: a grid of pictures of consecutive seeds, of which two can be chosen; `onChoice` hears which, and whether by hand.
 
 export function makeBoard(grid, onChoice) {
   let seeds = [];
@@ -14,10 +14,12 @@ export function makeBoard(grid, onChoice) {
     });
   }
 
+  const picked = () => chosen.map((one) => ({ seed: seeds[one], source: cells()[one].firstElementChild.src }));
+
   function choose(index) {
     chosen = chosen.includes(index) ? chosen.filter((one) => one !== index) : [...chosen, index].slice(-2);
     mark();
-    onChoice(chosen.map((one) => ({ seed: seeds[one], source: cells()[one].firstElementChild.src })));
+    onChoice(picked(), true);
   }
 
   // Arrow keys walk through the grid, as in any grid; Tab reaches it once.
@@ -55,11 +57,12 @@ export function makeBoard(grid, onChoice) {
       grid.setAttribute("aria-busy", "false");
       mark();
       if (hadFocus) cells()[0]?.focus();
-      onChoice([]);
     },
     busy() { grid.setAttribute("aria-busy", "true"); },
     idle() { grid.setAttribute("aria-busy", "false"); },
-    clear() { chosen = []; mark(); onChoice([]); },
+    clear() { chosen = []; mark(); onChoice([], false); },
+    chooseAgain() { onChoice(picked(), false); },
+    chooseEnds() { chosen = [0, seeds.length - 1]; mark(); onChoice(picked(), false); },
     seeds: () => seeds,
     sources: () => cells().map((cell) => cell.firstElementChild.src),
   };

@@ -2,21 +2,25 @@
 
 import { drawSeeds, modelFacts, readiness, useKey } from "./api.js";
 import { makeBoard } from "./board.js";
+import { offerScales } from "./scales.js";
 import { makeWalk, save } from "./walk.js";
 
 const SAMPLES = 16;
+const COLUMNS = 4;
 const NEWS_EVERY = 2000;
 const element = (id) => document.getElementById(id);
 
+let model = new URLSearchParams(location.search).get("model");
+let alias = "champion";
 let facts = null;
 let shownVersion = null;
 let announced = null;
 let kept = null;
+let looking = false;
 
 const walk = makeWalk({ onClose: () => board.clear(), onTrouble: complain });
-const board = makeBoard(element("samples"), (chosen) => {
-  element("hint").hidden = chosen.length === 2;
-  if (chosen.length === 2) walk.open(...chosen);
+const board = makeBoard(element("samples"), (chosen, byHand) => {
+  if (chosen.length === 2) walk.open(...chosen, facts, byHand);
   else walk.close();
 });
 const opponent = makeBoard(element("challenger"), () => {});
@@ -39,28 +43,48 @@ function day(time) {
 function describe() {
   element("model").textContent = facts.name;
   document.title = `${facts.name} · version ${facts.version}`;
-  const fid = facts.metrics.fid ? `, Fréchet distance ${facts.metrics.fid.mean.toPrecision(3)}` : "";
+  const { fid } = facts.metrics;
+  const images = `${facts.data_set.count.toLocaleString()} images of ${facts.data_set.name}`;
   element("origin").textContent =
-    `${facts.alias} is version ${facts.version}, served since ${day(facts.since)}${fid}; ` +
-    `trained on ${facts.data_set.count.toLocaleString()} images of ${facts.data_set.name}`;
+    `${facts.alias} is version ${facts.version}, served since ${day(facts.since)}; trained on ${images}`;
+  const told = {
+    "Version": `${facts.version} (${facts.alias})`,
+    "Challenger": facts.challenger === null ? "none" : `version ${facts.challenger}`,
+    "Registered": day(facts.registered),
+    "Trained on": images,
+    "Steps": facts.lineage.generator_steps.toLocaleString(),
+    ...(fid ? { "Fréchet distance": `${fid.mean.toPrecision(3)} (${fid.low.toPrecision(3)} to ${fid.high.toPrecision(3)})` } : {}),
+    "Images": `${facts.image_size}×${facts.image_size}, ${facts.channels === 1 ? "grey" : "colour"}`,
+    "Noise": `${facts.latent_dim} numbers`,
+  };
+  element("facts").replaceChildren(...Object.entries(told).map(([name, value]) => {
+    const [pair, term, meaning] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
+    [term.textContent, meaning.textContent] = [name, value];
+    pair.append(term, meaning);
+    return pair;
+  }));
+  offerScales(element("scale"), COLUMNS * facts.image_size);
   element("compare-choice").hidden = facts.challenger === null;
   if (facts.challenger === null) element("compare").checked = false;
 }
 
 async function draw() {
   const field = element("seed");
-  if (!field.reportValidity()) return;
-  const first = Number(field.value);
+  if (model === null || !field.reportValidity()) return;
+  const [mine, first] = [model, Number(field.value)];
   const seeds = Array.from({ length: SAMPLES }, (_, index) => first + index);
   board.busy();
   try {
-    const drawn = await drawSeeds(seeds);
-    if (facts === null || facts.version !== drawn.version) facts = await modelFacts();
+    const drawn = await drawSeeds(mine, seeds, alias);
+    const found = facts?.name === mine && facts.version === drawn.version ? facts : await modelFacts(mine, alias);
+    if (mine !== model) return;  // another was chosen meanwhile
+    facts = found;
     describe();
     board.show(seeds, drawn, facts.name);
     shownVersion = drawn.version;
     element("samples-version").textContent = `version ${drawn.version} · seeds ${first} to ${first + SAMPLES - 1}`;
     if (announced === drawn.version) element("news").hidden = true;
+    board.chooseEnds();
     await drawOpponent();
     calm();
   } catch (error) {
@@ -72,41 +96,68 @@ async function draw() {
 async function drawOpponent() {
   const wanted = element("compare").checked;
   element("challenger-board").hidden = !wanted;
+  element("layout").classList.toggle("comparing", wanted);
   element("samples-title").textContent = wanted ? "Champion" : "Samples";
   if (!wanted) return;
   opponent.busy();
   const seeds = board.seeds();
-  const drawn = await drawSeeds(seeds, "challenger");
+  const drawn = await drawSeeds(model, seeds, "challenger");
   opponent.show(seeds, drawn, facts.name);
   element("challenger-version").textContent = `version ${drawn.version} · the same seeds`;
 }
 
+// Offer the models; stay with the one that was chosen, or begin with the default.
+function offerModels(state) {
+  const names = state.models.map((one) => one.name);
+  if (!names.includes(model)) use(state.model);
+  element("chooser").hidden = names.length < 2;
+  const choice = element("model-choice");
+  const texts = state.models.map((one) => (one.ready ? one.name : `${one.name} (nothing to draw with yet)`));
+  if ([...choice.options].some((option, index) => option.text !== texts[index]) || choice.length !== names.length) {
+    choice.replaceChildren(...names.map((name, index) => new Option(texts[index], name)));
+  }
+  choice.value = model ?? "";
+  return state.models.find((one) => one.name === model);
+}
+
+function use(name) {
+  model = name;
+  facts = shownVersion = announced = kept = null;
+  element("news").hidden = true;
+}
+
 async function lookForNews() {
-  if (document.hidden) return;
+  if (document.hidden || looking) return;
+  looking = true;
   try {
     const state = await readiness();
-    if (!state.ready) throw new Error(state.reason ?? "There is no model to draw with yet.");
+    const mine = offerModels(state);
+    if (!mine?.ready) throw new Error(mine?.reason ?? state.reason ?? "There is no model to draw with yet.");
+    alias = mine.alias;
     if (shownVersion === null) {
       await draw();
-    } else if (state.version !== shownVersion && state.version !== kept) {
-      announced = state.version;
-      element("news-text").textContent = `Version ${state.version} is live; these pictures are version ${shownVersion}'s.`;
+    } else if (mine.version !== shownVersion && mine.version !== kept) {
+      announced = mine.version;
+      element("news-text").textContent = `Version ${mine.version} is live; these pictures are version ${shownVersion}'s.`;
       element("news").hidden = false;
     } else {
-      const challenger = state.aliases.challenger?.serving ?? null;
+      const challenger = mine.aliases.challenger?.serving ?? null;
       if (facts && challenger !== facts.challenger) {
-        facts = await modelFacts();
+        facts = await modelFacts(model, alias);
         describe();
+        board.chooseAgain();
       }
-      if (state.version === shownVersion) element("news").hidden = true;
+      if (mine.version === shownVersion) element("news").hidden = true;
     }
     if (element("key-form").hidden) calm();
   } catch (error) {
     complain(error);
+  } finally {
+    looking = false;
   }
 }
 
-// All pictures of the board as one PNG, drawn here, so that it is exactly what is seen.
+// All pictures of the board as one PNG, made here, so that it is exactly what is seen, each pixel enlarged.
 async function download() {
   const images = await Promise.all(board.sources().map(async (source) => {
     const image = new Image();
@@ -115,18 +166,26 @@ async function download() {
     return image;
   }));
   if (!images.length) return;
-  const size = images[0].naturalWidth;
+  const size = images[0].naturalWidth * Number(element("scale").value);
   const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = size * 4;
+  canvas.width = canvas.height = size * COLUMNS;
   const context = canvas.getContext("2d");
-  images.forEach((image, index) => context.drawImage(image, (index % 4) * size, Math.floor(index / 4) * size));
-  canvas.toBlob((blob) => save(blob, `${facts.name}-v${shownVersion}-seed-${element("seed").value}.png`));
+  context.imageSmoothingEnabled = false;
+  images.forEach((image, index) => {
+    context.drawImage(image, (index % COLUMNS) * size, Math.floor(index / COLUMNS) * size, size, size);
+  });
+  canvas.toBlob((blob) => save(blob, `${facts.name}-v${shownVersion}-seed-${board.seeds()[0]}.png`));
 }
 
 element("controls").addEventListener("submit", (event) => { event.preventDefault(); draw(); });
 element("shuffle").addEventListener("click", () => {
   element("seed").value = crypto.getRandomValues(new Uint32Array(1))[0];
   draw();
+});
+element("model-choice").addEventListener("change", (event) => {
+  use(event.target.value);
+  history.replaceState(null, "", `?model=${encodeURIComponent(model)}`);
+  lookForNews();
 });
 element("compare").addEventListener("change", () => drawOpponent().catch(complain));
 element("download").addEventListener("click", download);
