@@ -8,9 +8,9 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 
 from wgan.errors import ObjectDamaged, ObjectMissing, WganError
+from wgan.mlflow_server import connection_options, reason_of, registry_address
 from wgan.model_version.record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE
 from wgan.serving.faults import VersionFault
-from wgan.serving.registry import connection_options, reason_of, registry_address
 from wgan.settings import Settings
 
 ARTIFACTS_ROUTE = "/api/2.0/mlflow-artifacts/artifacts/"
