@@ -67,6 +67,7 @@ class TrainingRef(Record):
     flow_run_id: str = Field(description="Prefect flow run; the checkpoints are keyed by it.")
     mlflow_run_id: str
     config_digest: str = Field(description="SHA-256 of the whole run's configuration.")
+    code_version: str | None = Field(None, description="Of this package; None in records made before it was kept.")
     networks: NetworksConfig
     plugins: tuple[PluginCode, ...] = Field((), description="Code of your own that the configuration names.")
     checkpoint_uri: str = Field(description="s3:// address of the last checkpoint.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from wgan.config import RetrainConfig
 from wgan.metric_text.summary import evaluation_markdown
 from wgan.records import EvaluationRef, ModelVersionRef, TrainingRef
-from wgan.registry.lineage import code_version
 
 DATA_LICENCES = {
     "digits": "Optical Recognition of Handwritten Digits (UCI, as scikit-learn ships it), CC BY 4.0.",
@@ -25,7 +24,7 @@ def model_description(config: RetrainConfig) -> str:
         f"Wasserstein-GAN generator of {data.image_size}×{data.image_size} {colour} images of the data set "
         f"`{data.dataset_name}`, retrained by the flow `retrain`.\n\n"
         "Aliases: `champion` is served, `challenger` was refused last, `previous` is what a rollback returns to. "
-        "Each version's description is its model card; its tags carry its lineage.\n"
+        "Each version's description is its model card, with its lineage and its metrics.\n"
     )
 
 
@@ -71,6 +70,9 @@ generator = mlflow.pyfunc.load_model("{version.uri}")
 latents = numpy.random.standard_normal((16, {latent_dim})).astype("float32")
 images = generator.predict({{"latents": latents}})["images"]  # (16, C, H, W), float32 in [-1, 1]
 ```
+
+This loads version {version.version}, always. The version in production at the moment of loading is
+`models:/{version.model_name}@champion`.
 
 `extra_files/generator.safetensors` and `config.json` hold the same weights for fine-tuning with torch,
 `retrain.yaml` the whole configuration (`wgan retrain --config retrain.yaml`), `sample.png` sixteen images."""
@@ -123,11 +125,12 @@ def _export(version: ModelVersionRef) -> str:
 def _lineage(version: ModelVersionRef) -> str:
     training = version.evaluation.training
     plugins = "".join(f"\n| code of your own | `{code}` |" for code in training.plugins)
+    code = "not recorded" if training.code_version is None else f"`{training.code_version}`"
     return f"""## Lineage
 
 | | |
 |---|---|
-| code | `{code_version()}` |
+| code | {code} |
 | configuration | `{training.config_digest}` |
 | data | `{training.dataset.uri}` |
 | checkpoint | `{training.checkpoint_uri}` (`{training.checkpoint_sha256}`) |

@@ -11,15 +11,16 @@ from typing import Literal
 
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
+from mlflow.utils.mlflow_tags import MLFLOW_SOURCE_NAME, MLFLOW_USER
 
 from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.tracking.client import tracking
+from wgan.tracking.experiments import NOTE, ensure_experiment, retraining_description
 
-EXPERIMENT_KIND = "mlflow.experimentKind"
-"""Tells MLflow's UI to open the experiment with its views for model training rather than for language models."""
 FLOW_RUN_TAG = "wgan.flow_run_id"
+PICTURES_TAB = "/model-metrics"
+"""Tab of a run's page whose first section are the image series, in view without scrolling."""
 CURVES = "curves.png"
 """Artifact of a training's run: its curves as a figure."""
 
@@ -32,14 +33,17 @@ def start_or_resume_run(
     tags: Mapping[str, str],
     dataset: DatasetRef,
 ) -> str:
-    """The MLflow run of a flow run: found by its tag and set running again, or created. Returns the run's id."""
+    """The MLflow run of a flow run: found by its tag and set running again, or created. Returns the run's id.
+
+    The tags are those of the last start: the code may be another by then.
+    """
     with tracking(settings) as client:
-        experiment = client.get_experiment_by_name(settings.mlflow_experiment)
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(settings.mlflow_experiment)
+        experiment_id = ensure_experiment(client, settings.mlflow_experiment, retraining_description(settings))
         found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", max_results=1)
         if found:
             run_id: str = found[0].info.run_id
             client.update_run(run_id, status="RUNNING")
+            client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
             return run_id
         run = client.create_run(
             experiment_id,
@@ -131,7 +135,7 @@ def log_table(settings: Settings, run_id: str, columns: Mapping[str, Sequence[st
 def describe_run(settings: Settings, run_id: str, markdown: str) -> None:
     """Set the run's description, which MLflow's UI renders."""
     with tracking(settings) as client:
-        client.set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
+        client.set_tag(run_id, NOTE, markdown)
 
 
 def artifact_url(settings: Settings, run_id: str, path: str) -> str:
@@ -139,12 +143,11 @@ def artifact_url(settings: Settings, run_id: str, path: str) -> str:
     return f"{settings.mlflow_page}/get-artifact?path={path}&run_uuid={run_id}"
 
 
-def run_url(settings: Settings, run_id: str) -> str:
-    """Address of the run in MLflow's UI."""
+def run_url(settings: Settings, run_id: str, tab: str = "") -> str:
+    """Address of the run in MLflow's UI, opened at one of its tabs; at the overview without."""
     with tracking(settings) as client:
         experiment_id = client.get_run(run_id).info.experiment_id
-    # MLflow opens in its mode for language models otherwise, which shows no model registry.
-    return f"{settings.mlflow_page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    return settings.mlflow_link(f"/experiments/{experiment_id}/runs/{run_id}{tab}")
 
 
 def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float]]:
