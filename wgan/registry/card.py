@@ -1,4 +1,7 @@
-"""The model card: what a version is, how to draw from it, what it was made of, how good it is, where it ends."""
+"""The model card: what a version is, how to draw from it, what it was made of, how good it is, where it ends.
+
+A paragraph is one line: MLflow's page breaks lines where the text does.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +65,14 @@ def _what_it_is(version: ModelVersionRef, config: RetrainConfig) -> str:
 
 def _usage(version: ModelVersionRef) -> str:
     latent_dim = version.evaluation.training.networks.latent_dim
+    which = (
+        f"This loads version {version.version}, always. `models:/{version.model_name}@champion` is the version that is "
+        "in production when it is loaded."
+    )
+    beside = (
+        "`extra_files/generator.safetensors` and `config.json` hold the same weights for fine-tuning with torch, "
+        "`retrain.yaml` the whole configuration (`wgan retrain --config retrain.yaml`), `sample.png` sixteen images."
+    )
     return f"""## Usage
 
 ```python
@@ -71,11 +82,9 @@ latents = numpy.random.standard_normal((16, {latent_dim})).astype("float32")
 images = generator.predict({{"latents": latents}})["images"]  # (16, C, H, W), float32 in [-1, 1]
 ```
 
-This loads version {version.version}, always. The version in production at the moment of loading is
-`models:/{version.model_name}@champion`.
+{which}
 
-`extra_files/generator.safetensors` and `config.json` hold the same weights for fine-tuning with torch,
-`retrain.yaml` the whole configuration (`wgan retrain --config retrain.yaml`), `sample.png` sixteen images."""
+{beside}"""
 
 
 def _data(training: TrainingRef) -> str:
@@ -140,10 +149,10 @@ def _lineage(version: ModelVersionRef) -> str:
 
 def _limits(config: RetrainConfig) -> str:
     licence = DATA_LICENCES.get(config.data.source, "those of the data set; this pipeline does not know them.")
-    return f"""## Intended use and limits
-
-For research, teaching and testing of the pipeline. It only imitates the images it was trained on, with their gaps and
-biases, and may reproduce some of them nearly; it knows nothing of the world. There is no control over what is drawn but
-the noise. Do not pass its images off as photographs or records.
-
-Licence of the code: Apache-2.0. Terms of the training data: {licence}"""
+    return (
+        "## Intended use and limits\n\n"
+        "For research, teaching and testing of the pipeline. It only imitates the images it was trained on, with their "
+        "gaps and biases, and may reproduce some of them nearly; it knows nothing of the world. There is no control "
+        "over what is drawn but the noise. Do not pass its images off as photographs or records.\n\n"
+        f"Licence of the code: Apache-2.0. Terms of the training data: {licence}"
+    )

@@ -100,7 +100,6 @@ def run_training(
         tags={
             "wgan.data_digest": dataset.digest,
             "wgan.code_version": code,
-            "wgan.model_name": config.model_name,
             **({"wgan.plugins": "; ".join(map(str, plugins))} if plugins else {}),
         },
         dataset=dataset,

@@ -25,16 +25,15 @@ def ensure_experiment(client: MlflowClient, name: str, description: str) -> str:
 
 def retraining_description(settings: Settings) -> str:
     """What the experiment of all retrainings is, markdown."""
-    return f"""Retrainings of Wasserstein-GAN generators: each run is one flow run of `retrain`, which prepares the
-data, trains, measures, registers a version and puts it to the promotion gate.
-
-**Names** are *data set · version · outcome · seed*. The outcome is `promoted`, `refused` by the gate, `rolled back`, or
-`registered` where the gate was not asked. A run without a version is training, or failed.
-
-**In a run**: *Overview* begins with its samples, then why it was promoted or refused, with every metric beside the
-champion's. *Model metrics* has the curves, and the samples of the same noise step by step. *Artifacts* has the whole
-configuration (`config.yaml`, for `wgan retrain --config`), sample grids and the evaluation's tables.
-
-**Elsewhere**: [registered models, their cards and aliases]({settings.mlflow_link("/models")}) ·
-[flow runs and schedules in Prefect]({settings.prefect_page}/runs)
-"""
+    paragraphs = (
+        "Retrainings of Wasserstein-GAN generators: each run is one flow run of `retrain`, which prepares the data, "
+        "trains, measures, registers a version and puts it to the promotion gate.",
+        "**Names** are *data set · version · outcome · seed*. The outcome is `promoted`, `refused` by the gate, "
+        "`rolled back`, or `registered` where the gate was not asked. A run without a version is training, or failed.",
+        "**In a run**: *Model metrics* has the samples of the same noise step by step, and the curves. *Overview* has "
+        "the outcome, why, and every metric beside the champion's. *Artifacts* has the whole configuration "
+        "(`config.yaml`, for `wgan retrain --config`), sample grids and the evaluation's tables.",
+        f"**Elsewhere**: [registered models, their cards and aliases]({settings.mlflow_link('/models')}), "
+        f"[flow runs and schedules in Prefect]({settings.prefect_page}/runs).",
+    )
+    return "\n\n".join(paragraphs)  # MLflow's page breaks lines where the text does

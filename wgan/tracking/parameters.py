@@ -1,4 +1,4 @@
-"""The parameters of a run that people compare runs by: few and short, since MLflow shows them all beside each picture."""
+"""The parameters of a run that people compare runs by: few and short, for MLflow shows them all beside each picture."""
 
 from __future__ import annotations
 

@@ -16,9 +16,10 @@ from wgan.tracking.metric_stream import MAX_BATCH
 from wgan.tracking.runs import FLOW_RUN_TAG
 
 EXPERIMENT = "wgan-study"
-DESCRIPTION = """Studies of the claims of *Wasserstein GAN* (Arjovsky, Chintala and Bottou, ICML 2017): each run is one
-study, its description the report, and its child runs the trainings of a claim with their parameters and curves.
-"""
+DESCRIPTION = (
+    "Studies of the claims of *Wasserstein GAN* (Arjovsky, Chintala and Bottou, ICML 2017): each run is one study, its "
+    "description the report, and its child runs the trainings of a claim with their parameters and curves."
+)
 CHILD_TAG = "wgan.study_variant"
 
 
