@@ -194,12 +194,12 @@ class GateDecision(Record):
 
     @property
     def reason(self) -> str:
-        """Why, in one line: the rules that refused, or what was better."""
+        """Why, in one line: the rules that failed, or what was better."""
         failed = [rule.reason for rule in self.rules if not rule.passed]
         if failed:
             return " ".join(failed)
         decisive = next((rule for rule in self.rules if rule.name == "fid"), self.rules[0])
-        return f"All {len(self.rules)} rules hold; {decisive.reason}"
+        return f"All {len(self.rules)} rules passed; {decisive.reason}"
 
 
 class LedgerEntry(Record):
