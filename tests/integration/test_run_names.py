@@ -111,8 +111,8 @@ def test_a_name_that_cannot_be_written_is_a_warning(
     foreign = tracking_client(stack)
     experiment = foreign.create_experiment(f"foreign {uuid.uuid4().hex[:8]}")
     run_id = foreign.create_run(experiment, run_name="theirs").info.run_id
-    source = foreign.get_model_version(versions[0].model_name, "1").source
-    foreign.create_model_version(versions[0].model_name, source=source, run_id=run_id)
+    model_id = foreign.create_logged_model(experiment, source_run_id=run_id).model_id
+    foreign.create_model_version(versions[0].model_name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id)
     with caplog.at_level(logging.WARNING, "wgan.tracking.names"):
         name_registered_run(versions[0].model_name, 1, away)
         name_registered_run(versions[0].model_name, 99, stack)

@@ -57,7 +57,7 @@ def _name_run(model: str, version: int, outcome: Outcome, settings: Settings) ->
             run = _RunAnswer.model_validate_json(answer.content).run
             parameters = {entry.key: entry.value for entry in run.data.params}
             if not parameters.keys() >= {DATA_SET, SEED}:
-                raise WganError("it is not one of this pipeline's")
+                raise WganError(f"it has no parameters {DATA_SET} and {SEED}")
             name = _name(parameters[DATA_SET], parameters[SEED], f"v{version}", outcome)
             client.post("runs/update", json={"run_id": found.run_id, "run_name": name}).raise_for_status()
     except (WganError, httpx.HTTPError, ValidationError) as error:
