@@ -17,6 +17,7 @@ from wgan.steps.report import retrain_markdown
 from wgan.tracking.earlier import RUN_SECONDS
 from wgan.tracking.run_status import (
     CURVES,
+    PICTURES_TAB,
     artifact_url,
     describe_run,
     end_run,
@@ -32,17 +33,18 @@ def publish_report(outcome: RetrainOutcome) -> None:
     settings, _ = connect()
     training = outcome.version.evaluation.training
     run_id = training.mlflow_run_id
-    markdown = retrain_markdown(outcome)
+    samples = artifact_url(settings, run_id, training.sample_grid)
+    markdown = retrain_markdown(outcome, samples)
     create_markdown_artifact(markdown=markdown, key="retrain-report", description=outcome.version.model_name)
     create_image_artifact(
-        image_url=artifact_url(settings, run_id, training.sample_grid),
+        image_url=samples,
         key="sample-grid",
         description="Samples of fixed noise at the last step",
     )
     create_image_artifact(
         image_url=artifact_url(settings, run_id, CURVES), key="training-curves", description="Training curves"
     )
-    create_link_artifact(link=run_url(settings, run_id), key="mlflow-run", link_text="The run in MLflow")
+    create_link_artifact(link=run_url(settings, run_id, PICTURES_TAB), key="mlflow-run", link_text="The run in MLflow")
     describe_run(settings, run_id, markdown)
     if (seconds := seconds_worked()) is not None:
         log_value(settings, run_id, RUN_SECONDS, seconds)

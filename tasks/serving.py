@@ -13,6 +13,7 @@ from wgan.errors import Overtaken
 from wgan.records import LedgerEntry, ServingCheck
 from wgan.registry.promotion import rollback
 from wgan.steps.confirm_serving import confirm_promotion
+from wgan.tracking.names import name_judged_runs
 
 
 @retried_task("confirm serving")
@@ -67,4 +68,5 @@ def take_back_refused(promotion: LedgerEntry, checks: tuple[ServingCheck, ...]) 
         get_run_logger().warning("%s; %s", reason, error)
         return promotion
     emit_ledger_event(entry)
+    name_judged_runs(entry, settings)
     return entry

@@ -53,6 +53,11 @@ class TextLoader(yaml.SafeLoader):
 TextLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), None)
 
 
+def yaml_text(config: BaseModel) -> str:
+    """A configuration with all its fields as YAML, which reads back as the same configuration."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
 def read_yaml(file: Path, where: str) -> Any:
     """What a YAML file holds, scalars as text. Raises `UsageError` in one sentence that begins with `where`."""
     try:

@@ -67,6 +67,7 @@ class TrainingRef(Record):
     flow_run_id: str = Field(description="Prefect flow run; the checkpoints are keyed by it.")
     mlflow_run_id: str
     config_digest: str = Field(description="SHA-256 of the whole run's configuration.")
+    code_version: str | None = Field(None, description="Of this package; None in records made before it was kept.")
     networks: NetworksConfig
     plugins: tuple[PluginCode, ...] = Field((), description="Code of your own that the configuration names.")
     checkpoint_uri: str = Field(description="s3:// address of the last checkpoint.")
@@ -193,12 +194,12 @@ class GateDecision(Record):
 
     @property
     def reason(self) -> str:
-        """Why, in one line: the rules that refused, or what was better."""
+        """Why, in one line: the rules that failed, or what was better."""
         failed = [rule.reason for rule in self.rules if not rule.passed]
         if failed:
             return " ".join(failed)
         decisive = next((rule for rule in self.rules if rule.name == "fid"), self.rules[0])
-        return f"All {len(self.rules)} rules hold; {decisive.reason}"
+        return f"All {len(self.rules)} rules passed; {decisive.reason}"
 
 
 class LedgerEntry(Record):

@@ -237,6 +237,10 @@ class Settings(BaseSettings):
         """Address of MLflow for a browser, without a slash at the end."""
         return (self.mlflow_public_url or self.mlflow_tracking_uri).rstrip("/")
 
+    def mlflow_link(self, route: str) -> str:
+        """Address of one of MLflow's pages (`/models`) in its mode for model training; the other has no models."""
+        return f"{self.mlflow_page}/#{route}?workflowType=machine_learning"
+
     @property
     def prefect_page(self) -> str:
         """Address of Prefect's UI for a browser, without a slash at the end."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.comparison.example_comparison import example_comparison
+from tests.unit.comparison.example_comparison import crowded_comparison, example_comparison
 from wgan.comparison.report import comparison_html
 
 COLOURS = """
@@ -16,6 +16,26 @@ COLOURS = """
   const names = ["page", "card", "text", "faint", "first", "second", "good", "bad"];
   return Object.fromEntries(names.map(name => [name, style.getPropertyValue("--" + name).trim()]));
 }
+"""
+
+
+OVERLAPS = """
+() => [...document.querySelectorAll("svg")].flatMap(figure => {
+  const texts = [...figure.querySelectorAll("text")].map(text => [text.textContent, text.getBoundingClientRect()]);
+  return texts.flatMap(([one, a], index) => texts.slice(index + 1)
+    .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+    .map(([other]) => `${figure.getAttribute("aria-label").slice(0, 30)}: ${one} on ${other}`));
+})
+"""
+"""Every pair of labels in a figure whose boxes meet, as the browser draws them in its own font."""
+OUTSIDE = """
+() => [...document.querySelectorAll("svg")].flatMap(figure => {
+  const whole = figure.getBoundingClientRect();
+  return [...figure.querySelectorAll("text")].filter(text => {
+    const box = text.getBoundingClientRect();
+    return box.left < whole.left - 1 || box.right > whole.right + 1;
+  }).map(text => text.textContent);
+})
 """
 
 
@@ -45,6 +65,31 @@ def test_nothing_is_wider_than_the_window(chromium_page: Any, report: Path) -> N
         assert chromium_page.evaluate("document.documentElement.scrollWidth") <= width
         stacked = chromium_page.locator("thead").first.bounding_box()["width"] < 10
         assert stacked == (width < 928)  # in a narrow window each metric is a card of its own
+
+
+@pytest.mark.parametrize("metrics", [3, 9])
+def test_no_label_of_a_figure_lies_on_another_or_outside(chromium_page: Any, tmp_path: Path, metrics: int) -> None:
+    path = tmp_path / "crowded.html"
+    path.write_text(comparison_html(crowded_comparison(metrics)), encoding="utf-8")
+    chromium_page.goto(path.as_uri())
+    for width in (390, 1280):
+        chromium_page.set_viewport_size({"width": width, "height": 800})
+        assert chromium_page.locator("#intervals ~ .figures figure").count() == metrics
+        assert chromium_page.evaluate(OVERLAPS) == []
+        assert chromium_page.evaluate(OUTSIDE) == []
+        assert chromium_page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_both_sample_grids_are_the_first_thing_to_be_seen_side_by_side(chromium_page: Any, report: Path) -> None:
+    chromium_page.goto(report.as_uri())
+    for width in (390, 1280):
+        chromium_page.set_viewport_size({"width": width, "height": 800})
+        boxes = [chromium_page.locator("img.grid").nth(index).bounding_box() for index in (0, 1)]
+        assert all(box["y"] + box["height"] < 800 for box in boxes)
+        assert boxes[0]["y"] == boxes[1]["y"]
+        assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+        verdict = chromium_page.locator(".verdict h2").bounding_box()
+        assert max(box["y"] + box["height"] for box in boxes) < verdict["y"] < 800
 
 
 def test_text_stands_out_from_its_background(chromium_page: Any, report: Path) -> None:

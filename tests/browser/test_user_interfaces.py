@@ -13,6 +13,20 @@ from wgan.settings import Settings
 pytestmark = pytest.mark.slow
 PATIENCE = 30_000
 """Milliseconds a page may take to show what it should."""
+SEEN_PIXELS = 100
+"""Rows of a picture that must be seen without scrolling, neither the page nor the card."""
+IN_VIEW = """
+image => {
+  let {top, bottom} = image.getBoundingClientRect();
+  for (let box = image.parentElement; box; box = box.parentElement) {
+    if (getComputedStyle(box).overflowY === "visible") continue;
+    const frame = box.getBoundingClientRect();
+    top = Math.max(top, frame.top);
+    bottom = Math.min(bottom, frame.bottom);
+  }
+  return Math.min(bottom, innerHeight) - top;
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +57,41 @@ def page_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_mlflow_shows_the_runs_parameters_and_data_set(chromium_page: Any, outcome: Any, picture: Path) -> None:
     page = chromium_page
-    page.goto(outcome["mlflow_page"])
-    see(page, "training.n_critic")
-    see(page, "training.clip_value")
-    see(page, "browsed")
+    page.goto(outcome["mlflow_page"].replace("/model-metrics?", "?"))
+    see(page, "n_critic")
+    see(page, "clip_value")
+    see(page, "browsed · v1 · promoted · seed 0")
+    see(page, "browsed (")
     page.screenshot(path=picture, full_page=True)
+
+
+def test_the_printed_link_shows_the_samples_without_scrolling(chromium_page: Any, outcome: Any, picture: Path) -> None:
+    page = chromium_page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(outcome["mlflow_page"])
+    see(page, "browsed · v1 · promoted · seed 0")
+    pictures = page.locator("img[src*='samples']")
+    for title in ("samples/steps", "samples/trained"):
+        see(page, title)
+    pictures.nth(1).wait_for(timeout=PATIENCE)
+    page.screenshot(path=picture)
+    for index in (0, 1):
+        assert pictures.nth(index).evaluate(IN_VIEW) > SEEN_PIXELS
+
+
+def test_mlflow_opens_with_the_model_registry_and_says_what_the_experiment_is(
+    chromium_page: Any, outcome: Any, picture: Path
+) -> None:
+    page = chromium_page
+    page.goto(outcome["mlflow_page"].partition("/runs/")[0] + "?workflowType=machine_learning")
+    see(page, "Retrainings of Wasserstein-GAN generators")
+    see(page, "Model registry")
+    page.screenshot(path=picture)
 
 
 def test_mlflow_shows_the_curves_and_the_image_series(chromium_page: Any, outcome: Any, picture: Path) -> None:
     page = chromium_page
-    page.goto(outcome["mlflow_page"].replace("?", "/model-metrics?"))
+    page.goto(outcome["mlflow_page"])
     search = page.get_by_placeholder("Search metric charts")
     search.fill("wasserstein_estimate")
     page.get_by_text("wasserstein_estimate", exact=True).first.wait_for(timeout=PATIENCE)

@@ -127,13 +127,14 @@ def test_ledger_and_tags_carry_all_numbers_of_the_decision(
     challenger, champion = version_tags(judged, stack), version_tags(versions[0], stack)
     assert challenger["gate"] == entry.action
     assert challenger["gate.reason"] == entry.reason
-    assert challenger["judged.champion_version"] == "1"
-    for tags, measured in ((challenger, decision.challenger), (champion, decision.champion)):
+    sides = [json.loads(tags["judged"]) for tags in (challenger, champion)]
+    assert [side["champion_version"] for side in sides] == [1, None]
+    for side, measured in zip(sides, (decision.challenger, decision.champion), strict=True):
         assert measured is not None
-        assert tags["judged.data_digest"] == digest(judged)
+        assert side["data_digest"] == digest(judged)
         fid = measured.metrics["fid"]
-        assert json.loads(tags["judged.metric.fid"]) == [fid.mean, fid.low, fid.high]
-    assert challenger["judged.protocol_digest"] == champion["judged.protocol_digest"]
+        assert side["metrics"]["fid"] == [fid.mean, fid.low, fid.high]
+    assert sides[0]["protocol_digest"] == sides[1]["protocol_digest"]
 
 
 def test_the_next_judgement_knows_that_the_champion_was_judged_on_the_new_data(

@@ -86,7 +86,7 @@ def test_the_decision_is_a_table_and_pictures_of_both_sides_that_open(
     assert table["description"] == f"{MODEL} version {worse}: do not promote"
     rows = {row["metric"]: row for row in json.loads(table["data"])}
     distance = rows["Fréchet distance ↓"]
-    assert distance["verdict"] == "refused"
+    assert distance["verdict"] == "failed"
     assert distance["rule"] == "must improve by more than 0.5"
     assert {"challenger", "champion", "challenger − champion"} <= set(distance)
 

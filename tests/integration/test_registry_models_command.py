@@ -30,7 +30,9 @@ def promoted(stack: Settings, storage: Storage) -> LedgerEntry:
     name = f"generator-{uuid.uuid4().hex[:8]}"
     client.create_registered_model(name)
     for fid in ("[46.25, 44.0, 48.5]", "[50.0, 49.0, 51.0]"):
-        client.create_model_version(name, source=f"models:/{logged}", model_id=logged, tags={"metric.fid": fid})
+        client.create_model_version(
+            name, source=f"models:/{logged}", model_id=logged, tags={"metrics": f'{{"fid": {fid}}}'}
+        )
     return promote((name, 1), example_decision(True), stack, storage, expected_champion=None, actor="ada")
 
 

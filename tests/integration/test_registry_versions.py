@@ -107,7 +107,7 @@ def test_the_version_belongs_to_the_trainings_run_and_has_tags_and_a_card(
     found = client.get_model_version(config.model_name, "1")
     assert found.run_id == version.evaluation.training.mlflow_run_id
     assert found.tags["data_digest"] == "d" * 64
-    assert json.loads(found.tags["metric.fid"]) == [46.25, 44.0, 48.5]
+    assert json.loads(found.tags["metrics"])["fid"] == [46.25, 44.0, 48.5]
     assert found.description.startswith(f"# {config.model_name}")
     assert f'load_model("models:/{config.model_name}/1")' in found.description
     assert "`champion` is served" in client.get_registered_model(config.model_name).description

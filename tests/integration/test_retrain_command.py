@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import signal
@@ -11,17 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
 from tests.integration.command_line import json_of, quick
 from tests.integration.stack_commands import run as run_wgan
 from tests.integration.stack_commands import start as start_wgan
+from wgan.config import config_digest
+from wgan.config_reading import load_config
 from wgan.settings import Settings
 from wgan.storage import Storage
 from wgan.storage.checkpoints import latest_checkpoints
 from wgan.tracking.client import tracking_client
-from wgan.tracking.runs import metric_history
+from wgan.tracking.pictures import logged_stems
+from wgan.tracking.runs import fetch_artifact, metric_history
 
 pytestmark = pytest.mark.slow(minutes=7)
 
@@ -58,7 +63,7 @@ def test_the_outcome_walks_back_to_run_checkpoint_and_data(first: Any, stack: Se
     assert storage.exists(training["checkpoint_uri"].removeprefix(f"s3://{stack.bucket}/"))
     run = tracking_client(stack).get_run(training["mlflow_run_id"])
     assert run.info.status == "FINISHED"
-    assert run.data.params["training.generator_steps"] == "12"
+    assert run.data.params["generator_steps"] == "12"
 
 
 def test_the_first_version_is_promoted_over_the_floors(first: Any, first_retraining: First) -> None:
@@ -72,8 +77,43 @@ def test_every_step_is_in_mlflow_and_the_pictures_are_a_series(first: Any, stack
     history = metric_history(stack, run_id)
     trained = {step for step, values in history.items() if "wasserstein_estimate" in values}
     assert trained == set(range(1, 13))
-    names = [entry.path for entry in tracking_client(stack).list_artifacts(run_id, "images")]
-    assert {int(name.split("+")[2]) for name in names if name.endswith(".png")} >= {6, 12}
+    pictures, halves = logged_stems(tracking_client(stack), run_id)
+    assert pictures == {*(("samples/steps", step) for step in (0, 6, 12)), ("samples/trained", 12)}
+    assert not halves
+
+
+def test_the_run_says_in_its_name_what_became_of_it(first: Any, stack: Settings) -> None:
+    run = tracking_client(stack).get_run(first["version"]["evaluation"]["training"]["mlflow_run_id"])
+    assert run.info.run_name == f"first · v{first['version']['version']} · promoted · seed 0"
+
+
+def test_the_run_has_few_tags_and_parameters_and_its_whole_configuration_as_a_file(
+    first: Any, stack: Settings, tmp_path: Path
+) -> None:
+    training = first["version"]["evaluation"]["training"]
+    run = tracking_client(stack).get_run(training["mlflow_run_id"])
+    own = {key for key in run.data.tags if key.startswith("wgan.")}
+    assert own == {"wgan.flow_run_id", "wgan.data_digest", "wgan.code_version", "wgan.execution"}
+    assert len(run.data.params) == 12
+    fetch_artifact(stack, training["mlflow_run_id"], "config.yaml", tmp_path / "config.yaml")
+    assert config_digest(load_config(file=tmp_path / "config.yaml")) == training["config_digest"]
+
+
+def test_run_record_and_version_name_one_version_of_the_code(first: Any, stack: Settings) -> None:
+    version, training = first["version"], first["version"]["evaluation"]["training"]
+    client = tracking_client(stack)
+    of_run = client.get_run(training["mlflow_run_id"]).data.tags["wgan.code_version"]
+    of_version = client.get_model_version(version["model_name"], str(version["version"])).tags["code_version"]
+    assert of_run == of_version == training["code_version"]
+
+
+def test_the_description_of_the_run_begins_with_its_samples(first: Any, stack: Settings) -> None:
+    training = first["version"]["evaluation"]["training"]
+    description = tracking_client(stack).get_run(training["mlflow_run_id"]).data.tags["mlflow.note.content"]
+    found = re.match(r"!\[Samples of version \d+\]\((.+?)\)\n\n# generator-first version", description)
+    assert found is not None
+    with Image.open(io.BytesIO(httpx.get(found[1]).content)) as picture:
+        assert picture.format == "PNG"
 
 
 def test_the_sample_grid_is_a_picture_of_many_tones(first: Any) -> None:

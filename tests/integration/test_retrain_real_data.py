@@ -112,5 +112,5 @@ def test_a_run_that_fails_after_training_is_failed_in_mlflow_too(stack: Settings
     client = tracking_client(stack)
     experiment = client.get_experiment_by_name(stack.mlflow_experiment)
     newest = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"], max_results=1)[0]
-    assert newest.data.params["evaluation.extractor"] == "classifier"
+    assert newest.data.params["data_set"] == "pictures"
     assert newest.info.status == "FAILED"

@@ -60,6 +60,25 @@ def test_the_run_names_its_data_set_and_parameters(stack: Settings) -> None:
     assert run.data.params == {"training.lr": "5e-05"}
 
 
+def test_the_experiment_says_what_it_is_and_keeps_what_somebody_writes_there(stack: Settings) -> None:
+    settings = stack.model_copy(update={"mlflow_experiment": "described"})
+    client = tracking_client(stack)
+    begin(settings, "first of its experiment")
+    experiment = client.get_experiment_by_name("described")
+    description = experiment.tags["mlflow.note.content"]
+    assert "*data set · version · outcome · seed*" in description
+    assert f"({stack.mlflow_page}/#/models?workflowType=machine_learning)" in description
+    client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "ours")
+    begin(settings, "second of its experiment")
+    assert client.get_experiment_by_name("described").tags["mlflow.note.content"] == "ours"
+
+
+def test_a_run_that_goes_on_has_the_tags_of_its_last_start(stack: Settings) -> None:
+    begin(stack, "another code")
+    run_id = start_or_resume_run(stack, "another code", "again", {}, {"kind": "newer"}, DATASET)
+    assert tracking_client(stack).get_run(run_id).data.tags["kind"] == "newer"
+
+
 def test_every_step_arrives_with_its_value(stack: Settings) -> None:
     run_id = begin(stack, "values")
     with MetricStream(stack, run_id) as stream:
@@ -134,8 +153,12 @@ def test_a_picture_of_which_a_killed_process_sent_half_is_completed(stack: Setti
 
 def test_mlflow_itself_would_give_a_picture_such_a_name(stack: Settings) -> None:
     run_id = begin(stack, "its own name")
-    tracking_client(stack).log_image(run_id, Image.new("L", (8, 8), 100), key="samples", step=5)
-    assert logged_stems(tracking_client(stack), run_id) == ({("samples", 5)}, {})
+    tracking_client(stack).log_image(run_id, Image.new("L", (8, 8), 100), key="samples/steps", step=5)
+    assert logged_stems(tracking_client(stack), run_id) == ({("samples/steps", 5)}, {})
+    with MetricStream(stack, run_id) as stream:
+        stream.log_image("samples/steps", 5, Image.new("L", (8, 8), 100))
+        stream.log_image("samples/steps", 6, Image.new("L", (8, 8), 100))
+    assert steps_of_pictures(stack, run_id) == [5, 6]
 
 
 @pytest.fixture

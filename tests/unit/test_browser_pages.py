@@ -87,6 +87,10 @@ def test_the_command_sends_the_browser_to_a_page_that_signs_in(settings: Setting
     assert html.escape(prefect_link(settings)) in seen.read_text()
 
 
+def test_mlflow_opens_in_its_mode_with_the_model_registry(settings: Settings) -> None:
+    assert page_address("mlflow", settings) == "http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
+
+
 def test_a_playground_that_nobody_serves_is_one_sentence(settings: Settings) -> None:
     assert page_address("playground", settings) == "http://127.0.0.1:8080"
     with pytest.raises(UsageError, match="no serving process is known"):

@@ -37,6 +37,7 @@ from wgan.model_version.record import VersionRecord
 from wgan.records import EvaluationProtocol, ExportCheck, LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.intent import INTENT_TAG, OUTCOME_TAG, read_intent
+from wgan.registry.lineage import METRICS_TAG
 from wgan.registry.listing import GATE_TIME_TAG, _version_entry
 from wgan.settings import Settings
 
@@ -301,13 +302,16 @@ def test_intents_are_read_or_not_there(content: bytes, outcome: str) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["metric.fid", "metric.\x1b[2J", GATE_TIME_TAG, "wasserstein_estimate", "gate", "gate.reason"]),
-        st.text(max_size=9) | TIMES | JSON.map(json.dumps) | st.sampled_from(["[1,2,3]", "[1e999,2,3]", "[[" * 5000]),
+        st.sampled_from([METRICS_TAG, GATE_TIME_TAG, "wasserstein_estimate", "gate", "gate.reason"]),
+        st.text(max_size=9)
+        | TIMES
+        | JSON.map(json.dumps)
+        | st.sampled_from(['{"fid": [1,2,3]}', '{"\\u001b[2J": [1e999,2,3]}', "[[" * 5000]),
     )
 )
 @FUZZED
 def test_tags_of_versions_are_read_or_not_there(tags: dict[str, str]) -> None:
-    version = SimpleNamespace(name=MODEL, version="1", creation_timestamp=0, tags=tags)
+    version = SimpleNamespace(name=MODEL, version="1", creation_timestamp=0, tags=tags, run_id="")
     entry = _version_entry(version, ())
     assert entry.gate_time is None or f"{entry.gate_time.astimezone():%Y}"
     json.dumps(entry.model_dump(mode="json"), allow_nan=False)

@@ -92,7 +92,7 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
     from wgan.commands.output import console, print_json
     from wgan.metric_text.untrained import untrained_warning
     from wgan.stack.prefect_login import prefect_link
-    from wgan.tracking.run_status import run_url
+    from wgan.tracking.run_status import PICTURES_TAB, run_url
     from wgan.tracking.runs import fetch_artifact
 
     version, promotion = outcome.version, outcome.promotion
@@ -101,7 +101,7 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
     fetch_artifact(settings, training.mlflow_run_id, training.sample_grid, grid)
     grid = grid.resolve()
     warning = untrained_warning(version.evaluation)
-    mlflow_page = run_url(settings, training.mlflow_run_id)
+    mlflow_page = run_url(settings, training.mlflow_run_id, PICTURES_TAB)
     prefect_page = prefect_link(settings, f"/runs/flow-run/{training.flow_run_id}")
     if as_json:
         print_json(

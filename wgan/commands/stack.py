@@ -27,6 +27,7 @@ def up(
 
     def ready(status: StackStatus, fresh: bool) -> None:
         _print_services(status)
+        _print(f"MLflow's pages: {load_settings().mlflow_link('/experiments')}")
         _print(f"Prefect's pages, signed in: {prefect_link(load_settings())}")
         end = "`wgan down` stops it" if detach else "Ctrl-C stops it"
         _print(f"The stack is up; {end}." if fresh else "The stack is already up; `wgan down` stops it.")

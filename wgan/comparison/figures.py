@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -17,7 +19,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from wgan.metric_text.table import MetricRow, interval_text
@@ -25,13 +27,24 @@ from wgan.records import Interval
 
 WIDTH = 4.1
 """Inches; a phone is about 4 of them wide at 90 pixels each."""
-INK, FAINT, FIRST, SECOND = "#010101", "#020202", "#030303", "#040404"
-PAGE_COLOURS = {INK: "currentColor", FAINT: "var(--faint)", FIRST: "var(--first)", SECOND: "var(--second)"}
+INK, FAINT, FIRST, SECOND, GOOD = "#010101", "#020202", "#030303", "#040404", "#050505"
+PAGE_COLOURS = {
+    INK: "currentColor",
+    FAINT: "var(--faint)",
+    FIRST: "var(--first)",
+    SECOND: "var(--second)",
+    GOOD: "var(--good)",
+}
 """Colour drawn → what the page puts in its place."""
 MOST_CLASSES = 20
 """Classes a histogram shows; of more, those whose shares differ most."""
 LINEAR_RATIO = 20
 """Distances that differ by more than this factor are drawn on a logarithmic axis; shares, at most 1, never are."""
+LONGEST_NAME = 24
+"""Characters of a class's name beside its bar; the alternative text has it whole."""
+MOST_TICKS = 5
+WIDER = 1.5
+"""How much wider than here a page's font may draw labels, with the space between them."""
 MOST_POINTS = 600
 """Points of a curve; of more, every n-th."""
 PANELS = (
@@ -65,10 +78,26 @@ STYLE = {
 }
 
 
-def interval_figure(row: MetricRow, first: str, second: str) -> Markup:
+@dataclass(frozen=True)
+class Limit:
+    """What the gate asks of the difference: its whole interval lies on one side of a value."""
+
+    value: float
+    below: bool
+    """The interval passes below the value (a distance); else from the value upwards."""
+
+    @property
+    def words(self) -> str:
+        """`passes below −0.5`."""
+        value = f"{self.value + 0.0:.3g}".replace("-", "−")  # + 0.0: no negative zero
+        return f"passes below {value}" if self.below else f"passes from {value} up"
+
+
+def interval_figure(row: MetricRow, first: str, second: str, limit: Limit | None = None) -> Markup:
     """A forest plot of one metric: real images, both sides, untrained, with intervals; below it the difference.
 
-    The difference has an axis of its own, which shows 0: what decides is too narrow to be seen beside the bounds.
+    The difference has an axis of its own, which shows 0, and shaded where the gate passes it: what decides is too
+    narrow to be seen beside the bounds.
     """
     lines = [
         ("held-out real images", row.real_images, FAINT, "|"),
@@ -88,10 +117,25 @@ def interval_figure(row: MetricRow, first: str, second: str) -> Markup:
             if group is difference:
                 axes.axvline(0, color=INK, linewidth=1, linestyle=(0, (2, 2)))
             _intervals(axes, group)
+            if group is difference and limit is not None:
+                _shade(axes, limit)
 
     words = "; ".join(f"{label} {interval_text(interval)}" for label, interval, *_ in (*levels, *difference))
-    height = 0.58 + 0.26 * len(levels) + (0.62 if difference else 0)
+    if difference and limit is not None:
+        words += f", {limit.words}"
+    height = 0.58 + 0.26 * len(levels) + (0.62 if difference else 0) + (0.16 if difference and limit else 0)
     return _svg(f"interval-{row.name}", f"{row.title}: {words}", height, draw)
+
+
+def _shade(axes: Axes, limit: Limit) -> None:
+    """The side of the limit on which the gate passes, its edge in view."""
+    axes.axvline(limit.value, color=GOOD, linewidth=1.4)
+    left, right = axes.get_xlim()
+    room = 0.12 * (right - left)  # so that a shaded side is seen where nothing lies on it
+    left, right = min(left, limit.value - room), max(right, limit.value + room)
+    axes.axvspan(*((left, limit.value) if limit.below else (limit.value, right)), color=GOOD, alpha=0.16, linewidth=0)
+    axes.set_xlim(left, right)
+    axes.set_xlabel(limit.words, color=GOOD)
 
 
 def _intervals(axes: Axes, lines: Sequence[tuple[str, Interval, str, str]]) -> None:
@@ -106,9 +150,8 @@ def _intervals(axes: Axes, lines: Sequence[tuple[str, Interval, str, str]]) -> N
     axes.margins(x=0.06)
     if min(low := [interval.low for _, interval, *_ in lines]) > 0 and max(low) > max(1, LINEAR_RATIO * min(low)):
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("logarithmic")
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def class_figure(
@@ -133,7 +176,7 @@ def class_figure(
             label=sides[1],
         )  # fmt: skip
         axes.vlines(100 * data[shown], positions - 0.45, positions + 0.45, color=INK, linewidth=1.6, label="data")
-        axes.set_yticks(positions, [names[int(index)] for index in shown])
+        axes.set_yticks(positions, [_shortened(names[int(index)]) for index in shown])
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -173,7 +216,7 @@ def _curve_figure(
                 axes.plot(steps, values, color=colour, linestyle=dash, linewidth=1.6, label=name)
         axes.grid(axis="y")
         axes.set_xlabel("generator step")
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         figure.legend(loc="outside upper left", ncols=2)
 
     ends = "; ".join(
@@ -191,6 +234,25 @@ def _curve(history: Mapping[int, Mapping[str, float]], metric: str) -> tuple[lis
     return kept, [history[step][metric] for step in kept]
 
 
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _space_labels(figure: Figure, axes: Axes) -> None:
+    """Take as many ticks along the axis as have room for their labels side by side, in a wider font too."""
+    logarithmic = axes.get_xscale() == "log"
+    for count in range(MOST_TICKS, 0, -1):
+        axes.xaxis.set_major_locator(LogLocator(numticks=count + 1) if logarithmic else MaxNLocator(count))
+        figure.draw_without_rendering()
+        left, right = axes.bbox.intervalx
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+        boxes = [box for box in boxes if left <= (box.x0 + box.x1) / 2 <= right]
+        centres = [(box.x0 + box.x1) / 2 for box in boxes]
+        room = [(one.width + other.width) / 2 * WIDER for one, other in pairwise(boxes)]
+        if all(after - before > needed for (before, after), needed in zip(pairwise(centres), room, strict=True)):
+            return
+
+
 def _svg(name: str, words: str, height: float, draw: Callable[[Figure], None]) -> Markup:
     """Draw a figure `height` inches high; the SVG element, named for screen readers by `words`."""
     style: Any = STYLE | {"svg.hashsalt": name}  # no random ids: the same figure is the same text
@@ -201,6 +263,7 @@ def _svg(name: str, words: str, height: float, draw: Callable[[Figure], None]) -
         draw(figure)
         for axes in figure.axes:
             axes.patch.set_visible(False)
+            _space_labels(figure, axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()

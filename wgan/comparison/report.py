@@ -7,17 +7,19 @@ from typing import Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from wgan.comparison.figures import MOST_CLASSES, class_figure, curve_figures, interval_figure
+from wgan.comparison.figures import MOST_CLASSES, Limit, class_figure, curve_figures, interval_figure
 from wgan.comparison.lineage import differing_settings, lineage_rows
 from wgan.comparison.pictures import grid_address, image_address
 from wgan.comparison.record import Comparison
+from wgan.evaluation.gate import margins
 from wgan.metric_text.summary import bounds_sentence, data_sentence, protocol_sentence
+from wgan.metric_text.table import MetricRow
 
 TEMPLATE = "report.html.j2"
 
 
 def comparison_html(comparison: Comparison) -> str:
-    """The whole page: verdict, metrics, intervals, samples, nearest training images, classes, curves, lineage."""
+    """The whole page: samples, verdict, metrics, intervals, nearest training images, classes, curves, lineage."""
     first, second = comparison.sides
     names = (first.name, second.name)
     evaluation = comparison.evaluation
@@ -31,7 +33,7 @@ def comparison_html(comparison: Comparison) -> str:
             judged_on=data_sentence(evaluation).replace("champion", "first").replace("challenger", "second"),
             protocol=protocol_sentence(evaluation.challenger.protocol).replace("`", ""),
             bounds=bounds_sentence(evaluation.bounds) if evaluation.bounds else "",
-            intervals=[(row.title, interval_figure(row, *names)) for row in comparison.rows],
+            intervals=[(row.title, interval_figure(row, *names, _limit(row, comparison))) for row in comparison.rows],
             classes=_class_figure(comparison),
             fewer_classes=len(comparison.class_names) > MOST_CLASSES,
             curves=curve_figures(first.curves, second.curves, names),
@@ -39,6 +41,12 @@ def comparison_html(comparison: Comparison) -> str:
             settings=differing_settings(first, second),
         )
     )
+
+
+def _limit(row: MetricRow, comparison: Comparison) -> Limit | None:
+    """What the gate asked of the metric's difference; None for one that it does not judge."""
+    margin = margins(comparison.second.config.promotion).get(row.name)
+    return None if margin is None or row.rule is None else Limit(-margin, below=row.name == "fid")
 
 
 def _class_figure(comparison: Comparison) -> Markup | None:

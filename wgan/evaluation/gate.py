@@ -58,11 +58,20 @@ def _same_protocol(challenger: EvaluationProtocol, champion: EvaluationProtocol)
 
 
 def _comparisons(challenger: Measurement, champion: Measurement, config: PromotionConfig) -> Iterator[GateRule]:
-    margins = {"recall": config.recall_margin, "coverage": config.coverage_margin, "modes": config.modes_margin}
-    yield _comparison("fid", challenger, champion, config.fid_margin)
-    for name, margin in margins.items():
+    for name, margin in margins(config).items():
         if name != "modes" or "modes" in challenger.metrics or "modes" in champion.metrics:
             yield _comparison(name, challenger, champion, margin)
+
+
+def margins(config: PromotionConfig) -> dict[str, float]:
+    """Metric → margin, each at least 0. The interval of challenger − champion passes below −margin for `fid`, and from
+    −margin upwards for the others."""
+    return {
+        "fid": config.fid_margin,
+        "recall": config.recall_margin,
+        "coverage": config.coverage_margin,
+        "modes": config.modes_margin,
+    }
 
 
 def _comparison(name: str, challenger: Measurement, champion: Measurement, margin: float) -> GateRule:

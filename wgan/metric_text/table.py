@@ -26,7 +26,7 @@ METRIC_TITLES = {
 }
 NOT_JUDGED = "shown, not judged"
 
-Verdict = Literal["passed", "refused", "not judged"]
+Verdict = Literal["passed", "failed", "not judged"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class MetricRow:
         """How the gate found it."""
         if self.rule is None:
             return "not judged"
-        return "passed" if self.rule.passed else "refused"
+        return "passed" if self.rule.passed else "failed"
 
 
 def metric_rows(

@@ -38,6 +38,7 @@ class RunData(Answered):
     """What was logged."""
 
     tags: Tags = Field(default_factory=dict)
+    params: Tags = Field(default_factory=dict)
 
 
 class Run(Answered):
@@ -107,6 +108,10 @@ class Runs:
         self.server.send(
             "POST", "runs/log-metric", Answered, run_id=run_id, key=key, value=value, timestamp=milliseconds, step=0
         )
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Set a run's name."""
+        self.server.send("POST", "runs/update", Answered, run_id=run_id, run_name=name)
 
     def end(self, run_id: str, status: Literal["FINISHED", "FAILED", "KILLED"], milliseconds: int) -> None:
         """Set a run's final status, and when it ended."""

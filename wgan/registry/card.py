@@ -1,11 +1,13 @@
-"""The model card: what a version is, how to draw from it, what it was made of, how good it is, where it ends."""
+"""The model card: what a version is, how to draw from it, what it was made of, how good it is, where it ends.
+
+A paragraph is one line: MLflow's page breaks lines where the text does.
+"""
 
 from __future__ import annotations
 
 from wgan.config import RetrainConfig
 from wgan.metric_text.summary import evaluation_markdown
 from wgan.records import EvaluationRef, ModelVersionRef, TrainingRef
-from wgan.registry.lineage import code_version
 
 DATA_LICENCES = {
     "digits": "Optical Recognition of Handwritten Digits (UCI, as scikit-learn ships it), CC BY 4.0.",
@@ -25,7 +27,7 @@ def model_description(config: RetrainConfig) -> str:
         f"Wasserstein-GAN generator of {data.image_size}×{data.image_size} {colour} images of the data set "
         f"`{data.dataset_name}`, retrained by the flow `retrain`.\n\n"
         "Aliases: `champion` is served, `challenger` was refused last, `previous` is what a rollback returns to. "
-        "Each version's description is its model card; its tags carry its lineage.\n"
+        "Each version's description is its model card, with its lineage and its metrics.\n"
     )
 
 
@@ -63,6 +65,14 @@ def _what_it_is(version: ModelVersionRef, config: RetrainConfig) -> str:
 
 def _usage(version: ModelVersionRef) -> str:
     latent_dim = version.evaluation.training.networks.latent_dim
+    which = (
+        f"This loads version {version.version}, always. `models:/{version.model_name}@champion` is the version that is "
+        "in production when it is loaded."
+    )
+    beside = (
+        "`extra_files/generator.safetensors` and `config.json` hold the same weights for fine-tuning with torch, "
+        "`retrain.yaml` the whole configuration (`wgan retrain --config retrain.yaml`), `sample.png` sixteen images."
+    )
     return f"""## Usage
 
 ```python
@@ -72,8 +82,9 @@ latents = numpy.random.standard_normal((16, {latent_dim})).astype("float32")
 images = generator.predict({{"latents": latents}})["images"]  # (16, C, H, W), float32 in [-1, 1]
 ```
 
-`extra_files/generator.safetensors` and `config.json` hold the same weights for fine-tuning with torch,
-`retrain.yaml` the whole configuration (`wgan retrain --config retrain.yaml`), `sample.png` sixteen images."""
+{which}
+
+{beside}"""
 
 
 def _data(training: TrainingRef) -> str:
@@ -123,11 +134,12 @@ def _export(version: ModelVersionRef) -> str:
 def _lineage(version: ModelVersionRef) -> str:
     training = version.evaluation.training
     plugins = "".join(f"\n| code of your own | `{code}` |" for code in training.plugins)
+    code = "not recorded" if training.code_version is None else f"`{training.code_version}`"
     return f"""## Lineage
 
 | | |
 |---|---|
-| code | `{code_version()}` |
+| code | {code} |
 | configuration | `{training.config_digest}` |
 | data | `{training.dataset.uri}` |
 | checkpoint | `{training.checkpoint_uri}` (`{training.checkpoint_sha256}`) |
@@ -137,10 +149,10 @@ def _lineage(version: ModelVersionRef) -> str:
 
 def _limits(config: RetrainConfig) -> str:
     licence = DATA_LICENCES.get(config.data.source, "those of the data set; this pipeline does not know them.")
-    return f"""## Intended use and limits
-
-For research, teaching and testing of the pipeline. It only imitates the images it was trained on, with their gaps and
-biases, and may reproduce some of them nearly; it knows nothing of the world. There is no control over what is drawn but
-the noise. Do not pass its images off as photographs or records.
-
-Licence of the code: Apache-2.0. Terms of the training data: {licence}"""
+    return (
+        "## Intended use and limits\n\n"
+        "For research, teaching and testing of the pipeline. It only imitates the images it was trained on, with their "
+        "gaps and biases, and may reproduce some of them nearly; it knows nothing of the world. There is no control "
+        "over what is drawn but the noise. Do not pass its images off as photographs or records.\n\n"
+        f"Licence of the code: Apache-2.0. Terms of the training data: {licence}"
+    )

@@ -1,37 +1,34 @@
-"""What a version was last measured at, as tags that can be searched: data, protocol, opponent, metrics with intervals.
+"""What a version was last measured at, as one tag of JSON: data, protocol, opponent, metrics with intervals.
 
-Both sides of a judgement carry them, so that a version also tells on which data it was judged again as champion.
+Both sides of a judgement carry it, so that a version also tells on which data it was judged again as champion.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
+
+from pydantic import Field, ValidationError
 
 from wgan.config import config_digest
 from wgan.mlflow_api.models import Models
-from wgan.records import LedgerEntry, Measurement
+from wgan.records import LedgerEntry, Measurement, Record
 from wgan.registry.client import registry, require_version
+from wgan.registry.lineage import metric_intervals
 from wgan.settings import Settings
 
 DATA_DIGEST_TAG = "data_digest"
 """Of every version: the data it was trained on, and first measured on."""
-JUDGED_DATA_TAG = "judged.data_digest"
-JUDGED_PROTOCOL_TAG = "judged.protocol_digest"
-JUDGED_CHAMPION_TAG = "judged.champion_version"
-JUDGED_METRIC_TAG = "judged.metric."
-"""Prefix of the tags that hold `[mean, low, high]` of a metric at the last judgement."""
+JUDGED_TAG = "judged"
+"""JSON of a `Judged`."""
 
 
-def judgement_tags(measured: Measurement) -> dict[str, str]:
-    """The tags of one side."""
-    tags = {
-        JUDGED_DATA_TAG: measured.protocol.data_digest,
-        JUDGED_PROTOCOL_TAG: config_digest(measured.protocol),
-    }
-    for name, interval in measured.metrics.items():
-        tags[JUDGED_METRIC_TAG + name] = json.dumps([interval.mean, interval.low, interval.high])
-    return tags
+class Judged(Record):
+    """A version's last judgement, as one side of it."""
+
+    data_digest: str
+    protocol_digest: str
+    champion_version: int | None = Field(description="The challenger's opponent; None: none, or it was the champion.")
+    metrics: dict[str, tuple[float, float, float]] = Field(description="Mean, low and high of each.")
 
 
 def tag_judgement(models: Models, entry: LedgerEntry, versions: Collection[int]) -> None:
@@ -39,14 +36,21 @@ def tag_judgement(models: Models, entry: LedgerEntry, versions: Collection[int])
     decision = entry.decision
     if decision is None or decision.challenger is None:
         return
-    sides = {entry.to_version: judgement_tags(decision.challenger)}
-    sides[entry.to_version][JUDGED_CHAMPION_TAG] = str(decision.champion_version or "none")
+    sides = {entry.to_version: _judged(decision.challenger, decision.champion_version)}
     if decision.champion is not None and decision.champion_version is not None:
-        sides[decision.champion_version] = judgement_tags(decision.champion)
-    for version, tags in sides.items():
+        sides[decision.champion_version] = _judged(decision.champion, None)
+    for version, judged in sides.items():
         if version in versions:
-            for key, value in tags.items():
-                models.tag_version(entry.model_name, version, key, value)
+            models.tag_version(entry.model_name, version, JUDGED_TAG, judged.model_dump_json())
+
+
+def _judged(measured: Measurement, opponent: int | None) -> Judged:
+    return Judged(
+        data_digest=measured.protocol.data_digest,
+        protocol_digest=config_digest(measured.protocol),
+        champion_version=opponent,
+        metrics=metric_intervals(measured),
+    )
 
 
 def judged_on(model: str, version: int, settings: Settings) -> str | None:
@@ -56,4 +60,7 @@ def judged_on(model: str, version: int, settings: Settings) -> str | None:
     """
     with registry(settings) as models:
         tags = require_version(models, model, version).tags
-    return tags.get(JUDGED_DATA_TAG) or tags.get(DATA_DIGEST_TAG)
+    try:
+        return Judged.model_validate_json(tags.get(JUDGED_TAG, "")).data_digest
+    except ValidationError:  # not judged yet, or not by this version of the code
+        return tags.get(DATA_DIGEST_TAG)

@@ -1,4 +1,4 @@
-"""Where a version comes from, as tags that can be searched, and the version of the code that made it."""
+"""Where a version comes from and how good it is, as a few tags, and the version of the code that makes one."""
 
 from __future__ import annotations
 
@@ -7,36 +7,37 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from wgan.config import RetrainConfig, config_digest
-from wgan.records import EvaluationRef
+from wgan.records import EvaluationRef, Measurement
 
 DISTRIBUTION = "wgan-pipeline"
-METRIC_TAG = "metric."
-"""Prefix of the tags that hold `[mean, low, high]` of a metric."""
+METRICS_TAG = "metrics"
+"""JSON: metric → `[mean, low, high]` at the version's registration."""
 
 
-def version_tags(evaluation: EvaluationRef, onnx_sha256: str, config: RetrainConfig) -> dict[str, str]:
-    """Every tag of a new version: data, configuration, code, run, checkpoint, export, metrics with intervals."""
+def version_tags(evaluation: EvaluationRef) -> dict[str, str]:
+    """Every tag of a new version: what is searched by, and what a listing shows; the card and the record say the rest.
+
+    `data_digest`, `flow_run_id`, `checkpoint_uri`, `checkpoint_sha256`, `metrics`, and where there are such
+    `code_version` and `wasserstein_estimate`.
+    """
     training = evaluation.training
-    measured = evaluation.challenger
     tags = {
-        "data_set": training.dataset.name,
         "data_digest": training.dataset.digest,
-        "config_digest": config_digest(config),
-        "code_version": code_version(),
         "flow_run_id": training.flow_run_id,
-        "mlflow_run_id": training.mlflow_run_id,
         "checkpoint_uri": training.checkpoint_uri,
         "checkpoint_sha256": training.checkpoint_sha256,
-        "onnx_sha256": onnx_sha256,
-        "generator_steps": str(training.generator_steps),
-        "protocol_digest": config_digest(measured.protocol),
+        METRICS_TAG: json.dumps(metric_intervals(evaluation.challenger)),
     }
+    if training.code_version is not None:
+        tags["code_version"] = training.code_version
     if training.wasserstein_estimate is not None:
         tags["wasserstein_estimate"] = f"{training.wasserstein_estimate:.6g}"
-    for name, interval in measured.metrics.items():
-        tags[METRIC_TAG + name] = json.dumps([interval.mean, interval.low, interval.high])
     return tags
+
+
+def metric_intervals(measured: Measurement) -> dict[str, tuple[float, float, float]]:
+    """Metric → mean, low and high, as tags hold them."""
+    return {name: (interval.mean, interval.low, interval.high) for name, interval in measured.metrics.items()}
 
 
 def code_version() -> str:

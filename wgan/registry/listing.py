@@ -10,7 +10,7 @@ from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from wgan.mlflow_api.models import ModelVersion
 from wgan.records import Moment, Record
 from wgan.registry.client import registry, require_model
-from wgan.registry.lineage import METRIC_TAG
+from wgan.registry.lineage import METRICS_TAG
 from wgan.settings import Settings
 
 GATE_TAG = "gate"
@@ -20,7 +20,9 @@ GATE_TIME_TAG = "gate.time"
 Value = TypeVar("Value")
 MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 NUMBER: TypeAdapter[float] = TypeAdapter(FiniteFloat)
-INTERVAL: TypeAdapter[tuple[float, float, float]] = TypeAdapter(tuple[FiniteFloat, FiniteFloat, FiniteFloat])
+INTERVALS: TypeAdapter[dict[str, tuple[float, float, float]]] = TypeAdapter(
+    dict[str, tuple[FiniteFloat, FiniteFloat, FiniteFloat]]
+)
 
 
 class MetricSummary(Record):
@@ -99,16 +101,12 @@ def list_versions(model: str, settings: Settings) -> list[VersionEntry]:
 
 def _version_entry(version: ModelVersion, aliases: tuple[str, ...]) -> VersionEntry:
     tags = version.tags
-    metrics = {}
-    for key, value in sorted(tags.items()):
-        if key.startswith(METRIC_TAG) and (summary := _summary(value)) is not None:
-            metrics[key.removeprefix(METRIC_TAG)] = summary
     return VersionEntry(
         model_name=version.name,
         version=version.version,
         created=_time(version.creation_timestamp),
         aliases=aliases,
-        metrics=metrics,
+        metrics=_metrics(tags.get(METRICS_TAG)),
         gate=tags.get(GATE_TAG),
         gate_reason=tags.get(GATE_REASON_TAG),
         gate_time=_valid(MOMENT, tags.get(GATE_TIME_TAG)),
@@ -116,17 +114,17 @@ def _version_entry(version: ModelVersion, aliases: tuple[str, ...]) -> VersionEn
         data_digest=tags.get("data_digest"),
         code_version=tags.get("code_version"),
         flow_run_id=tags.get("flow_run_id"),
-        mlflow_run_id=tags.get("mlflow_run_id"),
+        mlflow_run_id=version.run_id or None,
     )
 
 
-def _summary(text: str) -> MetricSummary | None:
-    """A metric's tag; None for what this pipeline does not write: tags are anybody's who may write there."""
+def _metrics(text: str | None) -> dict[str, MetricSummary]:
+    """The tag of the metrics, by name; empty for what this pipeline does not write: tags are anybody's."""
     try:
-        mean, low, high = INTERVAL.validate_json(text)
+        found = INTERVALS.validate_json(text or "{}")
     except ValidationError:
-        return None
-    return MetricSummary(mean=mean, low=low, high=high)
+        return {}
+    return {name: MetricSummary(mean=mean, low=low, high=high) for name, (mean, low, high) in sorted(found.items())}
 
 
 def _valid(kind: TypeAdapter[Value], text: str | None) -> Value | None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import mlflow.onnx
 import numpy as np
-import yaml
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from wgan.config import RetrainConfig
+from wgan.config_text import yaml_text
 from wgan.errors import WganError
 from wgan.latents import draw_latents
 from wgan.model_version.record import ONNX_FILE, RECORD_FILE, RUN_CONFIG_FILE, VersionRecord
@@ -59,7 +59,7 @@ def write_model_folder(
     record_file = exported.onnx.parent / RECORD_FILE
     record_file.write_text(record.model_dump_json(indent=2) + "\n")
     run_config = exported.onnx.parent / RUN_CONFIG_FILE
-    run_config.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    run_config.write_text(yaml_text(config))
     extra = (record_file, run_config, exported.config, exported.safetensors, exported.sample, exported.picture)
 
     mlflow.onnx.save_model(

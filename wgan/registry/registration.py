@@ -57,7 +57,7 @@ def register_generator(
                 source=f"models:/{logged.model_id}",
                 run_id=training.mlflow_run_id,
                 model_id=logged.model_id,
-                tags=version_tags(evaluation, exported.onnx_sha256, config),
+                tags=version_tags(evaluation),
             )
         return _described(read_version(models, name, int(made.version), settings), config, settings)
 

@@ -24,7 +24,7 @@ REDIRECT = """<!doctype html>
 def page_address(page: str, settings: Settings) -> str:
     """The address of Prefect, signed in, of MLflow or of the playground. Raises `UsageError` where nobody serves."""
     if page == "mlflow":
-        return settings.mlflow_page
+        return settings.mlflow_link("/experiments")
     if page == "prefect":
         return prefect_link(settings)
     addresses = [address.strip() for address in settings.serving_urls.split(",") if address.strip()]

@@ -6,8 +6,8 @@ from wgan.metric_text.summary import judgement_markdown
 from wgan.records import RetrainOutcome
 
 
-def retrain_markdown(outcome: RetrainOutcome) -> str:
-    """Headline, lineage table, then the evaluation with the gate's rules."""
+def retrain_markdown(outcome: RetrainOutcome, samples_url: str) -> str:
+    """A picture of samples, headline, lineage table, then the evaluation with the gate's rules."""
     version, promotion = outcome.version, outcome.promotion
     evaluation = version.evaluation
     training, dataset = evaluation.training, evaluation.training.dataset
@@ -29,6 +29,7 @@ def retrain_markdown(outcome: RetrainOutcome) -> str:
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     decision = promotion.decision if promotion else None
     return (
+        f"![Samples of version {version.version}]({samples_url})\n\n"
         f"# {version.model_name} version {version.version}: {action}\n\n"
         f"{promotion.reason if promotion else ''}\n\n"
         f"| | |\n|---|---|\n{table}\n\n"

@@ -12,6 +12,7 @@ from wgan.registry.ledger_event import ledger_event
 from wgan.registry.promotion import rollback
 from wgan.settings import Settings
 from wgan.storage import Storage
+from wgan.tracking.names import name_judged_runs
 
 FLOW = "rollback"
 
@@ -28,4 +29,5 @@ def roll_back(
         entry = rollback(model, to, settings, storage, reason=reason, flow_run_id=run.id, actor=actor)
         run.ended = f"Rolled back: {model} version {entry.to_version} is the champion again. {entry.reason}"
         run.tell(ledger_event(entry))
+    name_judged_runs(entry, settings)
     return entry

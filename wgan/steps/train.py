@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from wgan import progress
-from wgan.config import RetrainConfig, config_digest, flat_parameters
+from wgan.config import RetrainConfig, config_digest
+from wgan.config_text import yaml_text
 from wgan.data.prepare import open_or_repair
 from wgan.errors import Interrupted, WganError
 from wgan.pixels import image_grid
@@ -27,6 +29,8 @@ from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_
 from wgan.tracking.curves import draw_curves
 from wgan.tracking.earlier import GENERATOR_STEPS, TRAINING_SECONDS, WORKLOAD_TAG, workload
 from wgan.tracking.metric_stream import MetricStream
+from wgan.tracking.names import first_name
+from wgan.tracking.parameters import compared_parameters
 from wgan.tracking.run_status import CURVES, end_run
 from wgan.tracking.runs import log_file, log_values, metric_history, start_or_resume_run
 from wgan.training.checkpoint import load_generator
@@ -35,9 +39,13 @@ from wgan.training.loop import TrainingResult, train
 from wgan.training.sampling import generate_images
 from wgan.training.state import new_state
 
-SAMPLES = "samples"
-"""Key of the image series of fixed noise."""
+SAMPLES = "samples/steps"
+"""Key of the image series of fixed noise; MLflow shows the section `samples` above all curves."""
+TRAINED = "samples/trained"
+"""Key of the last picture alone: MLflow's slider through a series begins at its first."""
 LAST_SAMPLES = "samples.png"
+WHOLE_CONFIG = "config.yaml"
+"""Artifact of a run: its whole configuration, as `wgan retrain --config` takes it."""
 METRICS_TIMEOUT = 120.0
 """Seconds that a checkpoint waits for MLflow to take the metrics up to its step."""
 
@@ -85,23 +93,23 @@ def run_training(
     """
     device = resolve_device(settings.device)
     images = open_or_repair(dataset, config.data, settings, storage)
+    code, plugins = code_version(), require_plugins(config)
     run_id = start_or_resume_run(
         settings,
         flow_run_id,
-        name=f"{dataset.name} {config.training.objective} {flow_run_id[:8]}",
-        parameters=flat_parameters(config),
+        name=first_name(dataset.name, config.training.seed),
+        parameters=compared_parameters(config, str(device)),
         tags={
             "wgan.data_digest": dataset.digest,
-            "wgan.config_digest": config_digest(config),
-            "wgan.code_version": code_version(),
-            "wgan.device": str(device),
-            "wgan.model_name": config.model_name,
-            "wgan.plugins": "; ".join(map(str, require_plugins(config))),
+            "wgan.code_version": code,
+            **({"wgan.plugins": "; ".join(map(str, plugins))} if plugins else {}),
         },
         dataset=dataset,
     )
     folder = settings.cache / "training" / flow_run_id
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / WHOLE_CONFIG).write_text(yaml_text(config))
+    log_file(settings, run_id, folder / WHOLE_CONFIG)
     found = fetch_newest(flow_run_id, settings, storage, folder)
     if found is not None:
         logger.info("Training goes on at generator step %d.", found.step)
@@ -133,8 +141,11 @@ def run_training(
                 resume_from=folder / Path(found.key).name if found else None,
                 cache=settings.cache,
             )
-        described = result.execution.described().items()
-        log_values(settings, run_id, {}, {f"wgan.execution.{name}": value for name, value in described})
+            if not result.stopped:
+                trained = _trained_samples(config, settings, result.checkpoint)
+                stream.log_image(TRAINED, result.generator_steps, trained)
+        how = ", ".join(f"{name} {value}" for name, value in result.execution.described().items())
+        log_values(settings, run_id, {}, {"wgan.execution": how})
         if result.stopped:
             end_run(settings, run_id, "KILLED")
             raise Interrupted(
@@ -149,14 +160,14 @@ def run_training(
                 f"the last checkpoint did not reach S3: `wgan retrain --resume {flow_run_id}` goes on from the one "
                 "before."
             )
-        _log_pictures(config, settings, run_id, dataset, result.checkpoint, folder)
+        _log_pictures(settings, run_id, dataset, trained, folder)
     except WganError as error:
         if not isinstance(error, Interrupted):
             with suppress(WganError):  # it would hide the cause
                 end_run(settings, run_id, "FAILED")
         raise
     shutil.rmtree(folder)
-    return _reference(config, dataset, storage, flow_run_id, run_id, newest, result)
+    return _reference(config, dataset, storage, flow_run_id, run_id, code, newest, result)
 
 
 def _first_samples(config: RetrainConfig, settings: Settings) -> NDArray[np.uint8]:
@@ -166,16 +177,17 @@ def _first_samples(config: RetrainConfig, settings: Settings) -> NDArray[np.uint
     return generate_images(generator, config.training.seed, config.training.sample_count, device)
 
 
-def _log_pictures(
-    config: RetrainConfig, settings: Settings, run_id: str, dataset: DatasetRef, checkpoint: Path, folder: Path
-) -> None:
+def _trained_samples(config: RetrainConfig, settings: Settings, checkpoint: Path) -> Image.Image:
+    """What the trained generator draws of the same noise, as a grid."""
+    training, device = config.training, resolve_device(settings.device)
+    samples = generate_images(load_generator(checkpoint).to(device), training.seed, training.sample_count, device)
+    return image_grid(samples, scale=_scale(samples))
+
+
+def _log_pictures(settings: Settings, run_id: str, dataset: DatasetRef, trained: Image.Image, folder: Path) -> None:
     draw_curves(metric_history(settings, run_id), f"{dataset.name}, run {run_id[:8]}", folder / CURVES)
     log_file(settings, run_id, folder / CURVES)
-    training = config.training
-    device = resolve_device(settings.device)
-    generator = load_generator(checkpoint).to(device)
-    samples = generate_images(generator, training.seed, training.sample_count, device)
-    image_grid(samples, scale=_scale(samples)).save(folder / LAST_SAMPLES)
+    trained.save(folder / LAST_SAMPLES)
     log_file(settings, run_id, folder / LAST_SAMPLES)
 
 
@@ -189,6 +201,7 @@ def _reference(
     storage: Storage,
     flow_run_id: str,
     run_id: str,
+    code: str,
     checkpoint: StoredCheckpoint,
     result: TrainingResult,
 ) -> TrainingRef:
@@ -197,6 +210,7 @@ def _reference(
         flow_run_id=flow_run_id,
         mlflow_run_id=run_id,
         config_digest=config_digest(config),
+        code_version=code,
         networks=config.networks,
         plugins=require_plugins(config),
         checkpoint_uri=storage.uri(checkpoint.key),

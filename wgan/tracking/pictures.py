@@ -2,7 +2,7 @@
 
 `MlflowClient.log_image` draws a new name at every call: repeated after an answer that was lost, it leaves two pictures
 of one step. The names here are of the form that it makes, `images/<key>+step+<step>+timestamp+<ms>+<uuid>`, which
-MLflow's page reads back.
+MLflow's page reads back. A key `section/name` has `~` for its slash there, and its section stands above the curves.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Picture:
 
 
 def new_stem(key: str, step: int) -> str:
-    """A name for the picture of a step, as MLflow makes it; `key` without a slash."""
-    return f"{key}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
+    """A name for the picture of a step, as MLflow makes it."""
+    return f"{key.replace('/', '~')}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
 
 
 def logged_stems(client: MlflowClient, run_id: str) -> tuple[set[tuple[str, int]], dict[tuple[str, int], str]]:
@@ -44,7 +44,7 @@ def logged_stems(client: MlflowClient, run_id: str) -> tuple[set[tuple[str, int]
     whole: set[tuple[str, int]] = set()
     for entry in client.list_artifacts(run_id, FOLDER):
         if found := NAME.fullmatch(Path(entry.path).name):
-            place = (found["key"], int(found["step"]))
+            place = (found["key"].replace("~", "/"), int(found["step"]))
             stems[place] = found["stem"]
             if found["end"] != ".png":  # the second file of the two
                 whole.add(place)

@@ -17,6 +17,8 @@ from wgan.settings import Settings
 FLOW_RUN_TAG = "wgan.flow_run_id"
 NOTE_TAG = "mlflow.note.content"
 """MLflow's UI renders it as the run's description."""
+PICTURES_TAB = "/model-metrics"
+"""Tab of a run's page whose first section are the image series, in view without scrolling."""
 CURVES = "curves.png"
 """Artifact of a training's run: its curves as a figure."""
 
@@ -60,12 +62,11 @@ def artifact_url(settings: Settings, run_id: str, path: str) -> str:
     return f"{settings.mlflow_page}/get-artifact?path={path}&run_uuid={run_id}"
 
 
-def run_url(settings: Settings, run_id: str) -> str:
-    """Address of the run in MLflow's UI."""
+def run_url(settings: Settings, run_id: str, tab: str = "") -> str:
+    """Address of the run in MLflow's UI, opened at one of its tabs; at the overview without."""
     with _runs(settings) as runs:
         experiment_id = runs.run(run_id).info.experiment_id
-    # MLflow opens in its mode for language models otherwise, which shows no model registry.
-    return f"{settings.mlflow_page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    return settings.mlflow_link(f"/experiments/{experiment_id}/runs/{run_id}{tab}")
 
 
 @contextmanager

@@ -15,10 +15,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_SOURCE_NAME, MLFLOW_USER
 from wgan.records import DatasetRef
 from wgan.settings import Settings
 from wgan.tracking.client import tracking
+from wgan.tracking.experiments import ensure_experiment, retraining_description
 from wgan.tracking.run_status import FLOW_RUN_TAG
-
-EXPERIMENT_KIND = "mlflow.experimentKind"
-"""Tells MLflow's UI to open the experiment with its views for model training rather than for language models."""
 
 
 def start_or_resume_run(
@@ -29,14 +27,17 @@ def start_or_resume_run(
     tags: Mapping[str, str],
     dataset: DatasetRef,
 ) -> str:
-    """The MLflow run of a flow run: found by its tag and set running again, or created. Returns the run's id."""
+    """The MLflow run of a flow run: found by its tag and set running again, or created. Returns the run's id.
+
+    The tags are those of the last start: the code may be another by then.
+    """
     with tracking(settings) as client:
-        experiment = client.get_experiment_by_name(settings.mlflow_experiment)
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(settings.mlflow_experiment)
+        experiment_id = ensure_experiment(client, settings.mlflow_experiment, retraining_description(settings))
         found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", max_results=1)
         if found:
             run_id: str = found[0].info.run_id
             client.update_run(run_id, status="RUNNING")
+            client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
             return run_id
         run = client.create_run(
             experiment_id,

@@ -7,14 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Metric, Param
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_USER
 
 from wgan.settings import Settings
 from wgan.tracking.client import tracking
+from wgan.tracking.experiments import NOTE, ensure_experiment
 from wgan.tracking.metric_stream import MAX_BATCH
 from wgan.tracking.run_status import FLOW_RUN_TAG
 
 EXPERIMENT = "wgan-study"
+DESCRIPTION = (
+    "Studies of the claims of *Wasserstein GAN* (Arjovsky, Chintala and Bottou, ICML 2017): each run is one study, its "
+    "description the report, and its child runs the trainings of a claim with their parameters and curves."
+)
 CHILD_TAG = "wgan.study_variant"
 
 
@@ -26,8 +31,7 @@ def study_settings(settings: Settings) -> Settings:
 def start_or_resume_study(settings: Settings, flow_run_id: str, name: str, parameters: Mapping[str, str]) -> str:
     """The parent run of a flow run: found by its tag and set running again, or created. Returns the run's id."""
     with tracking(settings) as client:
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+        experiment_id = ensure_experiment(client, EXPERIMENT, DESCRIPTION)
         found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", max_results=1)
         if found:
             run_id: str = found[0].info.run_id
@@ -70,7 +74,7 @@ def log_child(
             tags={
                 MLFLOW_PARENT_RUN_ID: parent,
                 CHILD_TAG: name,
-                MLFLOW_RUN_NOTE: note,
+                NOTE: note,
                 MLFLOW_SOURCE_NAME: "flows/study.py",
                 MLFLOW_USER: "wgan",
             },

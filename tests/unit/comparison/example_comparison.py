@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from tests.unit.evaluation.example_images import digits
-from tests.unit.evaluation.example_measurements import measured
+from tests.unit.evaluation.example_measurements import PROTOCOL, measured
 from tests.unit.registry.examples import example_config, example_evaluation
 from wgan.comparison.record import Comparison, NearestImages, Side
 from wgan.config import NetworksConfig, PromotionConfig, RetrainConfig
 from wgan.evaluation.gate import decide
-from wgan.records import Bounds, EvaluationRef, ExportCheck, ModelVersionRef
+from wgan.intervals import t_interval
+from wgan.records import Bounds, EvaluationRef, ExportCheck, Measurement, ModelVersionRef
 
 CHAMPION = measured(
     fid=[15.2, 15.9, 14.8, 15.4, 15.1],
@@ -68,6 +70,37 @@ def example_comparison(**changes: object) -> Comparison:
         data_shares=np.full(10, 0.1),
     )
     return Comparison(**{**vars(comparison), **changes})
+
+
+def crowded_comparison(metrics: int) -> Comparison:
+    """As many metrics, the last of them one's own; long names; tiny, huge and widely spread values; a long training."""
+    names = ("fid", "recall", "coverage", "precision", "density", "kernel_distance", "reverse_kl", "sliced_wasserstein")
+    own = "share_of_pixels_that_are_neither_black_nor_white_in_generated_images"
+    draw = np.random.default_rng(0)
+    scales = dict(zip((*names[: metrics - 1], own), (1e2, 0.8, 0.7, 1e-3, 1e-6, 1e4, 1e-7, 1e6, 3e-5), strict=False))
+
+    def side(factor: float) -> Measurement:
+        values = {name: list(factor * scale * (1 + 1e-3 * draw.normal(size=5))) for name, scale in scales.items()}
+        return Measurement(protocol=PROTOCOL, metrics={name: t_interval(seeds, 0.95) for name, seeds in values.items()})
+
+    challenger, champion = side(0.9), side(1.0)
+    whole = example_comparison()
+    long_names = tuple(f"a class with quite a long name, number {index}" for index in range(10))
+    steps = {200 * step: dict(values) for step, values in example_curves(3).items()}
+    return replace(
+        whole,
+        first=replace(whole.first, curves=steps),
+        second=replace(whole.second, curves=steps),
+        class_names=long_names,
+        evaluation=whole.evaluation.model_copy(
+            update={
+                "challenger": challenger,
+                "champion": champion,
+                "bounds": Bounds(real_images=side(1e-4), untrained=side(30.0)),
+            }
+        ),
+        decision=decide(challenger, champion, PromotionConfig()),
+    )
 
 
 def example_side(version: int, aliases: tuple[str, ...], config: RetrainConfig, seed: int) -> Side:

@@ -13,6 +13,7 @@ from tests.unit.comparison.example_comparison import example_comparison
 from tests.unit.evaluation.example_measurements import unlabelled
 from wgan.comparison.record import Comparison
 from wgan.comparison.report import comparison_html
+from wgan.config import PromotionConfig
 
 
 class Page(HTMLParser):
@@ -54,17 +55,48 @@ def test_the_page_asks_nobody_for_anything_and_runs_no_script(comparison: Compar
     assert not re.search(r"@import|url\((?!#)", comparison_html(comparison))
 
 
-def test_the_verdict_and_every_rule_stand_first(comparison: Comparison, page: Page) -> None:
+def test_after_the_title_come_the_samples_then_the_verdict_with_every_rule_then_the_metrics(
+    comparison: Comparison, page: Page
+) -> None:
+    shown = [tag for tag, _ in page.elements if tag in ("h1", "img", "ul", "table", "svg")]
+    assert shown[:5] == ["h1", "img", "img", "ul", "table"]
+    assert [str(image["alt"])[:28] for image in page.all("img")[:2]] == [
+        "64 images that version 3 gen",
+        "64 images that version 4 gen",
+    ]
     assert "version 4 would not be promoted" in page.text
     for rule in comparison.decision.rules:
-        assert rule.reason in page.text
-    assert page.text.index("would not be promoted") < page.text.index("Fréchet distance ↓")
+        assert f"{'Passed' if rule.passed else 'Failed'}. {rule.reason}" in page.text
+
+
+def test_a_rule_has_passed_or_failed_and_nothing_else(page: Page) -> None:
+    assert not re.search(r"\brefused\b|\bholds?\b", page.text, re.IGNORECASE)
+
+
+def test_what_the_gate_allows_is_drawn_in_the_figures_of_the_metrics_it_judges(
+    comparison: Comparison, page: Page
+) -> None:
+    promotion = PromotionConfig(fid_margin=0.5, modes_margin=0)
+    config = comparison.second.config.model_copy(update={"promotion": promotion})
+    html = comparison_html(replace(comparison, second=replace(comparison.second, config=config)))
+    drawn = {
+        str(svg["aria-label"]).partition(":")[0].split()[0]: str(svg["aria-label"]).rpartition(", ")[2]
+        for svg in Page(html).all("svg")
+        if "difference" in str(svg["aria-label"])
+    }
+    assert {name: words for name, words in drawn.items() if words.startswith("passes")} == {
+        "Fréchet": "passes below −0.5",
+        "Recall": "passes from −0.05 up",
+        "Coverage": "passes from −0.05 up",
+        "Modes": "passes from 0 up",
+    }
+    assert html.count("passes below −0.5</text>") == 1
 
 
 def test_every_metric_has_both_sides_difference_floor_and_ceiling_with_intervals(page: Page) -> None:
     row = re.sub(r"\s+", " ", page.text[page.text.index("Recall ↑") : page.text.index("Density ↑")])
     # Champion 0.746, challenger 0.644, real images 0.8, untrained 0 (tests/unit/comparison/example_comparison.py).
-    assert re.search(r"0\.746 \[.*0\.644 \[.*−0\.102 \[−.*0\.8 \[.*0 \[0, 0\].*refused", row)
+    assert re.search(r"0\.746 \[.*0\.644 \[.*−0\.102 \[−.*0\.8 \[.*0 \[0, 0\].*failed", row)
 
 
 def test_pictures_have_words_for_those_who_do_not_see_them(page: Page) -> None:

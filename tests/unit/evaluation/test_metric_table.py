@@ -25,7 +25,7 @@ def test_a_row_tells_rule_and_verdict_of_the_metrics_that_the_gate_judges() -> N
         "rule": "must improve",
         "verdict": "passed",
     }
-    assert table["Recall ↑"]["verdict"] == "refused"
+    assert table["Recall ↑"]["verdict"] == "failed"
     assert table["Precision ↑"]["verdict"] == "not judged"
 
 
@@ -33,7 +33,7 @@ def test_a_first_model_is_told_its_floors_and_has_no_empty_columns() -> None:
     decision = decide(measured(), None, PromotionConfig(max_fid=5.1))
     row = text_table(metric_rows(measured(), None, decision))[0]
     assert list(row) == ["metric", "challenger", "rule", "verdict"]
-    assert (row["rule"], row["verdict"]) == ("upper bound at most 5.1", "refused")
+    assert (row["rule"], row["verdict"]) == ("upper bound at most 5.1", "failed")
 
 
 def test_numbers_of_another_protocol_are_not_set_beside_each_other() -> None:

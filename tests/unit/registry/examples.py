@@ -60,6 +60,7 @@ def example_evaluation(
         flow_run_id="6a1f0c9e-flow",
         mlflow_run_id=mlflow_run_id,
         config_digest=config_digest(config),
+        code_version="0.1.0+0123abc",
         networks=NetworksConfig(width=4, latent_dim=LATENT_DIM),
         checkpoint_uri="s3://wgan/checkpoints/6a1f0c9e-flow/step-00000850.pt",
         checkpoint_sha256=checkpoint_sha256,

@@ -1,0 +1,39 @@
+"""MLflow experiments: made at their first run, with a description of what they hold and how to read it."""
+
+from __future__ import annotations
+
+from mlflow import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from wgan.settings import Settings
+
+NOTE = MLFLOW_RUN_NOTE
+"""Tag that MLflow's pages show as the description, of an experiment as of a run."""
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Tells MLflow's page to open the experiment with its views for model training, not with those for language models."""
+
+
+def ensure_experiment(client: MlflowClient, name: str, description: str) -> str:
+    """The experiment's id; made where there is none. A description that it has already is left as it is."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return str(client.create_experiment(name, tags={NOTE: description, **KIND}))
+    if not experiment.tags.get(NOTE):
+        client.set_experiment_tag(experiment.experiment_id, NOTE, description)
+    return str(experiment.experiment_id)
+
+
+def retraining_description(settings: Settings) -> str:
+    """What the experiment of all retrainings is, markdown."""
+    paragraphs = (
+        "Retrainings of Wasserstein-GAN generators: each run is one flow run of `retrain`, which prepares the data, "
+        "trains, measures, registers a version and puts it to the promotion gate.",
+        "**Names** are *data set · version · outcome · seed*. The outcome is `promoted`, `refused` by the gate, "
+        "`rolled back`, or `registered` where the gate was not asked. A run without a version is training, or failed.",
+        "**In a run**: *Model metrics* has the samples of the same noise step by step, and the curves. *Overview* has "
+        "the outcome, why, and every metric beside the champion's. *Artifacts* has the whole configuration "
+        "(`config.yaml`, for `wgan retrain --config`), sample grids and the evaluation's tables.",
+        f"**Elsewhere**: [registered models, their cards and aliases]({settings.mlflow_link('/models')}), "
+        f"[flow runs and schedules in Prefect]({settings.prefect_page}/runs).",
+    )
+    return "\n\n".join(paragraphs)  # MLflow's page breaks lines where the text does
