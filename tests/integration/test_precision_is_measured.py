@@ -36,7 +36,7 @@ def test_a_measurement_is_kept_for_the_same_processor_and_shape(
 ) -> None:
     first = critic_step_seconds(tiny(), CPU, Execution(), tmp_path)
     assert first > 0
-    monkeypatch.setattr(trial, "_measure", lambda config, device, how: 7.0)
+    monkeypatch.setattr(trial, "_measure", lambda config, device, how, least: 7.0)
     assert critic_step_seconds(tiny(lr=1e-3), CPU, Execution(), tmp_path) == first
     assert critic_step_seconds(tiny(batch_size=4), CPU, Execution(), tmp_path) == 7.0
     assert critic_step_seconds(tiny(), CPU, Execution("bf16"), tmp_path) == 7.0
