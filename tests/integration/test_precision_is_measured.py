@@ -17,7 +17,7 @@ from wgan.training.trial import critic_step_seconds
 def test_a_resumed_run_keeps_the_precision_of_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     speeds = {"float32": 2.0, "bf16": 1.0}
 
-    def measured(config: RetrainConfig, device: torch.device, how: Execution, cache: Path | None) -> float:
+    def measured(config: RetrainConfig, device: torch.device, how: Execution, cache: Path | None, least: int) -> float:
         return speeds[how.precision]
 
     monkeypatch.setattr(execution, "critic_step_seconds", measured)
