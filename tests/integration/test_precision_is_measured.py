@@ -17,7 +17,7 @@ from wgan.training.trial import critic_step_seconds
 def test_a_resumed_run_keeps_the_precision_of_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     speeds = {"float32": 2.0, "bf16": 1.0}
 
-    def measured(config: RetrainConfig, device: torch.device, how: Execution, cache: Path | None) -> float:
+    def measured(config: RetrainConfig, device: torch.device, how: Execution, cache: Path | None, least: int) -> float:
         return speeds[how.precision]
 
     monkeypatch.setattr(execution, "critic_step_seconds", measured)
@@ -36,7 +36,7 @@ def test_a_measurement_is_kept_for_the_same_processor_and_shape(
 ) -> None:
     first = critic_step_seconds(tiny(), CPU, Execution(), tmp_path)
     assert first > 0
-    monkeypatch.setattr(trial, "_measure", lambda config, device, how: 7.0)
+    monkeypatch.setattr(trial, "_measure", lambda config, device, how, least: 7.0)
     assert critic_step_seconds(tiny(lr=1e-3), CPU, Execution(), tmp_path) == first
     assert critic_step_seconds(tiny(batch_size=4), CPU, Execution(), tmp_path) == 7.0
     assert critic_step_seconds(tiny(), CPU, Execution("bf16"), tmp_path) == 7.0

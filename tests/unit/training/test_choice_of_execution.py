@@ -69,7 +69,7 @@ def test_a_processor_without_bf16_instructions_is_not_measured(
 
 
 def test_a_damaged_measurement_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "_measure", lambda config, device, how: 7.0)
+    monkeypatch.setattr(trial, "_measure", lambda config, device, how, least: 7.0)
     critic_step_seconds(tiny(), CPU, Execution(), tmp_path)
     (file,) = (tmp_path / "step-seconds").iterdir()
     for damage in ("", "[]", '{"seconds": null}', "{}"):
@@ -158,3 +158,9 @@ def test_torchs_error_does_not_reach_the_caller(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(WganError, match=r"^the memory of cpu is too small for training\.batch_size=8") as caught:
         train(tiny(), Blobs(), "data", Recorder(), CPU, tmp_path)
     assert caught.value.__cause__ is None
+
+
+def test_a_measurement_of_fewer_samples_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_measure", lambda config, device, how, least: 7.0)
+    assert critic_step_seconds(tiny(), CPU, Execution(), tmp_path, least_samples=1) == 7.0
+    assert list(tmp_path.iterdir()) == []
