@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("train_throughput.py --only digits --rounds 1 --seconds 0.1", '"times_plain"'),
         ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),
+        ("command_time.py --rounds 1", "| wgan rollback |"),
         ("serve_throughput.py --rounds 1 --seconds 0.1 --in-flight 64", "| wgan |"),
     ],
 )
