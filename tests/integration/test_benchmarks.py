@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("large_data.py --gigabytes 0.01 --seconds 0.3", '"read ahead"'),
         ("beside_other_work.py --seconds 0.3", '"two_over_alone"'),
         ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),
+        ("command_time.py --rounds 1", "| wgan rollback |"),
         ("serve_throughput.py --rounds 1 --seconds 0.1 --in-flight 64", "| wgan |"),
     ],
 )

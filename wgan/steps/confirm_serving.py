@@ -24,7 +24,7 @@ from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 
 Outcome = Literal["confirmed", "refused", "unconfirmed", "not served"]
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.2
 REQUEST_SECONDS = 30.0
 REFUSALS = 2
 """Loads that failed in a row by the version's own fault, from which on it is refused: one may be a damaged download."""
