@@ -58,7 +58,10 @@ def outcome() -> RetrainOutcome:
 
 
 def test_the_report_of_a_retraining_fits_a_runs_description() -> None:
-    assert len(retrain_markdown(outcome())) < RUN_DESCRIPTION
+    assert (
+        len(retrain_markdown(outcome(), "http://127.0.0.1:5000/get-artifact?path=samples.png&run_uuid=" + "0" * 32))
+        < RUN_DESCRIPTION
+    )
 
 
 def test_the_model_card_fits_a_versions_description() -> None:
