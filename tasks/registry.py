@@ -11,6 +11,7 @@ from wgan.config import RetrainConfig
 from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
 from wgan.registry import preconditions, promotion
 from wgan.registry.versions import load_configuration, load_version
+from wgan.tracking.names import name_judged_runs
 
 
 @retried_task("look at champion")
@@ -56,4 +57,5 @@ def promote_generator(
         actor=actor,
     )
     emit_ledger_event(entry)
+    name_judged_runs(entry, settings)
     return entry

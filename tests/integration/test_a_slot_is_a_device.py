@@ -9,8 +9,9 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from tasks.device_slots import free_gpu, training_slot
-from tasks.gpu_slots import GPU, ensure_gpu_slots
 from tests.integration.stack_commands import run
+from wgan.prefect_server.client import PrefectServer
+from wgan.prefect_server.gpu_slots import LIMIT, ensure_gpu_slots
 from wgan.progress import Progress, listening
 from wgan.settings import Settings
 from wgan.training.device import Gpu
@@ -78,11 +79,12 @@ def test_two_containers_that_see_one_gpu_share_its_slot(gpus: tuple[Gpu, ...]) -
 
 
 def test_without_a_gpu_a_training_takes_one_of_the_gpu_slots(stack: Settings) -> None:
-    ensure_gpu_slots()
+    with PrefectServer(stack) as server:
+        ensure_gpu_slots(server, 1)
     with training_slot("cpu") as device:
         assert device == "cpu"
-        assert taken(GPU) == 1
-    assert taken(GPU) == 0
+        assert taken(LIMIT) == 1
+    assert taken(LIMIT) == 0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit.registry.examples import example_config, example_evaluation, example_generator
 from wgan.records import LedgerEntry, ModelVersionRef
-from wgan.registry.versions import register_generator
+from wgan.registry.registration import register_generator
 from wgan.settings import Settings
 from wgan.steps.export import write_export
 from wgan.storage import Storage
