@@ -21,7 +21,8 @@ from wgan.storage import Storage
 from wgan.tracking.client import tracking_client
 from wgan.tracking.names import first_name, name_judged_runs, name_registered_run
 from wgan.tracking.parameters import compared_parameters
-from wgan.tracking.runs import end_run, start_or_resume_run
+from wgan.tracking.run_status import end_run
+from wgan.tracking.runs import start_or_resume_run
 
 
 @pytest.fixture
