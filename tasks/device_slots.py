@@ -14,6 +14,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
 
 from tasks.gpu_slots import LEASE_SECONDS, gpu_slot
+from tasks.run_time import waiting
 from wgan import progress
 from wgan.training.device import Gpu, offered_gpus
 
@@ -44,14 +45,20 @@ def free_gpu(gpus: Sequence[Gpu]) -> Iterator[Gpu]:
     for gpu in gpus:
         _ensure_slot(gpu)
     with ExitStack() as stack:
-        told = False
-        while (found := next((gpu for gpu in gpus if _occupied(stack, gpu)), None)) is None:
-            if not told:
-                names = ", ".join(gpu.device for gpu in gpus)
-                progress.announce("training", f"waits for a GPU ({names}); others train there, or died within a minute")
-                told = True
-            time.sleep(PAUSE_SECONDS)
+        with waiting():
+            found = _first_free(stack, gpus)
         yield found
+
+
+def _first_free(stack: ExitStack, gpus: Sequence[Gpu]) -> Gpu:
+    told = False
+    while (found := next((gpu for gpu in gpus if _occupied(stack, gpu)), None)) is None:
+        if not told:
+            names = ", ".join(gpu.device for gpu in gpus)
+            progress.announce("training", f"waits for a GPU ({names}); others train there, or died within a minute")
+            told = True
+        time.sleep(PAUSE_SECONDS)
+    return found
 
 
 def _occupied(stack: ExitStack, gpu: Gpu) -> bool:
