@@ -110,6 +110,7 @@ def run_training(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WHOLE_CONFIG).write_text(yaml_text(config))
     log_file(settings, run_id, folder / WHOLE_CONFIG)
+    (folder / WHOLE_CONFIG).unlink()
     found = fetch_newest(flow_run_id, settings, storage, folder)
     if found is not None:
         logger.info("Training goes on at generator step %d.", found.step)
