@@ -11,10 +11,11 @@ import asyncio
 import json
 import logging
 import sys
+from contextlib import suppress
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.filesystems import WritableFileSystem
 from pydantic import BaseModel
 
@@ -101,8 +102,9 @@ def _record_class(name: Any) -> type[BaseModel]:
 def save_result_storage() -> None:
     """Make the block known to the server under its name, and remove those that held secrets; repeatable."""
     with get_client(sync_client=True) as client:
-        if _block_id(client, BLOCK_SLUG, BLOCK_NAME) is None:
-            WganBucket().save(BLOCK_NAME, overwrite=True)
+        while _block_id(client, BLOCK_SLUG, BLOCK_NAME) is None:
+            with suppress(ObjectAlreadyExists):  # another process is making its type, its schema or itself
+                WganBucket().save(BLOCK_NAME, overwrite=True)
         for slug, name in FORMER_BLOCKS:
             if (found := _block_id(client, slug, name)) is not None:
                 client.delete_block_document(found)

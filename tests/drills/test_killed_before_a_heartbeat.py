@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.integration.stack_commands import start, wait_for
@@ -14,13 +16,13 @@ MODEL = "generator-of-a-killed-rollback"
 
 def test_a_rollback_killed_at_its_first_state_counts_as_crashed(stack: Settings) -> None:
     """Nobody but the Prefect server is there to notice: no worker runs, no schedule was ever applied."""
-    limit = {"name": f"promotion-{MODEL}", "limit": 1, "active_slots": 1}
-    ask(stack, "v2/concurrency_limits/", **limit)  # another promotion is under way, so that this one waits
-    command = start(stack, "rollback", MODEL)
-    running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}, "flows": {"name": {"any_": ["rollback"]}}}
-    wait_for(lambda: ask(stack, "flow_runs/filter", **running) or command.poll() is not None, longest_pause=0.05)
-    command.kill()
-    command.communicate()
+    running = {"flow_runs": {"name": {"any_": [MODEL]}, "state": {"type": {"any_": ["RUNNING"]}}}}
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # an MLflow server that never answers: the rollback waits
+        mlflow = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = start(stack, "rollback", MODEL, WGAN_MLFLOW_TRACKING_URI=mlflow)
+        wait_for(lambda: ask(stack, "flow_runs/filter", **running) or command.poll() is not None, longest_pause=0.05)
+        command.kill()
+        command.communicate()
     (killed,) = ask(stack, "flow_runs/filter", **running)
     wait_for(lambda: flow_run(stack, killed["id"])["state_type"] == "CRASHED", 240)
     assert flow_run(stack, killed["id"])["state"]["message"].startswith("No sign of life for 90 s")
