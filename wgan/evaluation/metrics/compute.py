@@ -32,7 +32,7 @@ METRIC_RANGES = {
     "reverse_kl": (0.0, math.inf),
     "memorisation": (0.0, 1.0),
 }
-"""Metric name → least and greatest value it can have; of `modes` the greatest is the number of classes."""
+"""Metric name → its minimum and maximum; the maximum of `modes` is the number of classes."""
 
 
 def compute_metrics(
