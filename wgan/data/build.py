@@ -104,7 +104,7 @@ def _left_out(opened: ImageFiles | ImageArrays, config: DataConfig) -> tuple[Fil
 
 
 def judge_bad_files(config: DataConfig, bad: Sequence[BadFile], total: int) -> None:
-    """Raise `DataError` when more than `max_bad_fraction` of `total` files are bad: the share, the limit, examples."""
+    """Raise `DataError` when more than `max_bad_fraction` of `total` files are bad, with share, limit and examples."""
     if len(bad) <= config.max_bad_fraction * total:
         return
     named = [f"{file.name}: {file.reason}" for file in bad[:NAMED_BAD_FILES]]

@@ -22,7 +22,7 @@ from wgan.plugins import is_import_path
 from wgan.records import DatasetRef, EvaluationProtocol
 
 MOST_PIXELS, LEAST_IMAGES = 2**20, 128
-"""Images in a timed sample, for one channel.
+"""Maximum pixels (of one channel) and minimum images of a timed sample.
 
 The cost per image is assumed to be constant; it was measured to be, from 512 to 5,000 images.
 """

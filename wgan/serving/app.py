@@ -1,4 +1,4 @@
-"""The ASGI application: routes inside, and round them limits, keys, CORS, HEAD and what every answer has."""
+"""The ASGI application: routes, wrapped in limits, authentication, CORS, HEAD and instrumentation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
         title="WGAN serving",
         summary=f"Images of registered models, each drawn by the version the registry calls {service.catalogue.alias}.",
         version=__version__,
-        docs_url=None,  # both load scripts from elsewhere; `/api` is a page of our own
+        docs_url=None,  # both load scripts from a CDN; `/api` is our own page
         redoc_url=None,
         lifespan=_lifespan(service),
     )

@@ -114,7 +114,7 @@ def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, dat
             load_optimizer(optimizer, content[f"{name}_optimizer"])
             require_state_of(optimizer)
         state.history = History({name: column.numpy() for name, column in content["history"].items()})
-    except Exception as error:  # torch raises whatever does not fit
+    except Exception as error:  # a mismatch can raise anything in torch
         raise _damaged(path, error) from error
     state.generator_steps = content["generator_steps"]
     state.critic_steps = content["critic_steps"]
@@ -139,7 +139,7 @@ def load_generator(path: Path) -> ImageGenerator:
     generator = new_generator(config.networks, config.data.channels, config.data.image_size, config.training.seed)
     try:
         generator.load_state_dict(content["generator"])
-    except Exception as error:  # torch raises whatever does not fit
+    except Exception as error:  # a mismatch can raise anything in torch
         raise _damaged(path, error) from error
     return generator.eval()
 

@@ -46,7 +46,7 @@ def open_inception(
     """The extractor. Raises `UsageError` if the given file is not the network, `DataError` if it is unavailable."""
     path = inception_weights(settings, storage, progress)
     try:
-        torch.load(path, map_location="cpu", weights_only=True) # loads tensors only; torch-fidelity would load anything
+        torch.load(path, map_location="cpu", weights_only=True)  # tensors only; torch-fidelity loads anything
         network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(path))
     except (OSError, RuntimeError, UnpicklingError) as error:
         reason = " ".join(str(error).split())[:200]
