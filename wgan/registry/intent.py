@@ -19,8 +19,7 @@ from wgan.records import LedgerEntry
 INTENT_TAG = "promotion"
 """JSON of the ledger entry that the version's last promotion, refusal or rollback is writing, or has written."""
 OUTCOME_TAG = "promotion.outcome"
-"""`done:<id>` when all of it is written; `void:<id>` when it lost its turn; `undone:<id>` when a late write of it was
-put back."""
+"""`done:<id>`: fully written; `void:<id>`: it lost its turn; `undone:<id>`: its late write was reverted."""
 
 Outcome = Literal["open", "done", "void", "undone"]
 

@@ -32,7 +32,7 @@ class Judged(Record):
 
 
 def tag_judgement(models: Models, entry: LedgerEntry, versions: Collection[int]) -> None:
-    """Tag the challenger and the champion of an entry's decision; only `versions`, those in the registry, count."""
+    """Tag challenger and champion of an entry's decision, if among `versions`, those in the registry."""
     decision = entry.decision
     if decision is None or decision.challenger is None:
         return

@@ -27,7 +27,7 @@ from wgan.serving.service import Service
 
 
 def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
-    """The application of a service, by those names (none: any); its lifespan starts and stops queue and follower."""
+    """The application of a service, for these host names (none: any); its lifespan runs queue and follower."""
     app = FastAPI(
         title="WGAN serving",
         summary=f"Images of registered models, each drawn by the version the registry calls {service.catalogue.alias}.",

@@ -18,8 +18,7 @@ SEND_SECONDS = 60.0
 """Seconds a response may take if the client reads it slowly."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 2**20
-"""After an answer that came before the request's end, what still arrives is read and dropped for so long, that the
-client sees the answer and not a broken connection."""
+"""Seconds to drain a request that was answered early, so that the client sees the response."""
 
 
 class BoundedConnection(HttpToolsProtocol):

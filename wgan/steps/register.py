@@ -1,4 +1,4 @@
-"""From a finished training to a registered version: fetch the checkpoint, export it, register it."""
+"""Turns a finished training into a registered version: fetches the checkpoint, exports it, registers it."""
 
 from __future__ import annotations
 
