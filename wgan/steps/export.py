@@ -103,7 +103,7 @@ def write_onnx(generator: torch.nn.Module, latent_dim: int, path: Path) -> None:
 def check_export(
     generator: torch.nn.Module, latent_dim: int, path: Path, samples: int = 64, seed: int = 0
 ) -> ExportCheck:
-    """Compare ONNX Runtime with torch on the same noise: all samples at once, then smaller batches, one image too.
+    """Compare ONNX Runtime with torch on the same noise: all samples at once, then smaller batches, down to one.
 
     Raises `WganError` if a pixel (range [-1, 1]) differs by more than `TOLERANCE` or is not finite.
     """

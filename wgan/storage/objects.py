@@ -125,7 +125,7 @@ class Storage:
             return self._read(key)
 
     def get_first_bytes(self, key: str, count: int) -> bytes:
-        """Read the first `count` bytes of an object that is not empty, or all it has. Raises `ObjectMissing`."""
+        """Read the first `count` bytes, or all if there are fewer, of a non-empty object. Raises `ObjectMissing`."""
         with self._translated_errors(key):
             answer = self.client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{count - 1}")
             with answer["Body"] as body:  # a store without range support sends all of it
@@ -134,7 +134,8 @@ class Storage:
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> str:
         """Upload a file (multipart when large; an object appears only when complete); returns its URI.
 
-        Raises `StorageError` for a key that not every store accepts. """
+        Raises `StorageError` for a key that not every store accepts.
+        """
         self._require_plain(key)
         with self._translated_errors(key):
             try:

@@ -20,7 +20,7 @@ GENERATOR_STEPS = "system/generator_steps"
 EVALUATION_SECONDS = "system/evaluation_seconds"
 COMPARISON_SECONDS = "system/comparison_seconds"
 RUN_SECONDS = "system/run_seconds"
-"""Prefix of the times, logged only for uninterrupted runs. MLflow lists it among a run's system metrics."""
+"""Logged only for uninterrupted runs. MLflow lists names with this prefix among a run's system metrics."""
 LOOKED_AT = 20
 """Number of newest runs of the same work to search: some ended before they were measured."""
 
