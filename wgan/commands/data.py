@@ -28,7 +28,7 @@ def prepare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download, check and prepare a data set, or find it prepared; what storage altered is mended."""
+    """Download, check and prepare a data set, or find it prepared; damaged copies are repaired."""
     from wgan.commands.extras import require_extra
     from wgan.commands.output import console, print_json
     from wgan.config_reading import load_config

@@ -19,7 +19,7 @@ WIDEST = 100_000
 
 
 class PlainConsole(Console):
-    """A console that shows escapes in what it is given, such as a stored name, and sends only its own to a terminal."""
+    """A console that makes escapes in its input, such as a stored name, visible; only its own reach the terminal."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As `Console.render`."""

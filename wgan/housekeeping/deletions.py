@@ -34,7 +34,7 @@ class Deletions:
         things: int = 1,
         named: bool = True,
     ) -> None:
-        """Remove a thing of files with these sizes in bytes, unless `why_kept_now`, asked at the last moment, says no.
+        """Remove an item of files with these sizes in bytes, unless `why_kept_now`, called last, gives a reason.
 
         `delete` may raise `StorageError` or `OSError`, which the report then lists.
         """

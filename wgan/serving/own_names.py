@@ -10,7 +10,7 @@ from wgan.serving.errors import error_response
 from wgan.settings import Settings
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Hosts that are addressed by IP."""
+"""Paths that load balancers and monitors request by IP address."""
 
 
 class OwnNames:

@@ -31,7 +31,7 @@ WATCH_SECONDS = 0.5
 
 
 def supervise(stack: RunningStack, stopping: threading.Event, say: Callable[[str], None]) -> None:
-    """Watch the servers until `stopping` is set, then stop them; `say` gets a sentence about every action.
+    """Supervise the servers until `stopping` is set, then stop them; `say` gets a sentence about every action.
 
     Call it from the main thread, as `start_stack`.
     """

@@ -188,7 +188,7 @@ def _log_table(evaluation: EvaluationRef, settings: Settings) -> None:
 
 
 def decide_version(rules: PromotionConfig, version: ModelVersionRef, settings: Settings) -> GateDecision:
-    """The gate: the metrics' rules, the export equals the trained generator, and it runs in the serving engine."""
+    """Apply the gate: the metrics' rules, and whether the export matches the training and runs in serving's engine."""
     evaluation = version.evaluation
     decision = decide(evaluation.challenger, evaluation.champion, rules)
     further = (_export_rule(version), _engine_rule(version, settings))
