@@ -21,8 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SIGN_IN = "/sign-in"
-"""Its fragment, which a browser sends to nobody, is `#token&/page`: the page keeps the token where Prefect's own pages
-look for the login, and goes on to /page."""
+"""Its fragment is `#token&/page`: the page stores the token for Prefect's own pages, and opens /page."""
 POLICY_VIOLATION = 1008
 PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 

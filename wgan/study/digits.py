@@ -28,7 +28,7 @@ REAL_IMAGES = 5_000
 """Maximum number of real images for the Fréchet distance."""
 BATCH = 256
 RETRIES = RetryPolicy(attempts=2, connect_seconds=10, backoff_seconds=1)
-"""Retries little: there is a fallback for MNIST."""
+"""Few retries, since MNIST has a fallback."""
 
 
 @dataclass(frozen=True)

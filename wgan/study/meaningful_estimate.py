@@ -24,7 +24,7 @@ NEEDED, LEAD = 0.5, 0.3
 LATENT_DIM = 64
 WATCHED = {"wgan": "wasserstein_estimate", "gan": "generator_loss"}
 SEEDS = 2
-"""Minimum number of runs: one run's correlation proves little."""
+"""Minimum number of seeds: one run's correlation proves little."""
 
 
 def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:

@@ -75,7 +75,7 @@ HE_GAIN = math.sqrt(6)
 
 
 def initialise_linear(network: nn.Module, stream: torch.Generator, gain: float = 1.0) -> None:
-    """Weights uniform in ±gain/√inputs, biases in ±1/√inputs, from `stream`; gain 1 is torch's default, and theirs."""
+    """Weights uniform in ±gain/√inputs, biases in ±1/√inputs, from `stream`; gain 1 is torch's default."""
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Linear):
