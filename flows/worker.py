@@ -25,7 +25,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PAUSE_SECONDS = 10.0
 WATCH_SECONDS = 10.0
 TELLING_FAILURES = 6
-"""Consecutive failed checks, about a minute's worth, before a log line."""
+"""Consecutive failed checks, about a minute's worth, that are logged."""
 GRACE_SECONDS = 120.0
 """Seconds a run gets to stop: a training finishes its step and uploads a checkpoint."""
 

@@ -1,3 +1,3 @@
-"""Trains, judges, registers and promotes a Wasserstein GAN. The library does not depend on Prefect."""
+"""Trains, judges, registers and promotes a Wasserstein GAN. This library does not import Prefect."""
 
 __version__ = "0.1.0"

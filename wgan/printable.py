@@ -1,4 +1,4 @@
-"""Makes untrusted text safe to print: without terminal control characters, and without line breaks."""
+"""Makes untrusted text safe to print: without terminal control characters or injected line breaks."""
 
 from __future__ import annotations
 

@@ -115,8 +115,7 @@ class Measurement(Record):
     """One generator under one protocol: metric name → interval.
 
     Names: `fid`, `kernel_distance`, `precision`, `recall`, `density`, `coverage`, `sliced_wasserstein`; with labels
-    `modes`, `reverse_kl`; where images are held out of training `memorisation`;
-    metrics of your own by the names of their functions.
+    `modes`, `reverse_kl`; with held-out images `memorisation`; custom metrics by the names of their functions.
     """
 
     protocol: EvaluationProtocol

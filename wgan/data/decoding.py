@@ -94,7 +94,7 @@ def in_order(
 
 @contextmanager
 def _worker_processes(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Processes that wait for work; they are reaped after the block."""
+    """Processes that wait for work; they are killed after the block."""
     command = [sys.executable, "-P", "-m", "wgan.data.decode_worker"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE

@@ -114,11 +114,10 @@ def nearest_training_images(
     device: str,
     progress: ProgressListener | None = None,
 ) -> Neighbours:
-    """The `count` nearest training images of each generated one, uint8 (N, C, H, W), in the protocol's features.
+    """The `count` nearest training images of each generated image, uint8 (N, C, H, W), in the protocol's features.
 
-    Looked for among the `evaluation.memorisation_images` that memorisation is judged against; `images.gather` of the
-    indices gives the pictures. Raises `UsageError` when fewer than `count` are to be looked at, and what
-    `measure_side_by_side` raises.
+    Searches the `evaluation.memorisation_images` that memorisation is judged against; `images.gather` of the indices
+    gives the pictures. Raises `UsageError` if there are fewer than `count`, and what `measure_side_by_side` raises.
     """
     tell = progress or _silent
     extractor, protocol = open_protocol(images, config, settings, storage, device, tell)

@@ -32,7 +32,7 @@ def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
         title="WGAN serving",
         summary=f"Images of registered models, each drawn by the version the registry calls {service.catalogue.alias}.",
         version=__version__,
-        docs_url=None,  # both load scripts from a CDN; `/api` is our own page
+        docs_url=None,  # both load scripts from a CDN; `/api` is a page of this package
         redoc_url=None,
         lifespan=_lifespan(service),
     )

@@ -18,7 +18,7 @@ SEND_SECONDS = 60.0
 """Seconds a response may take if the client reads it slowly."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 2**20
-"""Seconds to drain a request that was answered early, so that the client sees the response."""
+"""Limits for draining a request that was answered early, so that the client sees the response."""
 
 
 class BoundedConnection(HttpToolsProtocol):

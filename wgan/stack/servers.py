@@ -29,8 +29,8 @@ from mlflow.server.handlers import _get_model_registry_store, _get_tracking_stor
 _get_tracking_store(), _get_model_registry_store()
 uvicorn.run("mlflow.server.fastapi_app:app", host=sys.argv[1], port=int(sys.argv[2]), access_log=False)
 """
-"""Opens, and first makes, the database before anybody can ask: MLflow guards that with no lock, so that two early
-requests, of which its own start-up makes some, would both make it and fail."""
+"""Creates and opens the database before it serves: MLflow does so without a lock, so two early requests, some of which
+its own start-up sends, would both create it and fail."""
 
 
 PREFECT_PROGRAM = """

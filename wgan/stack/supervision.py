@@ -80,7 +80,7 @@ class _Watch:
         return False
 
     def end(self) -> None:
-        """Ask no more."""
+        """Stop the checks."""
         self._pulse.end()
 
     def _lost(self, what: str, now: float) -> bool:
@@ -132,7 +132,7 @@ class _Pulse:
         return 0.0 if self._healthy_since is None else now - self._healthy_since
 
     def end(self) -> None:
-        """Ask no more."""
+        """Stop the checks."""
         self._ended.set()
 
     def _ask(self) -> None:

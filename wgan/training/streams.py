@@ -1,4 +1,4 @@
-"""Every random number of a training, as a pure function of (seed, purpose, rank, step).
+"""Every random number of training, as a pure function of (seed, purpose, rank, step).
 
 There is no random state to carry from step to step or to save in a checkpoint: a resumed run draws the same numbers as
 an uninterrupted one, and no two ranks share numbers.

@@ -1,4 +1,4 @@
-"""All metrics of one generated sample against one real one. A new metric is a file of its own and a line here."""
+"""All metrics of one generated sample against one real one. A new metric is a new file and a line here."""
 
 from __future__ import annotations
 
