@@ -133,7 +133,7 @@ class Bounds(Record):
 
 
 class EvaluationRef(Record):
-    """Challenger and, where there is one, champion, measured side by side."""
+    """Challenger and champion, if there is one, measured side by side."""
 
     training: TrainingRef
     challenger: Measurement

@@ -76,7 +76,7 @@ class ImageArrays:
     classes: tuple[str, ...]
     batches: Iterable[tuple[NDArray[np.uint8], NDArray[np.int64]]]
     open_test_split: Callable[[], ImageArrays] | None = None
-    """The source's own test split, where it has one."""
+    """The source's own test split, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Source:
     open: Callable[[Path], ImageFiles | ImageArrays]
     """Fetch, unpack and list the images; the argument is an empty scratch folder that outlives them."""
     test_split_digest: str | None = None
-    """SHA-256 (hex) of the source's own test split, where it has one."""
+    """SHA-256 (hex) of the source's own test split, if it has one."""
     left_out: tuple[FileCount, ...] | None = None
     """Files that are not images of the data set, by reason, if known before opening."""
 

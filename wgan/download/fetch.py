@@ -93,7 +93,7 @@ def download(
 
 
 def public_url(url: str) -> str:
-    """The address without user, password, query and fragment, any of which may hold a credential."""
+    """The URL without user, password, query and fragment, any of which may hold a credential."""
     try:
         parts = urlsplit(url)
     except ValueError:

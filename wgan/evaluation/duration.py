@@ -66,7 +66,7 @@ def seconds_of_evaluation(config: RetrainConfig, draw: GenerateImages, device: s
     """Estimated seconds of a first evaluation: generator, untrained generator, real images and the champion, if any.
 
     `draw` is a generator of the configuration, `device` a torch device. Work that later evaluations reuse, such as
-    training the classifier, counts in full. Returns None where the features need a download.
+    training the classifier, counts in full. Returns None if the features need a download.
     """
     protocol = config.evaluation
     if protocol.extractor in ("inception", "imagenet-lite"):

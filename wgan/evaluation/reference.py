@@ -79,7 +79,7 @@ class RealSample:
     training: NDArray[np.float32]
     """Features (T, d) of the training images that memorisation is judged against; T may be 0."""
     held_out_distances: NDArray[np.float64]
-    """Distance of each held-out image to its nearest training image; empty where there are none."""
+    """Distance of each held-out image to its nearest training image; empty without held-out images."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Execution:
     compiled: bool = False
     """Whether the networks are compiled with `torch.compile`."""
     reason: str = "as asked for"
-    """Why this precision, in words."""
+    """Why this precision, as text."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """The timings it was chosen by: of one critic step, by precision."""
 

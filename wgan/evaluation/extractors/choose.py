@@ -58,7 +58,7 @@ def open_extractor(
     advance: Callable[[int, int], None],
     downloading: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> Extractor:
-    """Open the configured extractor; `auto` chooses the classifier where there are enough labels for one.
+    """Open the configured extractor; `auto` chooses the classifier if there are enough labels.
 
     `advance(step, steps)` is called during a classifier's training, `downloading(stage, done, total)` during a
     download. Raises `UsageError` when `classifier` is asked for but the data has fewer than two classes, `DataError`

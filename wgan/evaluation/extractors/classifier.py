@@ -139,7 +139,7 @@ def train_classifier(
 
 
 def training_steps(count: int | None, definition: ClassifierDefinition) -> int:
-    """Steps of the training on a data set of `count` images; an upper bound where the count is unknown."""
+    """Steps of the training on a data set of `count` images; an upper bound if the count is unknown."""
     return _steps(definition.images_seen if count is None else count - _held_out(count, definition), definition)
 
 

@@ -54,7 +54,7 @@ class Extractor(Protocol):
 
     @property
     def class_shares(self) -> NDArray[np.float64] | None:
-        """Distribution of the data's classes, shape (K,), sum 1, all positive; None where there are no classes."""
+        """Distribution of the data's classes, shape (K,), sum 1, all positive; None without classes."""
         ...
 
     def __call__(self, images: NDArray[np.uint8]) -> Features:
