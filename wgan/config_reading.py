@@ -46,7 +46,7 @@ def load_config(
     assignments: Sequence[str] = (),
     sections: Mapping[str, Any] | None = None,
 ) -> RetrainConfig:
-    """Build a run's configuration from preset, file, `section.field=value` assignments and raw sections; later ones win.
+    """Build a run's configuration from preset, file, `section.field=value` assignments and raw sections, in order.
 
     Text is parsed by its field's type (`training.lr=1e-4`, `data.name=007`). Raises `UsageError` in one sentence
     that names the field, the value and what is allowed.
