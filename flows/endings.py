@@ -1,4 +1,4 @@
-"""How a run ended, in a name and a sentence: what the server's page shows beside it."""
+"""How a run ended, as a state name and a sentence, which the server's page shows."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _early: dict[str, BaseException] = {}
-"""Why runs of this process ended early, by flow run: Prefect keeps no more than the sentence."""
+"""Why runs of this process ended early, by flow run: Prefect keeps only the sentence."""
 
 
 def named_endings(
     *, resumed_by: str = "", kept_in: Callable[[Settings], Settings] = lambda settings: settings
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """For a flow's function: it ends in a named state, and not as a failure with a traceback, where nothing has failed.
+    """Decorates a flow's function: if nothing has failed, it ends in a named state, not as a failure with a traceback.
 
-    Ctrl-C gives `STOPPED`, an impossible request `NOT_DONE` unless a training had begun. Whoever calls the flow gets
-    `CancelledRun`, of which `cause_of` gives the error. `resumed_by` is the command that goes on with a stopped run,
-    but for the run's id; `kept_in` gives the settings with the MLflow experiment of the flow's runs.
+    Ctrl-C gives `STOPPED`, an impossible request `NOT_DONE` unless training has started. The flow's caller gets
+    `CancelledRun`, whose error `cause_of` returns. `resumed_by` is the command that resumes a stopped run, without the
+    run's id; `kept_in` returns the settings with the MLflow experiment of the flow's runs.
     """
 
     def name_endings(function: Callable[P, R]) -> Callable[P, R]:
@@ -55,7 +55,7 @@ def named_endings(
                     raise
                 return cast(R, _ended_early(NOT_DONE, f"Not done: {error}", error, kept_in))
 
-        # Prefect makes the flow's form of these, and would look for their names in this module.
+        # Prefect builds the flow's form from these, and would resolve their names in this module.
         signature = inspect.signature(function, eval_str=True)
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
@@ -65,7 +65,7 @@ def named_endings(
 
 
 def with_cause(start: Callable[[], R]) -> R:
-    """Call `start`, which runs a flow; of a run that ended early comes the error for which it did."""
+    """Call `start`, which runs a flow; if the run ended early, raise the error that caused it."""
     try:
         return start()
     except CancelledRun as error:
@@ -73,7 +73,7 @@ def with_cause(start: Callable[[], R]) -> R:
 
 
 def cause_of(error: CancelledRun, flow_run_id: str | None = None) -> BaseException:
-    """The error for which a run of this process ended early; Prefect's own where somebody cancelled it."""
+    """The error that ended a run of this process early; Prefect's own if somebody cancelled it."""
     return _early.get(flow_run_id or next(reversed(_early), ""), error)
 
 
@@ -85,7 +85,7 @@ def _has_begun(kept_in: Callable[[Settings], Settings]) -> bool:
     settings, _ = connect()
     try:
         return has_run(kept_in(settings), str(runtime.flow_run.id))
-    except WganError:  # a server that is down is a failure, too
+    except WganError:  # a server that is down is also a failure
         return True
 
 
@@ -95,14 +95,14 @@ def _ended_early(name: str, message: str, error: BaseException, kept_in: Callabl
     settings, _ = connect()
     with suppress(WganError):  # it would hide the cause
         end_unfinished_run(kept_in(settings), flow_run_id, "KILLED")
-    with suppress(httpx.HTTPError, PrefectException):  # so would a server that has gone
+    with suppress(httpx.HTTPError, PrefectException):  # so would a missing server
         end_tasks_early(name, message)
     get_run_logger().info(message)
     return Cancelled(name=name, message=message)
 
 
 def completed(message: str, outcome: Result) -> Result:
-    """The state of a run that did what it was asked; when a flow returns it, Prefect gives the caller the outcome.
+    """The state of a successful run; if a flow returns it, Prefect gives the caller the outcome.
 
     The message is also the last line of the run's log.
     """
@@ -111,7 +111,7 @@ def completed(message: str, outcome: Result) -> Result:
 
 
 def ended(outcome: Outcome) -> Outcome:
-    """The state of a run whose result is `outcome`; when a flow returns it, Prefect gives the caller the outcome.
+    """The state of a run whose result is `outcome`; if a flow returns it, Prefect gives the caller the outcome.
 
     The state's message is also the last line of the run's log.
     """

@@ -1,4 +1,4 @@
-"""Housekeeping: what nobody refers to any more goes, by the rules of docs/housekeeping.md."""
+"""Housekeeping: removes what is no longer referred to, by the rules of docs/housekeeping.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wgan.housekeeping.report import HousekeepingReport
 
 @flow(name="housekeeping", persist_result=True, on_running=[announce_run])
 def housekeeping(dry_run: bool = False) -> HousekeepingReport:
-    """Look what is referred to, then remove what has expired; a dry run counts it only.
+    """Collect references, then remove what has expired; a dry run only counts it.
 
     Args:
         dry_run: Remove nothing; report what would be removed.

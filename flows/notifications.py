@@ -1,7 +1,8 @@
-"""Tell a webhook what happened: runs that failed, crashed or could not be done, versions that were refused or promoted.
+"""Notifies a webhook of failed, crashed and impossible runs, and of refused and promoted versions.
 
-A worker tells, so that the webhook's address, which may hold a token, stays with it: what the Prefect server knows,
-all its users can read. How far all workers have told is kept at the server; one of them tells at a time.
+A worker sends the notifications, so that only it knows the webhook's URL, which may contain a token: all users of the
+Prefect server can read what is stored there. The server stores how far notifications have been sent; one worker sends
+at a time.
 """
 
 from __future__ import annotations
@@ -27,24 +28,24 @@ LIMIT = "wgan-telling"
 FLOW_RUN_EVENTS = tuple(f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", NOT_DONE))
 MODEL_EVENTS = (REFUSED, PROMOTED)
 LATE = timedelta(minutes=2)
-"""An event may reach the server so much later than it happened."""
+"""Maximum delay before an event reaches the server."""
 KEPT = timedelta(hours=1)
-"""So long an event waits for a webhook that does not answer."""
+"""How long an event is retried if the webhook does not answer."""
 ANSWER_SECONDS = 10.0
 LEASE_SECONDS = 60
 MOST_AT_ONCE = 50
 
 
 class Told(Record):
-    """How far has been told."""
+    """How far notifications have been sent."""
 
     until: datetime
     ids: tuple[str, ...] = ()
-    """Events after `until` that have been told, too."""
+    """Events after `until` that have also been sent."""
 
 
 class Notifier:
-    """What one worker tells. Without WGAN_NOTIFY_URL: nothing."""
+    """Sends one worker's notifications; does nothing without WGAN_NOTIFY_URL."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self._url = settings.notify_url
@@ -52,7 +53,7 @@ class Notifier:
         self._silent = False
 
     def tell(self) -> None:
-        """One look at what happened since the last one. What the webhook does not take is tried again for an hour."""
+        """Send what happened since the last call. Whatever the webhook does not accept is retried for an hour."""
         if self._url is None:
             return
         with get_client(sync_client=True) as client:
@@ -87,7 +88,7 @@ class Notifier:
         try:
             httpx.post(self._url.get_secret_value(), json=message, timeout=ANSWER_SECONDS).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # The error's own words hold the address.
+            # The error's message contains the URL.
             why = f"status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else type(error)
             if not self._silent:
                 self._say(f"The webhook of WGAN_NOTIFY_URL does not take what it is told ({why}); it is tried again.")
@@ -98,7 +99,7 @@ class Notifier:
 
 
 def message_of(event: dict[str, Any]) -> dict[str, Any]:
-    """What the webhook is told of an event."""
+    """The webhook's message about an event."""
     payload, resource = event["payload"], event["resource"]
     if event["event"] in MODEL_EVENTS:
         told = {

@@ -1,4 +1,4 @@
-"""What a worker may run: this pipeline's own flows, and nothing that the Prefect server could add to them."""
+"""Restricts workers to this pipeline's own flows, without anything the Prefect server could add to them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OWN_PATHS = (None, "", ".")
 
 
 def reason_to_refuse(flow_run: FlowRun, deployment: DeploymentResponse | None) -> str | None:
-    """Why a worker does not run it, as one sentence for its state; None for a run of this pipeline."""
+    """Why a worker refuses to run it, as one sentence for its state; None for a run of this pipeline."""
     fault = _fault(flow_run, deployment)
     if fault is None:
         return None
@@ -37,5 +37,5 @@ def _fault(flow_run: FlowRun, deployment: DeploymentResponse | None) -> str | No
 
 
 def _shown(value: Any) -> str:
-    """With nothing in it that a terminal would obey."""
+    """The value as text without terminal control characters."""
     return ascii(value)[:100]

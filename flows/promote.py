@@ -1,4 +1,4 @@
-"""Promotion of a registered version by hand, through the same gate."""
+"""Manual promotion of a registered version, through the same gate."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def promote(
     dry_run: bool = False,
     actor: str | None = None,
 ) -> LedgerEntry | GateDecision:
-    """Measure the version and today's champion side by side, ask the gate, and promote if it agrees or is forced.
+    """Measure the version and today's champion side by side, apply the gate, and promote if it passes or is forced.
 
-    What serving then refuses is rolled back, and the rollback is returned. A dry run returns the gate's decision and
-    changes nothing.
+    If serving then refuses it, it is rolled back, and the rollback is returned. A dry run returns the gate's decision
+    and changes nothing.
     """
     registered = find_version(model_name, version)
     config = read_configuration(registered)

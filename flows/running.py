@@ -1,4 +1,4 @@
-"""What a Prefect server needs before flows run on it, and how an earlier flow run is taken up again."""
+"""Prepares a Prefect server for flows, and resumes earlier flow runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wgan.settings import Settings
 
 
 def prepare_server(settings: Settings) -> None:
-    """Tell the server where results are kept, how many trainings may run at once, and what a silent run means.
+    """Configure the server's result storage, its training slots, and its automation for silent runs.
 
     Repeated calls are harmless.
     """
@@ -31,9 +31,9 @@ def prepare_server(settings: Settings) -> None:
 
 
 def resume(flow: Flow[..., Any], flow_run_id: UUID) -> Any:
-    """Run an earlier flow run of the flow again, in this process: its completed tasks are not repeated.
+    """Resume an earlier flow run of the flow in this process; its completed tasks are not repeated.
 
-    Raises `WganError` when there is no such flow run, or when it has completed.
+    Raises `WganError` if there is no such flow run, or if it has completed.
     """
     with get_client(sync_client=True) as client:
         try:

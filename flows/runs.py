@@ -1,4 +1,4 @@
-"""A worker's Prefect machinery: one run in a process of its own, started without asking the server how."""
+"""A worker's Prefect machinery: runs each flow run in its own process, without the server's instructions."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from flows.permitted import reason_to_refuse
 from tasks.report import end_run_as_killed
 
 FORBIDDEN = "Forbidden"
-"""The name of the failed state of a run that no worker may run."""
+"""Name of the failed state of a run that workers must not execute."""
 
 
 class OwnJobConfiguration(ProcessJobConfiguration):
-    """How a run is started, whatever its work pool, its deployment and itself say: with this worker's environment."""
+    """Starts every run with this worker's environment, ignoring its work pool, its deployment and its own settings."""
 
     @classmethod
     async def from_template_and_values(
@@ -41,10 +41,10 @@ class OwnJobConfiguration(ProcessJobConfiguration):
 
 
 class OwnHooks:
-    """What is done about a run whose process ended early; the flow's code is not loaded for that."""
+    """Handles a run whose process ended early, without loading the flow's code."""
 
     async def run_cancellation_hooks(self, flow_run: FlowRun, state: State[Any]) -> None:
-        """Its MLflow run no longer counts as running."""
+        """End its MLflow run."""
         if state.is_cancelling():
             await asyncio.to_thread(end_run_as_killed, None, flow_run, state)
 
@@ -54,15 +54,15 @@ class OwnHooks:
             await asyncio.to_thread(end_run_as_killed, None, flow_run, state)
 
 
-with warnings.catch_warnings():  # a second class of the type `process` is what is wanted
+with warnings.catch_warnings():  # a second class of the type `process` is intended
     warnings.simplefilter("ignore", UserWarning)
 
     class PatientWorker(ProcessWorker):
         """Prefect's process worker, which runs this pipeline's flows and refuses everything else.
 
-        It can stop taking runs while those under way come to their end. It also leaves a run for its next look while
-        that run's last process is being cleared: a run that crashed is due again at once, and Prefect's own worker
-        ends with an error when it still holds a place for it.
+        It can stop taking runs while those in progress finish. It also defers a run to the next poll while that run's
+        last process is being cleaned up: a crashed run is due again at once, and Prefect's own worker fails if it still
+        holds a slot for it.
         """
 
         job_configuration = OwnJobConfiguration
@@ -79,11 +79,11 @@ with warnings.catch_warnings():  # a second class of the type `process` is what 
             configuration: ProcessJobConfiguration,
             task_status: TaskStatus[int] | None = None,
         ) -> ProcessWorkerResult:
-            """Run it to its end, in an empty folder, beginning at the entry point that was looked at.
+            """Run it to the end, in an empty folder, from the entry point that was checked.
 
-            Prefect's engine does not ask for the deployment then, which may have been changed since. What runs the
-            process reports a crash at once; a second report, which Prefect's worker would make after the hooks, could
-            hit a run that another worker has taken up since.
+            Prefect's engine then does not read the deployment, which may have changed since. The process runner reports
+            a crash at once; a second report, which Prefect's worker would send after the hooks, could hit a run that
+            another worker has resumed since.
             """
             entry_point = self._entry_points.pop(flow_run.id)
             with tempfile.TemporaryDirectory(suffix="prefect") as folder:

@@ -1,4 +1,4 @@
-"""The paper's claims, one after the other, and a report of what came out."""
+"""Tests the paper's claims one by one, and reports the results."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ALL = tuple(sorted(ON_DIGITS | WITHOUT_IMAGES))
 )
 @named_endings(resumed_by="wgan study --resume", kept_in=study_settings)
 def study(size: SizeName = "short", claims: tuple[int, ...] = ALL, seed: int = 0) -> StudyOutcome:
-    """Try the claims with these numbers and publish the report."""
+    """Test the claims with these numbers and publish the report."""
     end_tasks_of_dead_processes()
     run_id = open_study(size, seed, claims)
     digits, results = None, []

@@ -1,7 +1,7 @@
-"""Every worker looks after the schedules' runs: crashed ones are started again, silent ones count as crashed.
+"""Every worker supervises scheduled runs: crashed ones are restarted, silent ones are marked as crashed.
 
-The server's automation notices silent runs, too, and earlier. But it acts on events, which Prefect on SQLite can lose
-under load ("database is locked", Prefect#18934); a look at the states loses nothing.
+The server's automation also detects silent runs, and earlier. But it acts on events, which Prefect on SQLite can lose
+under load ("database is locked", Prefect#18934); polling the states loses nothing.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from wgan.settings import Settings
 
 FLOWS = (RETRAIN, HOUSEKEEPING, "promote", "rollback", "study")
 SETTLED_SECONDS = 5.0
-"""A crash is this old before anything is done about it: whoever reports it may have more to say."""
+"""Minimum age of a crash before it is handled: its reporter may still add details."""
 LOOKED_HEARTBEATS = 2
-"""A run must stay silent for this long while the server answers: after an absence of the server all are silent."""
+"""How long a run must be silent while the server answers: after a server outage all runs are silent."""
 
 
 def look_after_runs(settings: Settings, silent: dict[UUID, float], say: Callable[[str], None]) -> None:
-    """One look; says what it did. A run that crashed too often is left as it is.
+    """Check once; reports what it did. A run that crashed too often is left alone.
 
-    `silent`: since when each silent run has been seen so, by the monotonic clock; kept from look to look.
+    `silent`: monotonic time since which each silent run has been seen; kept between calls.
     """
     silence = timedelta(seconds=MISSED_HEARTBEATS * settings.heartbeat_seconds)
     now = time.monotonic()
@@ -60,7 +60,7 @@ def look_after_runs(settings: Settings, silent: dict[UUID, float], say: Callable
 
 
 def _running(client: SyncPrefectClient) -> list[FlowRun]:
-    """Runs of this pipeline, those that somebody started in a terminal as well."""
+    """Runs of this pipeline, including those started in a terminal."""
     return client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
         flow_run_filter=FlowRunFilter(
@@ -70,7 +70,7 @@ def _running(client: SyncPrefectClient) -> list[FlowRun]:
 
 
 def _crashed(client: SyncPrefectClient) -> list[FlowRun]:
-    """Runs of schedules, which alone are started again."""
+    """Runs of schedules; only these are restarted."""
     return client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
             tags=FlowRunFilterTags(all_=[TAG]),
@@ -80,7 +80,7 @@ def _crashed(client: SyncPrefectClient) -> list[FlowRun]:
 
 
 def _may_start_again(client: SyncPrefectClient, run: FlowRun) -> bool:
-    now = client.read_flow_run(run.id).state  # another worker may have been quicker
+    now = client.read_flow_run(run.id).state  # another worker may have been faster
     if now is None or not now.is_crashed() or run.deployment_id is None:
         return False
     if datetime.now(UTC) - now.timestamp < timedelta(seconds=SETTLED_SECONDS):

@@ -1,4 +1,4 @@
-"""A worker: takes due runs from the pool and runs each in a process of its own."""
+"""A worker: takes due runs from the pool and runs each in its own process."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PAUSE_SECONDS = 10.0
 WATCH_SECONDS = 10.0
 TELLING_FAILURES = 6
-"""So many looks that failed in a row, about a minute, are worth a line."""
+"""Consecutive failed checks, about a minute's worth, that are logged."""
 GRACE_SECONDS = 120.0
-"""A run that is told to stop gets this long: a training finishes its step and uploads a checkpoint."""
+"""Seconds a run gets to stop: a training finishes its step and uploads a checkpoint."""
 
 
 def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], None]) -> None:
-    """Work until SIGTERM or Ctrl-C; runs under way are then told to stop, save a checkpoint and go on elsewhere.
+    """Work until SIGTERM or Ctrl-C; runs in progress are then told to stop, save a checkpoint and resume elsewhere.
 
-    Raises `UsageError` when there is no such pool.
+    Raises `UsageError` if there is no such pool.
     """
     with get_client(sync_client=True) as client:
         try:
@@ -65,7 +65,7 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
             task.cancel()
         outcome, *_ = await asyncio.gather(working, told, watching, return_exceptions=True)
         if isinstance(outcome, Exception) and not stopping.is_set():
-            # The server was away for longer than Prefect's worker has patience.
+            # The server was unreachable for longer than Prefect's worker tolerates.
             say(f"Worker {name} lost the Prefect server ({_first_line(outcome)}) and tries again.")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), PAUSE_SECONDS)
@@ -73,16 +73,16 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
 
 
 async def _watch(settings: Settings, say: Callable[[str], None]) -> None:
-    """Look after the schedules' runs now and then, whatever a single look comes to; says when no look succeeds."""
+    """Supervise scheduled runs periodically, ignoring single failures; reports if all checks fail."""
     silent: dict[UUID, float] = {}
     notifier = Notifier(settings, say)
     failures = 0
     while True:
-        await asyncio.sleep(WATCH_SECONDS * random.uniform(0.8, 1.2))  # several workers, not all at once
+        await asyncio.sleep(WATCH_SECONDS * random.uniform(0.8, 1.2))  # so that workers do not check at the same time
         try:
             await asyncio.to_thread(look_after_runs, settings, silent, say)
             await asyncio.to_thread(notifier.tell)
-        except Exception as error:  # the server may be away: the worker itself waits for it
+        except Exception as error:  # the server may be unreachable: the worker itself waits for it
             failures += 1
             logger.debug("The runs could not be looked after: %s", error)
             if failures == TELLING_FAILURES:
@@ -97,7 +97,7 @@ async def _watch(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def _end_runs(say: Callable[[str], None]) -> None:
-    """Tell every run of this worker to stop, and give each the time to save where it is."""
+    """Tell every run of this worker to stop, and give each time to save a checkpoint."""
     runs = psutil.Process().children()
     if not runs:
         return

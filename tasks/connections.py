@@ -1,4 +1,4 @@
-"""Where a task's servers are, read on the machine the task runs on."""
+"""Connects a task to its servers, with the settings of the machine it runs on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from wgan.storage import Storage, open_storage
 
 
 def connect() -> tuple[Settings, Storage]:
-    """This machine's settings and the bucket they name."""
+    """This machine's settings and their bucket."""
     settings = load_settings()
     return settings, open_storage(settings)

@@ -28,7 +28,7 @@ def prepare_data(config: DataConfig) -> DatasetRef:
 
 @retried_task("look for changes")
 def find_unchanged(model_name: str, dataset: DatasetRef) -> DataUnchanged | None:
-    """The version of the model that was trained on this very data, and so makes another training needless."""
+    """The model's version already trained on this data, which makes another training unnecessary."""
     settings, _ = connect()
     version = version_of_data(model_name, dataset.digest, settings)
     if version is None:

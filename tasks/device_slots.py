@@ -1,4 +1,4 @@
-"""A slot is a device: whichever run holds a GPU's slot trains on that GPU, and nobody else does."""
+"""One slot per device: only the run that holds a GPU's slot trains on that GPU."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from wgan import progress
 from wgan.training.device import Gpu, offered_gpus
 
 PAUSE_SECONDS = 2.0
-"""Between two looks for a free GPU."""
+"""Seconds between checks for a free GPU."""
 
 
 @contextmanager
 def training_slot(device: str) -> Iterator[str]:
-    """Occupy what the device of the settings means on this machine; gives the device to train on, as in `cuda:1`.
+    """Occupy a device that matches the settings on this machine; yields the device to train on, such as `cuda:1`.
 
-    A GPU has a slot of its own, and the first free one that this process sees is taken. Without a GPU it is one of the
-    `gpu` slots, which say how many trainings run at once. Raises `UsageError` if there is no such device.
+    Each GPU has its own slot, and the first free one visible to this process is taken. Without a GPU, one of the `gpu`
+    slots is taken, which limit concurrent trainings. Raises `UsageError` if there is no such device.
     """
     gpus = offered_gpus(device)
     if not gpus:
@@ -41,7 +41,7 @@ def training_slot(device: str) -> Iterator[str]:
 
 @contextmanager
 def free_gpu(gpus: Sequence[Gpu]) -> Iterator[Gpu]:
-    """Occupy the first of the GPUs that nobody trains on; waits until there is one, and says so."""
+    """Occupy the first GPU without a training; blocks until there is one, and reports that it waits."""
     for gpu in gpus:
         _ensure_slot(gpu)
     with ExitStack() as stack:
@@ -62,7 +62,7 @@ def _first_free(stack: ExitStack, gpus: Sequence[Gpu]) -> Gpu:
 
 
 def _occupied(stack: ExitStack, gpu: Gpu) -> bool:
-    """Take the GPU's slot unless somebody has it; it is free again when the stack closes."""
+    """Take the GPU's slot unless it is taken; released when the stack closes."""
     # A lost lease must not kill a long training.
     slot = concurrency(
         gpu.slot, max_retries=0, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False

@@ -28,7 +28,7 @@ def evaluate_generator(config: RetrainConfig, training: TrainingRef) -> Evaluati
 
 @retried_task("compare with champion")
 def compare_generator(config: RetrainConfig, version: ModelVersionRef) -> ModelVersionRef:
-    """Measure the model's champion as its newly registered version was measured."""
+    """Measure the model's champion like its newly registered version."""
     settings, storage = connect()
     with progress_artifact("comparison", f"Comparing {config.model_name} version {version.version}"):
         return compare_with_champion(config, version, settings, storage)
@@ -44,7 +44,7 @@ def evaluate_registered(config: RetrainConfig, version: ModelVersionRef) -> Mode
 
 @retried_task("decide")
 def decide_promotion(rules: PromotionConfig, version: ModelVersionRef) -> GateDecision:
-    """Ask the gate; its answer with all its numbers, and samples of both sides, are artifacts."""
+    """Apply the gate; its decision with all numbers, and samples of both sides, become artifacts."""
     settings, _ = connect()
     decision = decide_version(rules, version, settings)
     log_decision(version.model_name, version.version, decision)

@@ -1,4 +1,4 @@
-"""What happened to a model, told to the Prefect server."""
+"""Events about a model, sent to the Prefect server."""
 
 from __future__ import annotations
 

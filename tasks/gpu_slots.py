@@ -1,4 +1,4 @@
-"""The `gpu` slots: how many trainings run at the same time on machines without a GPU."""
+"""The `gpu` slots: how many trainings run concurrently on machines without a GPU."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from wgan import progress
 from wgan.prefect_server.gpu_slots import LIMIT
 
 LEASE_SECONDS = 60
-"""The shortest that Prefect allows: how long a slot stays taken after its owner died."""
+"""How long a slot stays taken after its owner died; Prefect's minimum."""
 
 
 @contextmanager
 def gpu_slot() -> Iterator[None]:
-    """Occupy one of the `gpu` slots; waits for a free one, and says so."""
+    """Occupy one of the `gpu` slots; blocks until one is free, and reports that it waits."""
     with get_client(sync_client=True) as client:
         limit = client.read_global_concurrency_limit_by_name(LIMIT)
     if limit.active_slots >= limit.limit:
         progress.announce("training", "waits for the GPU slot; another training has it, or died within a minute")
     with ExitStack() as held:
         with waiting():
-            # A lost lease must not kill a long training: the slot is a courtesy between runs, not a lock.
+            # A lost lease must not kill a long training: the slot is advisory, not a lock.
             held.enter_context(
                 concurrency(LIMIT, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False)
             )

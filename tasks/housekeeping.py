@@ -1,4 +1,4 @@
-"""Housekeeping: one task for each rule. None is tried again or taken from a cache: the next sweep looks afresh."""
+"""Housekeeping: one task per rule. None is retried or cached: the next sweep starts over."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from wgan.housekeeping.survey import Survey, backup_under_way, survey
 from wgan.housekeeping.uploads import abort_abandoned_uploads
 
 PAGE = 200
-"""Most that Prefect answers at once."""
+"""Prefect's maximum page size."""
 STEP = 100
-"""Pages overlap: a run that ends between two requests moves the others, and none may be missed."""
+"""Pages overlap, because a run that ends between two requests shifts the others, and none may be missed."""
 STUDY_DATA = ("mnist", "digits")
 
 P = ParamSpec("P")
@@ -53,7 +53,7 @@ def _rule(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 
 @_rule("survey")
 def take_survey(dry_run: bool) -> Survey:
-    """What time it is and what is referred to; fails when MLflow, Prefect or the store does not answer."""
+    """Check the clocks and collect references; fails if MLflow, Prefect or the store does not answer."""
     settings, storage = connect()
     storage.ensure_bucket()
     return survey(settings, storage, read_flow_runs, dry_run=dry_run)
@@ -61,7 +61,7 @@ def take_survey(dry_run: bool) -> Survey:
 
 @_rule("look for a backup")
 def find_backup(around: Survey) -> str | None:
-    """Why nothing may be removed now; None where nothing speaks against it."""
+    """Why nothing may be removed now; None if removal is allowed."""
     return backup_under_way(around.storage, around.now)
 
 
@@ -73,25 +73,25 @@ def sweep_checkpoints(around: Survey) -> RuleReport:
 
 @_rule("expire data sets")
 def sweep_datasets(around: Survey) -> RuleReport:
-    """Data sets nobody refers to."""
+    """Unreferenced data sets."""
     return expire_datasets(around)
 
 
 @_rule("expire evaluation caches")
 def sweep_evaluation(around: Survey, datasets: RuleReport) -> RuleReport:
-    """What evaluations keep of data sets that are gone."""
+    """What evaluations store for deleted data sets."""
     return expire_evaluation(around, datasets)
 
 
 @_rule("expire task results")
 def sweep_results(around: Survey) -> RuleReport:
-    """What finished runs returned."""
+    """Results of finished runs."""
     return expire_results(around)
 
 
 @_rule("give uploads up")
 def sweep_uploads(around: Survey) -> RuleReport:
-    """Multipart uploads that nobody goes on with."""
+    """Abandoned multipart uploads."""
     return abort_abandoned_uploads(around)
 
 
@@ -110,17 +110,17 @@ def sweep_this_machine(around: Survey) -> tuple[RuleReport, ...]:
 def publish_housekeeping(
     around: Survey, rules: tuple[RuleReport, ...] = (), stopped: str | None = None
 ) -> HousekeepingReport:
-    """The report, and as a Prefect artifact."""
+    """Build the report, and publish it as a Prefect artifact."""
     report = HousekeepingReport(time=around.now, dry_run=around.dry_run, stopped=stopped, rules=rules)
     create_markdown_artifact(markdown=markdown(report), key="housekeeping-report", description="Housekeeping")
     return report
 
 
 def read_flow_runs(flow_run_ids: Collection[str]) -> tuple[FlowRun, ...]:
-    """All unfinished flow runs, and of the given ids those Prefect knows. Raises `WganError` in one sentence."""
+    """All unfinished flow runs, and those with the given ids that Prefect knows. Raises `WganError` in one sentence."""
     try:
         with get_client(sync_client=True) as client:
-            # Those asked for last: of a run that has ended in between, the newer state counts.
+            # Given ids last: if a run has ended in between, the newer state counts.
             found = {run.id: run for run in _unfinished(client)} | {run.id: run for run in _asked(client, flow_run_ids)}
             names = {flow_id: client.read_flow(flow_id).name for flow_id in {run.flow_id for run in found.values()}}
     except (httpx.HTTPError, PrefectException, RuntimeError) as error:
@@ -167,7 +167,7 @@ def _flow_run(run: objects.FlowRun, flow: str) -> FlowRun:
 
 
 def _data_names(flow: str, parameters: dict[str, object]) -> tuple[str, ...] | None:
-    """A promotion reads what registered versions refer to; a retraining what its configuration names."""
+    """A promotion reads the data of registered versions; a retraining that of its configuration."""
     if flow == "study":
         return STUDY_DATA
     if flow != "retrain":

@@ -1,8 +1,8 @@
-"""One retraining of a model after the other, however each was started.
+"""Serialises the retrainings of a model, however each was started.
 
-Nothing is locked, so nothing can stay locked: a run waits for those of its model that began before it and still give
-signs of life. The order is by the time at which the server let each run begin, so a run that crashed and is started
-again comes after the one that has begun meanwhile.
+There is no lock, so none can be left behind: a run waits for runs of its model that started earlier and still have
+heartbeats. Runs are ordered by their start time on the server, so a crashed run that is restarted comes after one that
+has started meanwhile.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ POLL_SECONDS = 2.0
 
 
 def wait_in_queue(model_name: str) -> None:
-    """Return when no earlier retraining of the model is under way; says for which one it waits."""
+    """Block until no earlier retraining of the model is in progress; reports which one it waits for."""
     settings, _ = connect()
     silence = timedelta(seconds=MISSED_HEARTBEATS * settings.heartbeat_seconds)
     told: set[str] = set()
@@ -76,7 +76,7 @@ def _model(run: FlowRun) -> str | None:
 
 
 def is_alive(client: SyncPrefectClient, run: FlowRun, silence: timedelta) -> bool:
-    """Whether the run began, or a heartbeat of it came, within `silence`; else its process is dead."""
+    """Whether the run started or sent a heartbeat within `silence`; else its process is dead."""
     since = datetime.now(UTC) - silence
     if _began(run)[0] > since:
         return True

@@ -1,4 +1,4 @@
-"""A Prefect progress artifact that follows one stage, and lines of it in the run's log."""
+"""A Prefect progress artifact for one stage, and progress lines in the run's log."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SECONDS_BETWEEN_UPDATES = 2.0
 
 @contextmanager
 def progress_artifact(key: str, description: str) -> Iterator[None]:
-    """Keep an artifact at the percentage of whatever is reported within the block, and at 100 when it ends well.
+    """Update an artifact with the percentage reported within the block, and 100 if it succeeds.
 
-    Its description says the position and about how much time is left. The run's log has a line now and then.
+    Its description gives the position and the estimated time left. The run's log gets occasional lines.
     """
     artifact = cast(UUID, create_progress_artifact(progress=0.0, key=key, description=description))
     shown = 0.0

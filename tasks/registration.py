@@ -12,7 +12,7 @@ from wgan.tracking.names import name_registered_run
 
 @retried_task("register generator")
 def register_generator(config: RetrainConfig, evaluation: EvaluationRef) -> ModelVersionRef:
-    """Export the generator, check the export and register it; a repeated call finds the version it made."""
+    """Export the generator, check the export and register it; a repeated call returns the existing version."""
     settings, storage = connect()
     version = register_training(config, evaluation, settings, storage)
     name_registered_run(version.model_name, version.version, settings)

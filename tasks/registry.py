@@ -1,4 +1,4 @@
-"""Registry: a version read, an alias moved, a ledger entry written; nothing here needs torch."""
+"""Registry: reads versions, moves aliases, writes ledger entries; nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from wgan.tracking.names import name_judged_runs
 
 @retried_task("look at champion")
 def require_comparable(config: RetrainConfig) -> int | None:
-    """The champion that the training will be compared with; fails before anything is done where it cannot be."""
+    """The champion that the training will be compared with; fails early if they cannot be compared."""
     settings, _ = connect()
     return preconditions.require_comparable(config, settings)
 
 
 @retried_task("find version")
 def find_version(model_name: str, version: int) -> ModelVersionRef:
-    """The whole record of a registered version."""
+    """The complete record of a registered version."""
     settings, _ = connect()
     return load_version(model_name, version, settings)
 
@@ -43,7 +43,7 @@ def promote_generator(
     reason: str | None = None,
     actor: str | None = None,
 ) -> LedgerEntry:
-    """Make the version the champion if the gate says so or it is forced, and write the ledger either way."""
+    """Make the version the champion if the gate passes or it is forced, and write the ledger either way."""
     settings, storage = connect()
     entry = promotion.promote(
         version,

@@ -29,7 +29,7 @@ from wgan.tracking.run_status import (
 
 @retried_task("publish report")
 def publish_report(outcome: RetrainOutcome) -> None:
-    """Show the outcome where people look: Prefect's artifacts and MLflow's run page."""
+    """Publish the outcome as Prefect artifacts and on MLflow's run page."""
     settings, _ = connect()
     training = outcome.version.evaluation.training
     run_id = training.mlflow_run_id
@@ -52,17 +52,17 @@ def publish_report(outcome: RetrainOutcome) -> None:
 
 
 def announce_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Hook of a flow that starts: tell which run it is, so that it can be resumed whatever happens to this process."""
+    """Hook of a starting flow: announce its run id, so that it can be resumed whatever happens to this process."""
     progress.announce("flow run", str(flow_run.id))
 
 
 def end_run_as_failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Hook of a flow that failed: its MLflow run no longer counts as running."""
+    """Hook of a failed flow: end its MLflow run."""
     settings, _ = connect()
     end_unfinished_run(settings, str(flow_run.id), "FAILED")
 
 
 def end_run_as_killed(flow: Flow[..., Any] | None, flow_run: FlowRun, state: State[Any]) -> None:
-    """Hook of a flow that crashed or was cancelled: its MLflow run no longer counts as running."""
+    """Hook of a crashed or cancelled flow: end its MLflow run."""
     settings, _ = connect()
     end_unfinished_run(settings, str(flow_run.id), "KILLED")

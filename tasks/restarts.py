@@ -1,4 +1,4 @@
-"""Runs that a worker started: what ends early is started again by the server, though not for ever."""
+"""Restarts of workers' runs: the server restarts those that end early, a limited number of times."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from prefect.states import Cancelled, Crashed
 from wgan.errors import Interrupted, WganError
 
 MOST_STARTS = 20
-"""Of one flow run: a run that takes its machine down with it must come to an end."""
+"""Maximum starts of one flow run: a run that crashes its machine must stop eventually."""
 
 
 def started_by_worker() -> bool:
-    """Whether a worker started this process for one flow run."""
+    """Whether a worker started this process for a flow run."""
     return "PREFECT__FLOW_RUN_ID" in os.environ
 
 
 def stop_after_many_starts() -> None:
-    """Raise `WganError` when a worker starts this flow run once too often."""
+    """Raise `WganError` if workers have started this flow run too often."""
     if started_by_worker() and runtime.flow_run.run_count > MOST_STARTS:
         raise WganError(
             f"this run was started {MOST_STARTS} times and died each time: it is given up; its log says where, and "
@@ -41,9 +41,10 @@ def stop_after_many_starts() -> None:
 
 
 def end_tasks_of_dead_processes() -> None:
-    """Mark what an earlier process of this flow run was at when it died as crashed; it would count as running for ever.
+    """Mark the running tasks of an earlier, dead process of this flow run as crashed.
 
-    A flow run has one process at a time, and this one has begun no task yet.
+    Otherwise they would count as running forever. A flow run has one process at a time, and this one has started no
+    task yet.
     """
     if runtime.flow_run.run_count < 2:
         return
@@ -55,9 +56,9 @@ def end_tasks_of_dead_processes() -> None:
 
 
 def end_tasks_early(name: str, message: str) -> None:
-    """Mark the tasks that this process was at as cancelled, under the name and for the reason of its flow run.
+    """Mark the running tasks of this process as cancelled, with the state name and reason of its flow run.
 
-    Prefect takes what ended them for a failure or a crash.
+    Prefect would count them as failed or crashed.
     """
     ended = [StateType.RUNNING, StateType.PENDING, StateType.FAILED, StateType.CRASHED]
     with get_client(sync_client=True) as client:
@@ -75,10 +76,10 @@ def _own_tasks(states: list[StateType]) -> TaskRunFilter:
 
 @contextmanager
 def interrupted_as_crashed() -> Iterator[None]:
-    """Make an interruption of a worker's run count as a crash, after which the server has it started again.
+    """Make an interruption of a worker's run count as a crash, after which the server restarts it.
 
-    A worker that is told to stop passes SIGTERM on; a cancellation arrives the same way and stays a cancellation,
-    which Prefect tells apart by itself.
+    A stopping worker forwards SIGTERM; a cancellation arrives the same way and stays a cancellation, since Prefect
+    distinguishes the two.
     """
     try:
         yield

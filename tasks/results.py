@@ -1,8 +1,8 @@
-"""Where Prefect keeps what tasks return: as JSON in the bucket, so that any worker can go on with a run.
+"""Stores task results as JSON in the bucket, so that any worker can resume a run.
 
-What lies there is data, whatever it says of itself. Prefect's own reader would unpickle a result whose metadata say
-so, and call what a result names as its class; here every result is JSON, of this pipeline's records and nothing else.
-One that is anything else counts as missing, so that its step is done again.
+Stored results are untrusted data. Prefect's own reader would unpickle a result if its metadata say so, and call
+whatever a result names as its class. Here every result is JSON that contains only this pipeline's records. Any other
+result counts as missing, so its step is repeated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ logger = logging.getLogger("wgan.results")
 BLOCK_NAME = "results"
 BLOCK_SLUG = "wgan-bucket"
 FORMER_BLOCKS = (("s3-bucket", "wgan-results"), ("webhook", "wgan-notify"))
-"""Blocks of earlier versions, which held secrets."""
+"""Blocks of earlier versions, which contained secrets."""
 READER = {"type": "json", "object_decoder": "tasks.results.decode_record"}
 
 
@@ -36,14 +36,14 @@ class UnknownResult(ValueError):
 
 
 class WganBucket(WritableFileSystem):
-    """The bucket of the process that reads or writes: address and keys come from its settings, none from the block."""
+    """The bucket of the current process: URL and credentials come from its settings, none from the block."""
 
     _block_type_name = "WGAN bucket"
     _block_type_slug = BLOCK_SLUG
     _description = "Results of the WGAN pipeline's tasks. It holds no secret: each process has its own settings."
 
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
-        """A stored result, made to be read as JSON. Raises `UnknownResult` for one that is none of this pipeline's."""
+        """A stored result, to be read as JSON. Raises `UnknownResult` if it is not this pipeline's."""
         settings, storage = connect()
         data = storage.get_bytes(f"{settings.prefect_prefix}/{path}")
         try:
@@ -67,7 +67,7 @@ class WganBucket(WritableFileSystem):
 
 
 def as_json_result(data: bytes) -> bytes:
-    """Prefect's record of a result with this pipeline's reader in it, whichever it names. Raises `UnknownResult`."""
+    """Prefect's record of a result, with its reader replaced by this pipeline's. Raises `UnknownResult`."""
     try:
         record = json.loads(data)
         metadata, result = record["metadata"], record["result"]
@@ -80,7 +80,7 @@ def as_json_result(data: bytes) -> bytes:
 
 
 def decode_record(values: dict[str, Any]) -> Any:
-    """A record of this pipeline from JSON; objects without a class stay as they are. Raises `UnknownResult`."""
+    """A record of this pipeline from JSON; objects without a class are unchanged. Raises `UnknownResult`."""
     if "__exc_type__" in values:
         raise UnknownResult("it is an exception")
     if "__class__" not in values:
@@ -91,7 +91,7 @@ def decode_record(values: dict[str, Any]) -> Any:
 
 
 def _record_class(name: Any) -> type[BaseModel]:
-    """A class of records by its name, which must have been imported: nothing is imported because a file says so."""
+    """A class of records by its name, which must already be imported: stored data never triggers an import."""
     module, _, attribute = str(name).rpartition(".")
     found = getattr(sys.modules.get(module), attribute, None) if module.startswith("wgan.") else None
     if not (isinstance(found, type) and issubclass(found, Record | ConfigModel)):
@@ -100,7 +100,7 @@ def _record_class(name: Any) -> type[BaseModel]:
 
 
 def save_result_storage() -> None:
-    """Make the block known to the server under its name, and remove those that held secrets; repeatable."""
+    """Register the block on the server under its name, and remove those that contained secrets; idempotent."""
     with get_client(sync_client=True) as client:
         while _block_id(client, BLOCK_SLUG, BLOCK_NAME) is None:
             with suppress(ObjectAlreadyExists):  # another process is making its type, its schema or itself

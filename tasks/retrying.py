@@ -1,4 +1,4 @@
-"""Which failures are worth another try: those of servers and networks, not those of configuration, data or numbers."""
+"""Chooses the failures to retry: those of servers and networks, not those of configuration, data or numbers."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ R = TypeVar("R")
 
 
 def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Prefect's `retry_condition_fn`: false for failures that would come again."""
+    """Prefect's `retry_condition_fn`: false for permanent failures."""
     return not isinstance(state.result(raise_on_failure=False), FINAL)
 
 
 def retried_task(name: str, tags: set[str] | None = None) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """A Prefect task that is tried again, a few seconds apart, when what failed may work the next time."""
+    """A Prefect task that is retried, a few seconds apart, after transient failures."""
     return task(
         name=name,
         tags=tags,

@@ -1,4 +1,4 @@
-"""The logs of runs: what happens in sentences, and how far it is now and then."""
+"""The logs of runs: events as sentences, and occasional progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 def without_foreseen_traceback(record: logging.LogRecord) -> bool:
-    """A filter of Prefect's loggers: an error that is one sentence for its reader is logged without its traceback."""
+    """A filter of Prefect's loggers: an error whose message is one clear sentence is logged without its traceback."""
     if record.exc_info and isinstance(record.exc_info[1], WganError):
         record.exc_info = None
         record.exc_text = None
@@ -23,9 +23,9 @@ def without_foreseen_traceback(record: logging.LogRecord) -> bool:
 
 
 class ProgressLines:
-    """A listener that writes progress into the run's log: the first report of a stage, one now and then, the last.
+    """A listener that writes progress into the run's log: the first report of a stage, occasional ones, the last.
 
-    Each but the first and the last says how much time is left.
+    All but the first and the last include the time left.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class ProgressLines:
         self._paces: dict[str, Pace] = {}
 
     def __call__(self, position: Progress) -> None:
-        """Hear one report."""
+        """Handle one report."""
         stage, total = position.stage, position.total
         if total == 0:
             self._logger.info("%s: %s", stage, position.note)
@@ -54,7 +54,7 @@ class ProgressLines:
 
 
 def log_dataset(dataset: DatasetRef) -> None:
-    """What there is to train on, and what was left out."""
+    """Log the training data, and what was skipped."""
     left_out = ", ".join(f"{entry.count:,} {entry.reason}" for entry in dataset.left_out)
     get_run_logger().info(
         "%s",
@@ -65,7 +65,7 @@ def log_dataset(dataset: DatasetRef) -> None:
 
 
 def log_decision(model: str, version: int, decision: GateDecision) -> None:
-    """The gate's verdict, and every rule with how it came out."""
+    """Log the gate's verdict, and every rule with its result."""
     logger = get_run_logger()
     for rule in decision.rules:
         logger.info("%s", f"{'✓' if rule.passed else '✗'} {rule.reason}")

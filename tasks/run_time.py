@@ -1,4 +1,4 @@
-"""How long a run has worked: what an estimate of the next one rests on."""
+"""How long a run has worked, on which the next one's estimate is based."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _waited: dict[str, float] = {}
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """What is done inside is waiting for another run, and no work of this one."""
+    """Count the time inside the block as waiting for another run, not as work."""
     began = time.monotonic()
     try:
         yield
@@ -26,7 +26,7 @@ def waiting() -> Iterator[None]:
 
 
 def seconds_worked() -> float | None:
-    """Since this flow run began, without waiting for others; None where it was interrupted and went on later."""
+    """Seconds since this flow run started, without waiting for others; None if it was interrupted and resumed."""
     if runtime.flow_run.run_count != 1:
         return None
     run = str(runtime.flow_run.id)

@@ -1,4 +1,4 @@
-"""Serving: after a promotion, every configured serving process draws the new version, or it is taken back."""
+"""Serving: after a promotion, checks that every serving process serves the new version, or rolls it back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wgan.tracking.names import name_judged_runs
 
 @retried_task("confirm serving")
 def confirm_serving(promotion: LedgerEntry) -> tuple[ServingCheck, ...]:
-    """Wait until each process of WGAN_SERVING_URLS draws the version as it was registered; none for a refusal."""
+    """Wait until each process of WGAN_SERVING_URLS serves the version correctly; no checks for a refusal."""
     if promotion.action != "promoted":
         return ()
     settings, _ = connect()
@@ -40,9 +40,9 @@ def confirm_serving(promotion: LedgerEntry) -> tuple[ServingCheck, ...]:
 
 @retried_task("take back refused")
 def take_back_refused(promotion: LedgerEntry, checks: tuple[ServingCheck, ...]) -> LedgerEntry:
-    """Make the champion before the promotion the champion again where a serving process refused the version.
+    """Restore the champion from before the promotion if a serving process refused the version.
 
-    Returns the rollback, or the promotion where nothing was refused, there was no champion before, or another operation
+    Returns the rollback, or the promotion if nothing was refused, there was no champion before, or another operation
     has moved the champion since.
     """
     refused = [f"{check.url}: {check.reason}" for check in checks if check.outcome == "refused"]

@@ -1,4 +1,4 @@
-"""The study: one task for each claim of the paper, and the report of them all."""
+"""The study: one task per claim of the paper, and the overall report."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from wgan.tracking.study import log_child, log_folder, start_or_resume_study, st
 
 @retried_task("open study")
 def open_study(size: SizeName, seed: int, claims: Sequence[int]) -> str:
-    """The study's run in MLflow; returns its id."""
+    """Start the study's run in MLflow; returns its id."""
     settings, storage = connect()
     storage.ensure_bucket()
     parameters = {**flat_parameters(SIZES[size]), "seed": str(seed), "claims": ",".join(map(str, claims))}
@@ -59,13 +59,13 @@ def try_mode_collapse(size: SizeName, seed: int, digits: DatasetRef, run_id: str
 
 @retried_task("claim 2: meaningful estimate")
 def try_meaningful_estimate(size: SizeName, seed: int, digits: DatasetRef, run_id: str) -> ClaimResult:
-    """Does the loss tell how good the samples are?"""
+    """Does the loss indicate the quality of the samples?"""
     return _tried_on_digits(meaningful_estimate.CLAIM, meaningful_estimate.reproduce, size, seed, digits, run_id)
 
 
 @retried_task("claim 3: vanishing gradients")
 def try_vanishing_gradients(size: SizeName, seed: int, run_id: str) -> ClaimResult:
-    """What slope do an optimal discriminator and an optimal critic leave?"""
+    """What slope do an optimal discriminator and an optimal critic have?"""
     return _tried(vanishing_gradients.CLAIM, vanishing_gradients.reproduce, size, seed, run_id)
 
 
@@ -109,13 +109,13 @@ def publish_study(outcome: StudyOutcome) -> None:
 
 
 def end_study_as_failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Hook of a study that failed: its MLflow run no longer counts as running."""
+    """Hook of a failed study: end its MLflow run."""
     settings, _ = connect()
     end_unfinished_run(study_settings(settings), str(flow_run.id), "FAILED")
 
 
 def end_study_as_killed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Hook of a study that crashed or was cancelled: its MLflow run no longer counts as running."""
+    """Hook of a crashed or cancelled study: end its MLflow run."""
     settings, _ = connect()
     end_unfinished_run(study_settings(settings), str(flow_run.id), "KILLED")
 

@@ -1,4 +1,4 @@
-"""Training: the one task that wants a GPU."""
+"""Training: the only task that needs a GPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wgan.steps.train import run_training
 
 @retried_task("train generator", tags={"gpu-task"})
 def train_generator(config: RetrainConfig, dataset: DatasetRef) -> TrainingRef:
-    """Train, or go on at this flow run's newest checkpoint."""
+    """Train, or resume from this flow run's newest checkpoint."""
     settings, storage = connect()
     with (
         interrupted_as_crashed(),

@@ -1,3 +1,3 @@
-"""A Wasserstein GAN, trained, judged, registered and promoted. The library; it does not know Prefect."""
+"""Trains, judges, registers and promotes a Wasserstein GAN. This library does not import Prefect."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Rules for addresses that others name: no credentials in them, and no way into this machine's networks."""
+"""Rules for URLs from outside: they must not contain credentials or reach this machine's networks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import socket
 from urllib.parse import parse_qsl, urlsplit
 
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
-"""Host names and addresses by which this machine is asked for without leaving it."""
+"""Host names and addresses of this machine's loopback."""
 CREDENTIAL_NAMES = re.compile(
     r"(^|[-_.])(sig|sign|signature|key|keyid|apikey|accesskey|accesskeyid|awsaccesskeyid|rlkey|pass|passwd|password|pwd|"
     r"secret|token|auth|authorization|credential|credentials|session|sessionid|jwt|bearer|hmac|policy)($|[-_.])|"
     r"token$|secret$|password$|signature$|apikey$|^x-(amz|goog)-",
     re.IGNORECASE,
 )
-"""Parameters of signed addresses (AWS, Google, Azure, CloudFront) and what services call keys of theirs."""
+"""Query parameters of signed URLs (AWS, Google, Azure, CloudFront), and common names of API keys."""
 
 
 def credential_in(url: str) -> str | None:
-    """What in an address is a credential, in words that do not give it away; None where there is none."""
+    """The kind of credential in a URL, described without revealing it; None if there is none."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -33,9 +33,9 @@ def credential_in(url: str) -> str | None:
 
 
 def is_inside(host: str) -> bool:
-    """Whether a host name or address is of this machine or its networks: loopback, link-local, private, reserved.
+    """Whether a host name or address belongs to this machine or its networks: loopback, link-local, private, reserved.
 
-    A name is resolved; one that cannot be is judged where it is asked for.
+    A name is resolved; an unresolvable one is judged when connecting.
     """
     try:
         return not ipaddress.ip_address(host.strip("[]")).is_global
@@ -51,12 +51,12 @@ def is_inside(host: str) -> bool:
 
 
 def is_inside_address(address: str) -> bool:
-    """The same for an address in numbers."""
+    """The same for a numeric address."""
     return not ipaddress.ip_address(address.partition("%")[0]).is_global
 
 
 def is_link_local(host: str) -> bool:
-    """Whether an address in numbers is link-local, where clouds hand out credentials."""
+    """Whether a numeric address is link-local, where clouds hand out credentials."""
     try:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_link_local
     except ValueError:

@@ -1,6 +1,6 @@
 """The command `wgan`: its commands, and what each kind of mistake prints and exits with.
 
-Heavy imports are inside the commands, so that `--help` is quick.
+Heavy imports are inside the commands, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ JUDGING = "Judge"
 PRODUCTION = "Promote and serve"
 OPERATIONS = "Unattended"
 UPKEEP = "Upkeep"
-"""Headings of the help: what one wants to do."""
+"""Headings of the help, by purpose."""
 
 app = typer.Typer(
     name="wgan",
@@ -95,7 +95,7 @@ def root(
 def main() -> None:
     """Run the command line and end the process with its exit code.
 
-    0: done; 1: something outside failed (`WganError`) or a defect; 2: a usage mistake; 3: the gate refused;
+    0: done; 1: something outside failed (`WganError`) or a bug; 2: a usage mistake; 3: the gate refused;
     130: Ctrl-C. Each prints one sentence on standard error, with a traceback only when `WGAN_DEBUG=1`.
     """
     sys.exit(run())
@@ -109,7 +109,7 @@ def run() -> int:
         code = app(standalone_mode=False, prog_name="wgan")
         sys.stdout.flush()
     except typer.TyperException as error:
-        if error.format_message():  # else the help has been shown instead
+        if error.format_message():  # else the help was shown
             _complain(_usage_sentence(error))
         return error.exit_code
     except WganError as error:
@@ -118,7 +118,7 @@ def run() -> int:
     except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted.")
         return 130
-    except BrokenPipeError:  # the reader of standard output has gone, as `head` does
+    except BrokenPipeError:  # the reader of standard output closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
@@ -154,7 +154,7 @@ def _complain(sentence: str) -> None:
     if os.environ.get("WGAN_DEBUG") == "1":
         traceback.print_exc()
     first = sentence.split(maxsplit=1)[0] if sentence.strip() else ""
-    # A sentence may begin with a name, as in `training.lr=0 is not allowed`: that is left as it is.
+    # A sentence may start with a name, as in `training.lr=0 is not allowed`: keep its case.
     plain = first.rstrip(".,:;").isalpha()
     print(printable_lines(sentence[:1].upper() + sentence[1:] if plain else sentence), file=sys.stderr)
 

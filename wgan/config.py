@@ -1,7 +1,7 @@
-"""What a run is: frozen, validated models with a description, a unit and bounds for every field.
+"""The configuration of a run: frozen, validated models with a description, a unit and bounds for every field.
 
 A preset is a YAML file of `RetrainConfig` in `wgan/presets/`; Prefect shows the models as a form; MLflow gets them
-as parameters. Where things are (endpoints, credentials, devices) is in `wgan.settings`.
+as parameters. Endpoints, credentials and devices are in `wgan.settings`.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class DataConfig(ConfigModel):
     @field_validator("location")
     @classmethod
     def _no_credential(cls, location: str | None) -> str | None:
-        """A configuration is shown in MLflow and Prefect, and kept with every checkpoint."""
+        """A configuration is shown in MLflow and Prefect, and stored with every checkpoint."""
         if location and "://" in location and (found := credential_in(location)):
             raise ValueError(
                 f"data.location must not hold a credential ({found}), because configurations are shown and kept: put "
@@ -260,7 +260,7 @@ def config_digest(config: BaseModel) -> str:
 
 
 def flat_parameters(config: BaseModel) -> dict[str, str]:
-    """Dotted name → text of every field, as MLflow parameters want them."""
+    """Dotted name → text of every field, as MLflow parameters require."""
 
     def walk(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):

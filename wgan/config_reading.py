@@ -1,4 +1,4 @@
-"""Where a run's configuration comes from: a preset, a YAML file, `section.field=value` assignments."""
+"""Builds a run's configuration from a preset, a YAML file and `section.field=value` assignments."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def preset_names() -> list[str]:
 
 
 def preset_values(name: str) -> dict[str, Any]:
-    """The raw values of a preset. Raises `UsageError` naming the presets there are."""
+    """The raw values of a preset. Raises `UsageError` listing the existing ones."""
     if name not in preset_names():
         raise UsageError(f"there is no preset {name!r}; choose one of {', '.join(preset_names())}.")
     text = resources.files("wgan.presets").joinpath(f"{name}.yaml").read_text()
@@ -46,9 +46,9 @@ def load_config(
     assignments: Sequence[str] = (),
     sections: Mapping[str, Any] | None = None,
 ) -> RetrainConfig:
-    """Build a run's configuration: the preset, over it the file, `section.field=value` assignments and raw sections.
+    """Build a run's configuration from preset, file, `section.field=value` assignments and raw sections, in order.
 
-    Text is read by the type of its field (`training.lr=1e-4`, `data.name=007`). Raises `UsageError` in one sentence
+    Text is parsed by its field's type (`training.lr=1e-4`, `data.name=007`). Raises `UsageError` in one sentence
     that names the field, the value and what is allowed.
     """
     values: dict[str, Any] = preset_values(preset) if preset else {}
@@ -62,7 +62,7 @@ def load_config(
 
 
 def changed_config(config: RetrainConfig, assignments: Sequence[str]) -> RetrainConfig:
-    """The configuration with `section.field=value` assignments laid over it. Raises `UsageError` in one sentence."""
+    """The configuration with `section.field=value` assignments applied. Raises `UsageError` in one sentence."""
     return parse_config(_merged(config.model_dump(mode="json"), _assigned(assignments)))
 
 

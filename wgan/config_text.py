@@ -1,7 +1,7 @@
-"""Configurations as text: YAML and assignments whose values are read by the type of their field, never guessed.
+"""Configurations as text: YAML and assignments whose values are parsed by their field's type, never guessed.
 
 YAML would take `007` for 7, `010` for 8, `1:30` for 90, `on` for true and `2024-01-15` for a date. Here a scalar is
-text until the schema says what it is.
+text until the schema determines its type.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pydantic import BaseModel
 from wgan.errors import UsageError
 
 MOST_BYTES = 2**20
-"""Longest YAML file that is read: whatever is larger is none of ours."""
+"""Maximum size of a YAML file; a larger one is not a configuration."""
 OWN_PIPES = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 NULLS = ("", "~", "null", "Null", "NULL")
 
 
 class TextLoader(yaml.SafeLoader):
-    """YAML whose scalars are text, or null; without aliases, of which a few lines unfold to gigabytes."""
+    """YAML whose scalars are text, or null; without aliases, a few lines of which can expand to gigabytes."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
 
@@ -40,7 +40,7 @@ class TextLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As `yaml.SafeLoader`, but a key that is given twice is an error."""
+        """As `yaml.SafeLoader`, but a duplicate key is an error."""
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
@@ -54,12 +54,12 @@ TextLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|nu
 
 
 def yaml_text(config: BaseModel) -> str:
-    """A configuration with all its fields as YAML, which reads back as the same configuration."""
+    """A configuration with all its fields as YAML, which parses to the same configuration."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
 def read_yaml(file: Path, where: str) -> Any:
-    """What a YAML file holds, scalars as text. Raises `UsageError` in one sentence that begins with `where`."""
+    """The content of a YAML file, scalars as text. Raises `UsageError` in one sentence that starts with `where`."""
     try:
         return yaml.load(_read(file, where), TextLoader)  # a SafeLoader
     except OSError as error:
@@ -71,7 +71,7 @@ def read_yaml(file: Path, where: str) -> Any:
 
 
 def typed(values: Any, model: type[BaseModel]) -> Any:
-    """Raw values with the text in them read by the types of the model's fields; what cannot be read stays text."""
+    """Raw values with their text parsed by the types of the model's fields; unparsable text stays text."""
     if not isinstance(values, dict):
         return values
     result = dict(values)
@@ -82,7 +82,7 @@ def typed(values: Any, model: type[BaseModel]) -> Any:
 
 
 def _read(file: Path, where: str) -> str:
-    """The text of a file, or of a pipe that the shell opened for us; never one that nothing may ever write to."""
+    """The text of a file, or of a pipe opened by the shell; never of a named pipe, which could block forever."""
     if not str(file).startswith(OWN_PIPES) and not stat.S_ISREG(file.stat().st_mode):
         raise UsageError(f"{where} is not a file.")
     with file.open("rb") as opened:
@@ -115,7 +115,7 @@ def _typed(value: Any, annotation: Any) -> Any:
 
 
 def _parts(text: str) -> Any:
-    """The items of a list as text: `[a, "b"]` is read as YAML, anything else is split at its commas."""
+    """The items of a list as text: `[a, "b"]` is parsed as YAML, anything else is split at commas."""
     plain = text.strip()
     if plain.startswith("["):
         try:
@@ -126,7 +126,7 @@ def _parts(text: str) -> Any:
 
 
 def _number(text: str, examples: tuple[Any, ...]) -> Any:
-    """The number a text is, where the examples are numbers; else the text."""
+    """The text as a number if the examples are numbers; else the text."""
     if not all(type(example) in (int, float) for example in examples):
         return text
     plain = text.strip().replace(".nan", "nan").replace(".inf", "inf")

@@ -1,10 +1,10 @@
-"""Lengths of time in words, as coarse as an estimate is."""
+"""Durations in words, as coarse as an estimate."""
 
 from __future__ import annotations
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 IN_SECONDS = 90
-"""Fewer seconds than this are given in seconds."""
+"""Shorter durations are given in seconds."""
 
 
 def spoken(seconds: float) -> str:
@@ -22,7 +22,7 @@ def spoken(seconds: float) -> str:
 
 
 def counted(number: int, thing: str, things: str = "") -> str:
-    """`1 thread`, `2 threads`, `1,200 steps`; `things` where the plural is not made with an s alone."""
+    """`1 thread`, `2 threads`, `1,200 steps`; `things` is an irregular plural."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 

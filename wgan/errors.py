@@ -1,4 +1,4 @@
-"""What can go wrong, by whose mistake it is: each message is one sentence a stranger can act on."""
+"""The errors, by cause: each message is one sentence that a stranger can act on."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from wgan.printable import printable, printable_lines
 
 
 class WganError(Exception):
-    """Something outside the code failed (a server, a file, a disk); the message says what and how to mend it."""
+    """Something outside the code failed (a server, a file, a disk); the message says what, and how to fix it."""
 
     exit_code = 1
 
     def __init__(self, sentence: str = "", log: str = "") -> None:
-        """`log` is the end of a server's log, lines to show below the sentence."""
+        """`log` is the end of a server's log, shown below the sentence."""
         super().__init__(*((sentence, log) if log else (sentence,)))
 
     def __str__(self) -> str:
-        """The sentence, which may quote what was stored or uploaded, without what a terminal would obey."""
+        """The sentence, which may quote stored or uploaded text, without terminal control characters."""
         sentence, *log = self.args
         return "\n".join((printable(str(sentence)), *map(printable_lines, log)))
 
@@ -27,25 +27,25 @@ class UsageError(WganError):
 
 
 class GateRefused(WganError):
-    """The promotion gate said no; the message names the rule, both values and the interval."""
+    """The promotion gate refused; the message names the rule, both values and the interval."""
 
     exit_code = 3
 
 
 class Overtaken(WganError):
-    """Another promotion or rollback came first, so what this one was decided from holds no longer."""
+    """Another promotion or rollback came first, so this one's premises no longer hold."""
 
 
 class ForeignVersion(WganError):
-    """A registered version that this pipeline has no record of: others registered it, or its files are gone."""
+    """A registered version that this pipeline has no record of: registered by others, or without its files."""
 
 
 class StorageError(WganError):
-    """The object store did not do what was asked of it."""
+    """A request to the object store failed."""
 
 
 class AccessRefused(StorageError):
-    """The object store does not accept who asks: keys wrong or expired, a right missing, the clock wrong."""
+    """The object store denies access: wrong or expired keys, a missing permission, or a wrong clock."""
 
 
 class ObjectMissing(StorageError):
@@ -57,11 +57,11 @@ class ObjectDamaged(StorageError):
 
 
 class DataError(WganError):
-    """The data set cannot be had or is not what it should be."""
+    """The data set is unavailable or not what it should be."""
 
 
 class DataMissing(DataError):
-    """The folder or file that a configuration names is not there, or not to be read."""
+    """The folder or file that a configuration names is missing or unreadable."""
 
 
 class TrainingDiverged(WganError):
@@ -73,6 +73,6 @@ class CheckpointError(WganError):
 
 
 class Interrupted(WganError):
-    """The work was asked to stop, and stopped where it can be continued."""
+    """The work was asked to stop, and stopped where it can be resumed."""
 
     exit_code = 130

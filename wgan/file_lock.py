@@ -1,4 +1,4 @@
-"""A lock between the processes of one machine."""
+"""A lock between processes on one machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def exclusive(lock: Path) -> Iterator[None]:
-    """Wait until no other process of this machine is in a block with the same lock file; it goes with its process."""
+    """Hold a lock file exclusively on this machine; blocks until it is free, and is released if the process dies."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

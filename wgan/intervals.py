@@ -23,9 +23,9 @@ def t_interval(values: Sequence[float], confidence: float) -> Interval:
 
 
 def within(interval: Interval, least: float, greatest: float) -> Interval:
-    """The interval without what lies outside of [least, greatest], where the quantity cannot be.
+    """The interval clipped to [least, greatest], the quantity's possible range.
 
-    Student's t knows no bounds; what is cut off has no value to cover, so the interval covers the mean as often.
+    Student's t ignores bounds; the clipped part contains no possible value, so the coverage of the mean is unchanged.
     """
     return interval.model_copy(update={"low": max(interval.low, least), "high": min(interval.high, greatest)})
 
@@ -33,8 +33,8 @@ def within(interval: Interval, least: float, greatest: float) -> Interval:
 def paired_interval(challenger: Interval, champion: Interval, confidence: float) -> Interval:
     """Interval of challenger − champion, seed by seed.
 
-    What both sides share at a seed (the real images, the noise) cancels, so this is narrower than the difference of
-    the two intervals. Raises `ValueError` when the sides were not measured on the same number of seeds.
+    What both sides share at a seed (the real images, the noise) cancels out, so this is narrower than the difference of
+    the two intervals. Raises `ValueError` if the sides were not measured on the same number of seeds.
     """
     pairs = zip(challenger.values, champion.values, strict=True)
     return t_interval([mine - theirs for mine, theirs in pairs], confidence)

@@ -1,6 +1,6 @@
-"""Fetch a file of a version or a run, from the MLflow server or from S3, and never more than allowed.
+"""Downloads a file of a version or a run from the MLflow server or from S3, within a size limit.
 
-It sends GET requests and nothing else, so that serving may import it.
+It sends only GET requests, so that serving may import it.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ ARTIFACTS_ROUTE = "/api/2.0/mlflow-artifacts/artifacts/"
 
 
 class FileAbsent(WganError):
-    """There is no such file where it should be."""
+    """The file does not exist."""
 
 
 class FileTooLarge(WganError):
-    """The file has more bytes than are allowed."""
+    """The file is larger than allowed."""
 
 
 def fetch_file(client: httpx.Client, uri: str, path: Path, most_bytes: int, settings: Settings) -> int:
     """Fetch the file at `uri` (s3:, mlflow-artifacts:, http:, https:) to `path`; returns its size in bytes.
 
-    Raises `FileAbsent`, `FileTooLarge`, and `WganError` when it cannot be fetched or written.
+    Raises `FileAbsent`, `FileTooLarge`, and `WganError` if it cannot be fetched or written.
     """
     scheme, _, rest = uri.partition(":")
     if scheme == "s3":
         return _from_s3(uri, path, most_bytes, settings)
     if scheme == "mlflow-artifacts":
-        # `mlflow-artifacts:/path`, or with a host of its own: the server that is asked passes its store's files on
+        # `mlflow-artifacts:/path`, possibly with a host: the MLflow server proxies its store's files
         inner = urlsplit(uri).path if rest.startswith("//") else rest
         uri = f"{registry_address(settings)}{ARTIFACTS_ROUTE}{quote(inner.lstrip('/'))}"
     elif scheme not in ("http", "https"):
@@ -68,7 +68,7 @@ def _from_server(client: httpx.Client, url: str, path: Path, most_bytes: int) ->
             if response.status_code == httpx.codes.UNAUTHORIZED:
                 raise login_asked(url.partition(ARTIFACTS_ROUTE)[0])
             if response.is_error:
-                if _is_absent(client, url):  # of which MLflow says 500, as of a store that is down
+                if _is_absent(client, url):  # MLflow returns 500, as for a store that is down
                     raise _missing(path.name)
                 raise WganError(
                     f"the MLflow server does not pass {path.name} on (status {response.status_code}), "
@@ -88,7 +88,7 @@ def _from_server(client: httpx.Client, url: str, path: Path, most_bytes: int) ->
 
 
 def _is_absent(client: httpx.Client, url: str) -> bool:
-    """Whether the server lists the file's folder, and the file is not in it."""
+    """Whether the server lists the file's folder without the file."""
     root, route, path = url.partition(ARTIFACTS_ROUTE)
     folder, _, name = unquote(path).rpartition("/")
     if not route:

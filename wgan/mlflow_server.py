@@ -1,6 +1,6 @@
-"""The MLflow server as every client of its HTTP API meets it: where it is, how one connects, what failures are called.
+"""What all clients of the MLflow server's HTTP API share: its URL, connection options and error messages.
 
-Nothing here sends a request, so that serving may import it and stay unable to write.
+Nothing here sends a request, so that serving may import it and remain read-only.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from wgan.settings import Settings
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
-"""Longest silence of the server, also in the middle of a file."""
+"""Read timeout in seconds, also in the middle of a file."""
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""MLflow's error codes for a model, a version and an alias that are not there."""
+"""MLflow's error codes for a missing model, version or alias."""
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Refusal(BaseModel):
-    """What MLflow says of a request that it did not carry out."""
+    """MLflow's answer to a refused request."""
 
     error_code: str
     message: str | None = None
 
 
 def registry_address(settings: Settings) -> str:
-    """The MLflow server's address. Raises `WganError` when the setting is none."""
+    """The MLflow server's URL. Raises `WganError` if the setting is not a URL."""
     where = settings.mlflow_tracking_uri.rstrip("/")
     if not where.startswith(("http://", "https://")):
         raise WganError(f"WGAN_MLFLOW_TRACKING_URI={where!r} is not the address of a server: http(s)://….")
@@ -41,21 +41,21 @@ def registry_address(settings: Settings) -> str:
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """How httpx connects to the MLflow server, for `Client` and `AsyncClient`."""
+    """httpx's options for the MLflow server, for `Client` and `AsyncClient`."""
     parts = urlsplit(settings.mlflow_tracking_uri)
     here = parts.hostname in THIS_MACHINE
     return {
         "timeout": httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         "headers": _authorization(),
         "auth": _login(settings),
-        "trust_env": not here,  # an office proxy is not asked for this host
-        # Without TLS there is no certificate to look at, and reading those of the authorities takes a while.
+        "trust_env": not here,  # no proxy for this host
+        # Without TLS no certificates are needed, and loading the CA bundle takes a while.
         "verify": not (here and parts.scheme == "http"),
     }
 
 
 def validated(where: str, route: str, kind: type[Answer], body: bytes) -> Answer:
-    """A successful answer about a route. Raises `WganError` where it is not whole and valid."""
+    """A successful answer, validated. Raises `WganError` if it is incomplete or invalid."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
@@ -67,7 +67,7 @@ def validated(where: str, route: str, kind: type[Answer], body: bytes) -> Answer
 
 
 def refusal(where: str, status: int, body: bytes) -> Refusal:
-    """What an answer that is not 200 says. Raises `WganError` where it asks for a login, or is no MLflow's."""
+    """The content of an answer other than 200. Raises `WganError` if it requires a login or is not MLflow's."""
     if status == httpx.codes.UNAUTHORIZED:
         raise login_asked(where)
     try:
@@ -77,7 +77,7 @@ def refusal(where: str, status: int, body: bytes) -> Refusal:
 
 
 def login_asked(where: str) -> WganError:
-    """What to do where the server asks who this is."""
+    """The error for a server that requires a login, with the remedy."""
     return WganError(
         f"the MLflow server at {where} asks who this is: set WGAN_MLFLOW_USERNAME and "
         "WGAN_MLFLOW_PASSWORD to a user that may read."
@@ -85,7 +85,7 @@ def login_asked(where: str) -> WganError:
 
 
 def reason_of(error: Exception) -> str:
-    """What went wrong, in one line."""
+    """The cause of an error, in one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 

@@ -1,4 +1,4 @@
-"""From the generator's range [-1, 1] to bytes and pictures."""
+"""Converts the generator's range [-1, 1] to bytes and pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def image_grid(images: NDArray[np.uint8], columns: int | None = None, scale: int
 
     Each pixel is repeated `scale` times; `gap` white pixels separate the cells.
     """
-    from PIL import Image  # training, which draws no pictures, needs no Pillow
+    from PIL import Image  # training draws no pictures and needs no Pillow
 
     count, channels, height, width = images.shape
     columns = columns or math.ceil(math.sqrt(count))

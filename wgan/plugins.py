@@ -1,9 +1,9 @@
-"""Code of your own, named in a configuration by its import path, and which of it this machine may import.
+"""Custom code, named in a configuration by import path, and the modules this machine may import.
 
 `training.objective: my_losses:HingeObjective` is the class `HingeObjective` of the module `my_losses`. Importing a
 module runs its code, and a configuration can come from a checkpoint, from a registered version or through Prefect's
-API. An import path in it is therefore only a request: a module is imported if the operator of this machine named it,
-or a package it is in, in `WGAN_PLUGINS`, and from it only what it defines itself is called.
+API. An import path in it is therefore only a request: a module is imported only if this machine's operator lists it, or
+its package, in `WGAN_PLUGINS`, and only what the module itself defines is called.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Expected = TypeVar("Expected")
 
 
 class PluginCode(BaseModel):
-    """Which code an import path stood for in a run."""
+    """The code that an import path referred to in a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,7 +48,7 @@ class HoldsPaths:
 
 
 def name_or_path(*names: str) -> tuple[AfterValidator, WithJsonSchema, HoldsPaths]:
-    """What makes a text field take one of these names or an import path: `Annotated[str, *name_or_path("a", "b")]`."""
+    """Restricts a text field to these names or an import path: `Annotated[str, *name_or_path("a", "b")]`."""
 
     def check(value: str) -> str:
         if value not in names and not is_import_path(value):
@@ -79,7 +79,7 @@ def is_import_path(value: str) -> bool:
 
 
 def plugin_paths(config: BaseModel) -> dict[str, str]:
-    """Import path → dotted field in which it stands, of every import path in a configuration."""
+    """Import path → dotted name of its field, for every import path in a configuration."""
     found: dict[str, str] = {}
     for name, field in type(config).model_fields.items():
         value = getattr(config, name)
@@ -92,7 +92,7 @@ def plugin_paths(config: BaseModel) -> dict[str, str]:
 
 
 def require_plugins(config: BaseModel, *sections: str) -> tuple[PluginCode, ...]:
-    """Import what a configuration names, in these sections or everywhere, and say which code that is.
+    """Import the code a configuration names, in these sections or everywhere; returns which code that is.
 
     Raises `UsageError` in one sentence.
     """
@@ -103,9 +103,9 @@ def require_plugins(config: BaseModel, *sections: str) -> tuple[PluginCode, ...]
 
 
 def load_plugin(field: str, path: str) -> Any:
-    """The class or function that an import path names; `field` is where the path stood, for messages.
+    """The class or function that an import path names; `field` is its field, for messages.
 
-    Raises `UsageError` if this machine does not allow the module, or there is no such thing in it.
+    Raises `UsageError` if this machine does not allow the module, or the module has no such name.
     """
     module_name, _, name = path.partition(":")
     module = _import(field, path)
@@ -118,9 +118,9 @@ def load_plugin(field: str, path: str) -> Any:
 
 
 def make_plugin(field: str, path: str, expected: type[Expected], *arguments: Any, **named: Any) -> Expected:
-    """What the import path's class or function gives for these arguments, which must be an `expected`.
+    """The result of the import path's class or function for these arguments, which must be an `expected`.
 
-    `expected` is a class or a protocol that can be checked at run time. Raises `UsageError` in one sentence.
+    `expected` is a class or a runtime-checkable protocol. Raises `UsageError` in one sentence.
     """
     factory = load_plugin(field, path)
     try:
@@ -140,7 +140,7 @@ def make_plugin(field: str, path: str, expected: type[Expected], *arguments: Any
 
 
 def plugin_code(field: str, path: str) -> PluginCode:
-    """Which code an import path stands for on this machine. Raises what `load_plugin` raises."""
+    """The code that an import path refers to on this machine. Raises what `load_plugin` raises."""
     load_plugin(field, path)
     module = _import(field, path)
     top = module.__name__.partition(".")[0]
@@ -175,7 +175,7 @@ def _import(field: str, path: str) -> ModuleType:
 
 
 def _allowed_modules() -> str:
-    from wgan.settings import load_settings  # the configuration is also read where the settings cannot be
+    from wgan.settings import load_settings  # configurations are also read where settings are not available
 
     return load_settings().plugins
 
@@ -186,7 +186,7 @@ def _is_allowed(module: str) -> bool:
 
 
 def _source_digest(top: ModuleType) -> str:
-    """Over the relative names and contents of a package's Python files, or of the one file of a module."""
+    """Digest of the relative names and contents of a package's Python files, or of a module's file."""
     folders = [Path(folder) for folder in getattr(top, "__path__", [])]
     files = [(file.relative_to(folder).as_posix(), file) for folder in folders for file in folder.rglob("*.py")]
     if not folders:

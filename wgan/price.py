@@ -1,4 +1,4 @@
-"""What an hour of this machine costs, in the currency that its owner writes."""
+"""The price of an hour of this machine, in its owner's currency."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from decimal import Decimal
 HOUR = 3600
 LEAST = Decimal("0.01")
 WHOLE_FROM = 100
-"""From this amount on, fractions are not shown: no estimate is as good."""
+"""From this amount on, fractions are omitted: no estimate is that precise."""
 WRITTEN = re.compile(r"(?P<before>[^\d\s.,+-]*)\s*(?P<amount>\d+(?:\.\d+)?)\s*(?P<after>[^\d\s.,+-]*)")
 
 
 @dataclass(frozen=True)
 class Price:
-    """An amount an hour; the currency stands before or after it, as it was written."""
+    """An amount per hour; the currency is before or after it, as written."""
 
     amount: Decimal
     currency: str
     before: bool = False
 
     def of(self, seconds: float) -> Decimal:
-        """What so long a time costs."""
+        """The price of this many seconds."""
         return self.amount * Decimal(str(seconds)) / HOUR
 
     def written(self, amount: Decimal) -> str:
@@ -39,7 +39,7 @@ class Price:
 
 
 def parse_price(text: str) -> Price:
-    """The price in `2.50 EUR`, `€2.50` or the like. Raises `ValueError` in words."""
+    """Parse `2.50 EUR`, `€2.50` or the like. Raises `ValueError` with a readable message."""
     found = WRITTEN.fullmatch(text.strip())
     currencies = [found[side] for side in ("before", "after") if found[side]] if found else []
     if found is None or len(currencies) != 1 or not Decimal(found["amount"]):

@@ -1,4 +1,4 @@
-"""Text from outside, for people: without what a terminal would obey, and what would make one line look like two."""
+"""Makes untrusted text safe to print: without terminal control characters or injected line breaks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same, but line ends and tabs stay."""
+    """The same, but keeps line ends and tabs."""
     return "".join(letter if letter in OWN_LINES else _shown(letter) for letter in text)
 
 
 def _shown(letter: str) -> str:
-    if letter.isprintable() or unicodedata.category(letter) == "Zs":  # such as the space that does not break
+    if letter.isprintable() or unicodedata.category(letter) == "Zs":  # such as the no-break space
         return letter
     return letter.encode("unicode_escape").decode()
 
 
 class PrintableRecord(logging.LogRecord):
-    """A record of a log whose message, whatever it quotes, is shown without being obeyed."""
+    """A log record whose message is made safe to print, whatever it quotes."""
 
     def getMessage(self) -> str:  # noqa: N802
         """As `logging.LogRecord.getMessage`."""
@@ -33,5 +33,5 @@ class PrintableRecord(logging.LogRecord):
 
 
 def use_printable_records() -> None:
-    """Have all that this process logs from here on shown like that, to whichever handler it goes."""
+    """Make all of this process's later log records safe to print, for every handler."""
     logging.setLogRecordFactory(PrintableRecord)

@@ -1,4 +1,4 @@
-"""How many processors this process may use: not those of the machine, but those that it is given."""
+"""How many processors this process may use, which may be fewer than the machine has."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Processors:
 
     count: int
     origin: str
-    """For a person: the machine, the affinity, or the quota of a control group."""
+    """What limits them, as text: the machine, the affinity, or a control group's quota."""
 
 
 def usable_processors() -> Processors:
     """The smallest of: the machine's processors, this process's affinity (`taskset`), its control groups' CPU quota.
 
-    A quota of a container or of a systemd unit is in processors' worth of time: 1.5 counts as 2, since what is left of
-    the second one would else lie idle.
+    The quota of a container or a systemd unit is in units of CPU time: 1.5 counts as 2, since half a processor would
+    otherwise be idle.
     """
     machine = os.cpu_count() or 1
     found = Processors(machine, f"all {machine} of the machine")
@@ -39,7 +39,7 @@ def usable_processors() -> Processors:
 
 
 def _quotas() -> list[float]:
-    """Every quota in force, in processors: a control group's own and those of the groups above it."""
+    """Every quota in force, in processors: the control group's own and those of its ancestors."""
     try:
         lines = OWN_CGROUPS.read_text().splitlines()
     except OSError:
@@ -59,7 +59,7 @@ def _quotas() -> list[float]:
 
 
 def _upwards(root: Path, path: str) -> list[Path]:
-    """The folder of a control group and those above it; in a container, which sees no more, the root alone exists."""
+    """The folder of a control group and those above it; a container sees only the root."""
     folder = root / path.lstrip("/")
     return [folder, *(above for above in folder.parents if above.is_relative_to(root))]
 

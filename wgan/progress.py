@@ -1,4 +1,4 @@
-"""How far a stage is, told to whoever listens in this process: the terminal, a Prefect artifact, a test."""
+"""Reports a stage's progress to listeners in this process: the terminal, a Prefect artifact, a test."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from wgan.durations import spoken
 
 RECENT_SECONDS = 60.0
-"""What counts for the pace: long enough to even out a checkpoint, short enough to notice a busier machine."""
+"""Seconds over which the pace is measured: long enough to even out a checkpoint, short enough to notice load."""
 STEPPED = ("training", "classifier")
-"""Stages whose numbers are steps; those of others are images or bytes."""
+"""Stages counted in steps; others are counted in images or bytes."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One stage's position. `total` is None where the end is not known, 0 where there is only `note`, a short text."""
+    """One stage's position. `total` is None if unknown, 0 if there is only `note`, a short text."""
 
     stage: str
     done: int
@@ -26,16 +26,16 @@ class Progress:
 
 
 class Pace:
-    """How fast one stage goes, from its own reports of the last minute, and so how long the rest of it takes.
+    """The speed of a stage, from its reports of the last minute, and the estimated time left.
 
-    The first report is where the count begins: steps that were done before a resume say nothing of the pace.
+    Counting starts at the first report: steps done before a resume do not count.
     """
 
     def __init__(self) -> None:
         self._heard: deque[tuple[float, int]] = deque()
 
     def hear(self, done: int, now: float) -> None:
-        """A report of `done` at the time `now`, seconds of any clock. One that goes back begins the count anew."""
+        """Record a report of `done` at the time `now`, in seconds of any clock. A decrease restarts the count."""
         if self._heard and done < self._heard[-1][1]:
             self._heard.clear()
         self._heard.append((now, done))
@@ -43,7 +43,7 @@ class Pace:
             self._heard.popleft()
 
     def seconds_left(self, total: int | None) -> float | None:
-        """Until `total` is done; None where the total or the pace is not known yet, or nothing is left."""
+        """Seconds until `total`; None if the total or the pace is unknown, or nothing is left."""
         if not total or len(self._heard) < 2:
             return None
         (began, first), (now, done) = self._heard[0], self._heard[-1]
@@ -66,7 +66,7 @@ _listeners: list[Listener] = []
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Hear all progress of this process for the time of the block."""
+    """Receive all progress of this process during the block."""
     _listeners.append(listener)
     try:
         yield
@@ -82,10 +82,10 @@ def report(stage: str, done: int, total: int | None, note: str = "") -> None:
 
 
 def titled(title: str) -> Callable[[str, int, int | None], None]:
-    """`report` for a part of the work that has stages of its own: `real images and untrained: evaluation`."""
+    """`report` for a part of the work with its own stages: `real images and untrained: evaluation`."""
     return lambda stage, done, total: report(f"{title}: {stage}", done, total)
 
 
 def announce(stage: str, note: str) -> None:
-    """Tell every listener something that has no length."""
+    """Send every listener a note without a total."""
     report(stage, 0, 0, note)

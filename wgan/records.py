@@ -1,7 +1,7 @@
-"""What travels between tasks: small frozen records of a URI, digests and counts; never tensors or models.
+"""The records passed between tasks: small, frozen, with URIs, digests and counts; never tensors or models.
 
-`DatasetRef → TrainingRef → EvaluationRef → ModelVersionRef → LedgerEntry`. Each holds the record it came from, so
-that one can walk back from a served image: version → evaluation → run and checkpoint → data-set digest → source.
+`DatasetRef → TrainingRef → EvaluationRef → ModelVersionRef → LedgerEntry`. Each holds the record it came from, so that
+a served image can be traced back: version → evaluation → run and checkpoint → data-set digest → source.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Record(BaseModel):
 
 
 class FileCount(Record):
-    """Files of a data set that have something in common."""
+    """Files of a data set with a common reason."""
 
     reason: str = Field(description="What, in a few words.")
     count: int = Field(ge=1, description="Files.")
@@ -37,7 +37,7 @@ def _within_calendars(time: datetime) -> datetime:
 
 FIRST_YEAR, LAST_YEAR = 1970, 9000
 Moment = Annotated[AwareDatetime, AfterValidator(_within_calendars)]
-"""A time with its zone that every calendar and time zone can show."""
+"""A time with its zone, representable in every calendar and time zone."""
 
 
 class DatasetRef(Record):
@@ -106,7 +106,7 @@ class EvaluationProtocol(Record):
     confidence: float
     own_metrics: tuple[str, ...] = Field(
         (),
-        exclude_if=lambda codes: not codes,  # a protocol without any has the digest it had before there were any
+        exclude_if=lambda codes: not codes,  # keeps the digest of protocols from before the field existed
         description="Metrics of your own: import path and source digest of each.",
     )
 
@@ -115,8 +115,7 @@ class Measurement(Record):
     """One generator under one protocol: metric name → interval.
 
     Names: `fid`, `kernel_distance`, `precision`, `recall`, `density`, `coverage`, `sliced_wasserstein`; with labels
-    `modes`, `reverse_kl`; where images are held out of training `memorisation`;
-    metrics of your own by the names of their functions.
+    `modes`, `reverse_kl`; with held-out images `memorisation`; custom metrics by the names of their functions.
     """
 
     protocol: EvaluationProtocol
@@ -134,7 +133,7 @@ class Bounds(Record):
 
 
 class EvaluationRef(Record):
-    """Challenger and, where there is one, champion, measured side by side."""
+    """Challenger and champion, if there is one, measured side by side."""
 
     training: TrainingRef
     challenger: Measurement

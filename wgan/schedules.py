@@ -1,4 +1,4 @@
-"""What is retrained when: one schedule as it is declared in a file or by `wgan schedule add`."""
+"""Schedules of retraining, as declared in a file or by `wgan schedule add`."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Declared(ConfigModel):
 
 
 def read_declared(path: Path) -> Declared:
-    """Read and check a file of schedules, their configurations too.
+    """Read and validate a file of schedules, including their configurations.
 
     Raises `UsageError` in one sentence: the file, the schedule, the value and what is allowed.
     """

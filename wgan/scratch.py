@@ -1,4 +1,4 @@
-"""Temporary folders that do not pile up: what a killed process left of them goes when the next one is made."""
+"""Temporary folders that do not accumulate: those of killed processes are removed when the next one is created."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 PREFIX = "wgan-"
 LOCK = ".lock"
 LOCKLESS_SECONDS = 3600.0
-"""A folder without a lock is younger than its lock, or was left by a process that was killed between the two."""
+"""Age after which a folder without a lock was left by a process killed before it created the lock."""
 
 
 @contextmanager
 def scratch_folder(purpose: str) -> Iterator[Path]:
-    """An empty folder in the system's temporary folder for the time of the block, named after its purpose."""
+    """An empty folder in the system's temporary folder, named after its purpose, for the duration of the block."""
     clear_abandoned()
     outer = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-"))
     try:
@@ -52,5 +52,5 @@ def _is_abandoned(folder: Path) -> bool:
         with (folder / LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-    except OSError:  # held, or gone meanwhile
+    except OSError:  # locked, or already gone
         return False

@@ -1,7 +1,7 @@
-"""Where things are: endpoints, buckets, credentials, folders. What a run is, is in `wgan.config`.
+"""Where things are: endpoints, buckets, credentials, folders. The configuration of a run is in `wgan.config`.
 
-Every value can be set as an environment variable with the prefix `WGAN_` or in a file `.env`. What is not set
-comes from the embedded stack: the addresses and credentials that `wgan up` wrote into `WGAN_HOME`.
+Every value can be set as an environment variable with the prefix `WGAN_` or in a file `.env`. Unset values come from
+the embedded stack: the addresses and credentials that `wgan up` wrote to `WGAN_HOME`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wgan.price import parse_price
 from wgan.processors import usable_processors
 
 CONNECTION_FILE = "connection.json"
-"""Written into `WGAN_HOME` by `wgan up` (mode 0600): the embedded stack's addresses and credentials."""
+"""Written to `WGAN_HOME` by `wgan up` (mode 0600): the embedded stack's addresses and credentials."""
 S3_CREDENTIALS = {"s3_access_key_id", "s3_secret_access_key"}
 
 
@@ -234,21 +234,21 @@ class Settings(BaseSettings):
 
     @property
     def mlflow_page(self) -> str:
-        """Address of MLflow for a browser, without a slash at the end."""
+        """URL of MLflow for a browser, without a trailing slash."""
         return (self.mlflow_public_url or self.mlflow_tracking_uri).rstrip("/")
 
     def mlflow_link(self, route: str) -> str:
-        """Address of one of MLflow's pages (`/models`) in its mode for model training; the other has no models."""
+        """URL of one of MLflow's pages (`/models`) in its mode for model training; the other mode has no models."""
         return f"{self.mlflow_page}/#{route}?workflowType=machine_learning"
 
     @property
     def prefect_page(self) -> str:
-        """Address of Prefect's UI for a browser, without a slash at the end."""
+        """URL of Prefect's UI for a browser, without a trailing slash."""
         return (self.prefect_public_url or self.prefect_api_url.rstrip("/").removesuffix("/api")).rstrip("/")
 
     @property
     def models_to_serve(self) -> tuple[str, ...]:
-        """The names in `serve_models`; none: every model with a champion."""
+        """The names in `serve_models`; empty for every model with a champion."""
         return tuple(name.strip() for name in self.serve_models.split(",") if name.strip())
 
     @property
@@ -270,7 +270,7 @@ class Settings(BaseSettings):
 
 
 def embedded_addresses(settings: Settings) -> dict[str, Any]:
-    """Where `wgan up` puts its servers with these ports, by the names of the settings."""
+    """The URLs of the embedded servers with these ports, by the names of the settings."""
     return {
         "s3_endpoint_url": f"http://127.0.0.1:{settings.s3_port}",
         "mlflow_tracking_uri": f"http://127.0.0.1:{settings.mlflow_port}",
@@ -279,7 +279,7 @@ def embedded_addresses(settings: Settings) -> dict[str, Any]:
 
 
 def read_connection(home: Path) -> dict[str, str]:
-    """What `wgan up` wrote of the servers of a home; empty where it wrote nothing. Raises `OSError`, `UsageError`."""
+    """What `wgan up` wrote about a home's servers; empty if nothing. Raises `OSError`, `UsageError`."""
     path = home / CONNECTION_FILE
     if not path.is_file():
         return {}
@@ -302,9 +302,9 @@ def load_settings(**overrides: Any) -> Settings:
         stored = read_connection(explicit.home) or embedded_addresses(explicit)
         given = explicit.model_fields_set
         if "s3_endpoint_url" in given and explicit.s3_endpoint_url != stored.get("s3_endpoint_url"):
-            given = given | S3_CREDENTIALS | {"signing_key"}  # the embedded server's are not for another store
+            given = given | S3_CREDENTIALS | {"signing_key"}  # the embedded server's must not go to another store
         if "prefect_api_url" in given and explicit.prefect_api_url != stored.get("prefect_api_url"):
-            given = given | {"prefect_auth_string"}  # nor is the embedded server's login for another one
+            given = given | {"prefect_auth_string"}  # nor the embedded server's login to another one
         if "mlflow_tracking_uri" in given and explicit.mlflow_tracking_uri != stored.get("mlflow_tracking_uri"):
             given = given | {"serving_urls"}  # the embedded serving process follows the embedded registry
         fallback = {name: value for name, value in stored.items() if name not in given}

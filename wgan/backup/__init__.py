@@ -1,4 +1,4 @@
-"""Save the whole system while it runs, and bring it back on an empty machine: databases, objects and ledger."""
+"""Backs up the whole system while it runs, and restores it on an empty machine: databases, objects and ledger."""
 
 from wgan.backup.archive import Archive, open_archive
 from wgan.backup.manifest import BackupManifest

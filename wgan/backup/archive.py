@@ -1,4 +1,4 @@
-"""The place of a backup: a folder or a `.tar` file, written aside and renamed: half of one has no final name."""
+"""The container of a backup: a folder or a `.tar` file, written under a temporary name and renamed at the end."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ TAR = ".tar"
 
 
 class ArchiveWriter:
-    """Takes files in, from any thread. Files are their owner's alone: a backup holds everything the system knows."""
+    """Adds files, from any thread. Only their owner can read them: a backup holds everything, including secrets."""
 
     def __init__(self, folder: Path, tar: tarfile.TarFile | None) -> None:
-        """`folder` takes the files, or, where they go into `tar`, only those that are being written."""
+        """`folder` holds the files, or, with `tar`, only those being written."""
         self._folder, self._tar = folder, tar
         self._lock = threading.Lock()
         self._names: set[str] = set()
 
     def scratch(self) -> Path:
-        """A path for a file that is being written, on the same disk; `add` takes it in."""
+        """A path on the same disk for a file to be written and then passed to `add`."""
         return self._folder / f".{uuid.uuid4().hex}"
 
     def add(self, name: str, file: Path) -> None:
-        """Move the scratch file into the archive under the name; the same name again changes nothing."""
+        """Move the scratch file into the archive under the name; an existing name is not replaced."""
         with self._lock:
             if name in self._names:
                 file.unlink()
@@ -53,9 +53,9 @@ class ArchiveWriter:
 
 @contextmanager
 def new_archive(destination: Path) -> Iterator[ArchiveWriter]:
-    """Write a new backup: a `.tar` file where the name ends so, else a folder. It appears when the block ends well.
+    """Write a new backup: a `.tar` file if the name ends so, else a folder. It appears when the block succeeds.
 
-    Raises `UsageError` when the destination is there already, and `WganError` when the disk refuses.
+    Raises `UsageError` if the destination already exists, and `WganError` if writing fails.
     """
     destination = destination.resolve()
     _require_absent(destination)
@@ -95,11 +95,11 @@ class Archive:
     """Offset and length of each file in a `.tar`; None for a folder."""
 
     def has(self, name: str) -> bool:
-        """Whether the file is there."""
+        """Whether the archive has the file."""
         return (self.path / name).is_file() if self.ranges is None else name in self.ranges
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """The file's bytes, a block at a time."""
+        """The file's bytes, block by block."""
         if self.ranges is None:
             with (self.path / name).open("rb") as file:
                 while block := file.read(BLOCK_BYTES):
@@ -113,14 +113,14 @@ class Archive:
                 yield block
 
     def extract(self, name: str, target: Path) -> None:
-        """Copy a file out; `target` is its owner's alone."""
+        """Copy a file out; only its owner can read `target`."""
         target.touch(mode=0o600)
         with target.open("wb") as file:
             file.writelines(self.blocks(name))
 
 
 def open_archive(path: Path) -> Archive:
-    """Open a backup, folder or `.tar`. Raises `UsageError` when there is none."""
+    """Open a backup, folder or `.tar`. Raises `UsageError` if there is none."""
     if path.is_dir():
         return Archive(path, None)
     if not path.is_file():

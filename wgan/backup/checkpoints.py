@@ -1,4 +1,4 @@
-"""Checkpoints of runs that go on meanwhile: `latest.json` never names one that is not in the backup."""
+"""Backs up checkpoints of active runs: `latest.json` never names one that is not in the backup."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from wgan.storage.checkpoints import LatestCheckpoints
 LATEST = "/latest.json"
 STAGE = "checkpoints"
 TRIES = 20
-"""A training that replaces its checkpoints faster than they can be copied, so many times in a row, is an error."""
+"""Attempts to copy a run's checkpoints before it replaces them; then it is an error."""
 
 
 def save_checkpoints(settings: Settings, storage: Storage, archive: ArchiveWriter) -> list[SavedObject]:
-    """Copy every run's `latest.json` and the checkpoints that it names, several runs at a time."""
+    """Copy every run's `latest.json` and the checkpoints it names, several runs concurrently."""
     keys = [entry.key for entry in storage.list(f"{settings.checkpoints_prefix}/") if entry.key.endswith(LATEST)]
     saved: list[SavedObject] = []
     if not keys:
@@ -37,10 +37,10 @@ def save_checkpoints(settings: Settings, storage: Storage, archive: ArchiveWrite
 
 
 def save_run(key: str, storage: Storage, archive: ArchiveWriter) -> list[SavedObject]:
-    """Copy one run's `latest.json`, whose key is given, and the checkpoints that it names; empty when it is gone.
+    """Copy one run's `latest.json`, given by key, and the checkpoints it names; empty if it is gone.
 
-    The run writes a new `latest.json` before it deletes a checkpoint. So where one is missing, either there is another
-    `latest.json` by now, which is then taken instead, or it was missing before, and the run itself will pass it over.
+    The run writes a new `latest.json` before it deletes a checkpoint. So if one is missing, either there is a newer
+    `latest.json`, which is copied instead, or it was already missing, and the run itself will skip it.
     """
     copied: dict[str, SavedObject] = {}
     before: bytes | None = None
@@ -64,5 +64,5 @@ def save_run(key: str, storage: Storage, archive: ArchiveWriter) -> list[SavedOb
 def _named(latest: bytes) -> list[str]:
     try:
         return [checkpoint.key for checkpoint in LatestCheckpoints.model_validate_json(latest).checkpoints]
-    except ValidationError:  # damaged before: saved as it is
+    except ValidationError:  # already damaged: copied as is
         return []

@@ -1,4 +1,4 @@
-"""The embedded S3 server alone, for the time of a restore: the rest of the stack has no databases yet."""
+"""Runs only the embedded S3 server during a restore: the rest of the stack has no databases yet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POLL_SECONDS = 0.05
 
 
 def is_embedded(settings: Settings) -> bool:
-    """Whether the settings' bucket is that of the home's own S3 server."""
+    """Whether the configured bucket is on the home's own S3 server."""
     if (settings.home / CONNECTION_FILE).is_file():
         return "WGAN_S3_ENDPOINT_URL" not in dict(overruling(settings))
     own = embedded_addresses(settings)["s3_endpoint_url"]
@@ -39,9 +39,9 @@ def is_embedded(settings: Settings) -> bool:
 
 @contextmanager
 def held_home(settings: Settings) -> Iterator[Path]:
-    """Keep `wgan up` out of the home, which is made if need be, for the time of the block; what was killed is ended.
+    """Lock the home against `wgan up` during the block; creates it if needed and stops leftover servers.
 
-    Raises `StackIsUp` when the home's stack is running.
+    Raises `StackIsUp` if the home's stack is running.
     """
     home = settings.home.resolve()
     prepare_home(home)
@@ -55,9 +55,9 @@ def held_home(settings: Settings) -> Iterator[Path]:
 
 @contextmanager
 def open_bucket(settings: Settings, home: Path) -> Iterator[Storage]:
-    """The bucket of the settings, made if need be; the home's own S3 server runs for the time of the block.
+    """The configured bucket, created if needed; the home's own S3 server runs during the block.
 
-    The home must be held. Raises `WganError` for a taken port, or a server that does not start.
+    The home must be locked. Raises `WganError` if the port is taken or the server does not start.
     """
     if not is_embedded(settings):
         storage = open_storage(settings)

@@ -1,4 +1,4 @@
-"""What a backup says of itself: `manifest.json`, written last."""
+"""A backup's `manifest.json`, written last."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("wgan-pipeline", "mlflow", "prefect")
 
 
 class SavedDatabase(Record):
-    """One database, as it was at one moment."""
+    """One database, as of one moment."""
 
     name: Literal["mlflow", "prefect"]
     kind: Literal["sqlite", "postgresql"]
@@ -31,7 +31,7 @@ class SavedDatabase(Record):
 
 
 class SavedObject(Record):
-    """One object of the bucket; objects of the same content share a file."""
+    """One object of the bucket; objects with equal content share a file."""
 
     key: str
     sha256: str = Field(
@@ -41,12 +41,12 @@ class SavedObject(Record):
 
     @property
     def file(self) -> str:
-        """Its bytes' place in the backup."""
+        """The name of its file in the backup."""
         return object_file(self.sha256)
 
 
 class BackupManifest(Record):
-    """Everything that is in a backup."""
+    """Everything in a backup."""
 
     format: Literal[1] = 1
     id: str = Field(description="Of this backup.")
@@ -65,16 +65,16 @@ class BackupManifest(Record):
 
 
 def object_file(sha256: str) -> str:
-    """Where the bytes with this SHA-256 (hex) are in a backup."""
+    """The file in a backup with this SHA-256 (hex)."""
     return f"objects/{sha256[:2]}/{sha256}"
 
 
 def layout_of(settings: Settings) -> dict[str, str]:
-    """The settings that say where in which bucket things are, by the names of their variables."""
+    """The settings for the bucket and its prefixes, by the names of their variables."""
     names = ["bucket", *sorted(name for name in type(settings).model_fields if name.endswith("_prefix"))]
     return {f"WGAN_{name.upper()}": str(getattr(settings, name)) for name in names}
 
 
 def versions_here() -> dict[str, str]:
-    """Versions of what wrote or will read the databases."""
+    """Versions of the programs that write or read the databases."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}

@@ -1,4 +1,4 @@
-"""An object in the bucket that says that a backup runs: housekeeping deletes nothing while it is there and fresh."""
+"""An object in the bucket that marks a running backup: housekeeping deletes nothing while it is fresh."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from wgan.records import Record
 from wgan.storage import Storage
 
 OPERATIONS_PREFIX = "operations/"
-"""What is under it is about the moment, and no part of a backup."""
+"""Prefix of transient objects, which are not backed up."""
 BACKUP_KEY = f"{OPERATIONS_PREFIX}backup-in-progress.json"
 REFRESH_SECONDS = 60.0
 DEAD_AFTER = timedelta(minutes=5)
-"""A marker that was not refreshed for so long is a killed backup's."""
+"""Age from which a marker belongs to a killed backup."""
 
 
 class BackupMarker(Record):
@@ -31,9 +31,9 @@ class BackupMarker(Record):
 
 @contextmanager
 def backup_announced(backup: str, storage: Storage) -> Iterator[None]:
-    """Keep the marker fresh for the time of the block and remove it at the end, however that comes.
+    """Keep the marker fresh during the block and remove it at the end, also after errors.
 
-    Raises `WganError` when another backup of the bucket is running.
+    Raises `WganError` if another backup of the bucket is running.
     """
     started = datetime.now(UTC)
     other = read_marker(storage)
@@ -62,12 +62,12 @@ def backup_announced(backup: str, storage: Storage) -> Iterator[None]:
     finally:
         ended.set()
         refreshing.join()
-        with suppress(StorageError):  # what the block raised is what matters
+        with suppress(StorageError):  # it would hide the block's error
             storage.delete(BACKUP_KEY)
 
 
 def read_marker(storage: Storage) -> BackupMarker | None:
-    """The marker of a backup; None when there is none, or none that can be read."""
+    """The marker of a backup; None if there is none or it is unreadable."""
     try:
         return BackupMarker.model_validate_json(storage.get_bytes(BACKUP_KEY))
     except (ObjectMissing, ValidationError):

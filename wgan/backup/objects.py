@@ -1,4 +1,4 @@
-"""Objects of the bucket, copied into a backup several at a time."""
+"""Copies objects of the bucket into a backup, several concurrently."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def save_object(key: str, storage: Storage, archive: ArchiveWriter) -> SavedObje
 
 
 def save_bytes(key: str, data: bytes, sha256: str, archive: ArchiveWriter) -> SavedObject:
-    """Keep one object's content that was read already."""
+    """Store the content of an object that was already read."""
     file = archive.scratch()
     file.touch(mode=0o600)
     file.write_bytes(data)
@@ -35,9 +35,9 @@ def save_bytes(key: str, data: bytes, sha256: str, archive: ArchiveWriter) -> Sa
 def save_objects(
     stage: str, keys: Sequence[str], storage: Storage, archive: ArchiveWriter, replaceable: str | None = None
 ) -> tuple[list[SavedObject], list[str]]:
-    """Copy the objects, `AT_ONCE` at a time, with progress; returns those copied, in key order, and keys that vanished.
+    """Copy the objects, `AT_ONCE` at a time, with progress; returns the copied ones, in key order, and vanished keys.
 
-    Only keys under the prefix `replaceable` may vanish meanwhile; for any other one `WganError` is raised.
+    Only keys under the prefix `replaceable` may vanish meanwhile; any other one raises `WganError`.
     """
     saved: list[SavedObject] = []
     vanished: list[str] = []
@@ -76,11 +76,11 @@ def _collect(
 
 
 def keys_to_save(first: Iterable[str], second: Iterable[str]) -> list[str]:
-    """What to copy of two listings of a bucket that others are writing to, one after the other.
+    """The keys to copy, from two consecutive listings of a bucket that others are writing to.
 
     A listing comes in pages, and a data set may be completed between two of them: then it shows the manifest, which is
-    written last, but not every shard. So a manifest counts only if the first listing, too, has it: the second was begun
-    when all that it names was there.
+    written last, but not every shard. So a manifest counts only if the first listing also has it: everything it names
+    existed when the second listing started.
     """
     known = set(first)
     return [key for key in second if key in known or not key.endswith("/manifest.json")]

@@ -1,7 +1,6 @@
-"""A Postgres database as it was at one moment, by `pg_dump`, and back into an empty one, by `pg_restore`.
+"""Dumps a Postgres database at one moment with `pg_dump`, and restores it into an empty one with `pg_restore`.
 
-Both read the password from their environment, and neither minds who owned what: it is restored for the user that
-restores it.
+Both read the password from their environment and ignore ownership: restored objects belong to the restoring user.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from wgan.errors import UsageError, WganError
 from wgan.stack.databases import PostgresDatabase, connected, first_line
 
 DEBIAN = Path("/usr/lib/postgresql")
-"""Where Debian keeps each version's programs, in `<version>/bin`."""
+"""Where Debian installs each version's programs, in `<version>/bin`."""
 OWNERLESS = ("--no-owner", "--no-privileges")
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
 
@@ -29,20 +28,20 @@ def dump(database: PostgresDatabase, target: Path) -> None:
 
 
 def load(dumped: Path, database: PostgresDatabase) -> None:
-    """Restore a dump into an empty database, wholly or not at all."""
+    """Restore a dump into an empty database, in one transaction."""
     program = find_program("pg_restore", server_version(database))
     options = ("--single-transaction", "--exit-on-error", "--no-password", "--no-comments", *OWNERLESS)
     _run((program, *options, f"--dbname={database.database}", str(dumped)), database)
 
 
 def free_slots(database: PostgresDatabase) -> None:
-    """Give back every concurrency slot in Prefect's database: who held one is not running any more."""
+    """Release every concurrency slot in Prefect's database: their holders are no longer running."""
     with connected(database) as connection:
         connection.execute("UPDATE concurrency_limit_v2 SET active_slots = 0")
 
 
 def require_empty(database: PostgresDatabase) -> None:
-    """Raise `UsageError` unless the database is there and holds no table."""
+    """Raise `UsageError` unless the database exists and has no tables."""
     with connected(database) as connection:
         row = connection.execute(TABLES).fetchone()
     if row and row[0]:
@@ -59,7 +58,7 @@ def server_version(database: PostgresDatabase) -> int:
 
 
 def find_program(name: Literal["pg_dump", "pg_restore"], server: int) -> str:
-    """A program of at least the server's version: on the path, or where Debian keeps it. Raises `WganError`."""
+    """A program of at least the server's version: on the path, or in Debian's folders. Raises `WganError`."""
     folders = sorted(DEBIAN.glob("*/bin"), reverse=True)
     candidates = [shutil.which(name), *(shutil.which(name, path=str(folder)) for folder in folders)]
     found = {program: _version(program) for program in candidates if program}

@@ -1,7 +1,7 @@
-"""Bring a backup back onto an empty machine: check it, then the objects, and the databases last.
+"""Restores a backup on an empty machine: verifies it, then restores the objects, and the databases last.
 
-Until the databases are there nothing refers to the objects, so that a restore that was interrupted cannot be taken for
-a whole one. It says in the bucket which backup it is of; the same restore again goes on, another one is refused.
+Nothing refers to the objects until the databases exist, so an interrupted restore cannot be taken for a complete one. A
+marker in the bucket names the backup: a restore of the same backup resumes, another one is refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Target = SqliteFile | PostgresDatabase
 
 
 class RestoreReport(Record):
-    """What was brought back, and where."""
+    """What was restored, and where."""
 
     backup: str = Field(description="Id of the backup.")
     saved: datetime = Field(description="When the backup was begun.")
@@ -49,9 +49,9 @@ class RestoreReport(Record):
 def restore(path: Path, settings: Settings) -> RestoreReport:
     """Restore a backup into the settings' empty databases and empty bucket.
 
-    Where they are embedded, the stack must be down; the S3 server runs for the time of the restore. Raises
-    `UsageError` when the target is not empty or not of the backup's kind, and `WganError` when the backup is damaged;
-    nothing has been changed then.
+    If they are embedded, the stack must be down; the S3 server runs during the restore. Raises `UsageError` if the
+    target is not empty or not of the backup's kind, and `WganError` if the backup is damaged; in both cases nothing has
+    been changed.
     """
     archive = open_archive(path)
     manifest = read_manifest(archive)
@@ -142,7 +142,7 @@ def _put_object(archive: Archive, saved: SavedObject, storage: Storage, scratch:
 
 
 def _put_databases(archive: Archive, targets: list[tuple[SavedDatabase, Target]], scratch: Path) -> None:
-    """All are made ready before the first is put in its place."""
+    """All are prepared before the first is moved into place."""
     progress.report("databases", 0, len(targets))
     for saved, target in targets:
         archive.extract(saved.file, scratch / saved.name)

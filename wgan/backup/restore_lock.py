@@ -1,4 +1,4 @@
-"""An object in the bucket that says of which backup its objects are being restored: only that one may go on."""
+"""An object in the bucket that names the backup being restored: only that restore may resume."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ RESTORE_KEY = f"{OPERATIONS_PREFIX}restore-in-progress.json"
 
 
 class RestoreMarker(Record):
-    """Says in the bucket that its objects are being restored."""
+    """Marks the bucket as being restored."""
 
     backup: str = Field(description="Id of the backup.")
     time: datetime
 
 
 def holds_restore_lock(storage: Storage, manifest: BackupManifest) -> bool:
-    """Whether an interrupted restore of this very backup is in the bucket; `UsageError` when anything else is."""
+    """Whether the bucket holds an interrupted restore of this backup; raises `UsageError` if it holds anything else."""
     first: str | None = None
-    with suppress(ObjectMissing):  # no bucket: it will be made
+    with suppress(ObjectMissing):  # no bucket: it will be created
         first = next((entry.key for entry in storage.list("") if not entry.key.startswith(OPERATIONS_PREFIX)), None)
     try:
         marker = RestoreMarker.model_validate_json(storage.get_bytes(RESTORE_KEY))
@@ -47,12 +47,12 @@ def holds_restore_lock(storage: Storage, manifest: BackupManifest) -> bool:
 
 
 def lock_for_restore(storage: Storage, manifest: BackupManifest) -> None:
-    """Take the empty bucket for a restore of the backup, or go on with one. Raises as `holds_restore_lock` does."""
+    """Lock the empty bucket for a restore of the backup, or resume one. Raises as `holds_restore_lock` does."""
     if not holds_restore_lock(storage, manifest):
         marker = RestoreMarker(backup=manifest.id, time=datetime.now(UTC))
         storage.put_bytes(RESTORE_KEY, marker.model_dump_json(indent=1).encode(), "application/json")
 
 
 def unlock(storage: Storage) -> None:
-    """Say that the restore is complete."""
+    """Remove the marker: the restore is complete."""
     storage.delete(RESTORE_KEY)

@@ -1,9 +1,9 @@
-"""Make a backup while everything runs: what is copied in which order, and why the parts then fit.
+"""Backs up the running system, in an order that keeps the parts consistent.
 
-A crash can leave one store ahead of another, and every step of the pipeline is made to be repeated after one. So the
-parts of a backup may be of different moments as long as they are in an order that a crash could leave:
+A crash can leave one store ahead of another, and every step of the pipeline can be repeated after a crash. The parts of
+a backup may therefore be of different moments, in any order that a crash could leave:
 
-1. the ledger, first: aliases ahead of it are what `wgan.registry.history` writes down at the next operation;
+1. the ledger: if aliases are ahead of it, `wgan.registry.history` adds the missing entry at the next operation;
 2. Prefect's database, and then the task results, which are written before Prefect counts a task as completed;
 3. the checkpoints that `latest.json` names, whose metrics are in MLflow before it names them;
 4. MLflow's database: everything that a task result or a checkpoint counts as done is in it;
@@ -35,8 +35,8 @@ SERVERS: dict[DatabaseName, str] = {"mlflow": "WGAN_MLFLOW_TRACKING_URI", "prefe
 def save(destination: Path, settings: Settings) -> BackupManifest:
     """Write a backup to a new folder or `.tar` file; returns what is in it.
 
-    Raises `UsageError` when the destination is there already or a database is unknown, `WganError` when the bucket, a
-    database or the disk cannot be used; the destination does not exist then.
+    Raises `UsageError` if the destination already exists or a database is unknown, `WganError` if the bucket, a
+    database or the disk cannot be used; nothing is left at the destination then.
     """
     databases = {name: _database(name, settings) for name in DATABASES}
     storage, backup, started = open_storage(settings), uuid.uuid4().hex[:12], datetime.now(UTC)
@@ -112,7 +112,7 @@ def _keys(storage: Storage, prefix: str) -> list[str]:
 
 
 def _other_keys(storage: Storage, saved: list[SavedObject], settings: Settings) -> list[str]:
-    """Of the whole bucket what is not saved yet and not of a part that was saved as it was earlier."""
+    """The remaining keys of the bucket, except those in parts saved earlier."""
     early = (f"{settings.promotions_prefix}/", f"{settings.prefect_prefix}/", OPERATIONS_PREFIX)
     checkpoints, have = f"{settings.checkpoints_prefix}/", {found.key for found in saved}
     return [

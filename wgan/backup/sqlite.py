@@ -1,4 +1,4 @@
-"""An SQLite database that others are writing to, copied as it was at one moment; and put back."""
+"""Copies an SQLite database at one moment while others write to it, and restores it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from wgan.errors import WganError
 
 BUSY_SECONDS = 60.0
-"""Longest wait for another process that writes at this moment."""
+"""Timeout in seconds for another process that is writing."""
 
 
 def snapshot(source: Path, target: Path) -> None:
@@ -21,7 +21,7 @@ def snapshot(source: Path, target: Path) -> None:
             closing(sqlite3.connect(target)) as copy,
         ):
             live.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, whatever mode the live one is in
+            copy.execute("PRAGMA journal_mode=DELETE")  # a single file, whatever the live one's mode
             found = [str(row[0]) for row in copy.execute("PRAGMA quick_check(1)")]
     except sqlite3.Error as error:
         raise WganError(f"the database {source} cannot be copied ({error}).") from None
@@ -31,6 +31,6 @@ def snapshot(source: Path, target: Path) -> None:
 
 
 def free_slots(path: Path) -> None:
-    """Give back every concurrency slot in Prefect's database: who held one is not running any more."""
+    """Release every concurrency slot in Prefect's database: their holders are no longer running."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE concurrency_limit_v2 SET active_slots = 0")

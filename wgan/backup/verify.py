@@ -1,4 +1,4 @@
-"""Whether a backup is whole: every file that its manifest names is there with the bytes that were written."""
+"""Verifies a backup: every file in its manifest exists with the bytes that were written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STAGE = "check"
 
 
 def read_manifest(archive: Archive) -> BackupManifest:
-    """What the backup says of itself. Raises `UsageError` when it is none, or of another format."""
+    """The backup's manifest. Raises `UsageError` if it is not a backup, or of another format."""
     if not archive.has(MANIFEST_FILE):
         raise UsageError(f"{archive.path} is not a backup, or not a whole one: there is no {MANIFEST_FILE} in it.")
     try:
@@ -27,7 +27,7 @@ def read_manifest(archive: Archive) -> BackupManifest:
 
 
 def verify(archive: Archive, manifest: BackupManifest) -> None:
-    """Read every file and compare its SHA-256, with progress. Raises `WganError` naming all that is damaged."""
+    """Read every file and compare its SHA-256, with progress. Raises `WganError` naming all damaged files."""
     expected = {database.file: database.sha256 for database in manifest.databases}
     expected |= {stored.file: stored.sha256 for stored in manifest.objects}
     faults: list[str] = []

@@ -100,7 +100,7 @@ def _summary(manifest: BackupManifest) -> dict[str, object]:
 
 @contextmanager
 def _shown(stopped: str) -> Iterator[None]:
-    """Show progress; SIGTERM ends the block as Ctrl-C does, so that what was begun is cleared away."""
+    """Show progress; SIGTERM ends the block as Ctrl-C does, so that partial results are removed."""
     from wgan.commands.flow_session import display
     from wgan.commands.output import error_console
     from wgan.errors import Interrupted

@@ -1,4 +1,4 @@
-"""Where the traceback of a defect goes: a file, since the user can do nothing with it but pass it on."""
+"""Writes the traceback of a bug to a file, which the user can attach to a report."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from wgan.errors import WganError
 
 KEPT = 20
-"""Tracebacks that are kept, the newest."""
+"""Number of newest tracebacks to keep."""
 
 
 def keep_traceback(error: BaseException) -> Path:
     """Write the exception's traceback, with the command line, below the home folder; returns the file.
 
-    Where the home cannot be written, it goes into the system's temporary folder.
+    If the home is not writable, it goes into the system's temporary folder.
     """
     from wgan.settings import load_settings
 

@@ -1,4 +1,4 @@
-"""`wgan data`: prepare the images of a configuration, list what is prepared, and look into it."""
+"""`wgan data`: prepare the images of a configuration, list prepared data sets, and inspect one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Prepare data sets, and look at them.", no_args_is_help=True)
 MOST_CLASSES = 20
-"""Classes that are named."""
+"""Maximum number of classes listed by name."""
 
 
 @app.command()
@@ -28,7 +28,7 @@ def prepare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download, check and prepare a data set, or find it prepared; what storage altered is mended."""
+    """Download, check and prepare a data set, or find it prepared; damaged copies are repaired."""
     from wgan.commands.extras import require_extra
     from wgan.commands.output import console, print_json
     from wgan.config_reading import load_config
@@ -140,7 +140,7 @@ def show(
 
 
 def _print_counts(ref: DatasetRef) -> None:
-    """One line of counts, then a line for each reason for which something was left out, or read in a way to be told."""
+    """One line of counts, then a line per reason why files were skipped or need a remark."""
     from wgan.commands.output import console
 
     kept_out = f" and {ref.held_out_count:,} held out" if ref.held_out_count else ""
@@ -159,7 +159,7 @@ def _print_counts(ref: DatasetRef) -> None:
 
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[str, int, int | None], None]]:
-    """A bar on standard error for each phase that is reported."""
+    """A bar on standard error for each reported phase."""
     from rich.progress import Progress, TaskID
 
     from wgan.commands.output import error_console

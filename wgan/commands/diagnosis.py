@@ -1,4 +1,4 @@
-"""What a run needs of this machine and of the configured servers, checked one by one; each failure says the remedy."""
+"""Checks what a run needs from this machine and the configured servers; each failure includes the remedy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from wgan.stack.state import is_locked
 from wgan.storage import open_storage
 
 FREE_BYTES = 2 * 2**30
-"""Least free disk space: a small data set with its checkpoints and model versions."""
+"""Minimum free disk space: a small data set with its checkpoints and model versions."""
 PROBE_BYTES = 2**20
 NEEDED_FOR: dict[Extra, str] = {
     "serve": "serving",
@@ -43,7 +43,7 @@ NEEDED_FOR: dict[Extra, str] = {
 
 
 class Check(Record):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     outcome: Literal["ok", "info", "failed"] = Field(description="`info`: missing, but only needed for some commands.")
@@ -52,14 +52,14 @@ class Check(Record):
 
 
 class Diagnosis(Record):
-    """All checks."""
+    """The results of all checks."""
 
     healthy: bool = Field(description="No check failed.")
     checks: tuple[Check, ...]
 
 
 def examine(settings: Settings) -> Diagnosis:
-    """Run every check; they take a few seconds, most of it for importing torch. Raises nothing for what it finds."""
+    """Run every check; they take a few seconds, most of it for importing torch. Failed checks raise nothing."""
     checks = (
         _python(),
         *_packages(),

@@ -1,4 +1,4 @@
-"""`wgan doctor`: is everything here that a run needs, and if not, how to mend it."""
+"""`wgan doctor`: checks whether everything a run needs is here, and says how to fix what is not."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_plan(config: RetrainConfig, settings: Settings, promote: bool, as_json: bool) -> None:
-    """Print it, and change nothing. Raises `UsageError` where a run would be refused."""
+    """Print the plan, and change nothing. Raises `UsageError` if a run would be refused."""
     import yaml
 
     from wgan.commands.flow_session import look_at_champion
@@ -75,7 +75,7 @@ def _opponent(champion: ChampionAhead) -> str:
 
 
 def _estimate(config: RetrainConfig, settings: Settings, champion: ChampionAhead) -> Estimate | str:
-    """The estimate, or in a sentence why there is none: nothing here can train so."""
+    """The estimate, or a sentence why there is none."""
     from wgan.commands.extras import install_command, missing_mark
     from wgan.errors import WganError
 

@@ -1,4 +1,4 @@
-"""The extras of the package: which of them a command needs, and what to install where it is missing."""
+"""The extras of the package: which one a command needs, and what to install if it is missing."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from wgan.errors import WganError
 
 DISTRIBUTION = "wgan-pipeline"
 Extra = Literal["serve", "pipeline", "train"]
-"""Each holds the one before it; `pyproject.toml` says what it brings."""
+"""Each includes the previous one; `pyproject.toml` lists their requirements."""
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
 MARKS: dict[Extra, tuple[str, ...]] = {
     "serve": ("onnxruntime", "uvicorn"),
     "pipeline": ("mlflow", "prefect"),
     "train": ("torch",),
 }
-"""Modules without which the extra is not installed."""
+"""Modules whose absence means that the extra is not installed."""
 IMAGES: dict[Extra, str] = {"serve": "services", "pipeline": "services", "train": "trainer"}
-"""The smallest image that has the extra."""
+"""The smallest container image with the extra."""
 MODULES = {"pillow": "PIL", "pysocks": "socks", "scikit-learn": "sklearn"}
-"""Distributions whose module has another name."""
+"""Distributions whose module name differs."""
 
 
 def require_extra(extra: Extra) -> None:
-    """Raise `WganError` unless the extra is installed; imports nothing of it, which can take seconds."""
+    """Raise `WganError` unless the extra is installed; imports none of it, since that can take seconds."""
     module = missing_mark(extra)
     if module:
         raise WganError(_sentence(module, extra))
 
 
 def explain_missing(error: ModuleNotFoundError) -> str | None:
-    """One sentence where the missing module belongs to an extra; None where it does not, which is a defect."""
+    """One sentence if the missing module belongs to an extra; None if it does not, which is a bug."""
     module = (error.name or "").partition(".")[0]
     for extra in EXTRAS:
         if module in {module_of(requirement.name) for requirement in requirements_of(extra)}:
@@ -42,17 +42,17 @@ def explain_missing(error: ModuleNotFoundError) -> str | None:
 
 
 def missing_mark(extra: Extra) -> str | None:
-    """The module whose absence says that the extra is not installed; None where it is."""
+    """The missing module that shows that the extra is not installed; None if it is installed."""
     return next((module for module in MARKS[extra] if util.find_spec(module) is None), None)
 
 
 def install_command(extra: Extra) -> str:
-    """What to type where the extra is missing."""
+    """The command that installs the extra."""
     return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def requirements_of(extra: Extra | None) -> list[Requirement]:
-    """What an extra itself names, without the extras that it holds; None: what every installation has."""
+    """The requirements of an extra itself, without those of included extras; None: of the base."""
     found = []
     for requirement in map(Requirement, metadata.requires(DISTRIBUTION) or []):
         always = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
@@ -63,7 +63,7 @@ def requirements_of(extra: Extra | None) -> list[Requirement]:
 
 
 def module_of(distribution: str) -> str:
-    """The module to import of a distribution."""
+    """The module name of a distribution."""
     return MODULES.get(distribution, distribution.replace("-", "_"))
 
 

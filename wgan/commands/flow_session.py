@@ -24,34 +24,34 @@ from wgan.settings import Settings
 from wgan.stack import client_environment
 
 SECONDS_BETWEEN_LINES = 10.0
-"""Between lines of progress where there is no terminal to draw bars on."""
+"""Seconds between progress lines when there is no terminal."""
 
 NARROW = 110
-"""Columns of a terminal on which not all of a progress bar has room."""
+"""Terminal width in columns below which a progress bar is shortened."""
 
 RESULT_BLOCK = "wgan-bucket/results"
-"""The Prefect block that `tasks.results` writes; named here because Prefect reads it when it is imported."""
+"""The Prefect block that `tasks.results` writes; named here because Prefect reads it on import."""
 
 Result = TypeVar("Result")
 
 
 def enter_environment(settings: Settings, extra: Extra = "pipeline") -> None:
-    """Point Prefect, MLflow and boto3 of this process at the settings' servers; before they are imported.
+    """Point Prefect, MLflow and boto3 in this process at the configured servers. Call it before they are imported.
 
-    Raises `WganError` where the extra that the command needs is not installed.
+    Raises `WganError` if the extra that the command needs is not installed.
     """
     require_extra(extra)
     os.environ.update(client_environment(settings))
-    # The terminal belongs to the display; Prefect's own lines go to its server, where its UI shows them.
+    # The terminal belongs to the display; Prefect's own log lines go to its server and UI.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars of single small files
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for single small files
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "wgan")
     os.environ.setdefault("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK", RESULT_BLOCK)
 
 
 def require_servers(settings: Settings) -> None:
-    """Raise one sentence unless all three servers answer."""
+    """Raise an error of one sentence unless all three servers answer."""
     from wgan.prefect_server.client import PrefectServer
     from wgan.storage import open_storage
 
@@ -64,20 +64,20 @@ def require_servers(settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class ChampionAhead:
-    """The champion that a run will meet, as far as it is known."""
+    """The champion that a run will be compared with, as far as known."""
 
     version: int | None = None
-    """None: there is none, or nobody can say."""
+    """None if there is none or it is unknown."""
     known: bool = True
     remark: str = ""
-    """Why nobody can say."""
+    """Why it is unknown."""
 
 
 def look_at_champion(config: RetrainConfig, settings: Settings) -> ChampionAhead:
-    """The champion that a run of the configuration will meet.
+    """The champion that a run of the configuration will be compared with.
 
-    Raises `UsageError` where the two cannot be compared, for then a run would be refused. Where only the base is
-    installed, no server can be asked, and nothing is remarked.
+    Raises `UsageError` if the two cannot be compared, since a run would then be refused. With only the base installed,
+    no server can be asked, and no reason is given.
     """
     if missing_mark("pipeline"):
         return ChampionAhead(known=False)
@@ -108,7 +108,7 @@ def _require_mlflow(settings: Settings) -> None:
 
 
 def run_flow_here(start: Callable[[], Result], settings: Settings) -> Result:
-    """Run `start`, which calls a flow, with its progress shown on standard error; its exceptions come through."""
+    """Run `start`, which calls a flow, with its progress shown on standard error; its exceptions propagate."""
     from flows.endings import with_cause
     from flows.running import prepare_server
 
@@ -119,7 +119,7 @@ def run_flow_here(start: Callable[[], Result], settings: Settings) -> Result:
 
 @contextmanager
 def display(console: Console) -> Iterator[None]:
-    """Show all progress of the block: live bars on a terminal, a line now and then elsewhere."""
+    """Show all progress of the block: live bars on a terminal, occasional lines elsewhere."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     with _bars(console) if console.is_terminal else _lines(console) as listener, listening(listener):
         yield
@@ -128,7 +128,7 @@ def display(console: Console) -> Iterator[None]:
 @contextmanager
 def _bars(console: Console) -> Iterator[Callable[[Progress], None]]:
     narrow = console.width < NARROW
-    # Where it is narrow the stage and the note, which alone may be shortened, give way to step and remaining time.
+    # On a narrow terminal only the stage and the note are shortened, in favour of step and remaining time.
     columns = (
         TextColumn("{task.description}", table_column=_kept(max_width=22 if narrow else 38)),
         BarColumn(bar_width=8 if narrow else 24, table_column=_kept()),

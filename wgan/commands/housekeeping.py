@@ -1,4 +1,4 @@
-"""`wgan housekeeping`: remove what nobody refers to any more, or say what that would be."""
+"""`wgan housekeeping`: removes everything that is no longer referred to, or lists it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wgan init-env`: random secrets for `infra/compose.yaml`, in a file that only its owner may read."""
+"""`wgan init-env`: random secrets for `infra/compose.yaml`, in a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PASSWORDS = {
     "SIGNING_KEY": "signs what the pipeline writes into the bucket and reads again",
     "GRAFANA_ADMIN_PASSWORD": "Grafana's user admin (profile observability)",
 }
-"""Variables that hold one random word, and what it is for."""
+"""Variables that hold one random word, and its purpose."""
 S3_IDENTITIES = {
     "S3_ADMIN": "makes the bucket, and nothing else holds it",
     "S3_PIPELINE": "reads and writes the bucket",
@@ -45,7 +45,7 @@ def init_env(
 
 
 def new_env_file() -> str:
-    """The text of a `.env` whose every secret is freshly drawn: 256 bits, in characters that need no quoting."""
+    """The text of a `.env` with new random secrets: 256 bits each, in characters that need no quoting."""
     lines = ["# Secrets of the containers, made by `wgan init-env`. Keep them out of version control and of images."]
     for name, purpose in PASSWORDS.items():
         lines += [f"# {purpose}", f"{name}={_word()}"]
@@ -57,10 +57,9 @@ def new_env_file() -> str:
 
 
 def write_env_file(path: Path) -> None:
-    """Write a new `.env` with mode 0600, whole or not at all.
+    """Write a new `.env` with mode 0600, atomically.
 
-    Raises `UsageError` when there is a file already, whose secrets the databases may know, or when it cannot be
-    written.
+    Raises `UsageError` if the file exists, since the databases may use its secrets, or if it cannot be written.
     """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -73,7 +72,7 @@ def write_env_file(path: Path) -> None:
         raise UsageError(f"{path} cannot be written ({error.strerror}): give a file in a folder of your own.") from None
     try:
         with os.fdopen(handle, "w") as file:
-            os.fchmod(file.fileno(), 0o600)  # whatever the umask says
+            os.fchmod(file.fileno(), 0o600)  # regardless of the umask
             file.write(new_env_file())
     except OSError as error:
         path.unlink(missing_ok=True)
@@ -81,5 +80,5 @@ def write_env_file(path: Path) -> None:
 
 
 def _word() -> str:
-    """Hexadecimal, so that it fits a URL, a shell, YAML and an ini file as it is."""
+    """A random hexadecimal word, which needs no quoting in a URL, a shell, YAML or an ini file."""
     return secrets.token_hex(SECRET_BYTES)

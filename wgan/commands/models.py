@@ -1,4 +1,4 @@
-"""`wgan models`: what is registered, what is in production, and how it came there."""
+"""`wgan models`: what is registered, what is in production, and its history."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def models(
 
         entries = ledger.read(model, open_storage(settings), settings)
         if not entries:
-            list_versions(model, settings)  # refuses a name that is not registered
+            list_versions(model, settings)  # raises for a name that is not registered
         if as_json:
             print_json({"model_name": model, "history": [entry.model_dump(mode="json") for entry in entries]})
         else:

@@ -1,4 +1,4 @@
-"""What the commands print: text for people, or one JSON object and nothing else."""
+"""Printing: text for people, or exactly one JSON object."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rich.text import Text
 from wgan.printable import printable, printable_lines
 
 WIDEST = 100_000
-"""Characters of a row that no terminal limits."""
+"""Width of a row when there is no terminal."""
 
 
 class PlainConsole(Console):
-    """A console that shows escapes in what it is given, such as a stored name, and sends only its own to a terminal."""
+    """A console that makes escapes in its input, such as a stored name, visible; only its own reach the terminal."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As `Console.render`."""
@@ -32,21 +32,21 @@ console = PlainConsole(emoji=False)
 """Standard output: results."""
 
 error_console = PlainConsole(stderr=True, emoji=False)
-"""Standard error: progress, warnings and errors; `--json` leaves it alone."""
+"""Standard error: progress, warnings and errors; unaffected by `--json`."""
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], typed: Collection[str] = ()) -> None:
-    """Print the one kind of table there is, on standard output.
+    """Print a table on standard output.
 
-    Nothing is cut: what is too wide for a terminal is folded, except in the columns `typed`, whose names are there to
-    be copied; into a file or a pipe each row goes as wide as it is.
+    Nothing is truncated: text too wide for a terminal is folded, except in the columns `typed`, whose values are meant
+    to be copied. In a file or a pipe, rows have their full width.
     """
     table = Table(box=None, pad_edge=False)
     for number, title in enumerate(columns):
         widest = max((len(line) for row in rows for line in row[number].splitlines()), default=0)
         table.add_column(title, overflow="fold", min_width=max(widest, len(title)) if title in typed else None)
     for row in rows:
-        # Text, not markup: [44, 48.5] is an interval and no style.
+        # Text, not markup: [44, 48.5] is an interval, not a style.
         table.add_row(*(Text(cell) for cell in row))
     if console.is_terminal:
         console.print(table, crop=False)
@@ -56,17 +56,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], typed: Co
 
 
 def local_time(time: datetime) -> str:
-    """A time in this machine's zone, which it names."""
+    """A time in this machine's zone, including the zone's name."""
     return f"{time.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def print_json(value: Any) -> None:
     """Print one machine-readable object on standard output, never wrapped or coloured."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    # JSON leaves some of what a terminal obeys as it is; ASCII JSON is the same object.
+    # JSON does not escape all control characters of terminals; ASCII JSON is the same object.
     print(text if printable_lines(text) == text else json.dumps(value, indent=2, default=str))
 
 
 def print_line(text: str) -> None:
-    """Print one line on standard output at once, as it is but for what a terminal would obey."""
+    """Print one line on standard output, flushed, unchanged except for terminal control characters."""
     print(printable(text), flush=True)

@@ -1,4 +1,4 @@
-"""Output that a terminal or a pipe can take: letters that its encoding lacks become plain ones, and nothing fails."""
+"""Output for any encoding: characters that it lacks become plain ones, without errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HANDLER = "wgan-plain"
 
 
 def accept_every_letter() -> None:
-    """Make standard output and error take any text, whatever their encoding is (LANG=C, PYTHONIOENCODING=ascii)."""
+    """Make standard output and error accept any text in any encoding (LANG=C, PYTHONIOENCODING=ascii)."""
     codecs.register_error(HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape", "backslashreplace"):

@@ -37,7 +37,7 @@ def promote(
     from wgan.registry.client import registry, require_version
 
     with registry(settings) as models:
-        require_version(models, model, version)  # a slip of the pen is answered before torch is loaded
+        require_version(models, model, version)  # a typo is reported before torch is loaded
     from flows.promote import promote as promote_flow
 
     outcome = run_flow_here(

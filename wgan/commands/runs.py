@@ -1,4 +1,4 @@
-"""`wgan runs` and `wgan logs`: what ran, how it ended, and what a run said."""
+"""`wgan runs` and `wgan logs`: list runs and how they ended, and show a run's log."""
 
 from __future__ import annotations
 

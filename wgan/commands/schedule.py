@@ -1,4 +1,4 @@
-"""`wgan schedule`: what is retrained when, without anybody looking."""
+"""`wgan schedule`: manages unattended retraining."""
 
 from __future__ import annotations
 
@@ -211,12 +211,12 @@ def apply(
 
 
 def _look_at_champion(config: RetrainConfig, settings: Settings) -> None:
-    """Raise `UsageError` where a run could not be compared with the champion; say so where nobody knows."""
+    """Raise `UsageError` if a run could not be compared with the champion; warn if that is unknown."""
     from wgan.commands.extras import require_extra
     from wgan.commands.flow_session import look_at_champion
     from wgan.commands.output import error_console
 
-    require_extra("pipeline")  # without it nobody looks, and each run could be refused
+    require_extra("pipeline")  # without it nothing is checked, and every run could be refused
     champion = look_at_champion(config, settings)
     if champion.remark:
         error_console.print(champion.remark, highlight=False, markup=False, soft_wrap=True)
@@ -232,7 +232,7 @@ def _pause(name: str, paused: bool) -> None:
 
 
 def _at_the_server(work: Callable[[PrefectServer, Settings], Result]) -> Result:
-    """Call `work` with a connection to the settings' Prefect server."""
+    """Call `work` with a connection to the configured Prefect server."""
     from wgan.prefect_server.client import PrefectServer
     from wgan.settings import load_settings
 

@@ -1,4 +1,4 @@
-"""`wgan serve`: answer with images of the versions the registry calls champion."""
+"""`wgan serve`: serves images of the versions with the alias champion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wgan study`: the paper's claims, reproduced, and a report of what came out."""
+"""`wgan study`: reproduces the paper's claims, and reports the results."""
 
 from __future__ import annotations
 

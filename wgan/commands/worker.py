@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia")
-"""There on Linux where a GPU can be used; without it torch need not be asked."""
+"""Exists on Linux if a GPU can be used; without it torch need not be asked."""
 SEEN = """
 import sys
 from wgan.training.device import offered_gpus
@@ -45,11 +45,11 @@ def worker(
     from wgan.commands.output import print_line
     from wgan.settings import load_settings
 
-    require_extra("train")  # else each retraining it takes would crash, and be started again, and crash
+    require_extra("train")  # else each retraining it takes would crash and be restarted endlessly
     settings = load_settings(**({"work_pool": pool} if pool else {}))
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")  # nobody watches: the log is all there is
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")  # unattended: the log is the only output
     enter_environment(settings)
-    os.environ["WGAN_HOME"] = str(settings.home.resolve())  # runs have a working directory of their own
+    os.environ["WGAN_HOME"] = str(settings.home.resolve())  # runs have their own working directory
     offered = offer_gpus(gpus, settings.device)
     require_servers(settings)
     from flows.running import prepare_server
@@ -61,7 +61,7 @@ def worker(
     prepare_server(settings)
     with PrefectServer(settings) as server:
         put_automations(server, settings)
-        if pool is None:  # a name that was typed may be mistyped
+        if pool is None:  # a given name may be a typo
             ensure_work_pool(server, settings.work_pool)
     if offered:
         print_line(f"Trains on {offered}.")
@@ -69,9 +69,9 @@ def worker(
 
 
 def offer_gpus(gpus: str | None, device: str) -> str:
-    """Let the runs of this process see these GPUs only; returns those that the device means, in words, "" for none.
+    """Restrict the runs of this process to these GPUs; returns those the device means, in words, "" for none.
 
-    Raises `UsageError` when they are not written as numbers or UUIDs, or when the device is a GPU that is not there.
+    Raises `UsageError` if they are not numbers or UUIDs, or if the device is a GPU that does not exist.
     """
     from wgan.errors import UsageError
 
@@ -82,7 +82,7 @@ def offer_gpus(gpus: str | None, device: str) -> str:
     asked_for = device.startswith("cuda") or gpus not in (None, "none")
     if not asked_for and not NVIDIA_DRIVER.exists():
         return ""
-    # In a process of its own: a worker has no use for torch, nor for its memory.
+    # In a separate process: the worker itself needs neither torch nor its memory.
     said = subprocess.run([sys.executable, "-c", SEEN, device], capture_output=True, text=True)
     if said.returncode != 0 or (asked_for and not said.stdout.strip()):
         wanted = f"WGAN_DEVICE={device}" if device.startswith("cuda") else f"--gpus {gpus}"

@@ -1,7 +1,7 @@
-"""The report's figures, as inline SVG whose colours are the page's, so that they follow light and dark.
+"""The report's figures, as inline SVG that uses the page's colours, so that they follow light and dark mode.
 
-The two sides differ by colour and by mark, dash or hatch, so that they are told apart without colour too. Every figure
-is drawn as wide as a phone, and the page lays them side by side where there is room.
+The two sides differ by colour and by mark, dash or hatch, so that they can be distinguished without colour. Every
+figure is as wide as a phone, and the page lays them out side by side if there is room.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wgan.metric_text.table import MetricRow, interval_text
 from wgan.records import Interval
 
 WIDTH = 4.1
-"""Inches; a phone is about 4 of them wide at 90 pixels each."""
+"""Width in inches; a phone is about 4 inches wide at 90 pixels per inch."""
 INK, FAINT, FIRST, SECOND, GOOD = "#010101", "#020202", "#030303", "#040404", "#050505"
 PAGE_COLOURS = {
     INK: "currentColor",
@@ -35,18 +35,18 @@ PAGE_COLOURS = {
     SECOND: "var(--second)",
     GOOD: "var(--good)",
 }
-"""Colour drawn → what the page puts in its place."""
+"""Colour in the figure → the page's replacement."""
 MOST_CLASSES = 20
-"""Classes a histogram shows; of more, those whose shares differ most."""
+"""Maximum classes in a histogram; of more, those whose shares differ most."""
 LINEAR_RATIO = 20
-"""Distances that differ by more than this factor are drawn on a logarithmic axis; shares, at most 1, never are."""
+"""Distances that differ by more than this factor get a logarithmic axis; shares, at most 1, never do."""
 LONGEST_NAME = 24
-"""Characters of a class's name beside its bar; the alternative text has it whole."""
+"""Maximum characters of a class's name beside its bar; the alternative text has the full name."""
 MOST_TICKS = 5
 WIDER = 1.5
-"""How much wider than here a page's font may draw labels, with the space between them."""
+"""How much wider the page's font may draw labels, including the space between them."""
 MOST_POINTS = 600
-"""Points of a curve; of more, every n-th."""
+"""Maximum points of a curve; of more, every n-th."""
 PANELS = (
     ("Wasserstein estimate, running median", "wasserstein_median"),
     ("Critic loss", "critic_loss"),
@@ -80,11 +80,11 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Limit:
-    """What the gate asks of the difference: its whole interval lies on one side of a value."""
+    """The gate's condition on the difference: its whole interval lies on one side of a value."""
 
     value: float
     below: bool
-    """The interval passes below the value (a distance); else from the value upwards."""
+    """Whether the interval passes below the value (a distance); else at or above it."""
 
     @property
     def words(self) -> str:
@@ -94,10 +94,10 @@ class Limit:
 
 
 def interval_figure(row: MetricRow, first: str, second: str, limit: Limit | None = None) -> Markup:
-    """A forest plot of one metric: real images, both sides, untrained, with intervals; below it the difference.
+    """A forest plot of one metric: real images, both sides, untrained, with intervals; and the difference below.
 
-    The difference has an axis of its own, which shows 0, and shaded where the gate passes it: what decides is too
-    narrow to be seen beside the bounds.
+    The difference has its own axis, which includes 0 and is shaded where the gate passes it: on the axis of the bounds
+    it would be too narrow to see.
     """
     lines = [
         ("held-out real images", row.real_images, FAINT, "|"),
@@ -128,10 +128,10 @@ def interval_figure(row: MetricRow, first: str, second: str, limit: Limit | None
 
 
 def _shade(axes: Axes, limit: Limit) -> None:
-    """The side of the limit on which the gate passes, its edge in view."""
+    """Shade the side of the limit on which the gate passes, with its edge visible."""
     axes.axvline(limit.value, color=GOOD, linewidth=1.4)
     left, right = axes.get_xlim()
-    room = 0.12 * (right - left)  # so that a shaded side is seen where nothing lies on it
+    room = 0.12 * (right - left)  # so that a shaded side is visible even if it is empty
     left, right = min(left, limit.value - room), max(right, limit.value + room)
     axes.axvspan(*((left, limit.value) if limit.below else (limit.value, right)), color=GOOD, alpha=0.16, linewidth=0)
     axes.set_xlim(left, right)
@@ -161,7 +161,7 @@ def class_figure(
     second: NDArray[np.float64],
     sides: tuple[str, str],
 ) -> Markup:
-    """Share of each class, all (K,), in what both sides make, as bars, and in the data, as a line across them."""
+    """Share of each class, all (K,), in both sides' images, as bars, and in the data, as a line across them."""
     shown = np.arange(len(data))
     if len(data) > MOST_CLASSES:
         distance = np.maximum(np.abs(first - data), np.abs(second - data))
@@ -195,7 +195,7 @@ def class_figure(
 def curve_figures(
     first: Mapping[int, Mapping[str, float]], second: Mapping[int, Mapping[str, float]], sides: tuple[str, str]
 ) -> list[tuple[str, Markup]]:
-    """(title, figure) of every training curve that either side has, both laid over each other."""
+    """(title, figure) of every training curve that either side has, both sides overlaid."""
     figures = []
     for title, metric in PANELS:
         curves = [_curve(history, metric) for history in (first, second)]
@@ -230,7 +230,7 @@ def _curve_figure(
 def _curve(history: Mapping[int, Mapping[str, float]], metric: str) -> tuple[list[int], list[float]]:
     steps = sorted(step for step, values in history.items() if metric in values)
     stride = max(1, -(-len(steps) // MOST_POINTS))
-    kept = steps[::-stride][::-1]  # the last is always among them
+    kept = steps[::-stride][::-1]  # always includes the last
     return kept, [history[step][metric] for step in kept]
 
 
@@ -239,7 +239,7 @@ def _shortened(name: str) -> str:
 
 
 def _space_labels(figure: Figure, axes: Axes) -> None:
-    """Take as many ticks along the axis as have room for their labels side by side, in a wider font too."""
+    """Use as many ticks as their labels have room for along the axis, even in a wider font."""
     logarithmic = axes.get_xscale() == "log"
     for count in range(MOST_TICKS, 0, -1):
         axes.xaxis.set_major_locator(LogLocator(numticks=count + 1) if logarithmic else MaxNLocator(count))
@@ -254,8 +254,8 @@ def _space_labels(figure: Figure, axes: Axes) -> None:
 
 
 def _svg(name: str, words: str, height: float, draw: Callable[[Figure], None]) -> Markup:
-    """Draw a figure `height` inches high; the SVG element, named for screen readers by `words`."""
-    style: Any = STYLE | {"svg.hashsalt": name}  # no random ids: the same figure is the same text
+    """Draw a figure `height` inches high; returns the SVG element, labelled for screen readers with `words`."""
+    style: Any = STYLE | {"svg.hashsalt": name}  # no random ids: equal figures give equal text
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)

@@ -1,4 +1,4 @@
-"""Where two versions come from, and in what they differ."""
+"""The lineage of two versions, and their differences."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from wgan.comparison.record import Side
 from wgan.config import flat_parameters
 
 Row = tuple[str, str, str]
-"""What, of the first, of the second."""
+"""Label, first version's value, second version's value."""
 
 
 def lineage_rows(first: Side, second: Side) -> list[Row]:
-    """Data, run, checkpoint, export and how training went, of both."""
+    """Data, run, checkpoint, export and training summary of both."""
     return [(what, mine, theirs) for (what, mine), (_, theirs) in zip(_lineage(first), _lineage(second), strict=True)]
 
 
 def differing_settings(first: Side, second: Side) -> list[Row]:
-    """Every configuration field in which the runs of the two differ, by dotted name."""
+    """Every configuration field in which the two runs differ, by dotted name."""
     mine, theirs = flat_parameters(first.config), flat_parameters(second.config)
     names = sorted(set(mine) | set(theirs))
     return [

@@ -1,4 +1,4 @@
-"""Pixels as the report embeds them: PNG in `data:` addresses."""
+"""Embeds pictures in the report: PNG in `data:` URLs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wgan.pixels import image_grid
 
 GRID_COLUMNS = 8
 SMALLEST = 64
-"""Pixels an image has in a grid, at least; the browser enlarges single ones."""
+"""Minimum pixels of an image in a grid; the browser enlarges single ones."""
 
 
 def grid_address(images: NDArray[np.uint8]) -> str:

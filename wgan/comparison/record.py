@@ -1,4 +1,4 @@
-"""Everything that a comparison of two versions found, before it is drawn."""
+"""The results of comparing two versions, from which the report is drawn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wgan.records import DatasetRef, EvaluationRef, GateDecision, ModelVersionRe
 
 @dataclass(frozen=True)
 class NearestImages:
-    """Generated images with the training images that are nearest to them in the extractor's features."""
+    """Generated images with their nearest training images in the extractor's features."""
 
     generated: NDArray[np.uint8]
     """(N, C, H, W)."""
@@ -36,11 +36,11 @@ class Side:
     samples: NDArray[np.uint8]
     """(N, C, H, W), drawn from the same noise seed on both sides."""
     nearest: NearestImages | None
-    """None where the protocol looks for none."""
+    """None if the protocol searches for none."""
     class_counts: NDArray[np.int64] | None
-    """How many of a seed's generated images the classifier sees in each class, (K,); None without classes."""
+    """Number of a seed's generated images that the classifier assigns to each class, (K,); None without classes."""
     curves: Mapping[int, Mapping[str, float]]
-    """Generator step → metric → value; empty where MLflow has no history."""
+    """Generator step → metric → value; empty if MLflow has no history."""
 
     @property
     def name(self) -> str:
@@ -56,12 +56,12 @@ class Comparison:
     first: Side
     second: Side
     evaluation: EvaluationRef
-    """Of the second version, with the first as champion."""
+    """Evaluation of the second version, with the first as champion."""
     decision: GateDecision
     data: DatasetRef
     """The data set both were judged on."""
     seed: int
-    """Of the noise of all samples that are shown."""
+    """Seed of the noise of all displayed samples."""
     class_names: tuple[str, ...]
     data_shares: NDArray[np.float64] | None
     """Distribution of the data's classes, (K,), sum 1; None without classes."""
@@ -73,7 +73,7 @@ class Comparison:
 
     @property
     def rows(self) -> tuple[MetricRow, ...]:
-        """The metrics of both, with real_images, untrained and the gate's rules."""
+        """The metrics of both, with real images, the untrained generator and the gate's rules."""
         evaluation = self.evaluation
         return metric_rows(evaluation.challenger, evaluation.champion, self.decision, evaluation.bounds)
 

@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing beside it: no script, no style sheet, no picture, no server."""
+"""A comparison as one self-contained HTML file: no script, style sheet, picture or server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def comparison_html(comparison: Comparison) -> str:
 
 
 def _limit(row: MetricRow, comparison: Comparison) -> Limit | None:
-    """What the gate asked of the metric's difference; None for one that it does not judge."""
+    """The gate's condition on the metric's difference; None if it does not judge the metric."""
     margin = margins(comparison.second.config.promotion).get(row.name)
     return None if margin is None or row.rule is None else Limit(-margin, below=row.name == "fid")
 

@@ -1,4 +1,4 @@
-"""Unpack archives without trusting their author: whole or not at all, inside the folder, no links, no bombs."""
+"""Unpack untrusted archives: completely or not at all, inside the folder, without links or decompression bombs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from wgan.download.access import Progress
 from wgan.errors import DataError
 
 LEAST_BYTES = 512
-"""What an empty member counts for, so that millions of them reach the cap too."""
+"""Bytes counted for an empty member, so that millions of them reach the cap too."""
 STREAM_LIMIT = 4
-"""Content of a stream, in multiples of the cap: headers and padding come on top of the members."""
+"""Maximum content of a stream, in multiples of the cap: headers and padding add to the members."""
 OTHER_ARCHIVES = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
@@ -49,11 +49,11 @@ class _Room:
 
 
 def extract_archive(path: Path, folder: Path, max_bytes: int, progress: Progress) -> int:
-    """Unpack a zip or tar (plain, gz, bz2, xz) file, told by its first bytes, into an empty folder.
+    """Unpack a zip or tar (plain, gz, bz2, xz) file, recognised by its first bytes, into an empty folder.
 
-    Returns how many bytes after the archive's end were left alone. Raises `DataError` naming the archive, and the
-    member, when it does not reach its proper end or a checksum is wrong, for absolute paths, `..`, links, devices,
-    encrypted members, names that occur twice and more than `max_bytes` unpacked, and for a file that is no archive.
+    Returns how many bytes after the archive's end were ignored. Raises `DataError` naming the archive and the member if
+    the archive is truncated or a checksum is wrong, for absolute paths, `..`, links, devices, encrypted members,
+    duplicate names and more than `max_bytes` unpacked, and if the file is not an archive.
     """
     room = _Room(path, max_bytes, max_bytes)
     with _one_sentence(path):
@@ -72,7 +72,7 @@ def _extract_zip(path: Path, folder: Path, room: _Room, progress: Progress) -> i
         for member in zip_members(archive, file):
             if refusal := refusal_of(member):
                 raise DataError(f"{path} holds {member.filename!r}, which {refusal}.")
-            name = member.filename.replace("\\", "/")  # as programs on Windows wrote them
+            name = member.filename.replace("\\", "/")  # some Windows programs write backslashes
             target = _inside(folder, name, path)
             if name.endswith("/"):
                 room.take(LEAST_BYTES)
@@ -124,7 +124,7 @@ def _inside(folder: Path, name: str, archive: Path) -> Path:
 
 
 def _write(content: Iterable[bytes], target: Path, room: _Room) -> None:
-    """Copy a member to a new file, as far as there is room."""
+    """Copy a member to a new file, within the remaining room."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         file = target.open("xb")

@@ -46,19 +46,20 @@ NAMED_BAD_FILES = 3
 
 @dataclass(frozen=True)
 class _Gathered:
-    """What the files of a source gave so far, beside the pixels."""
+    """What the files of a source have yielded so far, besides the pixels."""
 
     labels: array[int] = field(default_factory=lambda: array("q"))
     held_out: array[int] = field(default_factory=lambda: array("q"))
-    """Positions among the good ones."""
+    """Positions among the good images."""
     bad: list[BadFile] = field(default_factory=list)
     remarks: CountedFiles = field(default_factory=CountedFiles)
 
 
 def build_dataset(config: DataConfig, source: Source, digest: str, access: Access) -> DatasetRef:
-    """Prepare the images of a source and publish them under the digest; the shards stay in the local cache too.
+    """Prepare the images of a source and publish them under the digest; the shards also stay in the local cache.
 
-    Memory holds one shard, the chunks in flight and the labels, however large the data set. Raises `DataError`.
+    Memory use is one shard, the chunks in flight and the labels, regardless of the size of the data set. Raises
+    `DataError`.
     """
     prefix = dataset_prefix(access.settings, config.dataset_name, digest)
     folder = cache_folder(access.settings, config.dataset_name, digest)
@@ -94,7 +95,7 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
 
 
 def _left_out(opened: ImageFiles | ImageArrays, config: DataConfig) -> tuple[FileCount, ...]:
-    """What the source found beside its images, and the images that are more than are to be used."""
+    """Other files in the source, and the images beyond the configured maximum."""
     found = opened.left_out if isinstance(opened, ImageFiles) else ()
     beyond = opened.count - (config.max_images or opened.count)
     if beyond <= 0:
@@ -103,7 +104,7 @@ def _left_out(opened: ImageFiles | ImageArrays, config: DataConfig) -> tuple[Fil
 
 
 def judge_bad_files(config: DataConfig, bad: Sequence[BadFile], total: int) -> None:
-    """Raise `DataError` when more than `max_bad_fraction` of `total` files are bad: the share, the limit, examples."""
+    """Raise `DataError` when more than `max_bad_fraction` of `total` files are bad, with share, limit and examples."""
     if len(bad) <= config.max_bad_fraction * total:
         return
     named = [f"{file.name}: {file.reason}" for file in bad[:NAMED_BAD_FILES]]
@@ -194,7 +195,7 @@ def _write_integers(values: array[int], path: Path, prefix: str, storage: Storag
 
 
 def _publish(manifest: Manifest, prefix: str, access: Access) -> DatasetRef:
-    """Write the manifest, unless another preparation has by now described the same shards."""
+    """Write the manifest, unless another preparation has already published the same shards."""
     storage = access.storage
     try:
         other = find_own_manifest(access.settings, storage, prefix)

@@ -1,4 +1,4 @@
-"""The local cache of prepared data sets: intact copies of S3 objects, checked by SHA-256, replaced whole."""
+"""The local cache of prepared data sets: copies of S3 objects, verified by SHA-256, replaced atomically."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def cached_path(folder: Path, entry: StoredFile) -> Path:
 
 
 def is_intact(path: Path, sha256: str) -> bool:
-    """Whether the file is there and holds exactly the bytes that were written."""
+    """Whether the file exists and holds exactly the bytes that were written."""
     return path.is_file() and file_sha256(path) == sha256
 
 
 def fill_cache(manifest: Manifest, folder: Path, storage: Storage) -> None:
-    """Make every object of the manifest an intact local file; only what is missing or damaged here is fetched.
+    """Ensure an intact local copy of every object of the manifest; only missing or damaged ones are fetched.
 
-    Raises `DatasetDamaged` naming the object that is missing or damaged in S3, `DataError` when the disk refuses.
+    Raises `DatasetDamaged` naming the object that is missing or damaged in S3, `DataError` if writing to disk fails.
     """
     try:
         for entry in manifest.objects:
@@ -40,7 +40,7 @@ def fill_cache(manifest: Manifest, folder: Path, storage: Storage) -> None:
 
 
 def fetch(entry: StoredFile, folder: Path, storage: Storage) -> None:
-    """Fetch one object into the cache; it gets its name only when its SHA-256 is right. Raises `DatasetDamaged`."""
+    """Fetch one object into the cache; it is renamed into place once its SHA-256 matches. Raises `DatasetDamaged`."""
     path, uri = cached_path(folder, entry), storage.uri(entry.key)
     try:
         folder.mkdir(parents=True, exist_ok=True)

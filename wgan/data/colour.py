@@ -1,4 +1,4 @@
-"""From the colours that a file declares to sRGB: ICC profiles, gamma and primaries, CIELab."""
+"""Converts the colours that a file declares to sRGB: ICC profiles, gamma and primaries, CIELab."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 SAME_WITHIN = 2
-"""Grey levels: a profile that changes no colour by more is sRGB, and its pixels stay as they are."""
+"""Tolerance in grey levels: a profile that changes no colour by more counts as sRGB, and its pixels are kept."""
 PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "Lab "}
 Primaries = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 SRGB_PRIMARIES: Primaries = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), (0.3127, 0.3290))
@@ -25,7 +25,7 @@ D50 = np.array([0.9642, 1.0, 0.8249])
 
 @dataclass(frozen=True)
 class Correction:
-    """What a file without a profile says: its transfer, and the primaries that its values mix."""
+    """What a file without a profile declares: its transfer curve and its primaries."""
 
     gamma: float | None
     """Exponent from light to value: 1 is linear, 0.45455 about sRGB; None: sRGB's own curve."""
@@ -45,7 +45,7 @@ class Correction:
 
 
 def correction_of(gamma: float | None, primaries: Primaries | None) -> Correction | None:
-    """The correction that a gamma and primaries ask for; None where they say sRGB, or nothing that can be."""
+    """The correction for a gamma and primaries; None if they describe sRGB or are impossible."""
     if gamma is not None and (not 0.01 < gamma < 10 or abs(gamma / SRGB_GAMMA - 1) < CLOSE_GAMMA):
         gamma = None
     if primaries is not None and not _possible(primaries):
@@ -55,8 +55,8 @@ def correction_of(gamma: float | None, primaries: Primaries | None) -> Correctio
 
 
 def apply_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """The image in sRGB; None when the profile cannot be read, or is for another kind of image."""
-    if image.mode == "L" and _transform(profile, "RGB"):  # grey pixels of a colour space
+    """The image in sRGB; None if the profile is unreadable or for another kind of image."""
+    if image.mode == "L" and _transform(profile, "RGB"):  # grey pixels with an RGB profile
         image = image.convert("RGB")
     if not (transform := _transform(profile, image.mode)):
         return None
@@ -121,7 +121,7 @@ def _transform(profile: bytes, mode: str) -> _Transform | None:
 
 
 def _intent(profile: ImageCms.ImageCmsProfile) -> ImageCms.Intent:
-    """Perceptual where the profile has it, else relative colorimetric."""
+    """Perceptual if the profile supports it, else relative colorimetric."""
     perceptual = ImageCms.Intent.PERCEPTUAL
     if ImageCms.isIntentSupported(profile, perceptual, ImageCms.Direction.INPUT) == 1:
         return perceptual
@@ -129,7 +129,7 @@ def _intent(profile: ImageCms.ImageCmsProfile) -> ImageCms.Intent:
 
 
 def _probe(mode: str) -> Image.Image:
-    """Colours all over the cube, or the greys."""
+    """Colours spread over the cube, or the greys."""
     if mode == "RGB":
         steps = np.arange(0, 256, 15, dtype=np.uint8)
         return Image.fromarray(np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(len(steps), -1, 3))

@@ -1,4 +1,4 @@
-"""A prepared data set, opened: memory-mapped from the local cache, so that nothing is decoded or copied twice."""
+"""Opens a prepared data set: memory-mapped from the local cache, so that nothing is decoded or copied twice."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Value = TypeVar("Value", bound=np.generic)
 
 @dataclass(frozen=True)
 class PreparedImages:
-    """Images of a prepared data set, in its order: those to train on, or those held out."""
+    """Images of a prepared data set, in its order: the training images or the held-out ones."""
 
     ref: DatasetRef
     shards: tuple[NDArray[np.uint8], ...]
     starts: NDArray[np.int64]
     rows: NDArray[np.int64]
-    """Where each image is in the shards, one after the other; shape (count,), ascending."""
+    """Position of each image in the concatenated shards; shape (count,), ascending."""
     labels: NDArray[np.int64] | None
-    """Class index of every image, shape (count,), or None where the data has no labels."""
+    """Class index of every image, shape (count,), or None for unlabelled data."""
     held_out: PreparedImages | None
-    """The images kept out of training, for the images to train on; None where there are none."""
+    """The held-out images of a set of training images; None if there are none."""
 
     @property
     def count(self) -> int:
@@ -54,7 +54,7 @@ class PreparedImages:
     def gather(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Images in the order of `indices` (N,), int64 in [0, count): a fresh (N, C, H, W) uint8 array.
 
-        Raises `IndexError` for an index outside.
+        Raises `IndexError` for an index out of range.
         """
         if indices.size and not (indices.min() >= 0 and indices.max() < self.count):
             raise IndexError(f"image indices must be in [0, {self.count})")
@@ -68,9 +68,9 @@ class PreparedImages:
 
 
 def open_dataset(ref: DatasetRef, settings: Settings, storage: Storage) -> PreparedImages:
-    """Open the images to train on; every byte they give has been checked against the manifest, and that against `ref`.
+    """Open the training images; every byte is verified against the manifest, and the manifest against `ref`.
 
-    What the local cache lacks, or holds damaged, is fetched from S3. Raises `DatasetDamaged` (a `DataError`) naming
+    Missing or damaged files of the local cache are fetched from S3. Raises `DatasetDamaged` (a `DataError`) naming
     the object when S3's copy is missing or damaged too.
     """
     manifest = read_manifest(ref, storage)
@@ -98,7 +98,7 @@ def open_dataset(ref: DatasetRef, settings: Settings, storage: Storage) -> Prepa
 
 
 def read_manifest(ref: DatasetRef, storage: Storage) -> Manifest:
-    """The manifest a record points to. Raises `DatasetDamaged` when it is missing or not the recorded one."""
+    """The manifest a record points to. Raises `DatasetDamaged` if it is missing or not the recorded one."""
     bucket, key = split_uri(ref.uri)
     try:
         content = storage.at(bucket).get_bytes(key)

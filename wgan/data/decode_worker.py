@@ -1,8 +1,8 @@
-"""A process that decodes: reads pickled lists of files from its standard input, answers with their pixels.
+"""A decoding process: reads pickled lists of files from standard input, answers with their pixels.
 
-Run by `wgan.data.decoding` as `python -m wgan.data.decode_worker`. A program of its own, because multiprocessing would
-run the caller's main script again in every worker, and a fork would inherit the locks of the caller's threads. It ends
-when its input does, and so with the process that started it.
+Run by `wgan.data.decoding` as `python -m wgan.data.decode_worker`. It is a separate program because multiprocessing
+would run the caller's main script again in every worker, and a fork would inherit the locks of the caller's threads. It
+exits at the end of its input, and so with the process that started it.
 """
 
 from __future__ import annotations
@@ -31,5 +31,5 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
 
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints must not get between the answers
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # decoder output must not mix with the answers
     serve(sys.stdin.buffer, answers)

@@ -1,4 +1,4 @@
-"""What becomes of a handful of files: the pixels of the good ones, the reasons of the others."""
+"""The result of decoding a chunk of files: pixels of the good ones, reasons for the bad ones."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Decoded:
     pixels: NDArray[np.uint8]
     """The good ones, (n, C, H, W)."""
     labels: list[int]
-    """Of the good ones; -1 where the data has no labels."""
+    """Labels of the good ones; -1 for unlabelled data."""
     bad: list[tuple[str, str]]
-    """Name and reason of the others."""
+    """Name and reason of the bad ones."""
     remarks: list[tuple[str, str]] = field(default_factory=list)
-    """Name of a good one, and what is to be said of how it was read."""
+    """Name of a good one, and a remark on how it was read."""
 
 
 def decode_chunk(shape: Shape, scale: Scale, chunk: list[EncodedImage]) -> Decoded:
-    """Decode some files; `scale` says what samples of no declared range mean in this data set."""
+    """Decode some files; `scale` gives the range of samples that declare none."""
     pixels, labels, bad, remarks = [], [], [], []
     for image in chunk:
         try:
@@ -46,7 +46,7 @@ def decode_chunk(shape: Shape, scale: Scale, chunk: list[EncodedImage]) -> Decod
 
 
 def measure_chunk(chunk: list[EncodedImage]) -> dict[int, Extent]:
-    """The extents of the samples that have no declared range, in all of some files together, by depth."""
+    """The joint extents, by depth, of the samples without a declared range in some files."""
     return join(extent for image in chunk if (extent := measure(image.content)))
 
 

@@ -27,14 +27,14 @@ Result = TypeVar("Result")
 CHUNK = 32
 """Files a worker gets at a time."""
 CHUNKS_IN_FLIGHT = 4
-"""Chunks per worker that are handed out ahead; with `CHUNK` this bounds the memory."""
+"""Chunks handed out ahead per worker; with `CHUNK`, bounds the memory."""
 
 
 def decode_files(files: ImageFiles, shape: Shape, workers: int, limit: int) -> Iterator[Decoded]:
     """Decode the first `limit` files with at most `workers` processes, in order.
 
-    Those of no declared sample range are measured first, all of them, so that one range holds for the data set.
-    Raises `DataError` naming the files in hand when a process dies.
+    Files without a declared sample range are all measured first, so that one range applies to the data set. Raises
+    `DataError` naming the current files if a process dies.
     """
     workers = max(1, min(workers, -(-limit // CHUNK)))
     with _worker_processes(workers) as processes, ThreadPoolExecutor(workers) as threads:
@@ -63,7 +63,7 @@ def decode_files(files: ImageFiles, shape: Shape, workers: int, limit: int) -> I
 
 
 def decode_arrays(arrays: ImageArrays, shape: Shape, limit: int) -> Iterator[Decoded]:
-    """Shape the first `limit` images of arrays, in this process: they are small and need no decoding."""
+    """Shape the first `limit` images of arrays, in this process: arrays are small and need no decoding."""
     left = limit
     for images, labels in arrays.batches:
         taken = images[:left]
@@ -94,14 +94,14 @@ def in_order(
 
 @contextmanager
 def _worker_processes(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Processes that wait for work; kill them in the block, they are buried after it."""
+    """Processes that wait for work; they are killed after the block."""
     command = [sys.executable, "-P", "-m", "wgan.data.decode_worker"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     with ExitStack() as started:
         processes = []
         for _ in range(count):
-            # A session of its own: Ctrl-C is the caller's to handle.
+            # In a session of its own, so that the caller handles Ctrl-C.
             process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, start_new_session=True)
             started.callback(_bury, process)
             processes.append(process)
@@ -110,7 +110,7 @@ def _worker_processes(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 def _bury(process: subprocess.Popen[bytes]) -> None:
     process.kill()
-    with suppress(BrokenPipeError), process:  # what it had no time to read
+    with suppress(BrokenPipeError), process:  # input it has not read
         pass
 
 

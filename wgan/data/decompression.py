@@ -1,7 +1,7 @@
-"""Compressed streams, read to their proper end: every member, every checksum, and nothing else after them.
+"""Compressed streams, read to their end: every member and checksum, and nothing after them.
 
-The readers of the standard library stop at what they do not know: `bz2` and `lzma` take whatever follows a stream for
-its end. Here the end of the file is only an end where a stream ends.
+The standard library's readers stop at unknown data: `bz2` and `lzma` take whatever follows a stream for its end. Here a
+file must end where a stream ends.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import BinaryIO, Literal, Protocol
 
 BLOCK = 256 * 1024
 XZ_MEMORY = 512 * 2**20
-"""More than `xz -9` asks for; a stream that asks for more is refused."""
+"""Memory limit, more than `xz -9` needs; a stream that needs more is refused."""
 MAX_READ = 64 * 2**20
-"""Longest single read: what asks for more is the name of a member, and none is that long."""
+"""Longest single read; only a bogus member name asks for more."""
 Compression = Literal["gzip", "bzip2", "xz", "lzma"]
 FIRST_BYTES: dict[bytes, Compression] = {
     b"\x1f\x8b": "gzip",
@@ -27,7 +27,7 @@ FIRST_BYTES: dict[bytes, Compression] = {
 
 
 class StreamDamaged(Exception):
-    """The stream is cut off or its bytes are not those that were written; the message ends a sentence."""
+    """The stream is truncated or damaged; the message completes a sentence."""
 
 
 class _Decompressor(Protocol):
@@ -57,21 +57,21 @@ class _Gzip:
 
 
 def compression_of(first_bytes: bytes) -> Compression | None:
-    """Which compression a file is in, by its first bytes."""
+    """The compression of a file, by its first bytes."""
     return next((name for mark, name in FIRST_BYTES.items() if first_bytes.startswith(mark)), None)
 
 
 @dataclass
 class Decompressed:
-    """The content of a compressed file, or of a plain one, read forward only.
+    """The content of a compressed or plain file, read forward only.
 
-    Has what `tarfile` needs of a file: `read`, `tell` and a `seek` that goes forward. Raises `StreamDamaged`.
+    Has what `tarfile` needs from a file: `read`, `tell` and a `seek` that goes forward. Raises `StreamDamaged`.
     """
 
     file: BinaryIO
     compression: Compression | None
     limit: int
-    """Bytes of content after which nothing more is read, so that no small file unfolds for hours."""
+    """Maximum bytes of content, so that a small file cannot unpack for hours."""
     _position: int = 0
     _stream: _Decompressor | None = None
     _ready: bytearray = field(default_factory=bytearray)
@@ -79,11 +79,11 @@ class Decompressed:
     _streams: int = 0
 
     def tell(self) -> int:
-        """Bytes that were read."""
+        """Number of bytes read."""
         return self._position
 
     def seek(self, position: int) -> int:
-        """Go forward. Raises `StreamDamaged` when the content ends before that, or for backward."""
+        """Seek forward. Raises `StreamDamaged` if the content ends earlier or the position lies behind."""
         if position < self._position:
             raise StreamDamaged("the lengths in its headers contradict each other")
         while self._position < position:
@@ -110,7 +110,7 @@ class Decompressed:
         self._position -= len(data)
 
     def _next_block(self) -> bytes:
-        """Some more content; nothing at the proper end."""
+        """The next block of content; empty at the end."""
         if self.compression is None:
             return self.file.read(BLOCK)
         try:
@@ -125,7 +125,7 @@ class Decompressed:
             if self._stream is None and not self._begin_stream():
                 return b""
             assert self._stream is not None
-            # What the decompressor still holds comes out before more is given to it.
+            # Drain the decompressor before feeding it more.
             block = self._stream.decompress(self._following, BLOCK)
             self._following = b""
             if self._stream.eof:
@@ -138,7 +138,7 @@ class Decompressed:
                 return block
 
     def _begin_stream(self) -> bool:
-        """Go to the next stream of the file; False when there is none. Zeros between and after them are padding."""
+        """Move to the next stream of the file; False if there is none. Zeros between and after them are padding."""
         padding = 0
         while True:
             rest = self._following.lstrip(b"\0") if self._streams else self._following

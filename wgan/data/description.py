@@ -1,4 +1,4 @@
-"""What a prepared data set is made of, in the words of a person who looks at it."""
+"""Describes a prepared data set for a person."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Description:
     decoder: str
     format_version: int
     class_counts: dict[str, int]
-    """Images to train on, by class name; empty where the data has no labels."""
+    """Number of training images by class name; empty for unlabelled data."""
     bad_files: tuple[BadFile, ...]
     grid: Image.Image
     """Images spread evenly over the data set."""
 
 
 def find_dataset(name: str, digest: str, settings: Settings, storage: Storage) -> DatasetRef:
-    """The prepared data set of a name whose digest begins so; of several the one that was prepared last.
+    """The prepared data set with this name and digest prefix; the most recent one if there are several.
 
-    Raises `UsageError` naming those there are.
+    Raises `UsageError` listing the existing ones.
     """
     refs = list_datasets(storage, settings)
     found = [ref for ref in refs if ref.name == name and ref.digest.startswith(digest)]
@@ -51,7 +51,7 @@ def find_dataset(name: str, digest: str, settings: Settings, storage: Storage) -
 
 
 def describe(ref: DatasetRef, settings: Settings, storage: Storage) -> Description:
-    """Look into a data set. Raises `DatasetDamaged`, `StorageError`."""
+    """Describe a data set. Raises `DatasetDamaged`, `StorageError`."""
     manifest, images = read_manifest(ref, storage), open_dataset(ref, settings, storage)
     counts = {}
     if images.labels is not None:

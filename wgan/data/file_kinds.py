@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: its name says nothing. Imports nothing heavy."""
+"""Recognises files by their first bytes, not their names. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
 FIRST_BYTES = 64
-"""How much of a file is looked at."""
+"""Number of first bytes examined."""
 IMAGE_EXTENSIONS = frozenset(
     [
         ".avif",
@@ -31,9 +31,9 @@ IMAGE_EXTENSIONS = frozenset(
         ".webp",
     ]
 )
-"""A file so named that is no image counts as a damaged one, not as something else."""
+"""A non-image file with such a name counts as a damaged image, not as another kind of file."""
 READ_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-"""Pixel formats only: others run interpreters (EPS) or have no mark to be told by (TGA)."""
+"""Pixel formats only: others run interpreters (EPS) or have no signature (TGA)."""
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (rb"\x89PNG\r\n\x1a\n", "PNG"),
     (rb"\xff\xd8\xff", "JPEG"),
@@ -65,7 +65,7 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), name) for pattern, name in SI
 
 
 def format_of(first_bytes: bytes) -> str | None:
-    """Name of the image format that the first bytes of a file are of, read here (`READ_FORMATS`) or not, else None."""
+    """Name of the image format with these first bytes, readable here (`READ_FORMATS`) or not, else None."""
     return next((name for pattern, name in _COMPILED if pattern.match(first_bytes)), None)
 
 
@@ -75,7 +75,7 @@ def is_claimed_image(name: str) -> bool:
 
 
 def reason_to_leave_out(name: str, first_bytes: bytes) -> str | None:
-    """Why a file is no image of a data set, or None for one that is decoded (and may then turn out to be damaged)."""
+    """Why a file is not an image of a data set, or None if it is to be decoded (it may still be damaged)."""
     known = format_of(first_bytes)
     if known in READ_FORMATS or is_claimed_image(name):
         return None
@@ -85,7 +85,7 @@ def reason_to_leave_out(name: str, first_bytes: bytes) -> str | None:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading, and never wait for it. Raises `OSError`: for a pipe, a socket or a device too."""
+    """Open a file for reading without blocking. Raises `OSError`, also for pipes, sockets and devices."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

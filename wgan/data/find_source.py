@@ -1,4 +1,4 @@
-"""From the configuration to its source."""
+"""Finds the source of a configuration."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from wgan.plugins import make_plugin
 
 
 def find_source(config: DataConfig, access: Access) -> Source:
-    """The source of a configuration, identified but not yet opened; one of your own is called with both arguments.
+    """The source of a configuration, identified but not yet opened; a custom one is called with both arguments.
 
-    Raises `DataError`, and `UsageError` for a source of your own that this machine does not allow or that fails.
+    Raises `DataError`, and `UsageError` for a custom source that fails or is not allowed on this machine.
     """
-    location = config.location or ""  # the configuration holds one for every source that needs it
+    location = config.location or ""  # the configuration requires one where it is needed
     match config.source:
         case "digits":
             from wgan.data.sources.digits import digits_source

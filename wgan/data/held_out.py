@@ -1,8 +1,8 @@
-"""Which images are kept out of training, so that memorisation can be told from learning.
+"""Chooses the images held out from training, so that memorisation can be told from learning.
 
-A source with a test split of its own holds out that. Of every other source an image is held out by the hash of its
-prepared pixels: it stays on its side when images are added or removed around it, a copy of it is on the same side, and
-no class or folder is favoured.
+A source with its own test split holds that out. For every other source, the hash of an image's prepared pixels decides:
+an image stays on its side when others are added or removed, copies are on the same side, and no class or folder is
+favoured.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_HELD_OUT = 10
-"""Fewer held-out images say nothing about the others: then all are trained on."""
+"""Fewer held-out images are not meaningful: then all images are trained on."""
 
 
 def is_held_out(pixels: NDArray[np.uint8], fraction: float) -> bool:
@@ -24,7 +24,7 @@ def is_held_out(pixels: NDArray[np.uint8], fraction: float) -> bool:
 
 
 def held_out_positions(pixels: NDArray[np.uint8], fraction: float, start: int) -> array[int]:
-    """Positions of the held-out images of a run (n, C, H, W) whose first image has the position `start`."""
+    """Positions of the held-out images in a batch (n, C, H, W) whose first image has the position `start`."""
     return array("q", (start + row for row, image in enumerate(pixels) if is_held_out(image, fraction)))
 
 

@@ -1,4 +1,4 @@
-"""idx files, in which MNIST and its relatives are published: a header of counts, then exactly so many bytes."""
+"""idx files, the format of MNIST and its relatives: a header of counts, then exactly that many bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_BYTES = 2**30
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """The array of an idx file of unsigned bytes, compressed or not.
 
-    Raises `DataError` when it is of another kind, cut off, or longer than its header says.
+    Raises `DataError` if it is of another type, truncated, or longer than its header says.
     """
     try:
         with path.open("rb") as file:

@@ -1,6 +1,6 @@
-"""From an encoded file to the pixels a network sees: decode, correct colours, orient, crop, resize, convert.
+"""Turns an encoded file into a network's pixels: decode, correct colours, orient, crop, resize, convert.
 
-This module and those it uses shape the pixels: when a change here changes any of them, raise `FORMAT_VERSION`, so that
+This module and those it uses determine the pixels: if a change affects any pixel, increase `FORMAT_VERSION`, so that
 every data set gets a new digest. They import nothing heavy, because every decoding process imports them.
 """
 
@@ -41,7 +41,7 @@ EXIF_ORIENTATION = 274
 
 @dataclass(frozen=True)
 class Shape:
-    """What every image of a data set looks like."""
+    """The shape of every image of a data set."""
 
     image_size: int
     channels: int
@@ -54,14 +54,14 @@ class DecodedImage:
     pixels: NDArray[np.uint8]
     """(C, H, W)"""
     remarks: tuple[str, ...]
-    """What is to be said of how it was read."""
+    """Remarks on how it was read."""
 
 
 def decode(content: Path | bytes, shape: Shape, scale: Scale | None = None) -> DecodedImage:
-    """One encoded image (one of `READ_FORMATS`, told by its content; of an animation the first frame).
+    """Decode one image (one of `READ_FORMATS`, recognised by its content; the first frame of an animation).
 
-    `scale` says what samples of no declared range mean; without it, this file is a data set of one. Raises `BadImage`
-    with the reason when the file does not decode whole or is too large.
+    `scale` gives the range of samples that declare none; without it, the file's own extent is used. Raises `BadImage`
+    with the reason if the file does not decode completely or is too large.
     """
     with _any_failure_is_the_file():
         data = _read(content)
@@ -70,7 +70,7 @@ def decode(content: Path | bytes, shape: Shape, scale: Scale | None = None) -> D
 
 
 def measure(content: Path | bytes) -> Extent | None:
-    """Between which values the samples of a file lie that declares no range; None for one that does, or is damaged."""
+    """The extent of the samples of a file without a declared range; None if it declares one or is damaged."""
     try:
         with _any_failure_is_the_file():
             data = _read(content)
@@ -81,7 +81,7 @@ def measure(content: Path | bytes) -> Extent | None:
                 with _opened(data, "PPM") as image:
                     return extent_of(np.asarray(image))
     except BadImage:
-        pass  # decoding it gives the reason
+        pass  # decoding it will report the reason
     return None
 
 
@@ -102,10 +102,10 @@ def _shaped(image: Image.Image, shape: Shape) -> NDArray[np.uint8]:
 
 @contextmanager
 def _any_failure_is_the_file() -> Iterator[None]:
-    """Whatever a damaged file drives a decoder into becomes a `BadImage`."""
+    """Turn any failure of a decoder into a `BadImage`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters is raised below or by the decoder
+            warnings.simplefilter("ignore")  # relevant ones are raised below or by the decoder
             yield
     except BadImage:
         raise
@@ -115,7 +115,7 @@ def _any_failure_is_the_file() -> Iterator[None]:
         raise BadImage(f"more than {MAX_PIXELS:,} pixels") from None
     except MemoryError:
         raise BadImage("not enough memory to decode it") from None
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file drives them into
+    except Exception as error:  # a damaged file can raise anything in Pillow's decoders
         if isinstance(error, OSError) and error.filename and error.strerror:
             raise BadImage(f"not readable: {error.strerror}") from None
         raise BadImage(" ".join(f"{type(error).__name__}: {error}".split())[:200]) from None
@@ -154,13 +154,13 @@ def _opened(data: bytes, kind: str) -> Image.Image:
 
 @cache
 def _formats() -> frozenset[str]:
-    """What this build of Pillow has of the formats that are read."""
+    """The readable formats that this build of Pillow supports."""
     Image.init()
     return frozenset(name for name in (*READ_FORMATS, "MPO") if name in Image.OPEN)
 
 
 def _declared(image: Image.Image, facts: PngFacts | None, scale: Scale | None) -> Picture:
-    """What Pillow decoded, with everything that the file declares of it."""
+    """What Pillow decoded, with everything the file declares about it."""
     remarks = [ANIMATION] if getattr(image, "n_frames", 1) > 1 and image.format != "MPO" else []
     profile = image.info.get("icc_profile") or None
     if facts and facts.profile and not profile:
@@ -182,12 +182,12 @@ def _declared(image: Image.Image, facts: PngFacts | None, scale: Scale | None) -
 def _colours(
     image: Image.Image, facts: PngFacts | None, correction: Correction | None, scale: Scale | None
 ) -> tuple[Image.Image, Image.Image | None, Correction | None]:
-    """Colours of 8 bits, alpha, and the correction that is still to be made."""
+    """8-bit colours, alpha, and the correction still to be applied."""
     if image.mode.startswith(("I", "F")):
         shares, alpha = _shares(image, scale), None
         if facts and facts.transparent and len(facts.transparent) >= 2:
             alpha = _keyed(np.asarray(image) == struct.unpack(">H", facts.transparent[:2])[0])
-        if correction:  # before the rounding: linear light has its shadows in few of 8 bits
+        if correction:  # before rounding: 8 bits of linear light resolve shadows poorly
             shares = correction.encoded(shares)
         return Image.fromarray(np.rint(shares * 255).astype(np.uint8)), alpha, None
     if facts and (key := _key_of(image, facts)) is not None:
@@ -206,13 +206,13 @@ def _colours(
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(EXIF_ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block is no reason to lose the image
+    except Exception:  # a damaged EXIF block must not lose the image
         return 1
     return value if isinstance(value, int) else 1
 
 
 def _shares(image: Image.Image, scale: Scale | None) -> NDArray[np.float32]:
-    """Grey of more than 8 bits between 0 and 1. Pillow brings integers to 16 bits; floats declare no range."""
+    """Grey of more than 8 bits, scaled to 0…1. Pillow scales integers to 16 bits; floats declare no range."""
     values = np.asarray(image)
     if image.mode == "F":
         if not np.isfinite(values).all():
@@ -224,7 +224,7 @@ def _shares(image: Image.Image, scale: Scale | None) -> NDArray[np.float32]:
 
 
 def _key_of(image: Image.Image, facts: PngFacts) -> NDArray[np.uint8] | None:
-    """The one colour of a PNG that is transparent, as Pillow decodes it; None where it knows better."""
+    """The transparent colour of a PNG, as Pillow decodes it; None where Pillow handles it."""
     count = {0: 1, 2: 3}.get(facts.colour_type)
     if count is None or image.mode not in ("L", "RGB") or not facts.transparent or len(facts.transparent) < 2 * count:
         return None

@@ -1,4 +1,4 @@
-"""Where data of this machine is, checked before anything else is asked: it costs nothing. Imports nothing heavy."""
+"""Checks the location of local data first, because that is cheap. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCHEMES = ("http://", "https://")
 
 
 def require_local_data(config: DataConfig) -> None:
-    """Raise `UsageError` for a location that cannot be, as far as this machine knows without asking anybody."""
+    """Raise `UsageError` for an impossible location, as far as it can be checked locally."""
     location = config.location or ""
     try:
         if config.source == "folder":
@@ -30,7 +30,7 @@ def require_local_data(config: DataConfig) -> None:
 
 
 def existing_folder(location: str) -> Path:
-    """The folder at a location. Raises `DataError` when there is none that can be read."""
+    """The folder at a location. Raises `DataError` if there is no readable one."""
     folder = _local_path(location)
     if not _is(Path.is_dir, folder):
         raise DataMissing(f"data.location={location!r} is not a folder.")
@@ -40,7 +40,7 @@ def existing_folder(location: str) -> Path:
 
 
 def existing_file(location: str) -> Path:
-    """The file at a location. Raises `DataError` when there is none that can be read."""
+    """The file at a location. Raises `DataError` if there is no readable one."""
     path = _local_path(location)
     if not _is(Path.is_file, path):
         raise DataMissing(f"data.location={location!r} is not a file.")

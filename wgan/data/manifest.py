@@ -1,4 +1,4 @@
-"""The manifest: what a prepared data set is made of. It is written last, so a data set exists when its manifest does.
+"""The manifest of a prepared data set. It is written last, so a data set exists if its manifest does.
 
 Keys: `<datasets prefix>/<name>/<digest>/` + `manifest.json`, `images-00000.npy` …, `labels.npy`, `held-out.npy`.
 """
@@ -22,7 +22,7 @@ MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.npy"
 HELD_OUT_NAME = "held-out.npy"
 DIGEST = re.compile(r"[0-9a-f]{64}")
-"""Of a prepared data set: the folder that it lies in."""
+"""Pattern of a prepared data set's folder."""
 OBJECT_NAME = re.compile(r"images-\d{5,}\.npy|labels\.npy|held-out\.npy")
 MOST_REASONS = 10
 NAMED_EXAMPLES = 3
@@ -33,7 +33,7 @@ class DatasetDamaged(DataError):
 
 
 class Entry(BaseModel):
-    """Frozen; JSON both ways."""
+    """A frozen record, read and written as JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,7 +54,7 @@ class Labels(Entry):
 
 
 class HeldOut(Entry):
-    """One `.npy` file of the positions of the images that are kept out of training, int64, ascending."""
+    """One `.npy` file of the positions of the held-out images, int64, ascending."""
 
     key: str
     sha256: str
@@ -65,7 +65,7 @@ StoredFile = Shard | Labels | HeldOut
 
 
 class BadFile(Entry):
-    """A file that was left out."""
+    """A file that was skipped."""
 
     name: str
     reason: str
@@ -93,7 +93,7 @@ class Manifest(Entry):
     remarks: tuple[FileCount, ...] = Field((), description="Images that were read in a way that must be told.")
 
     def to_bytes(self) -> bytes:
-        """The manifest as it is stored: the same manifest gives the same bytes."""
+        """The manifest as stored: equal manifests give equal bytes."""
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True).encode()
 
     @property
@@ -108,7 +108,7 @@ def dataset_prefix(settings: Settings, name: str, digest: str) -> str:
 
 
 def parse_manifest(content: bytes, uri: str) -> Manifest:
-    """Read a manifest's bytes. Raises `DatasetDamaged` naming `uri` when they do not make one."""
+    """Parse a manifest. Raises `DatasetDamaged` naming `uri` if it is invalid."""
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
@@ -141,20 +141,20 @@ def find_manifest(storage: Storage, prefix: str) -> tuple[Manifest, DatasetRef] 
 
 
 def signature_key(prefix: str) -> str:
-    """Where the signature of the manifest under a data set's prefix is."""
+    """Key of the signature of the manifest under a data set's prefix."""
     return f"{prefix}{MANIFEST_NAME}.hmac"
 
 
 def sign_manifest(content: bytes, settings: Settings, storage: Storage, prefix: str) -> None:
-    """Put the signature beside the manifest's place; before the manifest, so that there is none without."""
+    """Store the signature beside the manifest; call it first, so that no manifest is ever unsigned."""
     if signed := signature(prefix.removeprefix(settings.datasets_prefix), content, settings):
         storage.put_bytes(signature_key(prefix), signed.encode(), "text/plain")
 
 
 def find_own_manifest(settings: Settings, storage: Storage, prefix: str) -> tuple[Manifest, DatasetRef] | None:
-    """The manifest under a data set's prefix, or None; no record pins it, so it must bear this pipeline's signature.
+    """The manifest under a data set's prefix, or None. No record pins it, so it must have this pipeline's signature.
 
-    Raises `DatasetDamaged`, also where somebody else wrote it.
+    Raises `DatasetDamaged`, also if the signature is missing or wrong.
     """
     key = prefix + MANIFEST_NAME
     try:
@@ -192,7 +192,7 @@ def reference(manifest: Manifest, uri: str, content: bytes) -> DatasetRef:
 
 
 def bad_by_reason(files: Sequence[BadFile]) -> tuple[FileCount, ...]:
-    """The files that did not decode, counted by reason, whatever numbers are in it; the most frequent reasons first."""
+    """The files that did not decode, counted by reason, ignoring numbers in it; most frequent first."""
     names: dict[str, list[str]] = {}
     for file in files:
         names.setdefault(re.sub(r"\d[\d,.]*", "…", file.reason), []).append(file.name)

@@ -1,4 +1,4 @@
-"""One decoded image as its file means it, and the way from there to 8-bit sRGB on white."""
+"""A decoded image with what its file declares, and its conversion to 8-bit sRGB on white."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wgan.data.colour import Correction, apply_profile, lab_to_srgb
 
 
 class BadImage(Exception):
-    """The file cannot be an image of the data set; the message is the reason the manifest lists."""
+    """The file cannot be an image of the data set; the message is the reason recorded in the manifest."""
 
 
 ANIMATION = "an animation or several pages: the first is used"
@@ -23,7 +23,7 @@ MULTIPLIED = "alpha declared as separate, and multiplied in all the same"
 
 @dataclass(frozen=True)
 class Picture:
-    """Pixels, and what the file declares of them."""
+    """Pixels, and what the file declares about them."""
 
     image: Image.Image
     """8 bits, "L", "RGB", "CMYK" or "LAB", without alpha."""
@@ -34,7 +34,7 @@ class Picture:
     profile: bytes | None = None
     """ICC."""
     correction: Correction | None = None
-    """What a file without a profile says of its gamma and primaries."""
+    """Gamma and primaries of a file without a profile."""
     orientation: int = 1
     """EXIF's, 1 to 8."""
     remarks: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ ORIENTATIONS = {
 
 
 def on_white(picture: Picture) -> tuple[Image.Image, tuple[str, ...]]:
-    """The picture as "L" or "RGB" in sRGB, upright, on white; and what is to be said of it."""
+    """The picture as "L" or "RGB" in sRGB, upright, on white; and remarks."""
     if picture.multiplied and picture.alpha and (picture.profile or picture.correction):
         picture = _divided(picture)
     image, remarks = _in_srgb(picture)

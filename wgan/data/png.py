@@ -1,4 +1,4 @@
-"""What a PNG file declares beside its pixels, and whether its checksums are right: Pillow checks those of no pixels."""
+"""Reads what a PNG file declares besides its pixels, and verifies its checksums: Pillow skips those of pixels."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ CODED_PRIMARIES: dict[int, Primaries] = {
 }
 """ITU-T H.273: BT.709, BT.470BG, BT.601, BT.2020, Display P3."""
 CODED_GAMMAS: dict[int, float | None] = {1: None, 4: 1 / 2.2, 5: 1 / 2.8, 6: None, 8: 1.0, 13: None, 14: None, 15: None}
-"""H.273's transfer functions that sRGB's curve, or a power, stands for; others (PQ, HLG) are left as they are."""
+"""H.273's transfer functions that sRGB's curve or a power approximates; others (PQ, HLG) are ignored."""
 
 
 @dataclass(frozen=True)
 class PngFacts:
-    """What the chunks say."""
+    """What the chunks declare."""
 
     depth: int
-    """Bits a sample."""
+    """Bits per sample."""
     colour_type: int
     correction: Correction | None
     transparent: bytes | None
     """The tRNS chunk."""
     profile: bool
-    """Whether it has an ICC profile, damaged or not, that decides."""
+    """Whether it has an ICC profile, damaged or not, which takes precedence."""
 
 
 def read_facts(content: bytes) -> PngFacts:
-    """Read all chunks of a PNG file. Raises `BadImage` when it is cut off or a checksum is wrong."""
+    """Read all chunks of a PNG file. Raises `BadImage` if it is truncated or a checksum is wrong."""
     depth = colour_type = 0
     gamma: float | None = None
     primaries: Primaries | None = None

@@ -1,4 +1,4 @@
-"""Prepare a data set: identify the source, and only when its digest is new, build it; mend what storage altered."""
+"""Prepare a data set: identify the source, build it only if its digest is new, repair damaged copies."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def prepare_dataset(
     verify: bool = False,
     retries: RetryPolicy | None = None,
 ) -> DatasetRef:
-    """The prepared data set of a configuration: found, when the same request was prepared before, or made now.
+    """The prepared data set of a configuration: reused if it was prepared before, else built now.
 
-    What was prepared before costs identifying the source and reading the manifest. With `verify`, every shard is also
-    made an intact local file, and what S3 lost or altered is mended (`repair_dataset`). Concurrent preparations of one
-    digest write the same bytes under the same keys. Raises `DataError` when the source cannot be had, more than
+    Reusing one only identifies the source and reads the manifest. With `verify`, every shard also gets an intact local
+    copy, and missing or damaged objects in S3 are repaired (`repair_dataset`). Concurrent preparations of one digest
+    write the same bytes under the same keys. Raises `DataError` if the source is unavailable, more than
     `config.max_bad_fraction` of its files do not decode, or fewer than 16 do; `UsageError`, `StorageError`.
     """
     access = Access(settings, storage, retries or RetryPolicy(), progress or _silent)
@@ -64,10 +64,10 @@ def repair_dataset(
     retries: RetryPolicy | None = None,
     pinned: str | None = None,
 ) -> DatasetRef:
-    """Read every object of the data set in S3 and mend what is missing or damaged.
+    """Read every object of the data set in S3 and repair missing or damaged ones.
 
-    `pinned` is the SHA-256 of the manifest that a record names: another one is not taken for mended. What is mended
-    comes from an intact copy in the local cache where there is one, else from the source, prepared again. Raises what
+    `pinned` is the SHA-256 of the manifest that a record names; only that manifest is accepted. Objects are restored
+    from an intact copy in the local cache if there is one, else by preparing the source again. Raises what
     `prepare_dataset` raises.
     """
     access = Access(settings, storage, retries or RetryPolicy(), progress or _silent)
@@ -79,10 +79,10 @@ def repair_dataset(
 def open_or_repair(
     ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage, progress: Progress | None = None
 ) -> PreparedImages:
-    """Open a data set; when S3's copy is damaged, or its manifest not the one that `ref` pins, mend it first.
+    """Open a data set; if S3's copy is damaged, or its manifest is not the one `ref` pins, repair it first.
 
-    What lies in S3 then counts only with that manifest or this pipeline's signature; else the data set is prepared
-    again from its source. Raises `DataError` when that is no longer what it was.
+    S3's copy is then trusted only with that manifest or this pipeline's signature; otherwise the data set is prepared
+    again from its source. Raises `DataError` if the source has changed.
     """
     try:
         return open_dataset(ref, settings, storage)
@@ -94,7 +94,7 @@ def open_or_repair(
 
 
 def _with_what_is_there_now(ref: DatasetRef, source: Source, access: Access) -> DatasetRef:
-    """The record with what the source leaves out today: other files beside the same images make no other data set."""
+    """The record with the files the source skips today: they do not change the data set's identity."""
     if source.left_out is None:
         return ref
     bad = bad_by_reason(read_manifest(ref, access.storage).bad_files) if ref.bad_count else ()
@@ -102,7 +102,7 @@ def _with_what_is_there_now(ref: DatasetRef, source: Source, access: Access) -> 
 
 
 def dataset_digest(config: DataConfig, source: Source) -> str:
-    """SHA-256 over the source's digest and everything that shapes the pixels."""
+    """SHA-256 over the source's digest and everything that determines the pixels."""
     cut = config.max_images if source.count is None or source.count > (config.max_images or source.count) else None
     return content_digest(
         format=FORMAT_VERSION,
@@ -121,7 +121,7 @@ def _held_out_rule(config: DataConfig, source: Source) -> str | float:
 
 
 def _described(config: DataConfig, digest: str, access: Access) -> tuple[Manifest, DatasetRef] | None:
-    """The manifest of what was prepared before; None too when it is damaged or forged, so that it is written anew."""
+    """The manifest of an earlier preparation; None also if it is damaged or forged, so that it is rewritten."""
     try:
         return find_own_manifest(
             access.settings, access.storage, dataset_prefix(access.settings, config.dataset_name, digest)
@@ -140,7 +140,7 @@ def _found(config: DataConfig, digest: str, access: Access) -> DatasetRef | None
 
 
 def _all_stored(ref: DatasetRef, access: Access) -> bool:
-    """Whether S3 has every object by name, for the machines that have no local copy."""
+    """Whether S3 lists every object, for machines without a local copy."""
     stored = {entry.key for entry in access.storage.list(dataset_prefix(access.settings, ref.name, ref.digest))}
     return stored.issuperset(entry.key for entry in read_manifest(ref, access.storage).objects)
 
@@ -176,4 +176,4 @@ def _disk_in_one_sentence(config: DataConfig) -> Iterator[None]:
 
 
 def _silent(phase: str, done: int, total: int | None) -> None:
-    """No one listens."""
+    """Report no progress."""

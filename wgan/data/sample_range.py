@@ -1,4 +1,4 @@
-"""What is black and what is white in images whose file declares no range: floating-point and signed samples.
+"""Chooses black and white for images whose file declares no range: floating-point and signed samples.
 
 One rule, and one range for the whole data set: pictures keep their brightness relative to each other. Let `high` be the
 largest 99.9th percentile of the samples of any of these images, and `low` the smallest 0.1th.
@@ -8,7 +8,7 @@ largest 99.9th percentile of the samples of any of these images, and `low` the s
 - Signed integers: white is the largest value of their depth; for 32 bits and more 65535 when `high` does not exceed it.
 - Black is 0, and minus white when `low` is below -5 % of white.
 
-What is beyond either is clipped.
+Samples beyond either are clipped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SMALLEST_SPAN = 1e-30
 
 @dataclass(frozen=True)
 class Extent:
-    """Between which values the samples of some images lie, but for a few outliers."""
+    """The range of the samples of some images, ignoring a few outliers."""
 
     low: float
     high: float
@@ -38,7 +38,7 @@ class Extent:
     """Depth of signed integers; 0 for floating point."""
 
     def joined(self, other: Extent | None) -> Extent:
-        """The extent of both, which are of the same depth."""
+        """The joint extent of two of the same depth."""
         if other is None:
             return self
         return Extent(min(self.low, other.low), max(self.high, other.high), self.integer_bits)
@@ -100,9 +100,9 @@ def range_of(extent: Extent) -> SampleRange:
 
 
 def range_in(scale: Scale | None, extent: Extent) -> SampleRange:
-    """What an image's samples mean in a data set of this scale; without one the image is a data set of its own.
+    """The range of an image's samples in a data set of this scale; without a scale, from the image itself.
 
-    Raises `ValueError` where the data set's images of this depth were not measured.
+    Raises `ValueError` if the data set's images of this depth were not measured.
     """
     if scale is None:
         return range_of(extent)

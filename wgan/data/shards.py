@@ -1,4 +1,4 @@
-"""Shards: plain `.npy` files of bounded size, so that memory stays flat and any of them can be memory-mapped."""
+"""Shards: plain `.npy` files of bounded size, so that memory use stays constant and each can be memory-mapped."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SHARD_BYTES = 64 * 2**20
 
 
 def images_per_shard(shape: Shape) -> int:
-    """Images of `SHARD_BYTES` of pixels, at least one."""
+    """Number of images in `SHARD_BYTES` of pixels, at least one."""
     return max(1, SHARD_BYTES // (shape.channels * shape.image_size**2))
 
 
 def regroup(batches: Iterable[NDArray[np.uint8]], shape: Shape, per_shard: int) -> Iterator[NDArray[np.uint8]]:
     """Batches (n, C, H, W) of any n as arrays of `per_shard` images, the last one shorter.
 
-    One buffer is filled again and again: use each array before taking the next.
+    The buffer is reused: consume each array before taking the next.
     """
     buffer = np.empty((per_shard, shape.channels, shape.image_size, shape.image_size), dtype=np.uint8)
     filled = 0

@@ -1,4 +1,4 @@
-"""What a source of images is: identified cheaply by a digest, opened only when there is something to prepare."""
+"""A source of images: identified cheaply by a digest, opened only if there is something to prepare."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from wgan.records import FileCount
 
 NAMED_EXAMPLES = 3
-"""Files that are named for each reason."""
+"""Number of example files per reason."""
 
 
 @dataclass(frozen=True)
 class CountedFiles:
-    """Files counted by what they have in common: why they are left out, or how they were read."""
+    """Files counted by reason: why they were skipped, or how they were read."""
 
     _counts: Counter[str] = field(default_factory=Counter)
     _examples: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -48,11 +48,11 @@ class EncodedImage:
     name: str
     content: Path | bytes
     label: int = -1
-    """Class index; -1 where the data has no labels."""
+    """Class index; -1 for unlabelled data."""
     sha256: str | None = None
-    """What the source's digest was computed from; a file with another content by now is left out."""
+    """The content hash in the source's digest; a file that has changed since is skipped."""
     refused: str | None = None
-    """Why the source did not even read it."""
+    """Why the source did not read it."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class ImageFiles:
     classes: tuple[str, ...]
     images: Iterable[EncodedImage]
     left_out: tuple[FileCount, ...] = ()
-    """Files that are no images of the data set, by reason."""
+    """Files that are not images of the data set, by reason."""
     without_range: Iterable[EncodedImage] = ()
-    """Those of the images whose samples may have no declared range: they are measured before any is decoded."""
+    """Images whose samples may have no declared range: they are measured before decoding starts."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ImageArrays:
     classes: tuple[str, ...]
     batches: Iterable[tuple[NDArray[np.uint8], NDArray[np.int64]]]
     open_test_split: Callable[[], ImageArrays] | None = None
-    """The source's own test split, where it has one."""
+    """The source's own test split, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,17 @@ class Source:
     """Where images come from."""
 
     digest: str
-    """SHA-256 (hex) that is another one exactly when the content is."""
+    """SHA-256 (hex) that changes exactly when the content does."""
     location: str | None
-    """Without credentials."""
+    """The address, without credentials."""
     count: int | None
-    """Images to train on, where that is known before it is opened."""
+    """Number of training images, if known before opening."""
     open: Callable[[Path], ImageFiles | ImageArrays]
     """Fetch, unpack and list the images; the argument is an empty scratch folder that outlives them."""
     test_split_digest: str | None = None
-    """SHA-256 (hex) of the source's own test split, where it has one."""
+    """SHA-256 (hex) of the source's own test split, if it has one."""
     left_out: tuple[FileCount, ...] | None = None
-    """Files that are no images of the data set, by reason, where that is known before it is opened."""
+    """Files that are not images of the data set, by reason, if known before opening."""
 
 
 def content_digest(**facts: Any) -> str:
@@ -104,5 +104,5 @@ def content_digest(**facts: Any) -> str:
 
 
 def printable(name: str) -> str:
-    """A file name as text that JSON can hold, whatever its bytes."""
+    """A file name as valid JSON text, whatever its bytes."""
     return name.encode("utf-8", "backslashreplace").decode()

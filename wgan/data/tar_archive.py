@@ -1,7 +1,7 @@
-"""Tar archives, read to their end marker: what has none is cut off, whatever the number of its members.
+"""Tar archives, read to their end marker: an archive without one is truncated.
 
-`tarfile` takes a damaged header, a cut header and the end of the file for the end of the archive. Its parser of headers
-(ustar, pax, GNU) is used here, and the decision where an archive ends is made here.
+`tarfile` takes a damaged header, a truncated header and the end of the file for the end of the archive. This module
+uses its header parser (ustar, pax, GNU) and decides itself where an archive ends.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class TarReader:
         self.bytes_after_the_end = 0
         """Bytes after the end marker that are neither zeros nor another archive."""
         self._stream = stream
-        # What `TarInfo.fromtarfile` uses of a `TarFile`.
+        # The attributes of a `TarFile` that `TarInfo.fromtarfile` uses.
         self._at: Any = SimpleNamespace(
             fileobj=stream, offset=0, encoding="utf-8", errors="surrogateescape", pax_headers={}
         )
 
     def members(self) -> Iterator[tarfile.TarInfo]:
-        """All members, up to the end. Raises `StreamDamaged` where the archive is cut off or damaged."""
+        """All members, up to the end. Raises `StreamDamaged` if the archive is truncated or damaged."""
         while True:
             self._stream.seek(self._at.offset)
             try:
@@ -56,11 +56,11 @@ class TarReader:
                 yield member
 
     def read(self, member: tarfile.TarInfo) -> Iterator[bytes]:
-        """The content of the member that was given last, in blocks; holes of a sparse file are zeros."""
+        """The content of the last yielded member, in blocks; holes of a sparse file are zeros."""
         done, sparse = 0, getattr(member, "sparse", None)
         self._stream.seek(member.offset_data)
         for offset, size in sparse if sparse is not None else [(0, member.size)]:
-            if size == 0:  # an unused place of the map
+            if size == 0:  # an unused entry of the map
                 continue
             if offset < done or size < 0 or offset + size > member.size:
                 raise StreamDamaged(f"the map of its member {member.name!r} is damaged")
@@ -77,7 +77,7 @@ class TarReader:
             yield block
 
     def _find_another_archive(self) -> bool:
-        """After a zero block: go to the next archive of the file, or to its end. Raises `StreamDamaged`."""
+        """After a zero block: move to the next archive of the file, or to its end. Raises `StreamDamaged`."""
         zero_blocks = 1
         while block := self._stream.read(BLOCK):
             if not any(block):
@@ -92,7 +92,7 @@ class TarReader:
         return False
 
     def _skip_what_follows(self, block: bytes) -> None:
-        """Count what follows the end, as old programs leave it in the last record; no member may be behind it."""
+        """Count the bytes after the end, which old programs leave in the last record; no member may follow."""
         while block:
             self.bytes_after_the_end += len(block)
             block = self._stream.read(BLOCK)
@@ -101,7 +101,7 @@ class TarReader:
 
 
 def is_header(block: bytes) -> bool:
-    """Whether a block is the header of a member: its checksum says so."""
+    """Whether a block is a member's header, by its checksum."""
     try:
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.TarError, ValueError, OverflowError):

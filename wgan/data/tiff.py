@@ -1,4 +1,4 @@
-"""TIFF: what the samples mean, by their declared depth, photometric interpretation, alpha and profile."""
+"""TIFF: interprets samples by their declared depth, photometric interpretation, alpha and profile."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ ASSOCIATED, UNASSOCIATED = 1, 2
 
 
 def read_tiff(content: bytes, scale: Scale | None, max_pixels: int) -> Picture | None:
-    """The first image of a TIFF file; None where only its own decoder knows the compression (JPEG, fax, …).
+    """The first image of a TIFF file; None if the compression needs its own decoder (JPEG, fax, …).
 
-    `scale` says what samples of no declared range mean; without it, this file is a data set of one. Raises `BadImage`.
+    `scale` gives the range of samples that declare none; without it, the file's own extent is used. Raises `BadImage`.
     """
     tags = read_tags(content)
     if tags.one(t.WIDTH, 0) * tags.one(t.LENGTH, 0) > max_pixels:
@@ -43,7 +43,7 @@ def read_tiff(content: bytes, scale: Scale | None, max_pixels: int) -> Picture |
 
 
 def extent_of_tiff(content: bytes, max_pixels: int) -> Extent | None:
-    """Between which values the colours of a TIFF lie whose file declares no range for them; None where it does."""
+    """The extent of the colours of a TIFF without a declared range; None if it declares one."""
     tags = read_tags(content)
     if tags.one(t.WIDTH, 0) * tags.one(t.LENGTH, 0) > max_pixels or tags.one(t.COMPRESSION, 1) not in READ_COMPRESSIONS:
         return None
@@ -116,7 +116,7 @@ def _image(
 
 
 def _alpha(tags: Tags, samples: int, count: int) -> tuple[int, int] | None:
-    """Which sample is alpha, and of which kind; one more sample that nothing is said of is taken for alpha."""
+    """Index and kind of the alpha sample; a single undeclared extra sample is taken for alpha."""
     extras = tags.all(t.EXTRA_SAMPLES, (UNASSOCIATED,) if samples == count + 1 else ())
     for position, kind in enumerate(extras, start=count):
         if kind in (ASSOCIATED, UNASSOCIATED) and position < samples:
@@ -132,9 +132,9 @@ def _alpha_shares(alpha: NDArray[np.generic], layout: Layout) -> NDArray[Any]:
 
 
 def _looks_multiplied(image: Image.Image, alpha: NDArray[np.uint8]) -> bool:
-    """Whether no colour is brighter than its alpha, in an image where straight colours would be.
+    """Whether no colour is brighter than its alpha, in an image where unmultiplied colours would be.
 
-    Some writers multiply alpha into the colours and declare the opposite. Dark images tell nothing, and lose nothing.
+    Some writers multiply alpha into the colours and declare the opposite. For dark images it is unknown, and harmless.
     """
     brightest = np.asarray(image).max(axis=2)
     partly = (alpha > 0) & (alpha < 255)
@@ -162,7 +162,7 @@ def _from_palette(indices: NDArray[np.generic], tags: Tags, layout: Layout) -> I
     table = np.array(tags.all(t.COLOR_MAP), dtype=np.float64)
     if layout.bits > 16 or len(table) != 3 * 2**layout.bits:
         raise BadImage("its colour map is missing or damaged")
-    # 16 bits an entry; some writers left them at 8.
+    # 16 bits per entry; some writers use only 8.
     colours = _bytes(table.reshape(3, -1).T / (65535 if table.max() > 255 else 255))
     return Image.fromarray(colours[indices.astype(np.int64)])
 
@@ -182,7 +182,7 @@ def _lab(colours: NDArray[np.generic], layout: Layout, photometric: int) -> Imag
 
 
 def _ycbcr(content: bytes, tags: Tags, layout: Layout) -> NDArray[np.generic]:
-    """RGB from YCbCr of 8 bits, whose colours may lie in fewer pixels than its light."""
+    """RGB from 8-bit YCbCr, whose chroma may be subsampled."""
     across, down = tags.all(t.YCBCR_SUBSAMPLING, (2, 2))[:2]
     if layout.bits != 8 or layout.samples != 3 or layout.planar or across not in (1, 2, 4) or down not in (1, 2, 4):
         raise BadImage("this form of YCbCr TIFF is not read")

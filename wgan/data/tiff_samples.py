@@ -1,7 +1,7 @@
-"""The samples of a TIFF image as the file declares them: any depth from 1 to 64 bits, strips or tiles, any byte order.
+"""Reads the samples of a TIFF image: any depth from 1 to 64 bits, strips or tiles, any byte order.
 
-Pillow reads some depths wrongly and others not at all, but its libtiff knows the compressions that pack bytes: each
-strip or tile is given to it as a grey image of bytes, and what comes back is unpacked here.
+Pillow misreads some depths and cannot read others, but its libtiff supports the byte compressions. Each strip or tile
+is passed to it as a grey image of bytes, and the result is unpacked here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 @dataclass(frozen=True)
 class Layout:
-    """How samples lie in the file."""
+    """The layout of samples in the file."""
 
     width: int
     height: int
@@ -52,7 +52,7 @@ class Layout:
 
     @property
     def row_bytes(self) -> int:
-        """Of a chunk."""
+        """Bytes per row of a chunk."""
         return -(-self.chunk_width * self.per_chunk * self.bits // 8)
 
     def chunks(self) -> Iterator[tuple[int, int, int, int]]:
@@ -66,7 +66,7 @@ class Layout:
 
 
 def layout_of(tags: Tags) -> Layout:
-    """The layout of an image. Raises `BadImage` for one that contradicts itself, or is of differing depths."""
+    """The layout of an image. Raises `BadImage` for contradictory tags or differing depths."""
     width, height = tags.one(t.WIDTH, 0), tags.one(t.LENGTH, 0)
     samples = tags.one(t.SAMPLES, 1)
     bits, kinds = tags.all(t.BITS, (1,)), tags.all(t.SAMPLE_FORMAT, (UNSIGNED,))
@@ -107,12 +107,12 @@ def read_samples(content: bytes, tags: Tags, layout: Layout) -> NDArray[np.gener
 
 
 def chunk_bytes(content: bytes, tags: Tags, layout: Layout, number: int, rows: int, row_bytes: int) -> bytes:
-    """The content of one strip or tile, unpacked. Raises `BadImage` when there is less than it must have."""
+    """The decompressed content of one strip or tile. Raises `BadImage` if it is too short."""
     compression = tags.one(t.COMPRESSION, UNCOMPRESSED)
     expected, start = rows * row_bytes, layout.offsets[number]
     size = layout.sizes[number] if number < len(layout.sizes) else len(content)
     if compression == UNCOMPRESSED:
-        size = max(size, expected)  # some writers give a wrong one
+        size = max(size, expected)  # some writers store a wrong size
     data = content[start : start + size]
     if tags.one(t.FILL_ORDER, 1) == 2:
         data = data.translate(REVERSED_BITS)

@@ -1,4 +1,4 @@
-"""The tags of a TIFF file's first image (classic and BigTIFF, either byte order), bounded in everything."""
+"""The tags of a TIFF file's first image (classic and BigTIFF, either byte order), with bounded sizes."""
 
 from __future__ import annotations
 

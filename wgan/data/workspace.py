@@ -1,4 +1,4 @@
-"""Scratch folders in the cache; what a killed process left behind is removed by the next one."""
+"""Scratch folders in the cache; those of killed processes are removed by the next one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCK_NAME = "in-use"
 
 @contextlib.contextmanager
 def workspace(settings: Settings) -> Iterator[Path]:
-    """An empty folder on the cache's disk for the time of the block."""
+    """An empty folder on the cache's disk, for the duration of the block."""
     root = settings.cache / "preparing"
     with contextlib.ExitStack() as held:
         with exclusive(root / ".lock"):
@@ -32,6 +32,6 @@ def workspace(settings: Settings) -> Iterator[Path]:
 
 def _remove_abandoned(root: Path) -> None:
     for lock in root.glob(f"*/{LOCK_NAME}"):
-        with lock.open("r+") as file, contextlib.suppress(BlockingIOError):  # blocking: its owner lives
+        with lock.open("r+") as file, contextlib.suppress(BlockingIOError):  # it blocks if its owner is alive
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock.parent, ignore_errors=True)

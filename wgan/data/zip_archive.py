@@ -1,4 +1,4 @@
-"""Zip archives: the directory at the end must name everything that is in the file, and every checksum must be right."""
+"""Zip archives: the directory at the end must list everything in the file, and every checksum must match."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wgan.data.decompression import StreamDamaged
 
 COPY = 256 * 1024
 FIRST_BYTES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK00PK\x03\x04")
-"""A member, an empty archive, and the two marks that a split archive in one piece begins with."""
+"""First bytes of a member, an empty archive, and the two markers of a joined split archive."""
 LOCAL_HEADER, END_RECORD = b"PK\x03\x04", b"PK\x05\x06"
 LOCAL_HEADER_BYTES, END_RECORD_BYTES, LONGEST_COMMENT = 30, 22, 2**16
 SPLIT_MARK_BYTES = 4
@@ -22,7 +22,7 @@ READ_METHODS = {0: "stored", 8: "deflate", 12: "bzip2", 14: "lzma"}
 
 
 def zip_members(archive: zipfile.ZipFile, file: BinaryIO) -> list[zipfile.ZipInfo]:
-    """The members, once it is clear that the directory names all that the file holds. Raises `StreamDamaged`."""
+    """The members, after checking that the directory lists everything in the file. Raises `StreamDamaged`."""
     members = archive.infolist()
     disks, count = _end_record(file)
     if disks:
@@ -51,7 +51,7 @@ def refusal_of(member: zipfile.ZipInfo) -> str | None:
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The content of a member, in blocks. Raises `StreamDamaged` when it is not as long as the directory says."""
+    """The content of a member, in blocks. Raises `StreamDamaged` if its length differs from the directory's."""
     done = 0
     with archive.open(member) as content:
         while block := content.read(COPY):
@@ -62,13 +62,13 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[b
 
 
 def has_end_record(path: Path) -> bool:
-    """Whether the end of the file is that of a zip archive."""
+    """Whether the file ends like a zip archive."""
     with path.open("rb") as file:
         return _tail(file).rfind(END_RECORD) >= 0
 
 
 def _end_record(file: BinaryIO) -> tuple[int, int]:
-    """Number of the disk, and how many members there are."""
+    """Disk number and member count."""
     tail = _tail(file)
     record = tail[tail.rfind(END_RECORD) :][:END_RECORD_BYTES]
     if len(record) < END_RECORD_BYTES:
@@ -84,15 +84,15 @@ def _tail(file: BinaryIO) -> bytes:
 
 
 def _unlisted_after(member: zipfile.ZipInfo, file: BinaryIO, offsets: set[int]) -> bool:
-    """Whether another member begins where this one ends, and the directory does not know it."""
+    """Whether an unlisted member begins where this one ends."""
     file.seek(member.header_offset)
     header = file.read(LOCAL_HEADER_BYTES)
     if len(header) < LOCAL_HEADER_BYTES:
-        return False  # opening it will say what is wrong
+        return False  # opening it will report what is wrong
     name, extra = struct.unpack("<2H", header[26:30])
     end = member.header_offset + LOCAL_HEADER_BYTES + name + extra + member.compress_size
     file.seek(end)
     after = file.read(28)
-    # A data descriptor: perhaps a mark, a checksum and two lengths of four or eight bytes.
+    # A data descriptor: an optional marker, a checksum and two lengths of four or eight bytes.
     lengths = (0, 12, 16, 20, 24) if member.flag_bits & DATA_DESCRIPTOR else (0,)
     return any(after[skip : skip + 4] == LOCAL_HEADER and end + skip not in offsets for skip in lengths)

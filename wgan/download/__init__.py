@@ -1,1 +1,1 @@
-"""Files from the network: fetched with retries and checks, and kept."""
+"""Downloads files with retries and checks, and caches them."""

@@ -1,4 +1,4 @@
-"""What fetching a file takes."""
+"""What downloading a file needs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from wgan.settings import Settings
 from wgan.storage import Storage
 
 Progress = Callable[[str, int, int | None], None]
-"""progress(phase, done, total); total is None where it is not known."""
+"""progress(phase, done, total); total is None if unknown."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long to wait, and how often to try again."""
+    """Timeouts and number of retries."""
 
     connect_seconds: float = 10.0
     stall_seconds: float = 30.0
-    """Longest silence in the middle of an answer."""
+    """Read timeout in seconds."""
     attempts: int = 5
-    """Per address."""
+    """Attempts per URL."""
     backoff_seconds: float = 1.0
-    """Before the second attempt; doubled each time, with a random part of up to as much again."""
+    """Seconds before the second attempt; doubled each time, plus a random part of up to the same length."""
     longest_backoff_seconds: float = 60.0
 
 

@@ -1,4 +1,4 @@
-"""Downloaded files are kept: a published file while its checksum is right, a file at a URL while it is current."""
+"""Caches downloads: a published file while its checksum matches, a file at a URL while it is current."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PublishedFile:
 
 
 class _Validators(BaseModel):
-    """What a server said of the copy that is kept, and what the copy was."""
+    """The server's validators for the cached copy, and the copy's digest."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,9 +40,9 @@ class _Validators(BaseModel):
 
 
 def fetch_published(file: PublishedFile, access: Access) -> Path:
-    """The local copy of a published file, downloaded from the settings' mirror or else from where it is published.
+    """The local copy of a published file, downloaded from the configured mirror or else from its publisher.
 
-    Raises `DataError` naming the address and the setting that moves it.
+    Raises `DataError` naming the URL and the setting that changes it.
     """
     path = published_path(file, access)
     mirror = access.settings.mirror_url
@@ -62,7 +62,7 @@ def fetch_published(file: PublishedFile, access: Access) -> Path:
 
 
 def published_path(file: PublishedFile, access: Access) -> Path:
-    """Where a published file is kept."""
+    """The cached path of a published file."""
     return access.settings.cache / "downloads" / file.source / file.name
 
 
@@ -72,9 +72,9 @@ def download_lock(path: Path) -> AbstractContextManager[None]:
 
 
 def fetch_url(url: str, access: Access) -> tuple[Path, str]:
-    """The local copy of what is at a URL now, and its SHA-256; fetched only when the server says that it changed.
+    """The local copy of the current file at a URL, and its SHA-256; downloaded only if the server reports a change.
 
-    A server that gives neither ETag nor Last-Modified is asked for the whole file each time. Raises `DataError`.
+    Without ETag or Last-Modified from the server, the whole file is downloaded each time. Raises `DataError`.
     """
     folder = access.settings.cache / "downloads" / "urls" / hashlib.sha256(url.encode()).hexdigest()[:32]
     name = urlsplit(url).path.rpartition("/")[2]

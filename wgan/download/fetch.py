@@ -1,4 +1,4 @@
-"""Downloads that do not trust the network: time-outs, retries with back-off, a checksum, a size cap, atomic names."""
+"""Robust downloads: timeouts, retries with backoff, a checksum, a size limit, atomic renames."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class Checksum:
 
 @dataclass(frozen=True)
 class Arrival:
-    """What a server said of the file it sent."""
+    """The server's metadata of the file it sent."""
 
     modified: bool
-    """False: the copy that the request's conditions speak of is still the current one, nothing was written."""
+    """False if the cached copy in the request's conditions is still current; nothing was written then."""
     etag: str | None
     last_modified: str | None
 
 
 class _PermanentFailure(Exception):
-    """This address will not give the file, however often one asks."""
+    """This URL will not deliver the file; retries are useless."""
 
 
 class _TransientFailure(Exception):
-    """This address may give the file the next time."""
+    """This URL may deliver the file on a retry."""
 
     def __init__(self, reason: str, wait_seconds: float = 0.0) -> None:
         super().__init__(reason)
@@ -65,10 +65,10 @@ def download(
     checksum: Checksum | None = None,
     conditions: Mapping[str, str] | None = None,
 ) -> Arrival:
-    """Fetch a file from the first of `urls` that gives it whole; `path` gets its name only when all is right.
+    """Download a file from the first of `urls` that delivers it intact; it is renamed to `path` once verified.
 
-    Hold a lock on `path`: the temporary file beside it has a fixed name, so that nothing is left behind for long.
-    Raises `DataError`: one sentence with every address, why it did not give the file, and the `remedy`.
+    Hold a lock on `path`: the temporary file beside it has a fixed name, so that leftovers do not accumulate. Raises
+    `DataError`: one sentence with every URL, why it failed, and the `remedy`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -93,7 +93,7 @@ def download(
 
 
 def public_url(url: str) -> str:
-    """The address without user, password, query and fragment, any of which may hold a credential."""
+    """The URL without user, password, query and fragment, any of which may hold a credential."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -102,7 +102,7 @@ def public_url(url: str) -> str:
 
 
 def file_matches(path: Path, checksum: Checksum) -> bool:
-    """Whether the file is there and has this checksum."""
+    """Whether the file exists and has this checksum."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -118,10 +118,10 @@ def _client(retries: RetryPolicy) -> httpx.Client:
 
 
 def _judge_address(request: httpx.Request) -> None:
-    """Refuse an address before it is asked.
+    """Refuse a URL before connecting.
 
-    Nothing is fetched from link-local addresses, where clouds hand out credentials; and nobody outside may send us to
-    an address of this machine or its networks.
+    Nothing is fetched from link-local addresses, where clouds hand out credentials; and no outside server may redirect
+    us to an address of this machine or its networks.
     """
     origin = httpx.URL(request.extensions["origin"])
     if is_link_local(request.url.host):
@@ -131,7 +131,7 @@ def _judge_address(request: httpx.Request) -> None:
 
 
 def _judge_peer(response: httpx.Response) -> None:
-    """The same for who answered, whatever a name was resolved to in between."""
+    """The same for the connected peer, whatever its name resolved to in between."""
     request = response.request
     if _is_proxied(request.url):
         return
@@ -151,7 +151,7 @@ def _is_proxied(url: httpx.URL) -> bool:
 
 
 def _auth(url: str) -> httpx.Auth | None:
-    """User and password from ~/.netrc (or the file in NETRC), unless the address has them or there is no such file."""
+    """User and password from ~/.netrc (or the file in NETRC), unless the URL has them or there is no such file."""
     if httpx.URL(url).userinfo:
         return None
     try:
@@ -214,12 +214,12 @@ def _judge(response: httpx.Response) -> Arrival:
     if status not in (200, 304):
         raise _PermanentFailure(f"answered {status} {response.reason_phrase}")
     if status == 200 and not _says_where_it_ends(response):
-        return Arrival(True, None, None)  # perhaps cut off: the next time all of it is asked for again
+        return Arrival(True, None, None)  # possibly truncated: download all of it next time
     return Arrival(status == 200, response.headers.get("ETag"), response.headers.get("Last-Modified"))
 
 
 def _says_where_it_ends(response: httpx.Response) -> bool:
-    """Whether an answer that breaks off is noticed: it has a length, or its last part says that it is the last."""
+    """Whether a truncated response is detectable: it has a length or marks its last part."""
     chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
     return chunked or "Content-Length" in response.headers or response.http_version == "HTTP/2"
 
@@ -235,7 +235,7 @@ def _receive(
     digest = hashlib.new(checksum.algorithm if checksum else "sha256", usedforsecurity=False)
     received = 0
     with part.open("wb") as file:
-        # A checksum is of the bytes that are published; without one, what a server encoded unasked is decoded.
+        # A checksum covers the published bytes; without one, an unrequested encoding is decoded.
         plain = checksum or response.headers.get("Content-Encoding", "identity") == "identity"
         for block in response.iter_raw(BLOCK) if plain else response.iter_bytes(BLOCK):
             received += len(block)

@@ -1,8 +1,8 @@
-"""Between which numbers a generator's lie: real held-out images in its place, and a generator that has learnt nothing.
+"""The bounds of a generator's metrics: held-out real images in its place, and an untrained generator.
 
 *Real images* are held-out images in the generator's place: no generator can be expected to do better. *Untrained* is
-the same architecture with its first weights. Both are measured
-under the generator's own protocol, once, and kept in S3.
+the same architecture with its initial weights. Both are measured once, under the generator's own protocol, and cached
+in S3.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class _StoredBounds(Record):
-    """What lies in S3."""
+    """The record as stored in S3."""
 
     bounds: Bounds
     sha256: str = Field(description="Of the bounds as canonical JSON.")
@@ -44,12 +44,11 @@ def measure_bounds(
     device: str,
     progress: ProgressListener | None = None,
 ) -> Bounds:
-    """Real images and untrained generator under the protocol of `config`, from S3 or measured and stored there.
+    """Measurements of real images and an untrained generator under the protocol of `config`, cached in S3.
 
-    `untrained` draws with a generator of the architecture `networks` before its training, whose weights come from
-    `config.seed`; it is called only when nothing is stored.
-    `real_images` is None, with the reason, where fewer images are held out than a sample has. Raises what
-    `measure_side_by_side` raises.
+    `untrained` draws images from an untrained generator of the architecture `networks`, initialised from `config.seed`.
+    It is called only when nothing is stored. `real_images` is None, with the reason, where fewer images are held out
+    than a sample has. Raises what `measure_side_by_side` raises.
     """
     _, protocol = open_protocol(images, config, settings, storage, device, progress)
     key = cache_key("bounds", protocol, settings, f"-{config_digest(networks)[:16]}.json")

@@ -1,4 +1,4 @@
-"""How long an evaluation takes here: parts of it, timed on random images, and multiplied."""
+"""Estimates how long an evaluation takes on this machine: times its parts on random images and scales them up."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from wgan.plugins import is_import_path
 from wgan.records import DatasetRef, EvaluationProtocol
 
 MOST_PIXELS, LEAST_IMAGES = 2**20, 128
-"""Of a sample that is timed, in one channel.
+"""Maximum pixels (of one channel) and minimum images of a timed sample.
 
-A larger one is taken to cost as much an image, which was measured to be so from 512 images to 5,000 of them.
+The cost per image is assumed to be constant; it was measured to be, from 512 to 5,000 images.
 """
 CLASSES, CLASSIFIER_STEPS, CLASSIFIED = 10, 16, 256
 SEED = 0
@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Noise:
-    """A data set (`wgan.evaluation.reference.RealImages`) of random pixels, in whose place any other would do."""
+    """A data set (`wgan.evaluation.reference.RealImages`) of random pixels; only its shape matters."""
 
     ref: DatasetRef
     count: int
@@ -56,17 +56,17 @@ class Noise:
         return np.arange(self.count, dtype=np.int64) % CLASSES
 
     def gather(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Images (N, C, H, W), the same whatever is asked for: what the pixels are costs nothing."""
+        """Images (N, C, H, W), the same for any indices: the pixel values do not affect the cost."""
         draw = np.random.Generator(np.random.Philox(SEED))
         shape = (len(indices), self.channels, self.image_size, self.image_size)
         return draw.integers(0, 256, shape, dtype=np.uint8)
 
 
 def seconds_of_evaluation(config: RetrainConfig, draw: GenerateImages, device: str, *, champion: bool) -> float | None:
-    """About how long a first evaluation takes: generator, untrained one, real images and, where there is one, champion.
+    """Estimated seconds of a first evaluation: generator, untrained generator, real images and the champion, if any.
 
-    `draw` is a generator of the configuration, `device` a torch device. What is kept for later evaluations, such as the
-    classifier, counts in full. None where the features need a download.
+    `draw` is a generator of the configuration, `device` a torch device. Work that later evaluations reuse, such as
+    training the classifier, counts in full. Returns None if the features need a download.
     """
     protocol = config.evaluation
     if protocol.extractor in ("inception", "imagenet-lite"):
@@ -88,7 +88,7 @@ def seconds_of_evaluation(config: RetrainConfig, draw: GenerateImages, device: s
     larger = count / timed
     drawing, extracting, measuring = drawing * larger, extracting * larger, measuring * larger
     real_side = protocol.seeds * (extracting + measuring) + extracting * training / count
-    others = 2 if champion else 1  # beside the generator, the untrained one
+    others = 2 if champion else 1  # besides the generator: the untrained one
     return (
         classifier_seconds
         + real_side
@@ -114,7 +114,7 @@ def _noise(config: RetrainConfig, count: int, training: int) -> Noise:
 
 
 def _extractor(config: RetrainConfig, images: Noise, device: str) -> tuple[Extractor, float]:
-    """What makes the features, untrained, and how long it takes to train."""
+    """The untrained extractor, and the seconds its training takes."""
     source = config.data.source
     has_labels = source not in LOCATED_SOURCES and not is_import_path(source)
     if config.evaluation.extractor == "pixels" or (config.evaluation.extractor == "auto" and not has_labels):

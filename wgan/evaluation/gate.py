@@ -2,18 +2,18 @@
 
 With a champion, all of these must hold; each is a `GateRule`:
 
-1. `protocol`: both sides were measured under the same protocol. If not, nothing else is looked at.
-2. `fid`: better. The paired confidence interval of challenger − champion lies wholly below −`fid_margin`.
-3. `recall`, `coverage`, `modes` (with labels): not fallen, as a test of non-inferiority. The lower bound of the
-   paired interval of challenger − champion lies at or above −margin: the burden of proof is on the challenger. A
-   metric too noisy for its margin therefore refuses, and the remedy is more images or seeds, not a blind eye; taking
-   "no significant fall" as enough would promote the more readily the less was measured.
+1. `protocol`: both sides were measured under the same protocol. If not, no other rule is checked.
+2. `fid`: improved. The paired confidence interval of challenger − champion lies wholly below −`fid_margin`.
+3. `recall`, `coverage`, `modes` (with labels): not worse, as a test of non-inferiority. The lower bound of the
+   paired interval of challenger − champion lies at or above −margin: the burden of proof is on the challenger. A metric
+   too noisy for its margin therefore refuses, and the remedy is more images or seeds. If "no significant drop" were
+   enough, measuring less would make promotion easier.
 
-A two-sided interval at confidence c makes rules 2 and 3 one-sided tests at (1 − c) / 2: of two equal generators at most
-2.5 % are promoted at the default 95 %, which the tests show by simulation.
+A two-sided interval at confidence c makes rules 2 and 3 one-sided tests at (1 − c) / 2: with two equal generators, at
+most 2.5 % of challengers are promoted at the default 95 %, which the tests confirm by simulation.
 
-Without a champion (first model) there is nothing to compare with; each absolute floor that the configuration sets must
-be met by the whole interval, not only by its mean.
+Without a champion (first model) there is nothing to compare with; the whole interval, not only its mean, must meet each
+absolute floor that the configuration sets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TITLES = {"fid": "FID", "recall": "Recall", "coverage": "Coverage", "modes": "Mo
 
 
 def decide(challenger: Measurement, champion: Measurement | None, config: PromotionConfig) -> GateDecision:
-    """Apply every rule (module docstring) and promote only if all pass; no rule is skipped after a refusal but by 1."""
+    """Apply every rule (see the module) and promote only if all pass. Only a refusal by rule 1 skips the rest."""
     if champion is None:
         rules = tuple(_floors(challenger, config))
     else:

@@ -1,6 +1,6 @@
-"""The real side: which images every seed compares with, and all that is computed from them before a generator is seen.
+"""The real side: the images each seed compares with, and everything computed from them without a generator.
 
-Once per data set and protocol: `reference_cache` keeps it.
+Computed once per data set and protocol; `reference_cache` stores it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from wgan.records import DatasetRef, EvaluationProtocol
 SUBSET_STREAM = 1
 """Keeps a seed's choice of real images independent of the noise drawn from the same seed."""
 TRAINING_SEED = 0
-"""Of the training images that memorisation is judged against: the same for all seeds."""
+"""Seed for the training images that memorisation is judged against; the same for all seeds."""
 
 
 class RealImages(typing.Protocol):
-    """What evaluation needs of a prepared data set (`wgan.data.dataset.PreparedImages`)."""
+    """What evaluation needs from a prepared data set (`wgan.data.dataset.PreparedImages`)."""
 
     @property
     def ref(self) -> DatasetRef:
@@ -56,7 +56,7 @@ class RealImages(typing.Protocol):
 
     @property
     def held_out(self) -> RealImages | None:
-        """The images kept out of training, for the images to train on; None where there are none."""
+        """The held-out images of a set of training images; None if there are none."""
         ...
 
     def gather(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -66,7 +66,7 @@ class RealImages(typing.Protocol):
 
 @dataclass(frozen=True)
 class RealSample:
-    """The real side of one seed: N images, and what memorisation is judged by."""
+    """The real side of one seed: N images, and the data for judging memorisation."""
 
     vectors: NDArray[np.float32]
     """Features (N, d)."""
@@ -79,16 +79,16 @@ class RealSample:
     training: NDArray[np.float32]
     """Features (T, d) of the training images that memorisation is judged against; T may be 0."""
     held_out_distances: NDArray[np.float64]
-    """Distance of each held-out image to its nearest training image; empty where there are none."""
+    """Distance of each held-out image to its nearest training image; empty without held-out images."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The real side of all seeds; S seeds, N images each, M different ones in all."""
+    """The real side of all seeds: S seeds, N images each, M distinct ones in total."""
 
     seeds: tuple[int, ...]
     indices: NDArray[np.int64]
-    """Which images of the data set have features here, sorted, (M,)."""
+    """Sorted indices of the data set's images that have features here, (M,)."""
     vectors: NDArray[np.float32]
     """Their features, (M, d)."""
     rows: NDArray[np.int64]
@@ -102,7 +102,7 @@ class Reference:
     projections: Projections
     """Per level (S, patches, directions)."""
     held_out_distances: NDArray[np.float64]
-    """(S, held-out images), 0 of them where there are none."""
+    """(S, held-out images); (S, 0) if there are none."""
 
     def at(self, seed: int) -> RealSample:
         """The real sample of one seed."""
@@ -118,13 +118,13 @@ class Reference:
 
 
 def draw_subset(count: int, sample_count: int, seed: int) -> NDArray[np.int64]:
-    """Indices of a seed's real sample: `sample_count` different ones of [0, count), sorted, int64."""
+    """Indices of a seed's real sample: `sample_count` distinct values in [0, count), sorted, int64."""
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, SUBSET_STREAM))))
     return np.sort(generator.choice(count, size=sample_count, replace=False)).astype(np.int64)
 
 
 def reference_indices(count: int, protocol: EvaluationProtocol) -> NDArray[np.int64]:
-    """Every image of the data set that any of the seeds or memorisation uses, once, sorted."""
+    """Sorted unique indices of the images that any seed or memorisation uses."""
     drawn = [draw_subset(count, protocol.sample_count, seed) for seed in protocol.seeds]
     return np.unique(np.concatenate([*drawn, draw_subset(count, protocol.training_images, TRAINING_SEED)]))
 
@@ -142,9 +142,9 @@ def measure_reference(
     device: str,
     advance: Callable[[int], None],
 ) -> Reference:
-    """The real side of all seeds; an image that several seeds drew goes through the extractor once.
+    """Measure the real side of all seeds; an image drawn by several seeds goes through the extractor once.
 
-    `device` is a torch device that has float64. `advance` is told the number of images after each batch.
+    `device` is a torch device that has float64. `advance(images)` is called after each batch.
     """
     wanted = reference_indices(images.count, protocol)
     vectors = extract(extractor, gathered(images, wanted, batch_size), advance).vectors
@@ -171,7 +171,7 @@ def measure_reference(
 
 
 def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:
-    """At most `most` positions in [0, count), evenly spaced: of data that is sorted by class they show all of it."""
+    """At most `most` positions in [0, count), evenly spaced, so that data sorted by class is fully represented."""
     return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 

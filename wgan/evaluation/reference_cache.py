@@ -1,4 +1,4 @@
-"""The real side of evaluations in S3, by data set and protocol, so that only generators cost anything the next time."""
+"""The real side of evaluations in S3, by data set and protocol, so that later evaluations only measure generators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wgan.storage.signing import NotSigned, sealed, unsealed
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-"""Raised when what is computed from the real images, or how, changes."""
+"""Increased whenever what is computed from the real images, or how, changes."""
 DIGEST = "sha256"
 LEVEL = "projections-"
 ARRAYS = tuple(field.name for field in fields(Reference) if field.name not in ("seeds", "projections"))
@@ -33,12 +33,12 @@ class DamagedReference(Exception):
 
 
 def cache_key(kind: str, protocol: EvaluationProtocol, settings: Settings, suffix: str) -> str:
-    """Where what belongs to a data set and protocol is kept."""
+    """The S3 key for cached results of a data set and protocol."""
     return f"{settings.evaluation_prefix}/{kind}-{FORMAT}/{protocol.data_digest}/{config_digest(protocol)}{suffix}"
 
 
 def load_reference(protocol: EvaluationProtocol, settings: Settings, storage: Storage) -> Reference | None:
-    """The stored real side; None when there is none, or, with a warning, when it is damaged."""
+    """The stored real side; None if there is none, or, with a warning, if it is damaged."""
     key = _reference_key(protocol, settings)
     try:
         return unpack_reference(read_own(key, settings, storage), protocol)
@@ -53,27 +53,27 @@ def load_reference(protocol: EvaluationProtocol, settings: Settings, storage: St
 
 
 def store_reference(reference: Reference, protocol: EvaluationProtocol, settings: Settings, storage: Storage) -> None:
-    """Keep the real side, in one object that appears whole; one that is there is replaced."""
+    """Store the real side as one object, atomically; an existing one is replaced."""
     write_own(_reference_key(protocol, settings), pack_reference(reference), settings, storage)
 
 
 def _reference_key(protocol: EvaluationProtocol, settings: Settings) -> str:
-    """Metrics of your own use nothing of the real side but its features, so they share what is kept."""
+    """Custom metrics use only the features of the real side, so they do not affect the key."""
     return cache_key("reference", protocol.model_copy(update={"own_metrics": ()}), settings, ".npz")
 
 
 def write_own(key: str, content: bytes, settings: Settings, storage: Storage) -> None:
-    """Keep something below the evaluation prefix, signed for its place there."""
+    """Store an object below the evaluation prefix, signed for its key."""
     storage.put_bytes(key, sealed(key.removeprefix(settings.evaluation_prefix), content, settings))
 
 
 def read_own(key: str, settings: Settings, storage: Storage) -> bytes:
-    """What `write_own` kept. Raises `ObjectMissing`; `NotSigned` when somebody else wrote it, or for another place."""
+    """What `write_own` stored. Raises `ObjectMissing`, or `NotSigned` without a valid signature for this key."""
     return unsealed(key.removeprefix(settings.evaluation_prefix), storage.get_bytes(key), settings)
 
 
 def pack_reference(reference: Reference) -> bytes:
-    """As npz, with the SHA-256 of its arrays among them."""
+    """Pack into an npz that includes the SHA-256 of its arrays."""
     arrays: dict[str, Any] = {name: getattr(reference, name) for name in ARRAYS}
     arrays |= {f"{LEVEL}{number}": level for number, level in enumerate(reference.projections)}
     file = io.BytesIO()
@@ -82,7 +82,7 @@ def pack_reference(reference: Reference) -> bytes:
 
 
 def unpack_reference(data: bytes, protocol: EvaluationProtocol) -> Reference:
-    """Read a packed reference. Raises `DamagedReference` when a bit of it is not what was written."""
+    """Read a packed reference. Raises `DamagedReference` if any bit differs from what was written."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             if sum(entry.file_size for entry in file.zip.infolist()) > len(data):
@@ -97,12 +97,12 @@ def unpack_reference(data: bytes, protocol: EvaluationProtocol) -> Reference:
             projections=tuple(arrays[name] for name in levels),
             **{name: arrays[name] for name in ARRAYS},
         )
-    except Exception as error:  # numpy and zipfile raise whatever the damage leads to
+    except Exception as error:  # damage can raise anything in numpy and zipfile
         raise DamagedReference(f"{type(error).__name__}: {error}") from error
 
 
 def _require_shapes(arrays: dict[str, NDArray[np.generic]], protocol: EvaluationProtocol) -> None:
-    """Raise `ValueError` unless the arrays are those of the protocol."""
+    """Raise `ValueError` unless the arrays match the protocol."""
     seeds, sample = len(protocol.seeds), protocol.sample_count
     wanted = {"rows": (seeds, sample), "squared_radii": (seeds, sample), "kernel_means": (seeds,)}
     for name, shape in wanted.items():

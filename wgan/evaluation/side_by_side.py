@@ -1,15 +1,15 @@
 """Champion and challenger, measured side by side.
 
-For every seed s, both generators make N images from the noise of s and meet the same N real images, drawn without
-replacement with s (see `reference`). So a seed's difference between the two holds neither the luck of the real sample
-nor of the noise, and over the seeds the differences are independent draws given the data set and both generators:
-what a paired t interval asks for. The intervals speak of these two generators on this data set; how another
-training run would have come out, they do not say.
+For every seed s, both generators make N images from the noise of s and are compared with the same N real images, drawn
+without replacement with s (see `reference`). The difference between the two for one seed is therefore free of the luck
+of the real sample and of the noise, and the differences over the seeds are independent draws given the data set and
+both generators, as a paired t interval requires. The intervals describe these two generators on this data set; they say
+nothing about another training run.
 
-What the real side costs is paid once per data set and protocol: `reference_cache` keeps it in S3.
+The real side is computed once per data set and protocol: `reference_cache` stores it in S3.
 
-N is the configured sample count, or all real images if there are fewer; k of the neighbour metrics then at most N − 1.
-Both are recorded as they were used. The same inputs on the same device give the same numbers.
+N is the configured sample count, or all real images if there are fewer; k of the neighbour metrics is then at most N −
+1. Both are recorded as used. The same inputs on the same device give the same numbers.
 """
 
 from __future__ import annotations
@@ -114,11 +114,10 @@ def nearest_training_images(
     device: str,
     progress: ProgressListener | None = None,
 ) -> Neighbours:
-    """The `count` nearest training images of each generated one, uint8 (N, C, H, W), in the protocol's features.
+    """The `count` nearest training images of each generated image, uint8 (N, C, H, W), in the protocol's features.
 
-    Looked for among the `evaluation.memorisation_images` that memorisation is judged against; `images.gather` of the
-    indices gives the pictures. Raises `UsageError` when fewer than `count` are to be looked at, and what
-    `measure_side_by_side` raises.
+    Searches the `evaluation.memorisation_images` that memorisation is judged against; `images.gather` of the indices
+    gives the pictures. Raises `UsageError` if there are fewer than `count`, and what `measure_side_by_side` raises.
     """
     tell = progress or _silent
     extractor, protocol = open_protocol(images, config, settings, storage, device, tell)

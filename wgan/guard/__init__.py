@@ -1,4 +1,4 @@
-"""What stands before a server: no other page, under no other name; and no request that is read only in part."""
+"""ASGI guards in front of a server: they refuse other origins and host names, and read requests completely."""
 
 from wgan.guard.names import LOOPBACK_NAMES, is_name_in, names_of
 from wgan.guard.own_pages import SIGN_IN, OwnPages, basic_token

@@ -1,8 +1,8 @@
-"""An ASGI application that lets through only requests of its own pages, addressed to its own names.
+"""An ASGI application that accepts only requests from its own pages, addressed to its own names.
 
-A browser sends, with every request that could change something and every websocket, the page's origin, and with every
-request the name it was told to reach. So a foreign page is known by its origin, and a foreign name that was pointed
-at this machine by the name. Programs send no origin; who they are is the login's business.
+A browser sends the page's origin with every state-changing request and every websocket, and the requested host name
+with every request. So a foreign page is recognised by its origin, and a foreign name that points at this machine by the
+name. Programs send no origin; the login authenticates them.
 """
 
 from __future__ import annotations
@@ -21,21 +21,20 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SIGN_IN = "/sign-in"
-"""Its fragment, which a browser sends to nobody, is `#token&/page`: the page keeps the token where Prefect's own pages
-look for the login, and goes on to /page."""
+"""Its fragment is `#token&/page`: the page stores the token for Prefect's own pages, and opens /page."""
 POLICY_VIOLATION = 1008
 PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def basic_token(login: str) -> str:
-    """What `user:password` becomes in an Authorization header, after `Basic `."""
+    """`user:password` encoded for an Authorization header, after `Basic `."""
     return base64.b64encode(login.encode()).decode()
 
 
 class OwnPages:
-    """The application behind the checks. `names`: allowed `host:port` or `host:*`; `probes`: paths that any name gets.
+    """Wraps an application with these checks. `names`: allowed `host:port` or `host:*`; `probes`: paths for any name.
 
-    A probe answers a health check, which names the address of a container, and tells nothing else.
+    A probe only answers health checks, which use a container's address as the name.
     """
 
     def __init__(self, application: Application, names: Collection[str], probes: Collection[str] = ()) -> None:
@@ -45,7 +44,7 @@ class OwnPages:
         self._sign_in = resources.files("wgan.guard").joinpath("sign_in.html").read_bytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on."""
+        """Refuse the request, or pass it on."""
         if scope["type"] not in ("http", "websocket"):
             await self._application(scope, receive, send)
         elif (reason := self._refusal(scope)) is not None:
@@ -66,9 +65,9 @@ class OwnPages:
         return None
 
     def _is_own_page(self, origin: str, host: str) -> bool:
-        """Whether it is a page of this server: of the very name that was asked, or of another that it goes by.
+        """Whether it is a page of this server: under the requested name, or another of its names.
 
-        On loopback the port counts: the same name with another port is another server.
+        On loopback the port matters: the same name with another port is another server.
         """
         scheme, separator, _ = origin.partition("://")
         if not separator or scheme not in ("http", "https"):
@@ -107,7 +106,7 @@ async def _answer(send: Send, status: int, kind: str, body: bytes) -> None:
 
 
 def _unframed(send: Send) -> Send:
-    """No other page may show this server's pages inside its own."""
+    """Forbid other pages to frame this server's pages."""
 
     async def framed(message: Message) -> None:
         if message["type"] == "http.response.start":

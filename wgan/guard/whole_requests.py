@@ -1,6 +1,7 @@
 """An ASGI application that reads every request to its end before it answers.
 
-A server that refuses an upload by its head leaves the body on the connection, where it is taken for the next request.
+A server that refuses an upload by its headers leaves the body on the connection, where it is parsed as the next
+request.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from wgan.guard.own_pages import Application, Message, Receive, Scope, Send
 
 
 class WholeRequests:
-    """The application behind; what it leaves of a request is read and dropped before its answer begins."""
+    """Wraps an application; the unread rest of a request is read and discarded before the response starts."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on."""
+        """Pass the request on."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return

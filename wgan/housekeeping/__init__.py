@@ -1,5 +1,5 @@
-"""Housekeeping: what nobody refers to any more is removed by stated rules, one file for each; see docs/housekeeping.md.
+"""Housekeeping: removes what is no longer referred to, by explicit rules, one file each; see docs/housekeeping.md.
 
-`survey` asks MLflow and Prefect what is referred to and looks at the clocks; each rule lists what there is, keeps what
-is young or referred to, and counts why. Nothing below the ledger's and MLflow's own prefixes is ever touched.
+`survey` asks MLflow and Prefect for references and checks the clocks; each rule lists the candidates, keeps those that
+are recent or referred to, and counts the reasons. Nothing below the ledger's and MLflow's own prefixes is ever touched.
 """

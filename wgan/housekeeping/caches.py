@@ -1,4 +1,4 @@
-"""Rules for this machine's copies: data sets and downloads that nothing here has read for a while."""
+"""Rules for this machine's caches: data sets and downloads that have not been read for a while."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
 
 ASIDE = ".expired-"
-"""Before the name of a folder that is being removed."""
+"""Prefix of a folder that is being removed."""
 
 
 def expire_cached_datasets(survey: Survey) -> RuleReport:
-    """Remove local copies of data sets that were not read for a while; S3 has them, or they are no longer wanted.
+    """Remove local copies of data sets that have not been read for a while; S3 has them, or they are obsolete.
 
     A copy is renamed before it is removed, so that a process finds all of it or nothing.
     """
@@ -45,7 +45,7 @@ def expire_cached_datasets(survey: Survey) -> RuleReport:
 
 
 def expire_downloads(survey: Survey) -> RuleReport:
-    """Remove downloaded files that were not read for a while, unless a process is checking or replacing them."""
+    """Remove downloaded files that have not been read for a while, unless a process is checking or replacing them."""
     deletions = Deletions("local downloads", survey)
     days = survey.settings.keep_cache_days
     root = survey.settings.cache / "downloads"
@@ -75,9 +75,9 @@ def _why_unread_is_kept(paths: Iterable[Path], days: float, survey: Survey) -> s
 
 
 def last_used(paths: Iterable[Path]) -> datetime | None:
-    """When a file was last read or written, or a folder given here changed; None where nothing is there.
+    """When a file was last read or written, or a folder given here changed; None if nothing exists.
 
-    A file system that does not note reads (mounted `noatime`) leaves the time of writing.
+    A file system that does not record reads (mounted `noatime`) only has the time of writing.
     """
     times: list[float] = []
     for path in paths:
@@ -98,7 +98,7 @@ def files_in(path: Path) -> list[Path]:
 
 
 def sizes(files: Iterable[Path]) -> list[int]:
-    """Of the files that are there, in bytes."""
+    """Sizes of the existing files, in bytes."""
     found = []
     for file in files:
         with contextlib.suppress(FileNotFoundError):
@@ -107,7 +107,7 @@ def sizes(files: Iterable[Path]) -> list[int]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder under another name; what a killed process left under that name is removed as any other."""
+    """Rename a folder, then remove it; what a killed process left under that name is removed like any other."""
     aside = folder if folder.name.startswith(ASIDE) else folder.with_name(ASIDE + folder.name)
     if aside is not folder:
         shutil.rmtree(aside, ignore_errors=True)

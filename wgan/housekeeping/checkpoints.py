@@ -1,4 +1,4 @@
-"""Rule: checkpoints go when their flow run has been finished for a while, unless a registered version came from it."""
+"""Rule: checkpoints are removed some time after their flow run finished, unless it produced a registered version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LATEST = "latest.json"
 
 
 def expire_checkpoints(survey: Survey) -> RuleReport:
-    """Remove the checkpoints of finished runs, a run's all together; `latest.json` goes first."""
+    """Remove the checkpoints of finished runs, all of a run together, `latest.json` first."""
     settings, storage = survey.settings, survey.storage
     deletions = Deletions("checkpoints", survey)
     stored: dict[str, list[StoredObject]] = {}
@@ -41,7 +41,7 @@ def expire_checkpoints(survey: Survey) -> RuleReport:
 
 
 def why_kept(run_id: str, objects: list[StoredObject], references: References, survey: Survey) -> str | None:
-    """Why the checkpoints of a run stay; None where they may go."""
+    """Why the checkpoints of a run are kept; None if they may be removed."""
     if not is_flow_run_id(run_id):
         return "not of a flow run"
     prefix = survey.storage.uri(f"{checkpoint_prefix(run_id, survey.settings)}/")
@@ -54,9 +54,9 @@ def why_kept(run_id: str, objects: list[StoredObject], references: References, s
 
 
 def why_run_kept(run_id: str, last_written: datetime, references: References, survey: Survey) -> str | None:
-    """Why what a run left stays, versions apart; None where it may go.
+    """Why a run's files are kept, apart from versions; None if they may be removed.
 
-    `last_written` counts where Prefect does not know the run.
+    `last_written` is used if Prefect does not know the run.
     """
     days = survey.settings.keep_checkpoint_days
     run = references.flow_run(run_id)
@@ -68,7 +68,7 @@ def why_run_kept(run_id: str, last_written: datetime, references: References, su
 
 
 def is_flow_run_id(name: str) -> bool:
-    """Whether it is a UUID as Prefect writes one."""
+    """Whether it is a UUID in Prefect's form."""
     try:
         return str(UUID(name)) == name
     except ValueError:

@@ -1,4 +1,4 @@
-"""Rule: a prepared data set goes when nobody has referred to it for a while and no flow reads data at the moment."""
+"""Rule: a prepared data set is removed once unreferenced for a while, if no flow is reading data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wgan.storage import StoredObject
 
 
 def expire_datasets(survey: Survey) -> RuleReport:
-    """Remove data sets nobody refers to; the manifest goes first, so that no reader takes the rest for whole."""
+    """Remove unreferenced data sets, the manifest first, so that no reader takes the rest for complete."""
     storage = survey.storage
     deletions = Deletions("data sets", survey)
     stored = stored_datasets(survey)
@@ -35,7 +35,7 @@ def expire_datasets(survey: Survey) -> RuleReport:
 
 
 def stored_datasets(survey: Survey) -> dict[tuple[str, str], list[StoredObject]]:
-    """Name and digest → the objects of a data set, whole or not; a digest of "" holds what is none."""
+    """Name and digest → the objects of a data set, complete or not; a digest of "" holds other objects."""
     prefix = f"{survey.settings.datasets_prefix}/"
     found: dict[tuple[str, str], list[StoredObject]] = {}
     for entry in survey.storage.list(prefix):
@@ -46,7 +46,7 @@ def stored_datasets(survey: Survey) -> dict[tuple[str, str], list[StoredObject]]
 
 
 def why_kept(name: str, digest: str, objects: list[StoredObject], references: References, survey: Survey) -> str | None:
-    """Why a data set stays; None where it may go."""
+    """Why a data set is kept; None if it may be removed."""
     days = survey.settings.keep_dataset_days
     if not digest:
         return "not a data set"
@@ -60,12 +60,12 @@ def why_kept(name: str, digest: str, objects: list[StoredObject], references: Re
 
 
 def why_data_kept(digest: str, names: Iterable[str], references: References, survey: Survey) -> str | None:
-    """Who refers to a data digest, stored under these names; None where nobody does."""
+    """What refers to a data digest, stored under these names; None if nothing does."""
     days = survey.settings.keep_dataset_days
     if any(version.data_digest == digest for version in references.versions):
         return "a registered version was trained on it"
     if references.reading_data:
-        # One that prepares this data set again would upload shards that are then deleted.
+        # A run preparing this data set again would upload shards that are then deleted.
         return f"a {references.reading_data[0].flow} run is at work"
     if any(refers(run_id, digest, names, references) for run_id in (run.id for run in references.unfinished)):
         return "a run that may go on refers to it"
@@ -78,7 +78,7 @@ def why_data_kept(digest: str, names: Iterable[str], references: References, sur
 
 
 def refers(run_id: str, digest: str, names: Iterable[str], references: References) -> bool:
-    """Whether an unfinished flow run refers to a data set: by what it trained on, else by the name it asks for."""
+    """Whether an unfinished flow run refers to a data set: by the data it trained on, else by its configured name."""
     trained = {training.data_digest for training in references.trainings if training.flow_run_id == run_id}
     if trained:
         return digest in trained

@@ -1,4 +1,4 @@
-"""One rule at work: each thing is kept for a reason or removed, and one failure does not stop the others."""
+"""Executes one rule: each item is kept for a reason or removed, and a failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Deletions:
         self._removed = self._files = self._bytes = 0
 
     def keep(self, reason: str, count: int = 1) -> None:
-        """Count things that stay."""
+        """Count items that are kept."""
         self._kept[reason] += count
 
     def remove(
@@ -34,9 +34,9 @@ class Deletions:
         things: int = 1,
         named: bool = True,
     ) -> None:
-        """Remove a thing of files with these sizes in bytes, unless `why_kept_now`, asked at the last moment, says no.
+        """Remove an item of files with these sizes in bytes, unless `why_kept_now`, called last, gives a reason.
 
-        `delete` may raise `StorageError` or `OSError`, which the report then tells.
+        `delete` may raise `StorageError` or `OSError`, which the report then lists.
         """
         sizes = tuple(sizes)
         if not self._survey.dry_run:
@@ -71,7 +71,7 @@ class Deletions:
 
 
 def delete_in_order(storage: Storage, first: str, objects: Iterable[StoredObject]) -> None:
-    """Delete objects, the one named `first` before the others: nobody then takes what is half deleted for whole.
+    """Delete objects, `first` before the others, so that a partial deletion is not taken for a complete item.
 
     Raises `StorageError` naming the first that the store refused.
     """
@@ -91,5 +91,5 @@ def delete_keys(storage: Storage, keys: list[str]) -> None:
 
 
 def newest(objects: Iterable[StoredObject]) -> StoredObject:
-    """The object that was written last."""
+    """The most recently written object."""
     return max(objects, key=lambda entry: entry.modified)

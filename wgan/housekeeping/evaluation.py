@@ -1,4 +1,4 @@
-"""Rule: what evaluations keep of a data set (features, classifiers, bounds) goes after the data set."""
+"""Rule: what evaluations store for a data set (features, classifiers, bounds) is removed after the data set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wgan.storage import StoredObject
 
 
 def expire_evaluation(survey: Survey, datasets: RuleReport) -> RuleReport:
-    """Remove the real side of evaluations on data sets that are gone, among them those that `datasets` removed."""
+    """Remove the real side of evaluations on deleted data sets, including those just removed by `datasets`."""
     storage, prefix = survey.storage, f"{survey.settings.evaluation_prefix}/"
     deletions = Deletions("evaluation caches", survey)
     kept_of: dict[str, list[StoredObject]] = {}
@@ -40,7 +40,7 @@ def expire_evaluation(survey: Survey, datasets: RuleReport) -> RuleReport:
 
 
 def _digests(survey: Survey, without: set[str]) -> set[str]:
-    """Digests of the data sets in storage, but for these prefixes."""
+    """Digests of the data sets in storage, except these prefixes."""
     prefix = survey.settings.datasets_prefix
     return {digest for name, digest in stored_datasets(survey) if f"{prefix}/{name}/{digest}/" not in without}
 

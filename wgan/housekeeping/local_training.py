@@ -1,4 +1,4 @@
-"""Rules for what killed processes left on this machine: training folders, and scratch folders of preparations."""
+"""Rules for leftovers of killed processes on this machine: training folders, and scratch folders of preparations."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from wgan.housekeeping.report import RuleReport
 from wgan.housekeeping.survey import Survey
 
 LOCKLESS_HOURS = 24
-"""A scratch folder without a lock is younger than its lock, or was left by a process killed between the two."""
+"""Age after which a scratch folder without a lock was left by a process killed before it created the lock."""
 
 
 def expire_local_training(survey: Survey) -> RuleReport:
-    """Remove the training folders of runs whose checkpoints in S3 may go, too; a run that goes on fetches from S3."""
+    """Remove the training folders of runs whose checkpoints in S3 may also be removed; a resumed run reads from S3."""
     deletions = Deletions("local training folders", survey)
     folders = [folder for folder in sorted(survey.settings.cache.glob("training/*")) if folder.is_dir()]
     references = survey.read_references([folder.name for folder in folders if is_flow_run_id(folder.name)])
@@ -41,12 +41,12 @@ def expire_local_training(survey: Survey) -> RuleReport:
 
 
 def remove_abandoned_scratch(survey: Survey) -> RuleReport:
-    """Remove the scratch folders whose preparation has ended without removing them."""
+    """Remove the scratch folders of preparations that ended without removing them."""
     deletions = Deletions("local scratch folders", survey)
     root = survey.settings.cache / "preparing"
     if not root.is_dir():
         return deletions.report()
-    with exclusive(root / ".lock"):  # no preparation makes a folder and its lock meanwhile
+    with exclusive(root / ".lock"):  # no preparation creates a folder and its lock meanwhile
         for folder in sorted(folder for folder in root.iterdir() if folder.is_dir()):
             if _in_use(folder, survey):
                 deletions.keep("a preparation is at work in it")

@@ -1,4 +1,4 @@
-"""What is referred to: by registered versions and training runs in MLflow, and by flow runs in Prefect."""
+"""Collects references: from registered versions and training runs in MLflow, and from flow runs in Prefect."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from wgan.tracking.run_status import FLOW_RUN_TAG
 
 DATA_DIGEST_TAG = "wgan.data_digest"
 FINISHED = ("COMPLETED", "FAILED", "CANCELLED")
-"""Prefect's types of states after which a run does not go on by itself. A crashed one may be started again."""
+"""Prefect's state types after which a run does not continue by itself. A crashed one may be restarted."""
 AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
 READERS_OF_DATA = ("retrain", "promote", "study")
 """Flows that prepare or read data sets."""
 
 
 class FlowRun(Record):
-    """A flow run as Prefect knows it."""
+    """A flow run in Prefect."""
 
     id: str
     flow: str = Field(description="Name of the flow.")
@@ -35,7 +35,7 @@ class FlowRun(Record):
 
     @property
     def finished(self) -> bool:
-        """Whether it does not go on unless somebody asks for it."""
+        """Whether it does not continue unless somebody resumes it."""
         return self.state in FINISHED
 
 
@@ -58,36 +58,36 @@ class TrainingReference(Record):
 
 
 class References(Record):
-    """Everything that is referred to, at one moment."""
+    """All references at one moment."""
 
     versions: tuple[VersionReference, ...]
     trainings: tuple[TrainingReference, ...]
     flow_runs: tuple[FlowRun, ...] = Field(description="All that are not finished, and those that were asked for.")
 
     def flow_run(self, flow_run_id: str) -> FlowRun | None:
-        """The flow run, where Prefect knows it."""
+        """The flow run, if Prefect knows it."""
         return next((run for run in self.flow_runs if run.id == flow_run_id), None)
 
     @property
     def unfinished(self) -> tuple[FlowRun, ...]:
-        """Flow runs that have run and may go on: at work, waiting for another try, paused or crashed."""
+        """Flow runs that have started and may continue: running, awaiting a retry, paused or crashed."""
         return tuple(run for run in self.flow_runs if run.started is not None and not run.finished)
 
     @property
     def reading_data(self) -> tuple[FlowRun, ...]:
-        """Flow runs that may prepare or open a data set at this moment."""
+        """Flow runs that may be preparing or opening a data set."""
         return tuple(run for run in self.flow_runs if run.state in AT_WORK and run.flow in READERS_OF_DATA)
 
 
 ReadFlowRuns = Callable[[Collection[str]], tuple[FlowRun, ...]]
-"""Reads from Prefect all unfinished flow runs, and of the given ids those it knows, finished or not."""
+"""Reads all unfinished flow runs from Prefect, and those with the given ids that it knows, finished or not."""
 ReadReferences = Callable[[Collection[str]], References]
-"""Collects the references afresh, with the flow runs of the given ids."""
+"""Collects the current references, including the flow runs with the given ids."""
 
 
 def collect_references(settings: Settings, read_flow_runs: ReadFlowRuns, flow_run_ids: Collection[str]) -> References:
-    """Ask Prefect and MLflow. Raises `WganError` in one sentence when either does not answer."""
-    # Flow runs first: what a run that ends in between has registered is then found in MLflow.
+    """Ask Prefect and MLflow. Raises `WganError` in one sentence if either does not answer."""
+    # Flow runs first: whatever a run that ends in between registers is then found in MLflow.
     flow_runs = read_flow_runs(flow_run_ids)
     with Mlflow(settings) as server:
         runs = _training_runs(Runs(server))
@@ -100,13 +100,13 @@ def collect_references(settings: Settings, read_flow_runs: ReadFlowRuns, flow_ru
 
 
 def _training_runs(runs: Runs) -> list[Run]:
-    """Those that somebody deleted, too."""
+    """All training runs, including deleted ones."""
     experiments = [experiment.experiment_id for experiment in runs.experiments()]
     return list(runs.search(experiments, f"tags.`{DATA_DIGEST_TAG}` LIKE '%'", "ALL"))
 
 
 def _version(entry: ModelVersion, run_tags: dict[str, str]) -> VersionReference:
-    """A version's own tags, and where somebody took them away, those of the run that made it."""
+    """From a version's own tags, or, if they were removed, from those of the run that made it."""
     return VersionReference(
         model=entry.name,
         version=entry.version,

@@ -1,4 +1,4 @@
-"""What housekeeping did, or would do: counts and bytes for each rule, and why the rest was kept."""
+"""Reports what housekeeping did, or would do: counts and bytes per rule, and why the rest was kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from wgan.records import Record
 
 NAMED = 20
-"""Removed things that the report names for each rule."""
+"""Number of removed items that the report names per rule."""
 
 
 class RuleReport(Record):
@@ -35,7 +35,7 @@ class HousekeepingReport(Record):
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Of all rules."""
+        """The failures of all rules."""
         return tuple(failure for rule in self.rules for failure in rule.failures)
 
 
@@ -50,7 +50,7 @@ def readable_bytes(count: int) -> str:
 
 
 def table_rows(report: HousekeepingReport) -> list[tuple[str, str, str, str, str]]:
-    """Rule, things, files, size, and what was kept why: for a table."""
+    """Table rows: rule, items, files, size, and the reasons for keeping the rest."""
     return [
         (
             rule.rule,
@@ -64,7 +64,7 @@ def table_rows(report: HousekeepingReport) -> list[tuple[str, str, str, str, str
 
 
 def headings(report: HousekeepingReport) -> tuple[str, str, str, str, str]:
-    """Of the table's columns."""
+    """Headings of the table's columns."""
     return ("rule", "would remove" if report.dry_run else "removed", "files", "size", "kept")
 
 

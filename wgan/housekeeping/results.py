@@ -1,4 +1,4 @@
-"""Rule: task results go when they are old and no run that may go on can have written them."""
+"""Rule: task results are removed once they are old and cannot belong to a run that may continue."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from wgan.storage import StoredObject
 from wgan.storage.objects import MOST_IN_A_REQUEST
 
 SLACK = timedelta(hours=1)
-"""Between the clocks of Prefect and the object store."""
+"""Tolerance between the clocks of Prefect and the object store."""
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 def expire_results(survey: Survey) -> RuleReport:
-    """Remove what finished runs returned.
+    """Remove the results of finished runs.
 
-    Prefect names results by a digest, so a result does not say whose it is: what was written while a run that is not
-    finished was at work is taken for that run's.
+    Prefect names results by a digest, so a result does not tell its run: anything written while an unfinished run was
+    active is attributed to that run.
     """
     deletions = Deletions("task results", survey)
     days = survey.settings.keep_result_days
@@ -54,5 +54,5 @@ def _may_belong(entry: StoredObject, runs: tuple[FlowRun, ...]) -> bool:
 
 
 def _end(run: FlowRun) -> datetime:
-    """A crashed run wrote nothing after it was found dead; others still write."""
+    """A crashed run writes nothing after it was marked as crashed; other unfinished runs still write."""
     return run.ended + SLACK if run.ended else FOREVER

@@ -1,4 +1,4 @@
-"""Before anything is removed: what time it is, whether a backup runs, and whether MLflow and Prefect answer."""
+"""Checks before anything is removed: the clocks, running backups, and whether MLflow and Prefect answer."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from wgan.settings import Settings
 from wgan.storage import Storage, StoredObject
 
 BACKUP_MARKER = "operations/backup-in-progress.json"
-"""`wgan backup` writes it before it reads anything, and removes it at its end."""
+"""`wgan backup` writes it before it reads anything, and removes it at the end."""
 BACKUP_HOURS = 24
-"""A marker older than this was left by a backup that died."""
+"""Age from which a marker belongs to a dead backup."""
 CLOCK_MINUTES = 5
-"""Most that clocks may differ."""
+"""Maximum difference between clocks."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What every rule stands on."""
+    """The facts that every rule uses."""
 
     settings: Settings
     storage: Storage
     read_references: ReadReferences
     now: datetime
-    """By the object store's clock."""
+    """The time by the object store's clock."""
     dry_run: bool
 
     def older(self, moment: datetime, days: float) -> bool:
-        """Whether the moment is more than so many days ago; with 0 it always is (the store tells whole seconds)."""
+        """Whether the moment is more than `days` ago; always true for 0 (the store's times are whole seconds)."""
         return days == 0 or self.now - moment > timedelta(days=days)
 
 
@@ -43,9 +43,9 @@ def survey(
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> Survey:
-    """ReadReferences round; nothing is written. `now` overrules the store's clock.
+    """Collect the facts without writing anything. `now` overrides the store's clock.
 
-    Raises `WganError` in one sentence when MLflow, Prefect or the store does not answer, or a clock is wrong.
+    Raises `WganError` in one sentence if MLflow, Prefect or the store does not answer, or a clock is wrong.
     """
     if now is None:
         now = storage.clock()
@@ -66,7 +66,7 @@ def survey(
 
 
 def backup_under_way(storage: Storage, now: datetime) -> str | None:
-    """One sentence while a backup runs, else None: what it has yet to copy must stay."""
+    """One sentence if a backup is running, else None: nothing it has yet to copy may be removed."""
     for entry in storage.list(BACKUP_MARKER):
         if entry.key == BACKUP_MARKER and now - entry.modified < timedelta(hours=BACKUP_HOURS):
             said = f"{entry.modified.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

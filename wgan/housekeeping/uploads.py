@@ -1,4 +1,4 @@
-"""Rule: multipart uploads that nobody goes on with are given up, which frees the parts that were uploaded."""
+"""Rule: abandoned multipart uploads are aborted, which frees their parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wgan.storage import UnfinishedUpload
 
 
 def abort_abandoned_uploads(survey: Survey) -> RuleReport:
-    """Abort uploads that got no part for a while, except below MLflow's prefix and the ledger's."""
+    """Abort uploads without a new part for a while, except below MLflow's prefix and the ledger's."""
     deletions = Deletions("unfinished uploads", survey)
     storage, settings = survey.storage, survey.settings
     days = settings.keep_upload_days

@@ -10,7 +10,7 @@ from wgan.records import Bounds, EvaluationProtocol, EvaluationRef, GateDecision
 
 
 def judgement_markdown(evaluation: EvaluationRef, decision: GateDecision | None = None) -> str:
-    """A warning if one is due, on which data the sides were judged, then `evaluation_markdown` with the bounds."""
+    """A warning if needed, the data the sides were judged on, then `evaluation_markdown` with the bounds."""
     table = evaluation_markdown(evaluation.challenger, evaluation.champion, decision, evaluation.bounds)
     warning = untrained_warning(evaluation)
     return "\n\n".join([*([f"**Warning.** {warning}"] if warning else []), data_sentence(evaluation), table])
@@ -24,8 +24,8 @@ def evaluation_markdown(
 ) -> str:
     """Table of metrics and sides, the protocol, then the decision's rules with ✓ or ✗.
 
-    Columns: metric and challenger; champion and paired difference where there is a champion; real images and untrained
-    where there are bounds. The difference is left out where the protocols differ: such numbers are never compared.
+    Columns: metric and challenger; champion and paired difference if there is a champion; real images and untrained if
+    there are bounds. The difference is omitted if the protocols differ: such numbers are never compared.
     """
     columns = ["Metric", "Challenger"]
     columns += ["Champion", "Challenger − champion"] if champion else []
@@ -51,7 +51,7 @@ def evaluation_markdown(
 
 
 def data_sentence(evaluation: EvaluationRef) -> str:
-    """Which data both sides were judged on, and which one the champion had been judged on before."""
+    """The data both sides were judged on, and the data of the champion's earlier judgement."""
     judged, own = evaluation.challenger.protocol.data_digest, evaluation.training.dataset.digest
     text = f"Judged on the data set with digest {judged[:12]}"
     if judged == own:
@@ -72,7 +72,7 @@ def data_sentence(evaluation: EvaluationRef) -> str:
 
 
 def protocol_sentence(protocol: EvaluationProtocol) -> str:
-    """What was measured how: images, seeds, features, and the unit of the Fréchet distance."""
+    """How it was measured: images, seeds, features, and the unit of the Fréchet distance."""
     accuracy = "" if protocol.extractor_accuracy is None else f" (held-out accuracy {protocol.extractor_accuracy:.1%})"
     return (
         f"Mean [{protocol.confidence:.0%} interval] over {len(protocol.seeds)} seeds of {protocol.sample_count:,} "
@@ -91,7 +91,7 @@ def _unit_sentence(protocol: EvaluationProtocol) -> str:
 
 
 def bounds_sentence(bounds: Bounds) -> str:
-    """What was measured in the generator's place."""
+    """What the bounds were measured on."""
     real = bounds.no_real_images_reason or "images held out of training, the best any generator can reach."
     return f"Real images: {real} Untrained: the same networks before training."
 

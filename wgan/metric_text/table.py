@@ -1,7 +1,7 @@
 """Every metric of an evaluation as one row: both sides, their difference, the bounds, rule and verdict.
 
-The one source of every table that people read: Prefect's artifacts, MLflow's table, the model card, the terminal and
-the comparison report.
+The single source of every table for people: Prefect's artifacts, MLflow's table, the model card, the terminal and the
+comparison report.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Verdict = Literal["passed", "failed", "not judged"]
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric. `difference` is challenger − champion, paired; None where the sides cannot be compared."""
+    """One metric. `difference` is challenger − champion, paired; None if the sides cannot be compared."""
 
     name: str
     title: str
@@ -44,12 +44,12 @@ class MetricRow:
 
     @property
     def requirement(self) -> str:
-        """What the gate asks of this metric."""
+        """The gate's requirement for this metric."""
         return self.rule.requirement if self.rule else NOT_JUDGED
 
     @property
     def verdict(self) -> Verdict:
-        """How the gate found it."""
+        """The gate's verdict on it."""
         if self.rule is None:
             return "not judged"
         return "passed" if self.rule.passed else "failed"
@@ -63,8 +63,8 @@ def metric_rows(
 ) -> tuple[MetricRow, ...]:
     """One row per metric of the challenger, in the order they were measured.
 
-    Numbers of another protocol are never set beside the challenger's: neither a difference from such a champion nor
-    such bounds are shown.
+    Numbers of another protocol are never shown beside the challenger's: neither a difference from such a champion nor
+    such bounds.
     """
     comparable = champion is not None and champion.protocol == challenger.protocol
     rules = {rule.name: rule for rule in decision.rules} if decision else {}
@@ -92,9 +92,9 @@ def metric_rows(
 
 
 def text_table(rows: tuple[MetricRow, ...]) -> list[dict[str, str]]:
-    """The rows as Prefect's table artifact takes them: one mapping of column to text each.
+    """The rows for Prefect's table artifact: one mapping of column to text each.
 
-    Columns that no row has anything for are left out.
+    Empty columns are omitted.
     """
     table = [
         {
@@ -114,7 +114,7 @@ def text_table(rows: tuple[MetricRow, ...]) -> list[dict[str, str]]:
 
 
 def number_columns(rows: tuple[MetricRow, ...]) -> dict[str, list[str | float]]:
-    """The rows as columns of numbers, as MLflow's table takes them: one line per metric and side."""
+    """The rows as columns of numbers for MLflow's table: one line per metric and side."""
     lines = [
         (row.name, side, interval.mean, interval.low, interval.high, ", ".join(f"{v:.6g}" for v in interval.values))
         for row in rows

@@ -1,4 +1,4 @@
-"""A warning where the numbers say nothing for a training: the untrained network does as well in a judged metric."""
+"""A warning if training made no measurable difference: the untrained network does as well in a judged metric."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TITLES = {"fid": "Fréchet distance", "recall": "recall", "coverage": "coverage"
 def untrained_warning(evaluation: EvaluationRef) -> str | None:
     """One sentence when, in any judged metric, the trained network is not shown to be better than the untrained one.
 
-    Both met the same real images on the same seeds, so their difference is paired: it must lie wholly on the better
-    side. None where all do, or where nothing untrained was measured under the same protocol.
+    Both were compared with the same real images on the same seeds, so their difference is paired: its whole interval
+    must lie on the better side. None if all do, or if no untrained network was measured under the same protocol.
     """
     if evaluation.bounds is None or evaluation.bounds.untrained.protocol != evaluation.challenger.protocol:
         return None

@@ -1,1 +1,1 @@
-"""MLflow's REST API 2.0, for what needs no file uploaded: MLflow's own client takes seconds to import."""
+"""MLflow's REST API 2.0, for everything but uploads, because MLflow's own client takes seconds to import."""

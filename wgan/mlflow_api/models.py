@@ -11,9 +11,9 @@ from wgan.mlflow_api.requests import Answered, Mlflow, Page
 from wgan.mlflow_api.values import Aliases, Milliseconds, Tags
 
 MODELS_A_PAGE = 1000
-"""Most that MLflow gives at once."""
+"""MLflow's maximum page size."""
 VERSIONS_A_PAGE = 1000
-"""A version with a decision of the gate on it has some tens of kilobytes."""
+"""Page size for versions: one with a gate decision has some tens of kilobytes."""
 
 
 class RegisteredModel(Answered):
@@ -25,7 +25,7 @@ class RegisteredModel(Answered):
 
 
 class ModelVersion(Answered):
-    """A version of a registered model. Its aliases are told by the model alone."""
+    """A version of a registered model. Only the model lists its aliases."""
 
     name: str
     version: int = Field(ge=1, le=2**31)
@@ -55,13 +55,13 @@ class _Files(Answered):
 
 
 class Models:
-    """The model registry of a server. Every method raises `WganError` where the server does not answer, or refuses."""
+    """The model registry of a server. Every method raises `WganError` if the server does not answer or refuses."""
 
     def __init__(self, server: Mlflow) -> None:
         self.server = server
 
     def model(self, name: str) -> RegisteredModel | None:
-        """The registered model, with its aliases; None where there is none of that name."""
+        """The registered model, with its aliases; None if there is none of that name."""
         found = self.server.find("registered-models/get", _Model, name=name)
         return found.registered_model if found else None
 
@@ -71,7 +71,7 @@ class Models:
             yield from page.registered_models
 
     def version(self, model: str, number: int) -> ModelVersion | None:
-        """The version; None where there is none of that number, or no such model."""
+        """The version; None if there is no such version or model."""
         found = self.server.find("model-versions/get", _Version, name=model, version=str(number))
         return found.model_version if found else None
 
@@ -89,15 +89,15 @@ class Models:
         return found.artifact_uri.rstrip("/")
 
     def set_alias(self, model: str, alias: str, number: int) -> None:
-        """Point an alias at a version, wherever it pointed before."""
+        """Point an alias at a version, replacing its previous target."""
         self.server.send("POST", "registered-models/alias", Answered, name=model, alias=alias, version=str(number))
 
     def delete_alias(self, model: str, alias: str) -> None:
-        """Take an alias away; it is no fault when it is gone already."""
+        """Delete an alias; no error if it does not exist."""
         self.server.send("DELETE", "registered-models/alias", Answered, name=model, alias=alias)
 
     def tag_version(self, model: str, number: int, key: str, value: str) -> None:
-        """Set a tag of a version, whatever it was before."""
+        """Set a tag of a version, replacing its previous value."""
         self.server.send(
             "POST", "model-versions/set-tag", Answered, name=model, version=str(number), key=key, value=value
         )

@@ -1,9 +1,9 @@
-"""Requests to the MLflow server: whole, valid answers as frozen records, and failures in one sentence.
+"""Requests to the MLflow server: complete, valid answers as frozen records, failures in one sentence.
 
-A request is sent again, twice at most, when its connection broke or the server was busy. That is safe for all that are
-sent from here: a read changes nothing, and each write sets something (an alias, a tag, a description, a run's status)
-to a value, or takes it away, so that twice is as once. What another process may have written in between is another
-matter: it is as if this process had been held up, which `wgan.registry.move` finds out by looking after each write.
+A request is retried, at most twice, if its connection broke or the server was busy. That is safe because all requests
+here are idempotent: a read changes nothing, and each write sets something (an alias, a tag, a description, a run's
+status) to a value or deletes it. Another process may write in between; `wgan.registry.move` detects that, as any delay
+of this process, by checking after each write.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from wgan.mlflow_server import (
 from wgan.settings import Settings
 
 SILENCE_SECONDS = 30.0
-"""Longest silence of a server: a busy one, with a database that others write to, takes its time."""
+"""Read timeout in seconds: a busy server with a locked database is slow."""
 ANSWER_SECONDS = 60.0
-"""Longest time until a whole answer is there."""
+"""Timeout in seconds for a complete answer."""
 ANSWER_BYTES = 2**27
-"""Largest answer: a page of versions with what was decided about each."""
+"""Maximum bytes of an answer, such as a page of versions with their decisions."""
 PAUSES = (0.2, 1.0)
-"""Seconds before a request is sent again."""
+"""Seconds before each retry."""
 BUSY = (408, 429, 500, 502, 503, 504)
-"""Answers that may be others the next time; MLflow gives 500 when its database is locked."""
+"""Status codes worth a retry; MLflow returns 500 when its database is locked."""
 REMEDY = "start the embedded stack with `wgan up`, or set WGAN_MLFLOW_TRACKING_URI"
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 
 class Answered(BaseModel):
-    """Part of an answer; what else MLflow says is left out."""
+    """Part of an answer; other fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,10 +60,10 @@ PageAnswer = TypeVar("PageAnswer", bound=Page)
 
 
 class Mlflow:
-    """Connections to the MLflow server of the settings, closed at the end of the block."""
+    """Connections to the configured MLflow server, closed at the end of the block."""
 
     def __init__(self, settings: Settings) -> None:
-        """Opens none yet. Raises `WganError` when the setting is no address."""
+        """Opens no connection yet. Raises `WganError` if the setting is not a URL."""
         self.settings = settings
         self.where = registry_address(settings)
         limits = {"timeout": httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)}
@@ -78,19 +78,19 @@ class Mlflow:
         self._client.close()
 
     def find(self, route: str, kind: type[Answer], **query: str) -> Answer | None:
-        """What the server has; None where there is no such thing, or this user may not know of it.
+        """What the server has; None if there is no such object, or the user may not see it.
 
         Raises `WganError`.
         """
         status, body = self._answer("GET", route, query)
         if status == httpx.codes.FORBIDDEN:
-            return None  # MLflow's basic-auth says this, and not in JSON, of what is not there
+            return None  # MLflow's basic-auth answers so, without JSON, if it does not exist
         if status != httpx.codes.OK and refusal(self.where, status, body).error_code in ABSENT:
             return None
         return self._accepted(route, kind, status, body)
 
     def send(self, method: Method, route: str, kind: type[Answer], **arguments: Any) -> Answer:
-        """The answer to a request that has one. Raises `WganError`."""
+        """Send a request and return its answer. Raises `WganError`."""
         status, body = self._answer(method, route, arguments)
         return self._accepted(route, kind, status, body)
 
@@ -120,12 +120,12 @@ class Mlflow:
         raise WganError(f"the MLflow server at {self.where} failed: {reason}.")
 
     def _answer(self, method: Method, route: str, arguments: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Status and body, of the last try."""
+        """Status and body of the last attempt."""
         for pause in PAUSES:
             try:
                 status, body = self._once(method, route, arguments)
             except httpx.NetworkError as error:
-                if isinstance(error, httpx.ConnectError):  # nobody is there: that is said at once
+                if isinstance(error, httpx.ConnectError):  # nothing is listening: report it at once
                     raise self._silent(error) from None
             except httpx.RemoteProtocolError:
                 pass

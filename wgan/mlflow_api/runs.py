@@ -1,4 +1,4 @@
-"""Experiments and runs: found, read, described and ended. What a run logs goes through MLflow's own client."""
+"""Experiments and runs: finds, reads, describes and ends them. Logging goes through MLflow's own client."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from wgan.mlflow_api.requests import Answered, Mlflow, Page
 from wgan.mlflow_api.values import Milliseconds, Tags
 
 A_PAGE = 1000
-"""Most experiments that MLflow gives at once; runs have all their metrics with them."""
+"""MLflow's maximum page size for experiments; runs are larger, since they include all their metrics."""
 
 View = Literal["ACTIVE_ONLY", "ALL"]
-"""Whether runs that somebody deleted count."""
+"""Whether to include deleted runs."""
 
 
 class Experiment(Answered):
@@ -24,7 +24,7 @@ class Experiment(Answered):
 
 
 class RunInfo(Answered):
-    """What MLflow itself says of a run."""
+    """MLflow's own metadata of a run."""
 
     run_id: str
     experiment_id: str
@@ -65,13 +65,13 @@ class _Runs(Page):
 
 
 class Runs:
-    """The runs of a server. Every method raises `WganError` where the server does not answer, or refuses."""
+    """The runs of a server. Every method raises `WganError` if the server does not answer or refuses."""
 
     def __init__(self, server: Mlflow) -> None:
         self.server = server
 
     def experiment(self, name: str) -> Experiment | None:
-        """The experiment of that name; None where there is none."""
+        """The experiment of that name; None if there is none."""
         found = self.server.find("experiments/get-by-name", _Experiment, experiment_name=name)
         return found.experiment if found else None
 
@@ -81,8 +81,8 @@ class Runs:
             yield from page.experiments
 
     def search(self, experiments: Sequence[str], wanted: str, view: View = "ACTIVE_ONLY") -> Iterator[Run]:
-        """Every run of these experiments, by id, that the filter `wanted` holds for."""
-        if not experiments:  # which MLflow takes for a search in all of them
+        """Every run of these experiments, given by id, that matches the filter `wanted`."""
+        if not experiments:  # MLflow would search all of them
             return
         for page in self.server.every(
             "POST",
@@ -100,7 +100,7 @@ class Runs:
         return self.server.send("GET", "runs/get", _Run, run_id=run_id).run
 
     def tag(self, run_id: str, key: str, value: str) -> None:
-        """Set a tag of a run, whatever it was before."""
+        """Set a tag of a run, replacing its previous value."""
         self.server.send("POST", "runs/set-tag", Answered, run_id=run_id, key=key, value=value)
 
     def log(self, run_id: str, key: str, value: float, milliseconds: int) -> None:

@@ -10,7 +10,7 @@ LATEST_MILLISECONDS = 253_402_300_799_000
 """The end of the year 9999."""
 
 Milliseconds = Annotated[int, Field(ge=0, le=LATEST_MILLISECONDS)]
-"""Since 1970."""
+"""Milliseconds since 1970."""
 
 
 def _by_key(value: Any) -> Any:

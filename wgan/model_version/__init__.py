@@ -1,1 +1,1 @@
-"""One registered version of a generator, as serving and the pipeline both see it: without torch and without MLflow."""
+"""A registered version of a generator, shared by serving and the pipeline: needs neither torch nor MLflow."""

@@ -1,4 +1,4 @@
-"""Draw images with ONNX Runtime, the serving engine; no torch."""
+"""Generate images with ONNX Runtime, the serving engine; no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wgan.latents import draw_latents
 from wgan.pixels import to_bytes
 
 WARNINGS_AND_WORSE = 3
-"""ONNX Runtime's log severity: errors; its warnings are about graph details nobody here can act on."""
+"""ONNX Runtime's log severity: errors only; its warnings are about graph details that users cannot change."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class OnnxGenerator:
     ) -> NDArray[np.float32]:
         """Noise (N, z), float32, to images (N, C, H, W), float32 in [-1, 1], in one batch.
 
-        Setting `options.terminate` from another thread ends it with an error.
+        Setting `options.terminate` from another thread aborts it with an error.
         """
         images: NDArray[np.float32] = self.session.run(["images"], {"latents": latents}, options)[0]
         return images
@@ -47,9 +47,9 @@ class OnnxGenerator:
 
 
 def open_generator(onnx: Path, options: onnxruntime.SessionOptions | None = None) -> OnnxGenerator:
-    """Open an exported generator, in a session with those options.
+    """Open an exported generator in a session with these options.
 
-    Raises `WganError` when the file is no ONNX model, or none of `latents` (batch, z) → `images` (batch, C, H, W).
+    Raises `WganError` if the file is not an ONNX model of `latents` (batch, z) → `images` (batch, C, H, W).
     """
     session = _open_session(onnx, options or onnxruntime.SessionOptions())
     inputs, outputs = session.get_inputs(), session.get_outputs()
@@ -60,10 +60,10 @@ def open_generator(onnx: Path, options: onnxruntime.SessionOptions | None = None
 
 
 def _open_session(onnx: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on the CPU. Raises `WganError` when the file does not load."""
+    """An ONNX Runtime session on the CPU. Raises `WganError` if the file does not load."""
     options.log_severity_level = WARNINGS_AND_WORSE
     try:
         return onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of failure
+    except Exception as error:  # ONNX Runtime's errors have no common base class
         reason = " ".join(str(error).split())[:200]
         raise WganError(f"{onnx} does not load in ONNX Runtime: {reason}.") from None

@@ -1,4 +1,4 @@
-"""What is written down of a version in its own folder; read by serving, which imports no MLflow."""
+"""The record stored in a version's folder; read by serving, which does not import MLflow."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from wgan.records import EvaluationRef, ExportCheck, ModelVersionRef, Record
 ONNX_FILE = "model.onnx"
 """Where MLflow's ONNX flavour puts the graph."""
 EXTRA_FOLDER = "extra_files"
-"""Where MLflow puts the files beside it."""
+"""Where MLflow puts the extra files."""
 RECORD_FILE = "record.json"
 """A `VersionRecord`."""
 RUN_CONFIG_FILE = "retrain.yaml"
-"""The whole run's configuration, as `wgan retrain --config` takes it."""
+"""The run's complete configuration, as accepted by `wgan retrain --config`."""
 
 
 class VersionRecord(Record):
-    """What is known of a version before the registry gives it a number; lies in its folder."""
+    """A version's data before the registry assigns its number; stored in its folder."""
 
     evaluation: EvaluationRef
     model_name: str

@@ -1,4 +1,4 @@
-"""What the Prefect server does by itself: mark silent runs as crashed."""
+"""The Prefect server's automations, which mark runs without heartbeats as crashed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from wgan.prefect_server.names import CANCELLED_NAMES, COMPLETED_NAMES
 from wgan.settings import Settings
 
 MISSED_HEARTBEATS = 3
-"""After so many a run counts as dead."""
+"""Missed heartbeats after which a run counts as dead."""
 PREFIX = "wgan: "
-"""Before the names of this pipeline's automations; those of other names are left alone."""
+"""Prefix of the names of this pipeline's automations; others are left alone."""
 HEARTBEAT = "prefect.flow-run.heartbeat"
 RUNNING = "prefect.flow-run.Running"
-"""A run can die before its first heartbeat."""
+"""Also covers runs that die before their first heartbeat."""
 ENDS = tuple(f"prefect.flow-run.{state}" for state in (*COMPLETED_NAMES, *CANCELLED_NAMES, "Failed", "Crashed"))
 
 
@@ -28,7 +28,7 @@ class _Automation(Answer):
 
 
 def put_automations(server: PrefectServer, settings: Settings) -> list[str]:
-    """Create this pipeline's automations or bring them up to date, and remove what is no longer one; their names."""
+    """Create or update this pipeline's automations and remove obsolete ones; returns their names."""
     wanted = {automation["name"]: automation for automation in _wanted(settings)}
     seen: set[str] = set()
     for found in list(server.pages(_Automation, "automations/filter", sort="UPDATED_DESC")):
@@ -38,7 +38,7 @@ def put_automations(server: PrefectServer, settings: Settings) -> list[str]:
         if automation is None or found.name in seen:
             server.tell("DELETE", f"automations/{found.id}")
         elif not _holds(found.model_dump(), automation):
-            # Only then: a changed automation forgets the runs that it is waiting to hear from.
+            # Only if it differs: a changed automation forgets the runs it is tracking.
             server.tell("PUT", f"automations/{found.id}", **automation)
         seen.add(found.name)
     for name in wanted.keys() - seen:
@@ -49,7 +49,7 @@ def put_automations(server: PrefectServer, settings: Settings) -> list[str]:
 def ensure_automations(server: PrefectServer, settings: Settings) -> None:
     """Create those of this pipeline's automations that are missing.
 
-    One that is there may be for runs with heartbeats of another rhythm: that is not this process's to change.
+    An existing one may be for another heartbeat interval, which this process must not change.
     """
     there = {found.name for found in server.pages(_Automation, "automations/filter")}
     for automation in _wanted(settings):
@@ -58,7 +58,7 @@ def ensure_automations(server: PrefectServer, settings: Settings) -> None:
 
 
 def _holds(found: Any, wanted: Any) -> bool:
-    """Whether what the server has is what is wanted; it adds to that, such as ids, and keeps names as sets."""
+    """Whether the server's copy matches; the server adds fields such as ids, and stores names as sets."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(_holds(found.get(name), value) for name, value in wanted.items())
     if isinstance(wanted, list) and isinstance(found, list) and len(found) == len(wanted):

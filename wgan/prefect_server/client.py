@@ -1,6 +1,6 @@
-"""One connection to the Prefect server: its address and login, patience with a busy server, and what it answers.
+"""A connection to the Prefect server: address, login, retries for a busy server, and parsed answers.
 
-Whatever goes wrong is one sentence. A proxy is asked for as every client does (`wgan.proxies`).
+Every failure is one sentence. Proxies are chosen as in every client (`wgan.proxies`).
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from wgan.guard import basic_token
 from wgan.settings import Settings
 
 ANSWER_SECONDS = 60.0
-"""As long as Prefect's own client waits: a server on a busy SQLite is slow."""
+"""Timeout in seconds, as in Prefect's own client: a server with a busy SQLite database is slow."""
 BUSY = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE)
-"""Nothing was done: ask again. A server on a busy SQLite says so."""
+"""Status codes of a request that had no effect and is retried; a busy SQLite database causes them."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each further try."""
+"""Seconds before each retry."""
 LONGEST_PAUSE = 30.0
 PAGE = 200
-"""Most that Prefect answers at once."""
+"""Prefect's maximum page size."""
 Kind = TypeVar("Kind")
 Values = dict[str, Any] | list[dict[str, Any]]
 """A request's body."""
 
 
 class Answer(BaseModel):
-    """Part of what the server answers; the rest is left out."""
+    """Part of the server's answer; other fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -43,17 +43,17 @@ class _Token(Answer):
 
 
 class NotTaken(WganError):
-    """The server answered that it does not do what it was asked."""
+    """The server refused the request."""
 
     def __init__(self, sentence: str, status: int, faults: tuple[dict[str, Any], ...]) -> None:
-        """`faults`: where the request is wrong, as pydantic says it; empty where it does not say."""
+        """`faults`: pydantic's errors about the request; empty if the server gives none."""
         super().__init__(sentence)
         self.status = status
         self.faults = faults
 
 
 class PrefectServer:
-    """The server of the settings; a context manager, which keeps one connection."""
+    """The configured server; a context manager that keeps one connection."""
 
     def __init__(self, settings: Settings, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._address = settings.prefect_api_url.rstrip("/")
@@ -75,11 +75,11 @@ class PrefectServer:
         self._client.close()
 
     def require(self) -> None:
-        """Raise `WganError` unless the server answers, and takes the login."""
+        """Raise `WganError` unless the server answers and accepts the login."""
         self.ask(str, "GET", "admin/version")
 
     def find(self, kind: type[Kind], route: str) -> Kind | None:
-        """What the server has under that route; None where there is nothing. Raises as `ask` does."""
+        """What the server has under that route; None if there is nothing. Raises as `ask` does."""
         try:
             return self.ask(kind, "GET", route)
         except NotTaken as error:
@@ -88,14 +88,14 @@ class PrefectServer:
             raise
 
     def ask(self, kind: type[Kind], method: str, route: str, **values: Any) -> Kind:
-        """The server's answer; `values` are the request's.
+        """The server's answer; `values` are the request's parameters.
 
-        Raises `NotTaken` where the server refuses, `WganError` where it does not answer, or not as Prefect does.
+        Raises `NotTaken` if the server refuses, `WganError` if it does not answer as a Prefect server does.
         """
         return self._read(kind, self._send(method, route, values), route)
 
     def pages(self, kind: type[Kind], route: str, **values: Any) -> Iterator[Kind]:
-        """All that a filter finds, page by page. Raises as `ask` does."""
+        """All results of a filter, page by page. Raises as `ask` does."""
         offset = 0
         while True:
             page = self.ask(list[kind], "POST", route, **values, limit=PAGE, offset=offset)  # type: ignore[valid-type]
@@ -105,7 +105,7 @@ class PrefectServer:
             offset += PAGE
 
     def tell(self, method: str, route: str, **values: Any) -> None:
-        """Ask for something whose answer says nothing. Raises as `ask` does."""
+        """Send a request whose answer is ignored. Raises as `ask` does."""
         self._send(method, route, values)
 
     def add(self, route: str, entries: list[dict[str, Any]]) -> None:
@@ -142,7 +142,7 @@ class PrefectServer:
             raise self._silent(error) from None
 
     def _take_token(self) -> None:
-        """Of a server that guards itself against other sites' forms (CSRF)."""
+        """Fetch the token of a server with CSRF protection."""
         asking = str(uuid.uuid4())
         answer = self._try("GET", f"csrf-token?client={asking}", {})
         if answer.is_success:
@@ -166,20 +166,20 @@ class PrefectServer:
 
 
 def login_headers(settings: Settings) -> dict[str, str]:
-    """What a request to the API must carry; nothing where the server asks for no login."""
+    """The authentication headers of an API request; empty if the server needs no login."""
     if settings.prefect_auth_string is None:
         return {}
     return {"Authorization": f"Basic {basic_token(settings.prefect_auth_string.get_secret_value())}"}
 
 
 def _asked_pause(answer: httpx.Response, pause: float) -> float:
-    """Seconds that the server asks for, within bounds; else `pause`."""
+    """The pause in seconds that the server requests, within limits; else `pause`."""
     asked = answer.headers.get("Retry-After", "")
     return min(float(asked), LONGEST_PAUSE) if asked.isdecimal() else pause
 
 
 def _refusal(answer: httpx.Response) -> tuple[str, tuple[dict[str, Any], ...]]:
-    """Why the server refuses, in its words, and where the request is wrong."""
+    """The server's reason for refusing, and its errors about the request."""
     status = f"status {answer.status_code}"
     try:
         said = answer.json()

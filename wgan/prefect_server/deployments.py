@@ -1,4 +1,4 @@
-"""Schedules as the Prefect server keeps them: one deployment each, on the work pool, its configuration a typed form."""
+"""Schedules on the Prefect server: one deployment each, on the work pool, with a typed parameter form."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from wgan.schedules import Clock, Schedule, make_schedule
 
 FLOWS = (RETRAIN, HOUSEKEEPING)
 START_SECONDS = 600
-"""A worker's run that has taken its turn must be running within this time, else the turn is the next one's."""
+"""Seconds within which a run that was granted its slot must be running; else the next one gets it."""
 STRATEGIES = {"enqueue": "ENQUEUE", "cancel": "CANCEL_NEW"}
 IN_WORDS = {"enqueue": "waits for its turn", "cancel": "is cancelled"}
 
 
 class CronClock(Answer):
-    """Due by a cron expression."""
+    """A cron expression."""
 
     cron: str
     timezone: str | None = None
@@ -38,7 +38,7 @@ class CronClock(Answer):
 
 
 class IntervalClock(Answer):
-    """Due again and again after the same time."""
+    """A fixed interval."""
 
     interval: timedelta
     anchor_date: datetime
@@ -49,7 +49,7 @@ class IntervalClock(Answer):
 
 
 class RuleClock(Answer):
-    """Due by a rule of iCalendar."""
+    """An iCalendar recurrence rule."""
 
     rrule: str
     timezone: str | None = None
@@ -59,7 +59,7 @@ class RuleClock(Answer):
 
 
 class NoClock(Answer):
-    """Never due by itself."""
+    """Runs only on demand."""
 
     def __str__(self) -> str:
         return "by hand only"
@@ -72,20 +72,20 @@ class DeploymentClock(Answer):
     active: bool = True
 
     def __str__(self) -> str:
-        """When it starts runs, with its zone."""
+        """When it starts runs, with its time zone."""
         on = self.active or isinstance(self.schedule, NoClock)
         return str(self.schedule) if on else f"{self.schedule} (off)"
 
 
 class Overlap(Answer):
-    """What becomes of a run that is due while another one runs."""
+    """What happens to a run that is due while another one is running."""
 
     collision_strategy: str = "ENQUEUE"
     grace_period_seconds: int | None = None
 
 
 class Deployment(Answer):
-    """What the server keeps of a schedule."""
+    """The server's data of a schedule."""
 
     id: str
     name: str
@@ -99,7 +99,7 @@ class Deployment(Answer):
 
 
 class FlowRun(Answer):
-    """What the server keeps of a run."""
+    """The server's data of a run."""
 
     deployment_id: str | None = None
     state_type: str | None = None
@@ -112,7 +112,7 @@ class _Made(Answer):
 
 
 class ScheduleEntry(Record):
-    """A schedule as the server has it."""
+    """A schedule on the server."""
 
     name: str
     model_name: str | None = Field(description="Registered model that it retrains; None for housekeeping.")
@@ -128,7 +128,7 @@ class ScheduleEntry(Record):
 
 
 def entry_of(deployment: Deployment, newest_runs: Sequence[FlowRun]) -> ScheduleEntry:
-    """The schedule that a deployment is; `newest_runs`: those of other deployments may be among them."""
+    """The schedule of a deployment; `newest_runs` may include those of other deployments."""
     clock = next((entry.schedule for entry in deployment.schedules if isinstance(entry.schedule, CronClock)), None)
     runs = [run for run in newest_runs if run.deployment_id == deployment.id and run.state_type]
     due = [run for run in runs if run.state_type != "SCHEDULED"]
@@ -150,7 +150,7 @@ def entry_of(deployment: Deployment, newest_runs: Sequence[FlowRun]) -> Schedule
 
 
 def require_new_name(server: PrefectServer, name: str) -> None:
-    """Raise `UsageError` where there is a schedule of that name."""
+    """Raise `UsageError` if a schedule of that name exists."""
     if _find(server, name) is not None:
         raise UsageError(
             f"there is a schedule {name} already: remove it first (`wgan schedule remove {name}`), or give this one "
@@ -159,7 +159,7 @@ def require_new_name(server: PrefectServer, name: str) -> None:
 
 
 def put_schedule(server: PrefectServer, schedule: Schedule, work_pool: str) -> bool:
-    """Create the schedule or bring it up to date; returns whether anything changed. Raises `UsageError`."""
+    """Create or update the schedule; returns whether anything changed. Raises `UsageError`."""
     config = schedule.resolved()
     return _put(
         server,
@@ -182,7 +182,7 @@ def put_schedule(server: PrefectServer, schedule: Schedule, work_pool: str) -> b
 
 
 def put_housekeeping(server: PrefectServer, clock: Clock, work_pool: str) -> bool:
-    """Create the housekeeping deployment or bring it up to date; returns whether anything changed."""
+    """Create or update the housekeeping deployment; returns whether anything changed."""
     return _put(
         server,
         HOUSEKEEPING,
@@ -198,10 +198,10 @@ def put_housekeeping(server: PrefectServer, clock: Clock, work_pool: str) -> boo
 
 
 def edited_schedule(server: PrefectServer, name: str, assignments: Sequence[str], **changes: Any) -> Schedule:
-    """The schedule as the server has it, with what is given changed. Raises `UsageError`.
+    """The server's schedule with the given changes applied. Raises `UsageError`.
 
-    `changes` are fields of `Schedule`; None leaves one as it is. A schedule that Prefect's page gave several times, or
-    other times than a cron expression, needs `cron`.
+    `changes` are fields of `Schedule`; None leaves a field unchanged. A schedule that was given several clocks on
+    Prefect's page, or one that is not a cron expression, needs `cron`.
     """
     found = _require(server, name)
     entry = entry_of(found, [])
@@ -229,7 +229,7 @@ def edited_schedule(server: PrefectServer, name: str, assignments: Sequence[str]
 
 
 def read_schedule(server: PrefectServer, name: str) -> ScheduleEntry:
-    """One schedule. Raises `UsageError` naming those there are."""
+    """One schedule. Raises `UsageError` listing the existing ones."""
     found = _require(server, name)
     return entry_of(found, _newest_runs(server, [found]))
 
@@ -240,17 +240,17 @@ def list_schedules(server: PrefectServer) -> list[ScheduleEntry]:
     together = _newest_runs(server, deployments) if deployments else []
     if len(together) < PAGE:
         return [entry_of(found, together) for found in deployments]
-    # Those of one that is often due have left no room for others.
+    # A frequent schedule's runs may have filled the page.
     return [entry_of(found, _newest_runs(server, [found])) for found in deployments]
 
 
 def schedule_names(server: PrefectServer) -> list[str]:
-    """The names of all schedules, in order."""
+    """The sorted names of all schedules."""
     return sorted(found.name for found in _all(server))
 
 
 def pause_schedule(server: PrefectServer, name: str, paused: bool) -> None:
-    """Pause or resume a schedule. Raises `UsageError` naming those there are."""
+    """Pause or resume a schedule. Raises `UsageError` listing the existing ones."""
     server.tell("PATCH", f"deployments/{_require(server, name).id}", paused=paused)
 
 
@@ -262,7 +262,7 @@ def run_schedule(server: PrefectServer, name: str) -> str:
 
 
 def remove_schedule(server: PrefectServer, name: str) -> None:
-    """Remove a schedule; its past runs stay. Raises `UsageError` naming those there are."""
+    """Remove a schedule; its past runs stay. Raises `UsageError` listing the existing ones."""
     server.tell("DELETE", f"deployments/{_require(server, name).id}")
 
 
@@ -286,7 +286,7 @@ def _put(
     flow_id = server.ask(_Made, "POST", "flows/", name=flow).id
     cron = {"cron": clock.cron, "timezone": clock.timezone, "day_or": True}
     try:
-        # With what is None or empty, too: it takes the place of what Prefect's page was given.
+        # None and empty values too: they replace edits made on Prefect's page.
         server.tell(
             "POST",
             "deployments/",
@@ -322,7 +322,7 @@ def _put(
 
 
 def _fault_of_cron(error: NotTaken) -> str | None:
-    """What the server has against a cron expression; None where its fault is another."""
+    """The server's error about a cron expression; None if the error is another."""
     for fault in error.faults:
         if fault.get("type") == "value_error" and "cron" in fault.get("loc", ()):
             return str(fault.get("msg")).removeprefix("Value error, ").rstrip(".")
@@ -330,7 +330,7 @@ def _fault_of_cron(error: NotTaken) -> str | None:
 
 
 def _all(server: PrefectServer) -> list[Deployment]:
-    """By their flows, and not by our tags, which anybody can edit on the server's page."""
+    """Found by flow rather than by our tags, which anybody can edit on the server's page."""
     return list(server.pages(Deployment, "deployments/filter", flows={"name": {"any_": FLOWS}}, sort="NAME_ASC"))
 
 
@@ -349,7 +349,7 @@ def _require(server: PrefectServer, name: str) -> Deployment:
 
 
 def _newest_runs(server: PrefectServer, deployments: Sequence[Deployment]) -> list[FlowRun]:
-    """At most a page of them, those first that are due last."""
+    """At most one page of them, those due last first."""
     return server.ask(
         list[FlowRun],
         "POST",
@@ -361,7 +361,7 @@ def _newest_runs(server: PrefectServer, deployments: Sequence[Deployment]) -> li
 
 
 def _model_of(deployment: Deployment) -> str | None:
-    """What it retrains by its parameters, which are what a run gets; a tag may say something else."""
+    """The model by its parameters, which are what a run gets; a tag may differ."""
     try:
         return RetrainConfig.model_validate(deployment.parameters.get("config")).model_name
     except ValidationError:

@@ -1,6 +1,6 @@
-"""The forms in which Prefect's page asks for the parameters of the flows that have schedules.
+"""The forms on Prefect's page for the parameters of flows with schedules.
 
-Prefect would make the same of the flows' signatures, but only by importing them, with all that they need.
+Prefect would derive them from the flows' signatures, but only by importing the flows with all their dependencies.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ FORMS: dict[str, type[BaseModel]] = {RETRAIN: RetrainForm, HOUSEKEEPING: Houseke
 
 
 def form_of(flow: str) -> dict[str, Any]:
-    """The JSON schema of a flow's parameters, as Prefect keeps it with a deployment."""
+    """The JSON schema of a flow's parameters, as Prefect stores it with a deployment."""
     schema = FORMS[flow].model_json_schema(ref_template="#/definitions/{model}")
     required = {"required": schema["required"]} if "required" in schema else {}
     return {

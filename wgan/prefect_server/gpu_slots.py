@@ -1,4 +1,4 @@
-"""How many trainings may run at the same time: the Prefect server's limit `gpu`."""
+"""How many trainings may run concurrently: the Prefect server's limit `gpu`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class _Limit(Answer):
 
 
 def ensure_gpu_slots(server: PrefectServer, count: int) -> None:
-    """Create the limit with `count` slots unless there is one, whatever its size."""
+    """Create the limit with `count` slots unless it exists, whatever its size."""
     if server.find(_Limit, ROUTE) is None:
         _create(server, count)
 
 
 def set_gpu_slots(server: PrefectServer, count: int) -> None:
-    """Let `count` trainings run at the same time from now on; those that run already go on."""
+    """Let `count` trainings run concurrently from now on; trainings already running continue."""
     found = server.find(_Limit, ROUTE)
     if found is None:
         _create(server, count)
@@ -29,9 +29,9 @@ def set_gpu_slots(server: PrefectServer, count: int) -> None:
 
 
 def size_gpu_slots(server: PrefectServer, settings: Settings) -> None:
-    """Create the limit with `settings.gpu_slots`; one that is there is resized only where WGAN_GPU_SLOTS is set.
+    """Create the limit with `settings.gpu_slots`; an existing one is resized only if WGAN_GPU_SLOTS is set.
 
-    Otherwise what `wgan schedule apply` set would be gone at the next start.
+    Otherwise the next start would overwrite what `wgan schedule apply` set.
     """
     resize = "gpu_slots" in settings.model_fields_set
     (set_gpu_slots if resize else ensure_gpu_slots)(server, settings.gpu_slots)
@@ -41,5 +41,5 @@ def _create(server: PrefectServer, count: int) -> None:
     try:
         server.tell("POST", "v2/concurrency_limits/", name=LIMIT, limit=count)
     except NotTaken:
-        if server.find(_Limit, ROUTE) is None:  # else another process made it just now
+        if server.find(_Limit, ROUTE) is None:  # else another process has just created it
             raise

@@ -1,4 +1,4 @@
-"""Make a Prefect server ready for runs that nobody watches: pool, slots, automations, schedules."""
+"""Prepares a Prefect server for unattended runs: pool, slots, automations, schedules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wgan.settings import Settings
 
 
 class Applied(Record):
-    """What applying a file of schedules did."""
+    """The result of applying a file of schedules."""
 
     pool: str
     gpu_slots: int
@@ -22,18 +22,18 @@ class Applied(Record):
     changed: tuple[str, ...]
     unchanged: tuple[str, ...]
     undeclared: tuple[str, ...]
-    """Schedules of the server that the file does not name; they are left alone."""
+    """Schedules on the server that the file does not name; they are left alone."""
 
 
 def prepare_operations(server: PrefectServer, settings: Settings) -> None:
-    """What one schedule needs; repeated calls are harmless. Where results are kept, the workers tell the server."""
+    """Create what schedules need; idempotent. The result storage is set up by the workers."""
     ensure_gpu_slots(server, settings.gpu_slots)
     ensure_work_pool(server, settings.work_pool)
     put_automations(server, settings)
 
 
 def apply_declared(server: PrefectServer, declared: Declared, settings: Settings) -> Applied:
-    """Bring the server to what the file declares; a second call with the same file changes nothing."""
+    """Make the server match the file; a second call with the same file changes nothing."""
     slots, pool = declared.gpu_slots or settings.gpu_slots, settings.work_pool
     set_gpu_slots(server, slots)
     ensure_work_pool(server, pool)

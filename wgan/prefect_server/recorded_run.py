@@ -1,8 +1,8 @@
-"""A run that the Prefect server shows like any other, though no flow of Prefect's is run: its import takes seconds.
+"""A run shown on the Prefect server like any other, without running a Prefect flow, whose import takes seconds.
 
-For what is done in one go, by a process whose user is in a hurry. The run has a name, parameters, a log and a named
-end. One whose process dies counts as crashed as any other does: the server's automation waits for a sign of life of
-every run that has begun.
+For quick operations of a single process whose user is waiting. The run has a name, parameters, a log and a named final
+state. If its process dies, it counts as crashed like any other: the server's automation expects a heartbeat from every
+run that has started.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wgan.prefect_server.client import Answer, PrefectServer
 from wgan.prefect_server.names import NOT_DONE, STOPPED
 
 LOGGER = "prefect.flow_runs"
-"""As whose lines Prefect's pages show a run's log."""
+"""The logger name shown on Prefect's pages."""
 
 log = logging.getLogger(__name__)
 
@@ -31,24 +31,24 @@ class _Id(Answer):
 
 @dataclass
 class RecordedRun:
-    """A run at the server, which is at work."""
+    """A run in progress on the server."""
 
     id: str
     flow_id: str
     name: str
     ended: str = "Completed."
-    """What the state says that the run completes in."""
+    """The message of the run's final state."""
     lines: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def say(self, text: str, level: int = logging.INFO) -> None:
-        """A line of its log, sent at its end."""
+        """Add a line to its log, which is sent at its end."""
         now = datetime.now(UTC).isoformat()
         line = {"name": LOGGER, "level": level, "message": text, "timestamp": now, "flow_run_id": self.id}
         self.lines.append(line)
 
     def tell(self, event: Mapping[str, Any]) -> None:
-        """An event (`event`, `resource`, `payload`), sent at the run's end."""
+        """Add an event (`event`, `resource`, `payload`), which is sent at the run's end."""
         related = [
             {
                 "prefect.resource.id": f"prefect.flow-run.{self.id}",
@@ -62,7 +62,7 @@ class RecordedRun:
 
 
 class _Lines(logging.Handler):
-    """Puts what this package logs into the run's log."""
+    """Copies this package's log records into the run's log."""
 
     def __init__(self, run: RecordedRun) -> None:
         super().__init__()
@@ -74,10 +74,10 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def recorded_run(server: PrefectServer, flow: str, name: str, parameters: Mapping[str, Any]) -> Iterator[RecordedRun]:
-    """A run of the flow for the time of the block, which ends as the block does; its error comes through.
+    """A run of the flow for the duration of the block, with the outcome of the block; errors propagate.
 
-    What cannot be done (`UsageError`, `Overtaken`) ends as `NOT_DONE`, Ctrl-C as `STOPPED`, both without being a
-    failure. Raises `WganError` where the server does not take the run; one that does not take its end is warned of.
+    An impossible request (`UsageError`, `Overtaken`) ends as `NOT_DONE`, Ctrl-C as `STOPPED`; neither counts as a
+    failure. Raises `WganError` if the server does not accept the run; warns if it does not accept the run's end.
     """
     flow_id = server.ask(_Id, "POST", "flows/", name=flow).id
     begun = {"type": "RUNNING", "name": "Running"}
@@ -110,10 +110,10 @@ def _state_after(error: BaseException) -> tuple[str, str, str]:
 
 
 def _end(server: PrefectServer, run: RecordedRun, kind: str, name: str, message: str) -> None:
-    """The state first: it matters most, and the log's last line says the same."""
+    """Send the state first: it matters most."""
     run.say(message, logging.ERROR if kind == "FAILED" else logging.INFO)
     state = {"type": kind, "name": name, "message": message}
-    # A run that was silent for too long may count as crashed by now.
+    # A run without heartbeats for too long may have been marked as crashed.
     server.tell("POST", f"flow_runs/{run.id}/set_state", state=state, force=True)
     server.add("logs/", run.lines)
     if run.events:

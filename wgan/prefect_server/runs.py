@@ -1,4 +1,4 @@
-"""The flow runs that the Prefect server knows, and their logs."""
+"""The Prefect server's flow runs, and their logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FULL = 100.0
 
 
 class RunEntry(Record):
-    """A flow run as the server has it."""
+    """A flow run on the server."""
 
     id: str
     flow: str
@@ -70,7 +70,7 @@ class _Line(Answer):
 
 
 def list_runs(server: PrefectServer, limit: int) -> list[RunEntry]:
-    """The newest runs that have begun or are due, newest first. Raises `WganError`."""
+    """The newest runs that have started or are due, newest first. Raises `WganError`."""
     begun = {"state": {"type": {"not_any_": ["SCHEDULED"]}}}
     found = server.ask(
         list[_FlowRun], "POST", "flow_runs/filter", flow_runs=begun, sort="START_TIME_DESC", limit=min(limit, PAGE)
@@ -95,7 +95,7 @@ def list_runs(server: PrefectServer, limit: int) -> list[RunEntry]:
 
 
 def _positions(server: PrefectServer, run_ids: list[str]) -> dict[str, str]:
-    """Flow run → what its newest progress artifact says. One that is full belongs to a step that has ended."""
+    """Flow run → the text of its newest progress artifact. A full one belongs to a finished step."""
     if not run_ids:
         return {}
     wanted = {"flow_run_id": {"any_": run_ids}, "type": {"any_": ["progress"]}}
@@ -111,7 +111,7 @@ def _positions(server: PrefectServer, run_ids: list[str]) -> dict[str, str]:
 
 
 def find_run(server: PrefectServer, beginning: str) -> RunEntry:
-    """The run whose id begins so, among the newest. Raises `UsageError` where there is none, or several."""
+    """The run with this id prefix, among the newest. Raises `UsageError` if there is none, or several."""
     found = [run for run in list_runs(server, PAGE) if run.id.startswith(beginning.lower())]
     if len(found) != 1:
         there = "several runs" if found else f"none of the newest {PAGE} runs"

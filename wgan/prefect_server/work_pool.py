@@ -1,4 +1,4 @@
-"""The work pool in which the schedules' runs wait for a worker."""
+"""The work pool where scheduled runs wait for a worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wgan.prefect_server.client import Answer, NotTaken, PrefectServer
 
 POOL_TYPE = "process"
 CLOSED_TEMPLATE: dict[str, Any] = {
-    "job_configuration": {"stream_output": True},  # Prefect takes an empty one for a missing one
+    "job_configuration": {"stream_output": True},  # Prefect treats an empty one as missing
     "variables": {"type": "object", "properties": {}, "additionalProperties": False},
 }
 
@@ -22,7 +22,7 @@ class _Pool(Answer):
 
 
 def ensure_work_pool(server: PrefectServer, name: str) -> None:
-    """Create the work pool of the workers, whose runs are processes, unless it is there; close one that is open.
+    """Create the workers' process work pool unless it exists; close an open one.
 
     A closed pool has no variables: neither a deployment nor a run can name a command, an environment or a folder.
     """
@@ -32,7 +32,7 @@ def ensure_work_pool(server: PrefectServer, name: str) -> None:
         try:
             server.tell("POST", "work_pools/", name=name, type=POOL_TYPE, base_job_template=CLOSED_TEMPLATE)
         except NotTaken as error:
-            if error.status != httpx.codes.CONFLICT:  # else another process made it just now
+            if error.status != httpx.codes.CONFLICT:  # else another process has just created it
                 raise
     elif found.type == POOL_TYPE and found.base_job_template != CLOSED_TEMPLATE:
         server.tell("PATCH", route, base_job_template=CLOSED_TEMPLATE)

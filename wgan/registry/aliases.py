@@ -1,4 +1,4 @@
-"""The three aliases of a model: what is served, what wants to be, and what a rollback returns to."""
+"""The three aliases of a model: champion, challenger, and the version a rollback returns to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wgan.registry.client import registry, require_model, require_version
 from wgan.settings import Settings
 
 CHAMPION = "champion"
-"""The version that is served."""
+"""The version in production."""
 CHALLENGER = "challenger"
 """The last version that the gate refused."""
 PREVIOUS = "previous"
@@ -16,7 +16,7 @@ PREVIOUS = "previous"
 
 
 def read_aliases(models: Models, model: str) -> dict[str, int]:
-    """Alias → version; empty when there is no such model."""
+    """Alias → version; empty if there is no such model."""
     found = models.model(model)
     return {} if found is None else dict(found.aliases)
 
@@ -30,13 +30,13 @@ def set_alias(models: Models, model: str, alias: str, version: int | None) -> No
 
 
 def alias_version(model: str, alias: str, settings: Settings) -> int | None:
-    """The version under an alias; None when there is no such alias or model. Raises `WganError`."""
+    """The version under an alias; None if there is no such alias or model. Raises `WganError`."""
     with registry(settings) as models:
         return read_aliases(models, model).get(alias)
 
 
 def named_version(model: str, name: str, settings: Settings) -> int:
-    """The number of a version given as a number or an alias. Raises `UsageError` naming what there is."""
+    """The number of a version given as a number or an alias. Raises `UsageError` listing the existing ones."""
     with registry(settings) as models:
         aliases = require_model(models, model).aliases
         if name.isascii() and name.isdigit():
@@ -51,5 +51,5 @@ def named_version(model: str, name: str, settings: Settings) -> int:
 
 
 def champion_version(model: str, settings: Settings) -> int | None:
-    """The version in production; None when there is none yet. Raises `WganError`."""
+    """The version in production; None if there is none yet. Raises `WganError`."""
     return alias_version(model, CHAMPION, settings)

@@ -1,6 +1,6 @@
-"""The model card: what a version is, how to draw from it, what it was made of, how good it is, where it ends.
+"""The model card: what a version is, how to sample from it, its data and training, its quality and limits.
 
-A paragraph is one line: MLflow's page breaks lines where the text does.
+Each paragraph is one line, because MLflow's page keeps line breaks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DATA_LICENCES = {
 
 
 def model_description(config: RetrainConfig) -> str:
-    """A registered model's description, markdown: what all its versions have in common."""
+    """A registered model's description in markdown: what all its versions have in common."""
     data = config.data
     colour = "grey" if data.channels == 1 else "colour"
     return (
@@ -32,7 +32,7 @@ def model_description(config: RetrainConfig) -> str:
 
 
 def version_card(version: ModelVersionRef, config: RetrainConfig) -> str:
-    """A version's model card, markdown."""
+    """A version's model card in markdown."""
     training = version.evaluation.training
     parts = (
         _what_it_is(version, config),

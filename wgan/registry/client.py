@@ -1,4 +1,4 @@
-"""The model registry of the settings' MLflow server, where unknown names are answered with what there is."""
+"""The model registry of the configured MLflow server; errors for unknown names list the existing ones."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from wgan.settings import Settings
 
 @contextmanager
 def registry(settings: Settings) -> Iterator[Models]:
-    """The registry, for the time of the block.
+    """The registry, for the duration of the block.
 
-    What fails in it raises `WganError` in one sentence naming the server, and the setting that moves it where nobody
-    answers.
+    Failures inside raise `WganError` in one sentence that names the server, and its setting if the server does not
+    answer.
     """
     with Mlflow(settings) as server:
         yield Models(server)
 
 
 def require_model(models: Models, name: str) -> RegisteredModel:
-    """The registered model. Raises `UsageError` naming the models there are."""
+    """The registered model. Raises `UsageError` listing the existing models."""
     found = models.model(name)
     if found is None:
         names = ", ".join(sorted(model.name for model in models.models()))
@@ -33,7 +33,7 @@ def require_model(models: Models, name: str) -> RegisteredModel:
 
 
 def require_version(models: Models, name: str, number: int) -> ModelVersion:
-    """The model version. Raises `UsageError` naming the models, or the versions, there are."""
+    """The model version. Raises `UsageError` listing the existing models or versions."""
     found = models.version(name, number)
     if found is None:
         require_model(models, name)

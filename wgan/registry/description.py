@@ -1,4 +1,4 @@
-"""What the registry's page shows of a version: its model card, written anew when more has been measured."""
+"""A version's description on the registry's page: its model card, rewritten after each measurement."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from wgan.settings import Settings
 
 
 def describe_version(version: ModelVersionRef, config: RetrainConfig, settings: Settings) -> None:
-    """Write the version's model card, with what has been measured of it so far. Raises `WganError`."""
+    """Write the version's model card, with its measurements so far. Raises `WganError`."""
     with registry(settings) as models:
         models.describe_version(version.model_name, version.version, version_card(version, config))

@@ -1,6 +1,6 @@
-"""A model's production history: what the ledger, the aliases and the versions' intents say, brought to agree.
+"""A model's production history: reconciles the ledger, the aliases and the versions' intents.
 
-Where they do not, a process died or was held up between its writes, or somebody moved an alias by hand.
+They disagree if a process died or stalled between its writes, or if somebody moved an alias by hand.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wgan.settings import Settings
 from wgan.storage import Storage
 
 PATIENCE_SECONDS = 5.0
-"""How long an operation that is under way may write nothing before the next one gives it up for dead."""
+"""How long an operation in progress may write nothing before the next one considers it dead."""
 POLL_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Desk:
-    """One model, and the servers that what is known of it lies on."""
+    """One model, and the servers that hold its history."""
 
     models: Models
     model: str
@@ -40,7 +40,7 @@ class Desk:
 
 @dataclass(frozen=True)
 class History:
-    """What the ledger says, and what aliases and intents say now."""
+    """The ledger's entries, and the current aliases and intents."""
 
     ledger: Ledger
     aliases: dict[str, int]
@@ -64,12 +64,12 @@ class History:
 
     @property
     def basis(self) -> tuple[str | None, int | None]:
-        """What an operation is decided from: the last entry, and the champion."""
+        """What an operation's decision depends on: the last entry, and the champion."""
         return self.ledger.last_id, self.champion
 
     @property
     def under_way(self) -> list[LedgerEntry]:
-        """Announced as the next entry and not written yet: by an operation that is at work, held up or dead."""
+        """Entries announced but not yet written, by operations that are running, stalled or dead."""
         return [
             intent.entry
             for intent in self.intents.values()
@@ -79,7 +79,7 @@ class History:
         ]
 
     def came_late(self, version: int | None) -> bool:
-        """Whether the version is champion by an operation that had lost its turn before it moved the alias."""
+        """Whether an operation made the version champion after it had lost its turn."""
         intent = None if version is None else self.intents.get(version)
         if intent is None or intent.entry.id in self.ledger.ids:
             return False
@@ -87,7 +87,7 @@ class History:
         return intent.outcome == "void" or (intent.outcome == "open" and stale)
 
     def written_by(self, flow_run_id: str | None, version: int | None) -> LedgerEntry | None:
-        """The last entry of a flow run (for a version); None when it wrote none yet, or there is no flow run."""
+        """The last entry of a flow run (for a version); None if it wrote none yet, or there is no flow run."""
         for entry in reversed(self.entries):
             if flow_run_id is not None and entry.flow_run_id == flow_run_id and version in (None, entry.to_version):
                 return entry
@@ -95,7 +95,7 @@ class History:
 
 
 def read_history(desk: Desk, known: History | None = None) -> History:
-    """All of it, as it is now; of what was `known`, only what is new in the ledger is fetched."""
+    """Read the current history; with `known`, only new ledger entries are fetched."""
     found = ledger.read_ledger(desk.model, desk.storage, desk.settings, known.ledger if known else None)
     aliases = read_aliases(desk.models, desk.model)
     intents, versions = {}, set()
@@ -108,15 +108,15 @@ def read_history(desk: Desk, known: History | None = None) -> History:
 
 
 def settled_history(desk: Desk, flow_run_id: str | None = None) -> History:
-    """The history with nothing under way and nothing left over; `previous` is what the ledger says.
+    """The history with nothing in progress or left over; `previous` agrees with the ledger.
 
-    Waits for an operation that is under way, gives it up when it wrote nothing for `PATIENCE_SECONDS` (its own one, of
-    the same flow run, at once), writes down a move that the ledger misses, and puts back one that came too late.
+    Waits for an operation in progress and abandons it if it wrote nothing for `PATIENCE_SECONDS` (one of the same flow
+    run, at once). Adds a move that is missing from the ledger, and reverts one that came too late.
     """
     history = _quiet_history(desk, flow_run_id)
     for dead in history.under_way:
         if dead.action == "refused" or history.champion != dead.to_version:
-            close(desk.models, dead, "void")  # it changed nothing; should it awake, it finds this
+            close(desk.models, dead, "void")  # it changed nothing; if it resumes, it finds this
             log.warning("%s; nothing of it had been done.", _given_up(dead))
     history = read_history(desk, history)
     last = ledger.latest_move(history.entries)
@@ -129,9 +129,9 @@ def settled_history(desk: Desk, flow_run_id: str | None = None) -> History:
 
 
 def put_back(desk: Desk, entry: LedgerEntry) -> History:
-    """Undo what an operation that had lost its turn wrote of its move; returns the history then.
+    """Revert the writes of an operation that had lost its turn; returns the history afterwards.
 
-    The champion is left alone where it is another one than that operation makes: somebody else moved it.
+    The champion is kept if it is not the one that operation sets: somebody else moved it.
     """
     history = _quiet_history(desk)
     last = ledger.latest_move(history.entries)
@@ -149,7 +149,7 @@ def move_previous(
     aliases: dict[str, int],
     versions: Collection[int],
 ) -> dict[str, int]:
-    """Set the alias `previous` to the champion before the last entry's; returns the aliases as they are then."""
+    """Set the alias `previous` to the champion before the last entry's; returns the resulting aliases."""
     target = ledger.predecessor(entries, versions)
     rest = {alias: version for alias, version in aliases.items() if alias != PREVIOUS}
     if aliases.get(PREVIOUS) != target:
@@ -158,14 +158,14 @@ def move_previous(
 
 
 def tag_outcome(models: Models, entry: LedgerEntry) -> None:
-    """Tag the version with what became of it, when and why."""
+    """Tag the version with its outcome, when and why."""
     tags = {GATE_TAG: entry.action, GATE_REASON_TAG: entry.reason, GATE_TIME_TAG: entry.time.isoformat()}
     for key, value in tags.items():
         models.tag_version(entry.model_name, entry.to_version, key, value)
 
 
 def _quiet_history(desk: Desk, flow_run_id: str | None = None) -> History:
-    """The history when nothing is under way any more, or nobody has written anything for a while."""
+    """The history once nothing is in progress, or nothing has been written for a while."""
     history = read_history(desk)
     quiet_since = time.monotonic()
     while others := [entry for entry in history.under_way if flow_run_id is None or entry.flow_run_id != flow_run_id]:
@@ -180,20 +180,20 @@ def _quiet_history(desk: Desk, flow_run_id: str | None = None) -> History:
 
 
 def _agreed(desk: Desk, history: History, last: LedgerEntry | None) -> History:
-    """The history after champion and ledger, which contradict each other, were made to agree."""
+    """The history after reconciling champion and ledger, which contradict each other."""
     champion = history.champion
     assert champion is not None
     intent = history.intents.get(champion)
     if intent is not None and last is not None and history.came_late(champion):
         log.warning("%s, yet moved the champion afterwards: put back to version %d.", _lost(intent), last.to_version)
         back = put_back(desk, intent.entry)
-        close(desk.models, intent.entry, "undone")  # a later move to this version is somebody's will
+        close(desk.models, intent.entry, "undone")  # a later move to this version is deliberate
         return back
     unwritten = None
     if intent is not None and intent.entry.id not in history.ledger.ids and intent.outcome in ("open", "done"):
         unwritten = intent.entry if intent.entry.previous == history.ledger.last_id else None
     entry = _missing_entry(desk.model, history, champion, unwritten, last)
-    if not desk.storage.exists(ledger.entry_key(entry, desk.settings)):  # another one may have found it too
+    if not desk.storage.exists(ledger.entry_key(entry, desk.settings)):  # another process may have written it
         ledger.append(entry, desk.storage, desk.settings)
     tag_outcome(desk.models, entry)
     if unwritten is not None:
@@ -214,7 +214,7 @@ def _missing_entry(
     if intent is not None:
         reason = f"An interrupted operation ({intent.action}) was written down afterwards: {intent.reason}"
         return intent.model_copy(update={**values, "reason": reason})
-    # Two that find it at once write one entry.
+    # Two processes that find it at once write the same entry.
     identity = hashlib.sha256(f"{model} {history.ledger.last_id} {champion}".encode()).hexdigest()[:12]
     return LedgerEntry.model_validate(
         {

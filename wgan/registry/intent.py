@@ -1,7 +1,8 @@
-"""What a promotion or rollback is about to do, left on the version before it does it, as two tags.
+"""Records what a promotion or rollback is about to do, as two tags on the version, before it acts.
 
-The first holds the ledger entry that it means to write, the second what became of that. So a crash cannot lose why an
-alias moved, two that begin at once see each other, and one that was given up for dead finds that out before it writes.
+The first holds the ledger entry it is going to write, the second the outcome. A crash therefore cannot lose why an
+alias moved, two operations that start at once see each other, and one that was considered dead notices before it
+writes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from wgan.mlflow_api.models import Models
 from wgan.records import LedgerEntry
 
 INTENT_TAG = "promotion"
-"""JSON of the ledger entry that the version's last promotion, refusal or rollback is about to write, or wrote."""
+"""JSON of the ledger entry that the version's last promotion, refusal or rollback is writing, or has written."""
 OUTCOME_TAG = "promotion.outcome"
-"""`done:<id>` when all of it is written; `void:<id>` when it lost its turn; `undone:<id>` when a late write of it was
-put back."""
+"""`done:<id>`: fully written; `void:<id>`: it lost its turn; `undone:<id>`: its late write was reverted."""
 
 Outcome = Literal["open", "done", "void", "undone"]
 
@@ -33,17 +33,17 @@ class Intent:
 
 
 def announce(models: Models, entry: LedgerEntry) -> None:
-    """Leave on the version what is about to happen."""
+    """Record on the version what is about to happen."""
     models.tag_version(entry.model_name, entry.to_version, INTENT_TAG, entry.model_dump_json())
 
 
 def close(models: Models, entry: LedgerEntry, outcome: Literal["done", "void", "undone"]) -> None:
-    """Say what became of an intent."""
+    """Record the outcome of an intent."""
     models.tag_version(entry.model_name, entry.to_version, OUTCOME_TAG, f"{outcome}:{entry.id}")
 
 
 def read_intent(tags: Mapping[str, str]) -> Intent | None:
-    """The intent on a version with these tags; None where there is none that this version of the code wrote."""
+    """The intent on a version with these tags; None if there is none that this version of the code wrote."""
     text = tags.get(INTENT_TAG)
     try:
         entry = LedgerEntry.model_validate_json(text) if text else None
@@ -54,5 +54,5 @@ def read_intent(tags: Mapping[str, str]) -> Intent | None:
     for outcome in ("done", "void", "undone"):
         if tags.get(OUTCOME_TAG) == f"{outcome}:{entry.id}":
             return Intent(entry, outcome)
-    # Before entries were numbered, nobody wrote down what became of one.
+    # Outcomes were not recorded before entries were numbered.
     return Intent(entry, "done" if entry.number is None else "open")

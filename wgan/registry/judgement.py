@@ -1,6 +1,6 @@
-"""What a version was last measured at, as one tag of JSON: data, protocol, opponent, metrics with intervals.
+"""A version's last measurement as one JSON tag: data, protocol, opponent, metrics with intervals.
 
-Both sides of a judgement carry it, so that a version also tells on which data it was judged again as champion.
+Both sides of a judgement carry it, so that a version also shows on which data it was re-evaluated as champion.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from wgan.registry.lineage import metric_intervals
 from wgan.settings import Settings
 
 DATA_DIGEST_TAG = "data_digest"
-"""Of every version: the data it was trained on, and first measured on."""
+"""On every version: the data it was trained and first measured on."""
 JUDGED_TAG = "judged"
 """JSON of a `Judged`."""
 
 
 class Judged(Record):
-    """A version's last judgement, as one side of it."""
+    """One side of a version's last judgement."""
 
     data_digest: str
     protocol_digest: str
@@ -32,7 +32,7 @@ class Judged(Record):
 
 
 def tag_judgement(models: Models, entry: LedgerEntry, versions: Collection[int]) -> None:
-    """Tag the challenger and the champion of an entry's decision; only `versions`, those in the registry, count."""
+    """Tag challenger and champion of an entry's decision, if among `versions`, those in the registry."""
     decision = entry.decision
     if decision is None or decision.challenger is None:
         return
@@ -54,9 +54,9 @@ def _judged(measured: Measurement, opponent: int | None) -> Judged:
 
 
 def judged_on(model: str, version: int, settings: Settings) -> str | None:
-    """Data digest of the version's last measurement; None where it carries no tags of this pipeline.
+    """Data digest of the version's last measurement; None if it carries no tags of this pipeline.
 
-    Raises `UsageError` naming what there is, `WganError`.
+    Raises `UsageError` listing the existing ones, `WganError`.
     """
     with registry(settings) as models:
         tags = require_version(models, model, version).tags

@@ -1,8 +1,8 @@
 """The ledger: what was in production, when and why; a chain of numbered entries, one object each, append-only.
 
-MLflow keeps no history of aliases. An entry is `promotions/<model>/<number>-<id>.json` and names the one before it, so
-that neither a clock nor two writers can change the order. Earlier versions of the code named entries by their time;
-they come first. What is damaged, and what is no entry, is left out and never in the way.
+MLflow keeps no history of aliases. An entry is `promotions/<model>/<number>-<id>.json` and names its predecessor, so
+that neither clocks nor concurrent writers can change the order. Earlier versions of the code named entries by time;
+those come first. Damaged entries and other objects are skipped.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from wgan.settings import Settings
 from wgan.storage import Storage
 
 READERS = 8
-"""Entries that are read at once: a ledger is many small objects."""
+"""Entries read concurrently: a ledger is many small objects."""
 MOST_BYTES = 4 * 2**20
-"""An entry with its decision has some tens of thousands."""
+"""Maximum bytes of an entry; one with its decision has some tens of thousands."""
 MOST_SKEW = timedelta(days=1)
-"""Clocks are not further apart."""
+"""The largest plausible difference between clocks."""
 NUMBERED = re.compile(r"(\d{8,12})-[0-9a-f]{12}\.json")
 TIMED = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]+\.json")
-"""Names of the entries before there were numbers."""
+"""Names of entries from before they were numbered."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """A model's entries as they were read."""
+    """A model's entries as read."""
 
     entries: tuple[LedgerEntry, ...]
     """The chain, oldest first."""
     found: dict[str, LedgerEntry]
-    """Every entry by its key, those outside the chain too: of writers that were overtaken."""
+    """Every entry by its key, including those outside the chain, of writers that were overtaken."""
     damaged: dict[str, str]
-    """What lies there and is no entry: key → what is wrong with it."""
+    """Objects that are not valid entries: key → what is wrong."""
 
     @property
     def last_id(self) -> str | None:
@@ -53,12 +53,12 @@ class Ledger:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Of all entries."""
+        """The ids of all entries."""
         return frozenset(entry.id for entry in self.found.values())
 
     @property
     def next_number(self) -> int:
-        """One more than the last entry's; a number that only a damaged object bears is passed over."""
+        """One more than the last entry's number; numbers of damaged objects are skipped."""
         numbers = [entry.number for entry in self.found.values() if entry.number is not None]
         number = max(numbers, default=len(self.entries)) + 1
         taken = {int(name[1]) for key in self.damaged if (name := NUMBERED.fullmatch(_name(key)))}
@@ -67,12 +67,12 @@ class Ledger:
         return number
 
     def without(self, ids: Collection[str]) -> Ledger:
-        """The same, in whose chain entries of these ids have no place unless a later one names them."""
+        """The same ledger, whose chain excludes entries with these ids unless a later one names them."""
         return replace(self, entries=tuple(_chain(self.found.values(), ids)))
 
 
 def entry_key(entry: LedgerEntry, settings: Settings) -> str:
-    """Where an entry lies. The same entry written twice lies there once."""
+    """The key of an entry. Writing the same entry twice stores it once."""
     return f"{_prefix(entry.model_name, settings)}{entry.number:08d}-{entry.id}.json"
 
 
@@ -86,7 +86,7 @@ def append(entry: LedgerEntry, storage: Storage, settings: Settings) -> str:
 
 
 def read(model: str, storage: Storage, settings: Settings) -> list[LedgerEntry]:
-    """The chain of a model's entries, oldest first; a damaged one is left out with a warning."""
+    """The chain of a model's entries, oldest first; a damaged one is skipped with a warning."""
     ledger = read_ledger(model, storage, settings)
     for reason in ledger.damaged.values():
         log.warning("%s; it is left out.", reason)
@@ -94,7 +94,7 @@ def read(model: str, storage: Storage, settings: Settings) -> list[LedgerEntry]:
 
 
 def read_ledger(model: str, storage: Storage, settings: Settings, known: Ledger | None = None) -> Ledger:
-    """All that lies in a model's ledger. Entries never change, so those that are `known` are not fetched again."""
+    """Read a model's ledger. Entries never change, so `known` ones are not fetched again."""
     prefix = _prefix(model, settings)
     found: dict[str, LedgerEntry] = {}
     damaged: dict[str, str] = {}
@@ -120,7 +120,7 @@ def read_ledger(model: str, storage: Storage, settings: Settings, known: Ledger 
 
 
 def latest_move(entries: Iterable[LedgerEntry]) -> LedgerEntry | None:
-    """The last entry that changed the champion; None when there never was one."""
+    """The last entry that changed the champion; None if there never was one."""
     moves = [entry for entry in entries if entry.action != "refused"]
     return moves[-1] if moves else None
 
@@ -128,9 +128,9 @@ def latest_move(entries: Iterable[LedgerEntry]) -> LedgerEntry | None:
 def predecessor(entries: Iterable[LedgerEntry], versions: Collection[int]) -> int | None:
     """The version a rollback returns to: the last champion before today's that was not rolled back itself.
 
-    Replays the ledger as a stack: a promotion lays a version on top; a rollback takes versions off until the one it
-    goes to lies on top (or lays it there in place of the one it leaves), so that rolling back twice goes two back
-    instead of forward again. Only `versions`, those still in the registry, count.
+    Replays the ledger as a stack: a promotion pushes a version; a rollback pops versions until its target is on top (or
+    replaces the top with its target), so that rolling back twice goes two versions back instead of forward again. Only
+    `versions`, those still in the registry, count.
     """
     stack: list[int] = []
     for entry in entries:
@@ -152,9 +152,9 @@ def new_id() -> str:
 
 
 def next_time(entries: Iterable[LedgerEntry]) -> datetime:
-    """Now, or just after the newest entry where this computer's clock is behind the one that wrote it (UTC).
+    """Now, or just after the newest entry if this computer's clock is behind its writer's (UTC).
 
-    A date that no clock is wrong by is passed over: entries are in order by their numbers all the same.
+    An implausible date is ignored: entries are ordered by number anyway.
     """
     now = datetime.now(UTC)
     ahead = [entry.time for entry in entries if now < entry.time < now + MOST_SKEW]
@@ -164,8 +164,8 @@ def next_time(entries: Iterable[LedgerEntry]) -> datetime:
 def _chain(entries: Iterable[LedgerEntry], passed_over: Collection[str] = ()) -> list[LedgerEntry]:
     """From the last entry back along the predecessors that each one names.
 
-    Where two bear one number, the one that a later entry names stands; at the end, the one that was written later:
-    whoever overtook another had waited for it.
+    If two have the same number, the one that a later entry names counts; at the end of the chain, the one written
+    later: whoever overtook another had waited for it.
     """
     timed, numbered = [], dict[int, list[LedgerEntry]]()
     for entry in entries:
@@ -184,7 +184,7 @@ def _chain(entries: Iterable[LedgerEntry], passed_over: Collection[str] = ()) ->
 
 
 def _entry(key: str, model: str, storage: Storage) -> LedgerEntry | str | None:
-    """The entry; what is wrong with it; or None where its writer took it back meanwhile."""
+    """The entry; what is wrong with it; or None if its writer has withdrawn it."""
     try:
         entry = LedgerEntry.model_validate_json(storage.get_bytes(key))
     except ObjectMissing:

@@ -1,4 +1,4 @@
-"""What is told to the Prefect server when a ledger entry is written: its UI shows it, workers tell webhooks of it."""
+"""The Prefect event of a new ledger entry: the server's UI shows it, workers forward it to webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a version comes from and how good it is, as a few tags, and the version of the code that makes one."""
+"""A version's origin and quality as a few tags, and the version of the code."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ METRICS_TAG = "metrics"
 
 
 def version_tags(evaluation: EvaluationRef) -> dict[str, str]:
-    """Every tag of a new version: what is searched by, and what a listing shows; the card and the record say the rest.
+    """Every tag of a new version: what searches and listings use; the rest is in the card and the record.
 
-    `data_digest`, `flow_run_id`, `checkpoint_uri`, `checkpoint_sha256`, `metrics`, and where there are such
-    `code_version` and `wasserstein_estimate`.
+    `data_digest`, `flow_run_id`, `checkpoint_uri`, `checkpoint_sha256`, `metrics`, and, if known, `code_version` and
+    `wasserstein_estimate`.
     """
     training = evaluation.training
     tags = {
@@ -49,6 +49,6 @@ def code_version() -> str:
     command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
     try:
         commit = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):  # no git here, or not a checkout it trusts
+    except (OSError, subprocess.SubprocessError):  # no git, or not a checkout it trusts
         return version
     return f"{version}+{commit}"

@@ -1,4 +1,4 @@
-"""What is in the registry: models with their aliases, versions with their metrics and the gate's decision."""
+"""Lists the registry: models with their aliases, versions with their metrics and the gate's decision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wgan.registry.lineage import METRICS_TAG
 from wgan.settings import Settings
 
 GATE_TAG = "gate"
-"""What became of a version: promoted, refused, rolled-back, reconciled."""
+"""A version's outcome: promoted, refused, rolled-back, reconciled."""
 GATE_REASON_TAG = "gate.reason"
 GATE_TIME_TAG = "gate.time"
 Value = TypeVar("Value")
@@ -86,7 +86,7 @@ def list_models(settings: Settings) -> list[ModelEntry]:
 
 
 def list_versions(model: str, settings: Settings) -> list[VersionEntry]:
-    """Every version of a model, newest first. Raises `UsageError` naming the models there are, `WganError`."""
+    """Every version of a model, newest first. Raises `UsageError` listing the existing models, `WganError`."""
     with registry(settings) as models:
         # MLflow leaves aliases out of searches; the model itself has them all.
         aliases = require_model(models, model).aliases
@@ -119,7 +119,7 @@ def _version_entry(version: ModelVersion, aliases: tuple[str, ...]) -> VersionEn
 
 
 def _metrics(text: str | None) -> dict[str, MetricSummary]:
-    """The tag of the metrics, by name; empty for what this pipeline does not write: tags are anybody's."""
+    """The metrics of a tag, by name; empty for one this pipeline did not write: anybody can set tags."""
     try:
         found = INTERVALS.validate_json(text or "{}")
     except ValidationError:
@@ -128,7 +128,7 @@ def _metrics(text: str | None) -> dict[str, MetricSummary]:
 
 
 def _valid(kind: TypeAdapter[Value], text: str | None) -> Value | None:
-    """The value of a tag, None for a missing or a foreign one."""
+    """The value of a tag; None if it is missing or foreign."""
     try:
         return kind.validate_python(text) if text else None
     except ValidationError:

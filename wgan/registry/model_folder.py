@@ -1,4 +1,4 @@
-"""The MLflow model folder of one version: ONNX flavour, and beside it all that fine-tuning and serving need."""
+"""The MLflow model folder of one version: the ONNX flavour, and everything that fine-tuning and serving need."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from wgan.storage import file_sha256
 
 REQUIREMENTS = ("onnx", "onnxruntime", "numpy")
 PROVIDERS = ["CPUExecutionProvider"]
-"""Declared execution providers: MLflow's default asks for CUDA and warns wherever there is none."""
+"""Declared execution providers: MLflow's default requests CUDA and warns if there is none."""
 
 
 @dataclass(frozen=True)
 class ExportedGenerator:
-    """The files of one exported generator, side by side in a folder; `wgan.steps.export` writes them."""
+    """The files of one exported generator, together in a folder; `wgan.steps.export` writes them."""
 
     onnx: Path
     """`latents` float32 (batch, z) → `images` float32 (batch, C, H, W) in [-1, 1]; weights inside, batch dynamic."""
@@ -46,12 +46,12 @@ class ExportedGenerator:
 def write_model_folder(
     folder: Path, logged_model: Any, record: VersionRecord, exported: ExportedGenerator, config: RetrainConfig
 ) -> None:
-    """Write the folder that is uploaded as `logged_model` (MLflow's entity).
+    """Write the folder to upload as `logged_model` (MLflow's entity).
 
-    Signature: `latents` float32 (-1, z) → `images` float32 (-1, C, H, W). Nothing in it is a pickle. Raises
-    `WganError` when the graph that was written is not the one that was checked.
+    Signature: `latents` float32 (-1, z) → `images` float32 (-1, C, H, W). It contains no pickle. Raises `WganError` if
+    the written graph is not the one that was checked.
     """
-    import onnx  # only there where something is exported
+    import onnx  # only installed where models are exported
 
     training = record.evaluation.training
     dataset, latent_dim = training.dataset, training.networks.latent_dim

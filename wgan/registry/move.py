@@ -1,7 +1,7 @@
-"""One move of a model's aliases and its ledger entry, each write of it conditional on what it was decided from.
+"""One move of a model's aliases and its ledger entry; each write checks that its premises still hold.
 
-Neither MLflow's aliases nor every object store has conditional writes. So each write is preceded by a look, and
-followed by one: whoever was held up between look and write finds out afterwards, and puts it back.
+MLflow's aliases have no conditional writes, nor does every object store. So each write is preceded and followed by a
+check: a process that stalled between check and write notices afterwards and reverts its write.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from wgan.registry.history import Desk, History, move_previous, put_back, read_h
 from wgan.registry.intent import announce, close
 
 WRITES = 3
-"""How often the champion is set where an operation that had lost its turn overwrites it at the same moment."""
+"""How often to set the champion if an operation that had lost its turn overwrites it at the same moment."""
 
 
 class Crowded(Exception):
-    """Another operation began at the same moment, so this one stepped back and left nothing."""
+    """Another operation started at the same moment, so this one withdrew without a trace."""
 
 
 def make_move(desk: Desk, history: History, entry: LedgerEntry) -> None:
-    """Carry out what was decided from the history. Raises `Crowded`, or `Overtaken` when that no longer holds."""
+    """Carry out a decision made from the history. Raises `Crowded`, or `Overtaken` if it no longer holds."""
     announce(desk.models, entry)
     now = _looked(desk, history, entry)
     if [other for other in now.under_way if other.id != entry.id]:
@@ -41,7 +41,7 @@ def make_move(desk: Desk, history: History, entry: LedgerEntry) -> None:
 
 
 def _champion_made(desk: Desk, history: History, entry: LedgerEntry) -> History:
-    """Set `previous` and `champion`; the history when it was seen that they are."""
+    """Set `previous` and `champion`; returns the history that confirms it."""
     planned = [*history.entries, entry]
     move_previous(desk.models, desk.model, planned, history.aliases, history.versions)
     now = _looked(desk, history, entry)
@@ -55,7 +55,7 @@ def _champion_made(desk: Desk, history: History, entry: LedgerEntry) -> History:
 
 
 def _looked(desk: Desk, decided: History, entry: LedgerEntry, known: History | None = None) -> History:
-    """The history now. Raises `Overtaken` unless the ledger, the champion and the announcement are as they were."""
+    """The history now. Raises `Overtaken` unless the ledger, the champion and the announcement are unchanged."""
     now = read_history(desk, known or decided)
     intent = now.intents.get(entry.to_version)
     announced = intent is not None and intent.entry.id == entry.id and intent.outcome == "open"
@@ -66,9 +66,9 @@ def _looked(desk: Desk, decided: History, entry: LedgerEntry, known: History | N
 
 
 def _written_down(desk: Desk, known: History, entry: LedgerEntry) -> None:
-    """Append the entry; taken back, with `Overtaken`, where another one bears its number or came after it."""
+    """Append the entry; withdraw it and raise `Overtaken` if another one has its number or came after it."""
     key = ledger.entry_key(entry, desk.settings)
-    if not desk.storage.exists(key):  # else another operation wrote it down, for it gave this one up
+    if not desk.storage.exists(key):  # else another operation considered this one dead and wrote it
         ledger.append(entry, desk.storage, desk.settings)
     now = read_history(desk, known)
     if any(other.number == entry.number and other.id != entry.id for other in now.ledger.found.values()):
@@ -79,7 +79,7 @@ def _written_down(desk: Desk, known: History, entry: LedgerEntry) -> None:
 
 
 def _overtaken(desk: Desk, entry: LedgerEntry, announced: bool = True) -> Overtaken:
-    """Put back what was written too late, and say what happened."""
+    """Revert late writes, and report what happened."""
     if announced:
         close(desk.models, entry, "void")
     now = put_back(desk, entry)

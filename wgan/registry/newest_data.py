@@ -1,4 +1,4 @@
-"""Which data set is the reference when a version is judged again: the newest that the model has seen."""
+"""The reference data set when a version is re-evaluated: the newest one its model was trained on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wgan.settings import Settings
 
 
 def version_of_data(model: str, data_digest: str, settings: Settings) -> int | None:
-    """The newest version of the model that was trained on a data set, by its digest; None where there is none yet."""
+    """The newest version of the model trained on the data set with this digest; None if there is none yet."""
     with registry(settings) as models:
         if models.model(model) is None:
             return None
@@ -21,8 +21,8 @@ def version_of_data(model: str, data_digest: str, settings: Settings) -> int | N
 def newest_data(version: ModelVersionRef, settings: Settings) -> tuple[DatasetRef, DataConfig]:
     """The data set of the model's latest version that makes images of the same shape as this one, and its request.
 
-    A version is to serve today's world, so both sides are judged on the newest data, though neither may have been
-    trained on it. Versions that this pipeline did not register are passed over. Raises `WganError`.
+    A version must fit today's data, so both sides are judged on the newest, although neither may have been trained on
+    it. Versions not registered by this pipeline are ignored. Raises `WganError`.
     """
     own = version.evaluation.training.dataset
     for entry in list_versions(version.model_name, settings):

@@ -1,4 +1,4 @@
-"""What must hold before a model is retrained or a version judged: that there is a comparison with its champion."""
+"""Checks, before retraining or judging a version, that it can be compared with the champion."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from wgan.settings import Settings
 
 
 def require_comparable(config: RetrainConfig, settings: Settings) -> int | None:
-    """The champion that a training of this configuration will meet; None when there is none yet.
+    """The champion that this configuration will be compared with; None if there is none yet.
 
-    Raises `UsageError` with the remedy when its images have another shape or this pipeline has no record of it, and
-    `WganError` when the servers do not answer.
+    Raises `UsageError` with the remedy if its images have another shape or this pipeline has no record of it, and
+    `WganError` if the servers do not answer.
     """
     model, data = config.model_name, config.data
     champion = champion_version(model, settings)
@@ -48,7 +48,7 @@ def _wanted(config: RetrainConfig, theirs: DatasetRef) -> str:
 
 
 def _own_versions(model: str, champion: int, settings: Settings) -> list[int]:
-    """Those that this pipeline registered, by their tags, newest first."""
+    """Versions registered by this pipeline, by their tags, newest first."""
     return [
         entry.version
         for entry in list_versions(model, settings)

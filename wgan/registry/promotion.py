@@ -1,10 +1,10 @@
-"""Promotion and rollback: one champion per model, moved in an order that survives a crash, or a pause, at any point.
+"""Promotion and rollback: one champion per model, moved in an order that survives a crash or a pause at any point.
 
-Both announce the move on the version, set the alias `previous`, then `champion`, then write the ledger; and before
-each write they look whether what they were decided from still holds. Where a process died in between, the next
-operation finds that the champion is not the one of the ledger's last entry and writes the missing entry, as
-`reconciled`, first. A process that was held up finds that it was overtaken, puts back what it wrote too late, and says
-so. What can be guaranteed without conditional writes, and what not, is in docs/promotion.md.
+Both announce the move on the version, set the alias `previous`, then `champion`, then write the ledger; and before each
+write they check that their premises still hold. If a process died in between, the next operation finds that the
+champion is not the one of the ledger's last entry and first writes the missing entry as `reconciled`. A process that
+stalled finds that it was overtaken, reverts its late writes, and reports it. docs/promotion.md describes what can be
+guaranteed without conditional writes, and what cannot.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from wgan.settings import Settings
 from wgan.storage import Storage
 
 ATTEMPTS = 20
-"""How often two that keep beginning at the same moment both step back."""
+"""How often two operations that start at the same moment both withdraw."""
 PAUSE_SECONDS = (0.05, 0.5)
-"""Before they begin again, drawn anew each time so that one comes first."""
+"""Random delay before a retry, so that one comes first."""
 
 
 def promote(
@@ -42,12 +42,12 @@ def promote(
     expected_champion: int | None,
     actor: str | None = None,
 ) -> LedgerEntry:
-    """Make a version the champion if the gate says so, or `force` with a reason does; else make it the challenger.
+    """Make a version the champion if the gate, or `force` with a reason, says so; else make it the challenger.
 
-    `expected_champion` is the champion the decision was measured against. A repeated call of the same flow run gives
-    the entry it wrote before, as a promotion where a crash left it to be reconciled. Raises `UsageError` when the
-    version does not exist, is the champion already, has no decision, or is forced without a reason; `WganError` when
-    the champion is another by now.
+    `expected_champion` is the champion the decision was measured against. A repeated call of the same flow run returns
+    the entry it wrote before, as a promotion even if it was reconciled after a crash. Raises `UsageError` if the
+    version does not exist, is already the champion, has no decision, or is forced without a reason; `WganError` if the
+    champion has changed.
     """
     model, number = (version.model_name, version.version) if isinstance(version, ModelVersionRef) else version
     if force and not (reason and reason.strip()):
@@ -99,10 +99,10 @@ def rollback(
 ) -> LedgerEntry:
     """Make an earlier version the champion again: `to`, or the one under the alias `previous`.
 
-    `previous` is then the champion before that one, so that a second rollback goes one further back. A repeated call
-    of the same flow run gives the entry it wrote before, as a rollback where a crash left it to be reconciled. Raises
-    `UsageError` naming the versions there are when `to` is none of them, is the champion already, or there is nothing
-    to go back to; `Overtaken` when the champion is not the one that `undoing` made.
+    `previous` is then the champion before that one, so that a second rollback goes one further back. A repeated call of
+    the same flow run returns the entry it wrote before, as a rollback even if it was reconciled after a crash. Raises
+    `UsageError` listing the existing versions if `to` is none of them, is already the champion, or there is nothing to
+    go back to; `Overtaken` if the champion is not the one that `undoing` set.
     """
     with registry(settings) as models:
         if to is None:
@@ -134,7 +134,7 @@ def rollback(
 def _carried_out(
     desk: Desk, entry_from: Callable[[History], LedgerEntry], flow_run_id: str | None, version: int | None
 ) -> tuple[LedgerEntry, frozenset[int]]:
-    """The entry that was decided from the history and is written now, or was before; and the versions there are."""
+    """The entry decided from the history, written now or before; and the existing versions."""
     basis = None
     for _ in range(ATTEMPTS):
         history = settled_history(desk, flow_run_id)
@@ -157,7 +157,7 @@ def _carried_out(
 
 
 def _as_begun(written: LedgerEntry, action: Literal["promoted", "rolled-back"]) -> LedgerEntry:
-    """What the flow run did: it goes on as if nobody had disturbed it, though the ledger says it was reconciled."""
+    """The flow run's own action: it continues undisturbed, even if the ledger says `reconciled`."""
     return written.model_copy(update={"action": action}) if written.action == "reconciled" else written
 
 

@@ -27,7 +27,7 @@ from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 
 ARTIFACT_ROUTE = "/mlflow-artifacts/"
-"""In the address of every request for files, which the server passes on to the object store."""
+"""Part of the address of every file request, which the server forwards to the object store."""
 
 
 def register_generator(
@@ -35,7 +35,7 @@ def register_generator(
 ) -> ModelVersionRef:
     """Log an exported generator in the training's MLflow run and register it as `config.model_name`.
 
-    The same run and checkpoint again (a retried task) gives the version that is there. Raises `WganError`.
+    With the same run and checkpoint again (a retried task), returns the existing version. Raises `WganError`.
     """
     training, name = evaluation.training, config.model_name
     with registry(settings) as models:
@@ -63,14 +63,14 @@ def register_generator(
 
 
 def _described(version: ModelVersionRef, config: RetrainConfig, settings: Settings) -> ModelVersionRef:
-    """The version with its model card, which names the number that the registry gave it."""
+    """The version with its model card, which names the version number assigned by the registry."""
     describe_version(version, config, settings)
     return version
 
 
 @contextmanager
 def _mlflow(settings: Settings) -> Iterator[MlflowClient]:
-    """MLflow's own client, for uploading; its failures are one sentence."""
+    """MLflow's own client, for uploading; failures raise an error of one sentence."""
     where = settings.mlflow_tracking_uri
     try:
         yield MlflowClient(tracking_uri=where, registry_uri=where)
@@ -85,7 +85,7 @@ def _mlflow(settings: Settings) -> Iterator[MlflowClient]:
 
 
 def _logged_model(client: MlflowClient, training: TrainingRef, settings: Settings) -> Any | None:
-    """What an interrupted registration of the same checkpoint logged; what it left half uploaded is removed."""
+    """What an interrupted registration of the same checkpoint logged; partial uploads are removed."""
     found = client.search_logged_models(
         [client.get_run(training.mlflow_run_id).info.experiment_id],
         filter_string=f"source_run_id = '{training.mlflow_run_id}' "
@@ -94,7 +94,7 @@ def _logged_model(client: MlflowClient, training: TrainingRef, settings: Setting
     complete = [model for model in found if model.status == LoggedModelStatus.READY]
     for model in found:
         if model not in complete:
-            _delete_files(model, settings)  # which deleting the entry leaves behind
+            _delete_files(model, settings)  # deleting the entry would leave them behind
             client.delete_logged_model(model.model_id)
     return complete[0] if complete else None
 

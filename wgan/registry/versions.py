@@ -1,4 +1,4 @@
-"""Model versions in the registry: read back whole, fetched with their digest checked."""
+"""Reads model versions from the registry, and downloads them with verified digests."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ __all__ = [
 ]
 
 CHECKPOINT_TAG = "checkpoint_sha256"
-"""On every version that this pipeline registers, and on the files that MLflow keeps of it."""
+"""Tag of every version this pipeline registers, and of its files in MLflow."""
 FILE_SECONDS = 120.0
-"""Longest silence before and in a file, which MLflow may have to fetch whole before it passes it on."""
+"""Read timeout in seconds; MLflow may have to fetch a whole file before it forwards it."""
 
 
 def load_version(model: str, version: int, settings: Settings) -> ModelVersionRef:
-    """The whole record of a registered version. Raises `UsageError` naming what there is, `WganError`."""
+    """The complete record of a registered version. Raises `UsageError` listing the existing ones, `WganError`."""
     with registry(settings) as models:
         require_version(models, model, version)
         return read_version(models, model, version, settings)
 
 
 def load_configuration(model: str, version: int, settings: Settings) -> RetrainConfig:
-    """The configuration of the run that made a version. Raises `UsageError` naming what there is, `WganError`."""
+    """The configuration of the run that made a version. Raises `UsageError` listing the existing ones, `WganError`."""
     with registry(settings) as models, scratch_folder("configuration") as name:
         require_version(models, model, version)
         return load_config(
@@ -57,11 +57,11 @@ def load_configuration(model: str, version: int, settings: Settings) -> RetrainC
 
 
 def fetch_version(model: str, version: int, settings: Settings, folder: Path, with_weights: bool = False) -> Path:
-    """Download a version into `folder`; returns the path of its `generator.onnx`, digest checked against the record.
+    """Download a version into `folder`; returns the path of its `generator.onnx`, verified against the record's digest.
 
     `config.json` and `sample.npy` come with it, and `generator.safetensors` when `with_weights`: then
-    `load_exported_generator(folder)` reads it. Raises `UsageError` naming what there is, `WganError` when the file
-    is not the one that was registered.
+    `load_exported_generator(folder)` reads it. Raises `UsageError` listing the existing ones, `WganError` if the file
+    is not the registered one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / "generator.onnx"
@@ -82,7 +82,7 @@ def fetch_version(model: str, version: int, settings: Settings, folder: Path, wi
 
 
 def read_version(models: Models, model: str, version: int, settings: Settings) -> ModelVersionRef:
-    """The whole record of a version that is there. Raises `ForeignVersion`, `WganError`."""
+    """The complete record of an existing version. Raises `ForeignVersion`, `WganError`."""
     with scratch_folder("record") as name:
         file = _download(models, model, version, f"{EXTRA_FOLDER}/{RECORD_FILE}", Path(name), settings)
         try:
@@ -103,7 +103,7 @@ def _download(models: Models, model: str, version: int, file: str, folder: Path,
         with httpx.Client(**options) as client:
             fetch_file(client, f"{where}/{file}", path, settings.serve_model_bytes, settings)
     except WganError as error:
-        # A version of others may lie anywhere.
+        # A foreign version may be stored anywhere.
         if isinstance(error, FileAbsent) or _is_foreign(models, model, version):
             raise ForeignVersion(
                 f"models:/{model}/{version} was not registered by this pipeline, or its files are gone: "

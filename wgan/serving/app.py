@@ -1,4 +1,4 @@
-"""The ASGI application: routes inside, and round them limits, keys, CORS, HEAD and what every answer has."""
+"""The ASGI application: routes, wrapped in limits, authentication, CORS, HEAD and instrumentation."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from wgan.serving.service import Service
 
 
 def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
-    """The application of a service, by those names (none: any); its lifespan starts and stops queue and follower."""
+    """The application of a service, for these host names (none: any); its lifespan runs queue and follower."""
     app = FastAPI(
         title="WGAN serving",
         summary=f"Images of registered models, each drawn by the version the registry calls {service.catalogue.alias}.",
         version=__version__,
-        docs_url=None,  # both load scripts from elsewhere; `/api` is a page of our own
+        docs_url=None,  # both load scripts from a CDN; `/api` is a page of this package
         redoc_url=None,
         lifespan=_lifespan(service),
     )

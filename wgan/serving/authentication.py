@@ -1,4 +1,4 @@
-"""Who may ask: with API keys configured, everything but health needs one."""
+"""Authentication: with API keys configured, every request except health checks needs one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wgan.serving.errors import error_response
 from wgan.serving.service import Service
 
 PUBLIC_PATHS = frozenset({"/", "/api", "/healthz", "/readyz", "/hooks/mlflow"})
-"""The pages, which ask for a key themselves; health, for load balancers; MLflow's webhook, which is signed."""
+"""Open paths: the pages, which ask for a key themselves; health, for load balancers; MLflow's signed webhook."""
 
 
 class Authentication:
@@ -37,6 +37,6 @@ def _is_open(path: str) -> bool:
 
 
 def sent_key(headers: Headers) -> str:
-    """The key of a request; empty: none."""
+    """The key of a request; empty if there is none."""
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     return bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")

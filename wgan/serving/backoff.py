@@ -1,21 +1,21 @@
-"""How long to wait before the registry is asked again: longer after every failure, and never all servers at once."""
+"""The pause before the registry is polled again: longer after every failure, with jitter."""
 
 from __future__ import annotations
 
 import random
 
 LONGEST_PAUSE = 60.0
-"""Seconds: where the back-off ends."""
+"""The longest pause, in seconds."""
 JITTER = 0.2
-"""Pauses are longer or shorter by up to this share, so that many servers do not ask at once."""
+"""Pauses vary by up to this share, so that many servers do not poll at once."""
 
 
 def backed_off(seconds: float, failures: int) -> float:
     """The pause in seconds, doubled for every failure in a row."""
-    # 16: past it the pause has long reached its end, and a power of a large number does not fit a float
+    # beyond 16 the pause has long reached its maximum, and larger powers overflow a float
     return min(seconds * 2.0 ** min(failures, 16), max(LONGEST_PAUSE, seconds))
 
 
 def jittered(seconds: float) -> float:
-    """The pause, a little longer or shorter."""
+    """The pause, randomly a little longer or shorter."""
     return seconds * random.uniform(1 - JITTER, 1 + JITTER)

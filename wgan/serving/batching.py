@@ -1,4 +1,4 @@
-"""Micro-batching: concurrent small requests share a forward pass, large ones take turns with them."""
+"""Micro-batching: concurrent small requests share a forward pass, large ones alternate with them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from wgan.serving.engine import Engine
 from wgan.serving.metrics import Metrics
 
 BULK_PASS_SECONDS = 0.006
-"""About how long a bulk job's pass may take while small jobs keep coming."""
+"""Approximate limit of a bulk job's pass, in seconds, while small jobs keep arriving."""
 SMALL_RECENTLY = 2.0
-"""Seconds after the last small job that count as that."""
+"""Seconds after the last small job during which small jobs count as arriving."""
 
 
 class QueueFull(WganError):
@@ -31,23 +31,23 @@ class QueueFull(WganError):
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many images are waiting: try again in {retry_after} s.")
         self.retry_after = retry_after
-        """Whole seconds until what waits now should be done."""
+        """Whole seconds until the current queue should be done."""
 
 
 class NotFinite(WganError):
-    """These latents give pixels that are not numbers."""
+    """These latents produce NaN or infinite pixels."""
 
 
 @dataclass(eq=False)
 class Job:
-    """The rows of one request; done when all its images are."""
+    """The rows of one request; done when all its images are generated."""
 
     engine: Engine
     latents: NDArray[np.float32]
     images: NDArray[np.uint8]
     done: asyncio.Future[None]
     row: int = 0
-    """Rows before this one are drawn."""
+    """Number of rows already generated."""
 
     @property
     def left(self) -> int:
@@ -58,9 +58,8 @@ class Job:
 class Batcher:
     """One queue in front of one engine thread. Everything but the forward pass happens in the event loop.
 
-    A pass takes rows of one model from several jobs in turn, an equal share each. A job of more images than a pass has
-    is bulk: a small one waits for at most one of its passes, and for a short one. A job that is cancelled takes no
-    further pass.
+    A pass takes rows of one model from several jobs, an equal share each. A job with more images than a pass is a bulk
+    job: a small one waits for at most one of its passes, which is then short. A cancelled job takes no further pass.
     """
 
     max_batch: int
@@ -68,25 +67,25 @@ class Batcher:
     capacity: int
     metrics: Metrics
     model: str = ""
-    """What the metrics call it."""
+    """Its name in the metrics."""
     _jobs: deque[Job] = field(default_factory=deque)
     _shadows: deque[Job] = field(default_factory=deque)
-    """Jobs that are drawn only when nobody waits for anything."""
+    """Jobs that run only when no other job waits."""
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _runner: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engine"))
     pass_seconds: float = 30.0
-    """Longest that a forward pass may take."""
+    """Timeout of a forward pass, in seconds."""
     _seconds_per_image: float = 0.01
     _small_seen: float = -math.inf
     """When a small job last had a pass, in monotonic seconds."""
     _was_small: bool = False
-    """Whether the last pass was one of small jobs."""
+    """Whether the last pass served small jobs."""
     _shared: bool = False
     """Whether the last pass was shared by several jobs, so that waiting for more is worth it."""
 
     @property
     def waiting(self) -> int:
-        """Images that wait for a pass."""
+        """Number of images waiting for a pass."""
         return sum(job.left for job in self._jobs)
 
     @property
@@ -95,7 +94,7 @@ class Batcher:
         return not self._jobs
 
     async def draw(self, engine: Engine, latents: NDArray[np.float32], shadow: bool = False) -> NDArray[np.uint8]:
-        """Noise (N, z), float32, to images (N, C, H, W), uint8. Cancelling it takes the rest out of the queue.
+        """Noise (N, z), float32, to images (N, C, H, W), uint8. Cancelling removes the remaining rows from the queue.
 
         Raises `QueueFull`, `NotFinite`.
         """
@@ -133,7 +132,7 @@ class Batcher:
             started = time.monotonic()
             try:
                 images, finite = await self._run_pass(engine, rows)
-            except Exception as error:  # ONNX Runtime raises a class of its own for every kind of failure
+            except Exception as error:  # ONNX Runtime's errors have no common base class
                 reason = " ".join(str(error).split())[:200]
                 for job, _ in parts:
                     self._fail(job, WganError(f"the model failed: {reason}."))
@@ -142,11 +141,11 @@ class Batcher:
             self._hand_out(parts, images, finite)
 
     def close(self) -> None:
-        """End the engine thread."""
+        """Stop the engine thread."""
         self._runner.shutdown(wait=True, cancel_futures=True)
 
     async def _run_pass(self, engine: Engine, rows: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """One forward pass in the engine thread; it is ended when it takes too long, and when nobody waits for it."""
+        """One forward pass in the engine thread; it is terminated if it takes too long or nobody waits for it."""
         options = onnxruntime.RunOptions()
         work = asyncio.get_running_loop().run_in_executor(self._runner, _draw, engine, rows, options)
         try:
@@ -161,9 +160,10 @@ class Batcher:
         return work.result()
 
     def _take(self) -> list[tuple[Job, int]]:
-        """The next pass: (job, how many of its rows). Jobs served go to the back of the queue.
+        """The next pass: (job, number of its rows). Jobs served go to the back of the queue.
 
-        Small jobs come first, and a bulk job has every second pass. While small ones keep coming, a bulk pass is short.
+        Small jobs come first, and a bulk job gets every second pass. While small ones keep arriving, a bulk pass is
+        short.
         """
         queue = self._jobs or self._shadows
         if not queue:
@@ -219,7 +219,7 @@ class Batcher:
 
 
 def _shares(wanted: list[int], size: int) -> list[int]:
-    """Divide `size` rows over jobs that want some: equal shares first, what is left over to the first in line."""
+    """Divide `size` rows among jobs: equal shares first, the remainder to the first in the queue."""
     counts = [0] * len(wanted)
     left = size
     while left:
@@ -237,7 +237,7 @@ def _shares(wanted: list[int], size: int) -> list[int]:
 def _draw(
     engine: Engine, latents: NDArray[np.float32], options: onnxruntime.RunOptions
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The images as bytes, and for each whether all its pixels are numbers."""
+    """The images as bytes, and for each whether all its pixels are finite."""
     images = engine.generator.decode(latents, options)
     finite = np.array([np.isfinite(image).all() for image in images], dtype=np.bool_)
     return to_bytes(images if finite.all() else np.nan_to_num(images)), finite

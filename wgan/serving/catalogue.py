@@ -1,4 +1,4 @@
-"""Which models are served here: those that were named, or every one that has a version under the alias."""
+"""The models this process serves: the named ones, or every model with a version under the alias."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from wgan.serving.registry import RegistryClient
 from wgan.settings import Settings
 
 LOADS = 2
-"""Versions that are downloaded and verified at a time: a slow one does not keep all others waiting."""
+"""Versions downloaded and verified concurrently, so that a slow one does not block all others."""
 TOLD = 20
-"""Names that one sentence lists at most."""
+"""Maximum number of names listed in a sentence."""
 
 log = logging.getLogger("wgan.serving")
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One registered model: who follows its aliases, and the queue in front of what they name."""
+    """One registered model: the follower of its aliases, and the queue for its versions."""
 
     name: str
     follower: Follower
@@ -35,31 +35,31 @@ class Entry:
 
     @property
     def draws(self) -> bool:
-        """Whether there is a version to draw with."""
+        """Whether a version is loaded."""
         return self.follower.models.main is not None
 
     @property
     def on_its_way(self) -> bool:
-        """Whether its first version is being looked for or loaded, and has not failed yet."""
+        """Whether its first version is being looked up or loaded, without a failure so far."""
         return not self.draws and self.follower.is_first_on_its_way
 
 
 class Catalogue:
     """The models of one process, for one event loop: each has a follower and a queue of its own.
 
-    With names it serves exactly these, and the first is the default. Without, it serves every model that the registry
-    lists with the alias, takes up new ones within a poll, and the first by name is the default. A model that was taken
-    up stays until the process ends: where the registry no longer has it, it is stale.
+    With names it serves exactly these, and the first is the default. Without names it serves every model that the
+    registry lists with the alias and adds new ones at the next poll; the first by name is the default. A model once
+    added stays until the process ends; if the registry no longer has it, it is stale.
     """
 
     def __init__(self, names: tuple[str, ...], alias: str, settings: Settings, metrics: Metrics) -> None:
         self.every = not names
-        """Whether it serves all that have the alias, and not certain names."""
+        """Whether it serves all models with the alias rather than given names."""
         self.alias = alias
         self.settings = settings
         self.metrics = metrics
         self.problem = "the registry has not answered yet." if self.every else None
-        """Why the list of models may not be the registry's."""
+        """Why the list of models may differ from the registry's."""
         self._registry = RegistryClient(settings)
         self._loads = asyncio.Semaphore(LOADS)
         self._wake = asyncio.Event()
@@ -67,11 +67,11 @@ class Catalogue:
         self._failures = 0
         self._was_ready = False
         self.entries = {name: self._entry(name) for name in dict.fromkeys(names)}
-        """By name; the default comes first."""
+        """Models by name; the default comes first."""
 
     @property
     def default(self) -> Entry | None:
-        """The model of the short form, `/v1/images`; None: there is none yet."""
+        """The model of the short form, `/v1/images`; None if there is none yet."""
         return next(iter(self.entries.values()), None)
 
     def require_default(self) -> Entry:
@@ -93,10 +93,10 @@ class Catalogue:
 
     @property
     def is_ready(self) -> bool:
-        """Whether requests can be sent here.
+        """Whether the process can take requests.
 
-        At first: once every model is loaded that has a version under the alias and did not fail. From then on: as long
-        as any can draw, so that taking up another model makes nobody wait.
+        First True once every model with a version under the alias is loaded or has failed. From then on True while any
+        model is loaded, so that adding another model makes nobody wait.
         """
         entries = self.entries.values()
         if not any(entry.draws for entry in entries):
@@ -105,7 +105,7 @@ class Catalogue:
         return self._was_ready
 
     def poll_now(self, name: str | None = None) -> None:
-        """Ask the registry now about the model of that name, or which models are new; without a name, about all."""
+        """Poll the registry now for the named model, or for new models; without a name, for all."""
         for entry in self.entries.values():
             if name in (None, entry.name):
                 entry.follower.poll_now()
@@ -120,7 +120,7 @@ class Catalogue:
             while self.every:
                 try:
                     await self._look()
-                except Exception:  # a defect must not end the serving
+                except Exception:  # a bug must not stop serving
                     log.exception("looking for models failed")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(jittered(backed_off(self.settings.serve_poll_seconds, self._failures))):
@@ -136,10 +136,10 @@ class Catalogue:
             await self._registry.close()
 
     async def _look(self) -> None:
-        """Ask the registry which models there are, and take up what is new."""
+        """Ask the registry for its models, and add new ones."""
         try:
             names = await self._registry.models_with(self.alias)
-        except Exception as error:  # whatever happens, what is served goes on being served
+        except Exception as error:  # serving continues whatever happens
             reason = f"{error}" if isinstance(error, WganError) else f"the list of models: {type(error).__name__}."
             if not self._failures:
                 log.warning("the models are not known", extra={"fields": {"reason": reason}})

@@ -1,4 +1,4 @@
-"""Start a module of this package as a process of its own, with this process's code and no other."""
+"""Start a module of this package as a separate process that runs exactly this process's code."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import wgan
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""For libraries that would start threads of their own."""
+"""Limits libraries that would start their own threads."""
 
 
 async def start(module: str, errors: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
-    """`python -m module`, standard input and output as pipes; no signal of the terminal reaches it."""
+    """`python -m module`, standard input and output as pipes; it receives no signals from the terminal."""
     code = str(Path(wgan.__file__).parents[1])
     path = os.pathsep.join([code, *filter(None, sys.path[1:])])
     pipe = asyncio.subprocess.PIPE

@@ -26,13 +26,13 @@ def the_named(catalogue: Catalogue) -> Choice:
     """For routes with the path parameter `model`."""
 
     async def choose_named(request: Request, model: ModelName) -> None:
-        request.state.entry = None  # so that the answer to an unknown name bears no other model's
+        request.state.entry = None  # so that an unknown name's response names no other model
         request.state.entry = catalogue.require(model)
 
     return choose_named
 
 
 def chosen(request: Request) -> Entry:
-    """The model that was chosen for the request."""
+    """The model chosen for the request."""
     entry: Entry = request.state.entry
     return entry

@@ -1,4 +1,4 @@
-"""One client's connection: uvicorn's, with bounds on what it may send, and on how long it may take over that."""
+"""A client's connection: uvicorn's, with limits on the size and duration of what it sends."""
 
 from __future__ import annotations
 
@@ -11,28 +11,27 @@ from wgan.serving.errors import error_response
 
 URL_BYTES = 8 * 2**10
 HEAD_BYTES = 32 * 2**10
-"""Request line and headers together."""
+"""Maximum bytes of request line and headers together."""
 HEAD_SECONDS = 10.0
-"""From the connection, or a request's first byte, to the end of its headers."""
+"""Seconds from the connection, or a request's first byte, to the end of its headers."""
 SEND_SECONDS = 60.0
-"""How long an answer may take that its client does not read as fast as it comes."""
+"""Seconds a response may take if the client reads it slowly."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 2**20
-"""After an answer that came before the request's end, what still arrives is read and dropped for so long, that the
-client sees the answer and not a broken connection."""
+"""Limits for draining a request that was answered early, so that the client sees the response."""
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """Nothing that arrives is kept beyond these bounds, and nobody is waited for longer."""
+    """Enforces these limits: buffers no more data and waits for no client longer."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._refused: tuple[int, str, str] | None = None
         self._in_head = True
         self._finished = 0
-        """Requests that have arrived whole."""
+        """Number of requests received completely."""
         self._head_bytes = 0
-        """Of the blocks that hold nothing but a head without an end."""
+        """Bytes of received blocks that belong only to an incomplete head."""
         self._header_bytes = 0
         self._url_bytes = 0
         self._lingered: int | None = None
@@ -41,19 +40,19 @@ class BoundedConnection(HttpToolsProtocol):
         self._linger_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client is there: it has to ask for something soon."""
+        """Start the timer for the client's first request."""
         super().connection_made(transport)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It left."""
+        """Cancel the timers."""
         for timer in (self._head_timer, self._send_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes of a request, or of one that was answered already."""
+        """Handle bytes of a request, possibly one that was already answered."""
         if self._lingered is not None:
             self._lingered += len(data)
             if self._lingered > LINGER_BYTES:
@@ -63,7 +62,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().data_received(data)
         if not self._in_head or self._lingered is not None or self.transport.is_closing():
             return
-        if was_in_head and finished == self._finished:  # all of it belongs to a head that has no end yet
+        if was_in_head and finished == self._finished:  # all of it belongs to an incomplete head
             self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES:
             self._refuse_head()
@@ -106,7 +105,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The answer is written: whoever is still sending the question is told to stop."""
+        """The response is written: stop a client that is still sending its request."""
         if self.cycle.more_body and not self.transport.is_closing():
             self._linger()
             return
@@ -117,24 +116,24 @@ class BoundedConnection(HttpToolsProtocol):
             self._send_timer = _cancelled(self._send_timer)
 
     def pause_writing(self) -> None:
-        """The client reads more slowly than the answer comes."""
+        """The client reads more slowly than the response is written."""
         super().pause_writing()
         self._await_reader()
 
     def resume_writing(self) -> None:
-        """It has read on."""
+        """The client has caught up."""
         super().resume_writing()
         if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
             self._send_timer = _cancelled(self._send_timer)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing was asked for a while."""
+        """The connection was idle for a while."""
         super().timeout_keep_alive_handler()
         self._await_reader()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request, or a too long one, and close."""
-        if self.cycle is not None and not self.cycle.response_complete:  # another answer is being written
+        """Refuse a malformed or oversized request, and close."""
+        if self.cycle is not None and not self.cycle.response_complete:  # another response is being written
             self._abort()
             return
         status, code, message = self._refused or (400, "http", "this is no HTTP request.")
@@ -164,7 +163,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if self.flow.read_paused:  # not the client's doing: it waits for the answer before
+        if self.flow.read_paused:  # not the client's fault: it waits for an earlier response
             self._await_head()
         else:
             self._abort()

@@ -1,4 +1,4 @@
-"""Fetch the files of a version, and never more than allowed."""
+"""Download the files of a version, within size limits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wgan.serving.faults import VersionFault
 from wgan.settings import Settings
 
 GRAPH_FILE = "generator.onnx"
-"""What the graph is called on this machine."""
+"""The graph's local file name."""
 SMALL_FILES = (RECORD_FILE, "config.json", "sample.npy")
 
 
 def download(base: str, folder: Path, settings: Settings) -> None:
     """Fetch `record.json`, `config.json`, `sample.npy` and `generator.onnx` from below the URI `base` into the folder.
 
-    Raises `VersionFault` when a file is missing or too large, `WganError` when it cannot be fetched or written.
+    Raises `VersionFault` if a file is missing or too large, `WganError` if it cannot be fetched or written.
     """
     allowed = settings.serve_model_bytes
     try:

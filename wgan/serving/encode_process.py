@@ -1,4 +1,4 @@
-"""The process that encodes expensive answers, one after the other: it can be ended in the middle of one.
+"""The process that encodes expensive responses one at a time; it can be killed at any moment.
 
 On its standard input: a line of JSON (`Task`), then the images' bytes. On its standard output: a line of JSON
 (`Answer`), then the encoded bytes.
@@ -19,7 +19,7 @@ from wgan.errors import WganError
 from wgan.serving.encoding import Encoding, encode
 
 NICENESS = 10
-"""Cheap requests' threads come first."""
+"""Niceness: threads of cheap requests take precedence."""
 
 
 class Task(BaseModel):
@@ -31,21 +31,21 @@ class Task(BaseModel):
 
 
 class Answer(BaseModel):
-    """So many bytes follow; none with an error."""
+    """The number of bytes that follow; 0 with an error."""
 
     size: int = 0
     error: str | None = None
 
 
 def task_line(images: NDArray[np.uint8], encoding: Encoding, facts: dict[str, Any]) -> bytes:
-    """The line that goes before the images' bytes."""
+    """The line that precedes the images' bytes."""
     n, c, h, w = images.shape
     task = Task(shape=(n, c, h, w), encoding=Encoding(**asdict(encoding)), facts=facts)
     return task.model_dump_json().encode() + b"\n"
 
 
 def main() -> None:
-    """Encode until the input ends."""
+    """Encode until the end of input."""
     os.nice(NICENESS)
     while line := sys.stdin.buffer.readline():
         task = Task.model_validate_json(line)

@@ -1,4 +1,4 @@
-"""Who encodes an answer: the event loop itself, a thread, or for what is expensive a process that can be ended."""
+"""Encodes responses in the event loop, in a thread or, if expensive, in a process that can be killed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from wgan.serving.encoding import Encoding, encode
 from wgan.serving.workload import Cost
 
 INLINE_WORK = 2**15
-"""Work that takes less time than handing it to another thread."""
+"""Work below this takes less time than handing it to a thread."""
 THREADS = 2
-"""Threads that encode what is cheap, beside the engine's."""
+"""Threads for cheap encoding, besides the engine's."""
 
 Result = TypeVar("Result")
 
@@ -34,7 +34,7 @@ class Encoder:
         self._turn = asyncio.Lock()
 
     async def encode(self, images: NDArray[np.uint8], encoding: Encoding, facts: dict[str, Any], cost: Cost) -> bytes:
-        """The answer's bytes. Cancelling it ends an expensive encoding at once. Raises `TooLargePicture`."""
+        """The response's bytes. Cancelling stops an expensive encoding at once. Raises `TooLargePicture`."""
         if cost.expensive:
             async with self._turn:
                 return await self._by_process(images, encoding, facts)
@@ -43,11 +43,11 @@ class Encoder:
         return await self.in_thread(partial(encode, images, encoding, facts))
 
     async def in_thread(self, work: partial[Result]) -> Result:
-        """Run it in a thread, so that other requests go on."""
+        """Run it in a thread, so that other requests continue."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def close(self) -> None:
-        """End the threads and the process."""
+        """Stop the threads and the process."""
         process = self._process
         self._end_process()
         if process is not None:
@@ -66,7 +66,7 @@ class Encoder:
             await inwards.drain()
             answer = Answer.model_validate_json(await outwards.readline())
             body = await outwards.readexactly(answer.size)
-        except BaseException as error:  # a client that left, the deadline, the end of the process
+        except BaseException as error:  # a disconnect, the deadline, the end of the process
             self._end_process()
             if isinstance(error, Exception):
                 raise WganError("the encoding ended before its time.") from error

@@ -1,4 +1,4 @@
-"""From images to an answer's bytes: PNG, JPEG, WebP; a grid, a ZIP or base64; raw npy; animations. No clock in them."""
+"""Encodes images as PNG, JPEG, WebP; as a grid, a ZIP or base64; raw npy; animations. The bytes are reproducible."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Layout = Literal["grid", "zip", "base64"]
 MEDIA_TYPES: dict[Picture, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 NPY, ZIP, JSON = "application/x-npy", "application/zip", "application/json"
 QUALITY = 90
-"""Of JPEG and WebP, of 100."""
+"""Quality of JPEG and WebP, 0 to 100."""
 LARGEST_SIDE = {"png": 2**15, "jpeg": 65_500, "webp": 16_383}
-"""Pixels: what the formats, and for PNG most viewers, can hold."""
+"""Maximum side in pixels that the formats, and for PNG most viewers, support."""
 WEIGHTS: dict[Format, float] = {"png": 1.0, "jpeg": 0.2, "webp": 3.0, "gif": 16.0}
-"""How long a format takes for one value of a still picture, where a PNG takes 1."""
+"""Relative time per value of a still picture; PNG is 1."""
 ANIMATION_WEIGHTS: dict[Format, float] = {"webp": 4.0, "gif": 16.0}
-"""The same for a frame; WebP's are lossless."""
+"""The same for an animation's frame; WebP is lossless."""
 GAP = 2
 """Pixels between the images of a grid."""
 LARGEST_SCALE = 16
-"""How often a pixel may be repeated in each direction."""
+"""Maximum repetitions of a pixel in each direction."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The time in a ZIP, so that the same images are the same bytes."""
+"""The fixed time in a ZIP, so that equal images give equal bytes."""
 
 
 class TooLargePicture(WganError):
@@ -43,14 +43,14 @@ class TooLargePicture(WganError):
 
 @dataclass(frozen=True)
 class Encoding:
-    """How images are answered: `npy`, an animation, or a picture format and a layout."""
+    """How images are returned: `npy`, an animation, or a picture format and a layout."""
 
     layout: Layout | Literal["npy", "animation"]
     format: Format = "png"
     frames_per_second: float = 12.0
-    """Of an animation."""
+    """Frame rate of an animation."""
     scale: int = 1
-    """So often is each pixel repeated in each direction."""
+    """Repetitions of each pixel in each direction."""
 
     @property
     def media_type(self) -> str:
@@ -60,16 +60,17 @@ class Encoding:
 
     @property
     def weight(self) -> float:
-        """How much work one value is."""
+        """Relative work per value."""
         if self.layout == "npy":
             return 0.05
         return (ANIMATION_WEIGHTS if self.layout == "animation" else WEIGHTS)[self.format]
 
 
 def encode(images: NDArray[np.uint8], encoding: Encoding, facts: dict[str, Any]) -> bytes:
-    """Images (N, C, H, W), uint8, C 1 or 3, as the body of an answer. `facts` go into the JSON of `base64`.
+    """Images (N, C, H, W), uint8, C 1 or 3, as a response body. `facts` go into the JSON of `base64`.
 
-    Each pixel is repeated `encoding.scale` times in both directions, the gaps of a grid too. Raises `TooLargePicture`.
+    Each pixel is repeated `encoding.scale` times in both directions, as are the gaps of a grid. Raises
+    `TooLargePicture`.
     """
     scale = encoding.scale
     if encoding.layout == "grid":
@@ -90,7 +91,7 @@ def encode(images: NDArray[np.uint8], encoding: Encoding, facts: dict[str, Any])
 
 
 def enlarged(encoding: Encoding, scale: int) -> Encoding:
-    """The encoding at that scale. Raises `UsageError` for an array, which has the generator's own pixels."""
+    """The encoding at that scale. Raises `UsageError` for an array, which always has the generator's own pixels."""
     if scale > 1 and encoding.layout == "npy":
         raise UsageError(f"scale: an array has the model's own pixels; leave it out, or ask for pictures, not {NPY}.")
     return replace(encoding, scale=scale)
@@ -124,7 +125,7 @@ def picture(image: NDArray[np.uint8]) -> Image.Image:
 
 
 def check_side(count: int, side: int, encoding: Encoding) -> None:
-    """Raises `TooLargePicture` when a grid of so many square images does not fit the format."""
+    """Raises `TooLargePicture` if a grid of `count` square images does not fit the format."""
     if encoding.layout == "grid":
         columns = int(np.ceil(np.sqrt(count)))
         width, height = (cells * (side + GAP) + GAP for cells in (columns, int(np.ceil(count / columns))))
@@ -140,7 +141,7 @@ def _encoded(image: Image.Image, format: Format) -> bytes:
     _check_size(image.width, image.height, format)
     out = io.BytesIO()
     if format == "png":
-        image.save(out, "PNG", compress_level=1)  # of level 3 it has two thirds of the time and 7 % more bytes
+        image.save(out, "PNG", compress_level=1)  # two thirds of level 3's time, 7 % more bytes
     else:
         image.save(out, format.upper(), quality=QUALITY)
     return out.getvalue()

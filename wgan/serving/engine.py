@@ -1,4 +1,4 @@
-"""A generator in ONNX Runtime, with the batch sizes that were proved to give the same bits as one image at a time."""
+"""A generator in ONNX Runtime, with the batch sizes verified to give the same bits as one image at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wgan.serving.faults import VersionFault
 
 @dataclass(frozen=True)
 class Engine:
-    """A loaded generator. `batch_sizes` are the batch sizes it is run with, ascending, always with 1 among them."""
+    """A loaded generator. `batch_sizes` are the allowed batch sizes, ascending, always including 1."""
 
     generator: OnnxGenerator
     batch_sizes: tuple[int, ...]
@@ -34,16 +34,16 @@ class Engine:
         return self.generator.channels, self.generator.image_size, self.generator.image_size
 
     def batch_size_for(self, waiting: int) -> int:
-        """How many of `waiting` ≥ 1 rows the next pass takes: the largest size they fill, so nothing is padded."""
+        """How many of `waiting` ≥ 1 rows the next pass takes: the largest size they fill, without padding."""
         return max(size for size in self.batch_sizes if size <= waiting)
 
 
 def load_engine(onnx: Path, threads: int) -> Engine:
-    """Open a generator; its only batch size is 1 until `verify_batch_sizes`. Raises `VersionFault` when it is none."""
+    """Open a generator; its only batch size is 1 until `verify_batch_sizes`. Raises `VersionFault` if invalid."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin between two requests take the processor from the requests' own work.
+    # Threads that spin between requests would take CPU time from other work.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         generator = open_generator(onnx, options)
@@ -57,12 +57,12 @@ def load_engine(onnx: Path, threads: int) -> Engine:
 
 
 def verify_batch_sizes(engine: Engine, max_batch: int, seed: int = 0, duty: float = 1.0) -> Engine:
-    """Warm every power of two up to `max_batch` and keep those whose bits are those of one image at a time.
+    """Warm up every power of two up to `max_batch` and keep those that give the same bits as one image at a time.
 
-    A matrix product may add in another order when the batch is another one, which shows in the last bit; a rounded
-    byte may then differ. Each size is run forwards and backwards, so that every row was also at another place, and
-    compared bit for bit. What is left gives each image the same bytes whatever is batched beside it. `duty` is the
-    share of time spent computing: less than 1 leaves the processor to the model that is being served.
+    A matrix product may add in a different order for a different batch size, which changes the last bit and possibly a
+    rounded byte. Each size is run forwards and backwards, so that every row is tested at two positions, and compared
+    bit for bit. With the remaining sizes, each image has the same bytes whatever it is batched with. `duty` is the
+    share of time spent computing: less than 1 leaves CPU time for the model being served.
     """
     latents = draw_latents(seed, max_batch, engine.latent_dim)
     alone = np.concatenate([_paced(engine, latents[row : row + 1], duty) for row in range(max_batch)])
@@ -80,7 +80,7 @@ def verify_batch_sizes(engine: Engine, max_batch: int, seed: int = 0, duty: floa
 
 
 def check_sample(engine: Engine, sample: NDArray[np.float32], seed: int, tolerance: float, duty: float = 1.0) -> None:
-    """Draw the version's recorded sample again. Raises `VersionFault` when it differs by more than the tolerance.
+    """Draw the version's recorded sample again. Raises `VersionFault` if it differs by more than the tolerance.
 
     `sample` is float32 (N, C, H, W) in [-1, 1], made from `draw_latents(seed, N, z)` when the version was exported.
     """
@@ -106,7 +106,7 @@ def _paced(engine: Engine, latents: NDArray[np.float32], duty: float) -> NDArray
     started = time.monotonic()
     try:
         images = engine.generator.decode(latents)
-    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of failure
+    except Exception as error:  # ONNX Runtime's errors have no common base class
         raise VersionFault(f"the model does not run: {' '.join(str(error).split())[:200]}.") from None
     if images.shape != (len(latents), *engine.image_shape):
         raise VersionFault(f"the model draws {images.shape} where {(len(latents), *engine.image_shape)} was announced.")

@@ -1,4 +1,4 @@
-"""Refusals: one JSON form for every answer that is no picture, one sentence each."""
+"""Error responses: one JSON form, one sentence each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DeadlinePassed(Exception):
 
 
 class ClientLeft(Exception):
-    """Nobody waits for the answer any more."""
+    """The client has disconnected."""
 
 
 def error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -44,7 +44,7 @@ def error_response(status: int, code: str, message: str, headers: dict[str, str]
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Give every kind of error its status and its sentence."""
+    """Map every kind of error to its status and sentence."""
 
     async def known(request: Request, error: Exception) -> Response:
         status, code = next(value for kind, value in STATUS.items() if isinstance(error, kind))
@@ -55,7 +55,7 @@ def add_error_handlers(app: FastAPI) -> None:
         return error_response(503, "deadline", str(error), {"Retry-After": str(RETRY_SECONDS)})
 
     async def left(request: Request, error: Exception) -> Response:
-        return Response(status_code=499)  # for the log: nobody reads it
+        return Response(status_code=499)  # for the log only
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -78,7 +78,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def first_mistake(errors: Any) -> str:
-    """The first of pydantic's complaints as a sentence, without the value, which may be anything."""
+    """The first of pydantic's errors as a sentence, without the offending value."""
     first = errors[0]
     if first["type"] == "json_invalid":
         return f"the body is not JSON: {first.get('ctx', {}).get('error', 'it ends too soon')}."

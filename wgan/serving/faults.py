@@ -1,4 +1,4 @@
-"""Whose fault it is that a version is not in service: the version's own, or this process's."""
+"""Tells whether a version is not served because of the version itself or because of this process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from wgan.errors import WganError
 
 Fault = Literal["version", "process"]
 LOCAL_PATH = re.compile(r"(?<![\w:/.@])~?/[^\s'\":;,()]+")
-"""An absolute path of this machine, and no part of an address."""
+"""An absolute local path, not part of a URL."""
 
 
 class VersionFault(WganError):
-    """The version itself cannot be served: no process could take it. Everything else says nothing about the version."""
+    """The version itself cannot be served, by any process. Other errors say nothing about the version."""
 
 
 def without_paths(reason: str) -> str:
-    """The reason for those who need not know how this machine's folders are called."""
+    """The reason with local paths removed."""
     return LOCAL_PATH.sub("(a local path)", reason)

@@ -1,4 +1,4 @@
-"""Follow the registry: watch the aliases at all times, load what is new, swap, and say what is stale and why."""
+"""Follow the registry: poll the aliases, load new versions, swap them in, and report what is stale and why."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from wgan.serving.registry import AliasNotSet, ModelNotRegistered, RegistryClien
 from wgan.settings import Settings
 
 OLDEST_ANSWER = 120.0
-"""Seconds after which the registry's last answer no longer counts, whatever kept the next one away."""
+"""Seconds after which the registry's last answer has expired, whatever the reason."""
 DUTY = 0.5
-"""Share of time that verifying a version computes while another one is served."""
+"""Share of time spent computing while verifying a version, if another one is being served."""
 
 log = logging.getLogger("wgan.serving")
 
 
 @dataclass(frozen=True)
 class AliasStatus:
-    """What is known of one alias."""
+    """The known state of one alias."""
 
     alias: str
     wanted: int | None = None
-    """Version the registry last named; None: not known, or there is none."""
+    """The version the registry last named; None if unknown or not set."""
     failures: int = 0
-    """Loads of the wanted version that failed, in a row."""
+    """Consecutive failed loads of the wanted version."""
     version_faults: int = 0
-    """How many of them in a row, up to the last one, were the version's own fault."""
+    """How many of the latest consecutive ones were the version's fault."""
     fault: Fault | None = None
     """Whose fault the last failure was."""
     reason: str | None = "the registry has not answered yet."
-    """Why what is served may not be what the registry says; None: it is."""
+    """Why the served version may differ from the registry's; None if it does not."""
     retry_at: float = 0.0
-    """Monotonic seconds before which a failed load is not tried again."""
+    """Monotonic seconds before which a failed load is not retried."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Load:
     version: RegistryVersion
     task: asyncio.Task[None]
     restores: bool
-    """From the cache, before the registry was asked: not given up for what the registry names."""
+    """Whether it restores from the cache, before the registry is asked: not abandoned for another version."""
 
 
 class Follower:
-    """Keeps what is served of one model up to date, in the event loop. `models` is replaced whole, never changed.
+    """Keeps the served versions of one model up to date, in the event loop. `models` is replaced, never mutated.
 
-    `loads` bounds how many versions, of all models, are downloaded and verified at a time.
+    `loads` limits how many versions, over all models, are downloaded and verified concurrently.
     """
 
     def __init__(self, model: str, alias: str, settings: Settings, metrics: Metrics, loads: asyncio.Semaphore) -> None:
@@ -73,11 +73,11 @@ class Follower:
         beside = settings.serve_challenger != "off" and alias != CHALLENGER
         self.aliases = {name: AliasStatus(name) for name in (alias, *([CHALLENGER] if beside else []))}
         self.registry_failures = 0
-        """Polls in a row without a valid answer."""
+        """Consecutive polls without a valid answer."""
         self.last_answer: float | None = None
         """Monotonic seconds of the registry's last valid answer."""
         self.cache_problem: str | None = None
-        """Why a restart would not find what is served."""
+        """Why a restart would not find the served version in the cache."""
         self._loads: dict[str, Load] = {}
         self._wake = asyncio.Event()
         for name in self.aliases:
@@ -85,18 +85,18 @@ class Follower:
 
     @property
     def is_first_on_its_way(self) -> bool:
-        """Whether the version under the alias is asked for or loaded for the first time, and nothing has failed yet."""
+        """Whether the first version under the alias is being looked up or loaded, without a failure so far."""
         status = self.aliases[self.models.alias]
         asking = self.last_answer is None and not self.registry_failures
         return not status.failures and (asking or status.wanted is not None or self.models.alias in self._loads)
 
     def poll_now(self) -> None:
-        """Ask the registry now, and try again what failed."""
+        """Poll the registry now, and retry failed loads."""
         self.aliases = {name: replace(status, retry_at=0.0) for name, status in self.aliases.items()}
         self._wake.set()
 
     def stale(self, alias: str) -> str | None:
-        """Why what is served under the alias may not be what the registry says; None: it is."""
+        """Why the version served under the alias may differ from the registry's; None if it does not."""
         status = self.aliases[alias]
         if status.reason is not None or self.last_answer is None:
             return status.reason
@@ -109,14 +109,14 @@ class Follower:
         return float(self.stale(alias) is not None)
 
     async def run(self) -> None:
-        """The last good model from the cache, then the registry, again and again, until cancelled."""
+        """Load the last good model from the cache, then poll the registry until cancelled."""
         try:
             for alias in self.aliases:
                 await self._restore(alias)
             while True:
                 try:
                     await self.poll()
-                except Exception:  # a defect must not end the following for good
+                except Exception:  # a bug must not stop the polling
                     log.exception("following the registry failed")
                 try:
                     async with asyncio.timeout(self.pause()):
@@ -130,11 +130,11 @@ class Follower:
             await self.registry.close()
 
     def pause(self) -> float:
-        """Seconds until the next poll: the configured ones, doubled for every failure in a row, with jitter."""
+        """Seconds until the next poll: the configured interval, doubled for every consecutive failure, with jitter."""
         return jittered(backed_off(self.settings.serve_poll_seconds, self.registry_failures))
 
     async def poll(self) -> None:
-        """Ask the registry for every alias, and begin to load what is new."""
+        """Ask the registry for every alias, and start loading new versions."""
         for alias in self.aliases:
             try:
                 wanted = await self.registry.find(self.model, alias)
@@ -146,7 +146,7 @@ class Follower:
                 await self._absent(alias, str(error), expected=False)
             except WganError as error:
                 self._unanswered(alias, str(error))
-            except Exception as error:  # whatever happens, what is served goes on being served
+            except Exception as error:  # serving continues whatever happens
                 log.exception("following the registry failed")
                 self._unanswered(alias, f"the registry's answer was not understood ({type(error).__name__}).")
             else:
@@ -165,7 +165,7 @@ class Follower:
             log.warning("the registry does not answer", extra={"fields": {"model": self.model, "reason": reason}})
 
     async def _absent(self, alias: str, reason: str, expected: bool) -> None:
-        """There is no version: no challenger, as is `expected` of it, or nothing that could be followed."""
+        """Handle a missing version: `expected` for a challenger, otherwise there is nothing to follow."""
         load = self._loads.get(alias)
         if load is not None and (expected or not load.restores):
             await self._give_up(alias)
@@ -177,7 +177,7 @@ class Follower:
             self._swap(alias, None)
 
     async def _want(self, alias: str, wanted: RegistryVersion) -> None:
-        """Serve, load or go on loading the version that the registry names."""
+        """Serve, load or keep loading the version that the registry names."""
         status, load = self.aliases[alias], self._loads.get(alias)
         if status.wanted != wanted.version:
             status = self._note(
@@ -204,7 +204,7 @@ class Follower:
         self._loads[alias] = Load(version, task, restores)
 
     async def _give_up(self, alias: str) -> None:
-        """End the load in progress, if there is one."""
+        """Cancel the load in progress, if there is one."""
         load = self._loads.pop(alias, None)
         if load is not None:
             load.task.cancel()
@@ -220,7 +220,7 @@ class Follower:
                 model = await self.loader.load(version, duty)
         except (WganError, OSError) as error:
             self._failed(alias, version, error, restores)
-        except Exception as error:  # a defect must not end the serving of the old model
+        except Exception as error:  # a bug must not stop serving the old model
             log.exception("a load failed unexpectedly")
             self._failed(alias, version, error, restores)
         else:
@@ -267,20 +267,20 @@ class Follower:
         )  # fmt: skip
 
     async def _restore(self, alias: str) -> None:
-        """Begin to load the last good model of the cache, before the registry is asked."""
+        """Start loading the last good model from the cache, before the registry is asked."""
         version = await asyncio.to_thread(self.cache.last_good, alias)
         if version is not None:
             self._begin(alias, version, restores=True)
 
     def _loaded(self, version: RegistryVersion) -> LoadedModel | None:
-        """The same version under the other alias, as after a promotion of the challenger."""
+        """The same version if loaded under the other alias, as after a promotion of the challenger."""
         for model in (self.models.main, self.models.challenger):
             if _serves(model, version):
                 return model
         return None
 
     def _swap(self, alias: str, model: LoadedModel | None) -> None:
-        """Replace one reference; say when the last request of the old model has been answered."""
+        """Replace one reference; log when the last request of the old model has been answered."""
         old = self.models.under(alias)
         if old is model:
             return

@@ -1,4 +1,4 @@
-"""HEAD: what GET would answer, without its body, for what costs nothing to answer."""
+"""HEAD: GET's response without its body, for cheap routes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHEAP_PATHS = re.compile(r"/|/(api|healthz|readyz|metrics|openapi\.json|page/.*|
 
 
 class HeadRequests:
-    """Asks the application with GET and leaves out the body."""
+    """Calls the application with GET and drops the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -26,7 +26,7 @@ class HeadRequests:
                 message = {**message, "body": b""}
             await send(message)
 
-        asked = {**scope, "method": "GET"}  # a copy: the server itself must go on knowing that it was HEAD
+        asked = {**scope, "method": "GET"}  # a copy: the server itself must still see HEAD
         try:
             await self.app(asked, receive, without_body)
         finally:

@@ -1,4 +1,4 @@
-"""From a request to an answer: which version draws, what it costs, whose turn it is, and whether it is still wanted."""
+"""Answers a request: chooses the version, checks the cost, waits for its turn, and stops if the client leaves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VERSION_HEADER = "X-WGAN-Version"
 MODEL_HEADER = "X-WGAN-Model"
 SEED_HEADER = "X-WGAN-Seed"
 SEND_BYTES = 2**16
-"""Bytes of an answer that are handed to the server at a time: what a client does not read is counted here."""
+"""Bytes of a response passed to the server at a time, so that unread data still counts here."""
 
 log = logging.getLogger("wgan.serving")
 Result = TypeVar("Result")
@@ -41,14 +41,14 @@ class Wish:
 
     count: int
     name: str
-    """What the count is called in the request."""
+    """The name of the count in the request."""
     make_latents: Callable[[LoadedModel], NDArray[np.float32]]
     encoding: Encoding
     seed: int | None = None
 
 
 class HeldResponse(Response):
-    """An answer whose memory is counted until its last byte is sent."""
+    """A response whose memory is counted until its last byte is sent."""
 
     def __init__(self, body: bytes, media_type: str, headers: dict[str, str], held: AsyncExitStack) -> None:
         super().__init__(body, media_type=media_type, headers=headers)
@@ -66,7 +66,7 @@ class HeldResponse(Response):
 
 
 async def answer(request: Request, service: Service, wish: Wish) -> Response:
-    """Choose the version, draw all of the wish with it, encode.
+    """Choose the version, generate all the requested images with it, encode them.
 
     Raises `UsageError`, `UnknownAlias`, `NoModel`, `QueueFull`, `NotFinite`, `TooLargePicture`, `ClientLeft`,
     `DeadlinePassed`.
@@ -138,7 +138,7 @@ async def _measured(
 
 
 async def _shadowed(service: Service, batcher: Batcher, model: LoadedModel, latents: NDArray[np.float32]) -> None:
-    """The same latents with the challenger, for its metrics alone."""
+    """Run the same latents through the challenger, only for its metrics."""
     with model.used():
         try:
             await _measured(service, batcher, model, "shadow", latents)
@@ -154,7 +154,7 @@ def _role(alias: str, followed: str) -> Role:
 
 
 async def _while_wanted(request: Request, work: Coroutine[Any, Any, Result], seconds: float) -> Result:
-    """The work's result, unless the client leaves or the time is up: then the work is cancelled."""
+    """The work's result; the work is cancelled if the client disconnects or the deadline passes."""
     job = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(request))
     try:

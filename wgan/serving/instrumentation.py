@@ -1,4 +1,4 @@
-"""Round every answer: request id, version, security headers, metrics, one line of log, and a sentence for a defect."""
+"""Adds to every response: request id, version, security headers, metrics, a log line, and a sentence for a bug."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SECURITY = {
     "Cache-Control": "no-store",
 }
 HEADER_LETTERS = " !#$&'()*+,/:;=?@[]^`{|}"
-"""Beside letters, digits and _.-~: what stands in a header as itself. All else of a name is percent-encoded."""
+"""Characters of a name, besides letters, digits and _.-~, that need no percent-encoding in a header."""
 UNLOGGED_PATHS = ("/healthz", "/readyz", "/metrics")
-"""Asked every few seconds, and answered by their own account of what is wrong: not logged."""
+"""Paths that are polled every few seconds and report their own errors, so they are not logged."""
 
 log = logging.getLogger("wgan.serving")
 
@@ -81,7 +81,7 @@ class Instrumentation:
 
     def _note(self, scope: Scope, status: int, seconds: float, identity: str, drawn: dict[str, Any]) -> None:
         metrics, path = self.service.metrics, scope["path"]
-        route = getattr(scope.get("route"), "path", "unknown")  # not the path: anybody can invent those
+        route = getattr(scope.get("route"), "path", "unknown")  # not the path: clients can make up any
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other"
         metrics.requests.labels(route, method, str(status)).inc()
         metrics.request_seconds.labels(route).observe(seconds)

@@ -1,4 +1,4 @@
-"""API keys: only their SHA-256 is known here; several at once, so that one can be replaced while both are valid."""
+"""API keys: only their SHA-256 is stored; several may be valid at once, so that keys can be rotated."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from wgan.settings import Settings
 
 HASH = re.compile(r"[0-9a-f]{64}")
 CHECK_SECONDS = 1.0
-"""How often the file's time is looked at, at most."""
+"""Minimum seconds between checks of the file's modification time."""
 log = logging.getLogger("wgan.serving")
 
 
 class ApiKeys:
-    """The allowed keys' hashes, of the setting and of the file; the file is read again when it changes."""
+    """The allowed keys' hashes, from the setting and from the file, which is reread when it changes."""
 
     def __init__(self, settings: Settings) -> None:
         given = settings.serve_api_keys
@@ -37,7 +37,7 @@ class ApiKeys:
         """Whether requests need a key at all."""
 
     def accepts(self, key: str) -> bool:
-        """Whether the key is one of the allowed; every one is compared, in constant time."""
+        """Whether the key is allowed; it is compared with every one, in constant time."""
         self._look()
         digest = hash_key(key)
         found = False
@@ -54,7 +54,7 @@ class ApiKeys:
                 if _state(self._file) != self._state:
                     self._from_file, self._state = _read(self._file)
                     log.info("API keys read again", extra={"fields": {"keys": len(self._from_file)}})
-            except (OSError, UsageError) as error:  # the keys known so far stay valid, no more and no less
+            except (OSError, UsageError) as error:  # keep the current keys
                 log.error("API keys not read", extra={"fields": {"reason": str(error)}})
 
 
@@ -65,7 +65,7 @@ def new_key() -> tuple[str, str]:
 
 
 def hash_key(key: str) -> str:
-    """SHA-256 (hex). Enough for keys of 256 random bits, which nobody can guess; it would not be for passwords."""
+    """SHA-256 (hex). Sufficient for keys of 256 random bits, which cannot be guessed, but not for passwords."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -83,7 +83,7 @@ def _state(file: Path) -> tuple[int, int, int]:
 
 
 def _parse(text: str, where: str) -> list[str]:
-    """The hashes of a text of one a line; empty lines and those that begin with # are skipped."""
+    """The hashes in a text, one per line; empty lines and those that begin with # are skipped."""
     hashes = []
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()

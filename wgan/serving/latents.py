@@ -1,4 +1,4 @@
-"""Latents from outside: read, and refused unless they are what the model takes; and the way between two of them."""
+"""Parses and validates latents from clients, and interpolates between two of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wgan.errors import UsageError
 
 LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}
-"""Bytes that hold the header's length, by the file's first eight."""
+"""Number of bytes of the header's length, by the file's first eight bytes."""
 LONGEST_HEADER = 10_000
 DESCR = rb"""['"]descr['"]\s*:\s*['"]([<>=|]?f[248])['"]"""
 ORDER = rb"""['"]fortran_order['"]\s*:\s*(True|False)"""
@@ -26,9 +26,9 @@ LARGEST = 1000.0
 
 
 def parse_npy(body: bytes) -> NDArray[np.float32]:
-    """An array in numpy's format, float16, 32 or 64, from outside: nothing is unpickled, no more memory than the body.
+    """An array in numpy's format, float16, 32 or 64, untrusted: nothing is unpickled, memory is bounded by the body.
 
-    numpy's own reader evaluates the header as Python; here it must have the one form that numpy writes. Raises
+    numpy's own reader evaluates the header as Python; here it must have the exact form that numpy writes. Raises
     `UsageError`.
     """
     start = LENGTH_BYTES.get(body[:8])
@@ -57,7 +57,7 @@ def _field(pattern: bytes, header: bytes) -> str:
 
 
 def parse_lists(rows: list[list[float]]) -> NDArray[np.float32]:
-    """Rows of numbers. Raises `UsageError` when they are not all of one length."""
+    """Rows of numbers. Raises `UsageError` unless all have the same length."""
     if len({len(row) for row in rows}) != 1:
         raise UsageError("the latents must be rows of one length.")
     return _float32(np.array(rows, dtype=np.float64))
@@ -76,9 +76,9 @@ def walk(
 ) -> NDArray[np.float32]:
     """`frames` ≥ 2 latents (frames, z) from `start` (z,) to `end` (z,), both included.
 
-    `slerp` goes along the great circle (Shoemake 1985): sin((1-t)ω)/sin ω · a + sin(tω)/sin ω · b, with ω the angle
-    between a and b; noise of high dimension lies near a sphere, and this way stays there. `lerp` is the straight
-    line, through a middle that the generator has hardly seen. Parallel ends have no great circle: then `lerp`.
+    `slerp` follows the great circle (Shoemake 1985): sin((1-t)ω)/sin ω · a + sin(tω)/sin ω · b, with ω the angle
+    between a and b; noise of high dimension lies near a sphere, and this path stays there. `lerp` is the straight line,
+    whose middle the generator has hardly seen. Parallel ends have no great circle: then `lerp`.
     """
     a, b = start.astype(np.float64), end.astype(np.float64)
     t = np.linspace(0.0, 1.0, frames)[:, None]
@@ -92,5 +92,5 @@ def walk(
 
 
 def _float32(values: NDArray[np.floating]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which is refused as such
+    with np.errstate(over="ignore"):  # overflow becomes infinite, which is refused later
         return np.ascontiguousarray(values, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Bounds on what a request may send: bytes, content types, time. Plain ASGI, so that a disconnect is still seen."""
+"""Limits on request bodies: bytes, content types, time. Plain ASGI, so that disconnects are still seen."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from wgan.serving.negotiation import media_type_of
 from wgan.settings import Settings
 
 BODY_SECONDS = 10.0
-"""How long a body may take to arrive."""
+"""Seconds a body may take to arrive."""
 BODIES = 8
-"""How many bodies of the largest size may be arriving at a time; small ones always may."""
+"""Number of bodies of the largest size that may arrive concurrently; small ones always may."""
 SMALL_BODY = 2**16
 
 
 class _TooManyBodies(Exception):
-    """The large bodies that are arriving hold too much memory already."""
+    """The large bodies being received already hold too much memory."""
 
 
 CONTENT_TYPES = ("application/json", "application/x-npy")
 
 
 class BodyLimits:
-    """Reads the body of every POST, within bounds, before anything else sees the request."""
+    """Reads the body of every POST, within limits, before anything else sees the request."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.most = settings.serve_body_bytes
         self.arriving = 0
-        """Bytes of large bodies that are not whole yet."""
+        """Bytes of large bodies still being received."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -58,7 +58,7 @@ class BodyLimits:
             await error_response(429, "queue-full", message, {"Retry-After": "1"})(scope, receive, send)
             return
         if body is None:
-            return  # the client left
+            return  # the client disconnected
         if len(body) > self.most:
             await error_response(413, "too-large", f"a body may have at most {self.most} bytes.")(scope, receive, send)
             return
@@ -79,7 +79,7 @@ class BodyLimits:
         await self.app(scope, _replay(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:
-        """The whole body, or one byte more than allowed; None when the client left."""
+        """The whole body, or one byte more than allowed; None if the client disconnected."""
         body, held = bytearray(), 0
         try:
             while True:
@@ -101,7 +101,7 @@ class BodyLimits:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give the body once, then whatever comes: a disconnect."""
+    """Return the body once, then whatever comes: a disconnect."""
     given = False
 
     async def replay() -> Message:

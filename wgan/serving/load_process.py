@@ -1,7 +1,7 @@
-"""The process in which a version is downloaded and verified: whatever it does there, serving goes on.
+"""The process that downloads and verifies a version, so that a bad one cannot affect serving.
 
-It gets one `Order` on its standard input and answers with lines on its standard output: `verifying` once the files are
-there, and a `Report` at the end. Started by `loader`; limits of memory and processor time end it from outside.
+It reads one `Order` from standard input and writes lines to standard output: `verifying` once the files are there, and
+a `Report` at the end. `loader` starts it; limits on memory and CPU time stop it from outside.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from wgan.serving.registry import RegistryVersion
 from wgan.settings import Settings
 
 NICENESS = 10
-"""The served model's threads come first."""
+"""Niceness: the served model's threads take precedence."""
 VERIFYING = "verifying"
 
 
 class Order(BaseModel):
-    """What is to be done."""
+    """What to load."""
 
     model: str
     version: int
     source: str
     created: datetime
     folder: Path
-    """Where the files are, or are to be put."""
+    """Folder of the files, present or to be downloaded."""
     base: str | None
-    """URI to fetch them from; None: they are there."""
+    """URI to download them from; None if they are present."""
     duty: float
     settings: dict[str, Any]
 
 
 class Report(BaseModel):
-    """What became of it: one of the two."""
+    """The outcome: one of the two."""
 
     verified: Verified | None = None
     fault: Fault | None = None
@@ -53,7 +53,7 @@ class Report(BaseModel):
 
 
 def order(files: VersionFiles, base: str | None, duty: float, settings: Settings) -> str:
-    """The order as JSON. It holds the settings' secrets: for the process's standard input only."""
+    """The order as JSON. It contains the settings' secrets: pass it only to the process's standard input."""
     plain = {
         name: value.get_secret_value() if isinstance(value, SecretStr) else value
         for name in type(settings).model_fields
@@ -67,7 +67,7 @@ def order(files: VersionFiles, base: str | None, duty: float, settings: Settings
 
 
 def carry_out(given: Order) -> Report:
-    """Download unless the files are there, then verify."""
+    """Download unless the files are present, then verify."""
     settings = Settings(_env_file=None, **given.settings)
     version = RegistryVersion(given.model, given.version, given.source, given.created, {})
     try:
@@ -86,7 +86,7 @@ def carry_out(given: Order) -> Report:
 
 
 def _limit(settings: Settings) -> None:
-    """Bound the memory and the processor time of what follows."""
+    """Limit the memory and CPU time of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = math.ceil(used.ru_utime + used.ru_stime + settings.serve_verify_seconds)
     for kind, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_DATA, settings.serve_verify_bytes)):
@@ -98,7 +98,7 @@ def main() -> None:
     """Read the order, carry it out, report."""
     os.nice(NICENESS)
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")  # where memory runs out, this process goes, not the server
+        Path("/proc/self/oom_score_adj").write_text("1000")  # out of memory, kill this process, not the server
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print(carry_out(Order.model_validate_json(sys.stdin.read())).model_dump_json(), flush=True)
 

@@ -1,4 +1,4 @@
-"""Take a version into this process: have it downloaded and verified by another one, within limits, then open it."""
+"""Loads a version: a separate process downloads and verifies it, within limits; then it is opened here."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from wgan.serving.registry import RegistryClient, RegistryVersion
 from wgan.settings import Settings
 
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-"""Ends of a process that a graph can bring about; the kernel's SIGKILL, for want of memory, is not its doing."""
+"""Exit signals that a graph can cause; the kernel's SIGKILL, for lack of memory, is not its fault."""
 
 log = logging.getLogger("wgan.serving")
 
 
 class Loader:
-    """Loads versions of one model, in turn with other models'. Cancelling a load ends its process at once."""
+    """Loads versions of one model, queueing with other models. Cancelling a load kills its process at once."""
 
     def __init__(
         self, registry: RegistryClient, cache: ModelCache, settings: Settings, loads: asyncio.Semaphore
@@ -37,15 +37,15 @@ class Loader:
         self.loads = loads
 
     async def load(self, version: RegistryVersion, duty: float) -> LoadedModel:
-        """The version, from the cache when it is there and good, else from the registry.
+        """The version, from the cache if it is there and intact, else from the registry.
 
-        Raises `VersionFault` when no process could serve it, `WganError` when this one cannot now.
+        Raises `VersionFault` if no process could serve it, `WganError` if this one cannot at the moment.
         """
         files = self.cache.files(version)
         if await asyncio.to_thread(files.folder.is_dir):
             try:
                 return await self.load_cached(version, duty)
-            except WganError as error:  # damaged on this disk: what the registry has decides
+            except WganError as error:  # damaged on this disk: use the registry's copy
                 log.warning("a version in the cache is not used", extra={"fields": {"reason": str(error)}})
         base = await self.registry.files(version)
         with self.cache.staging() as temporary:
@@ -56,7 +56,7 @@ class Loader:
         return await asyncio.to_thread(open_verified, files, verified, self.settings)
 
     async def load_cached(self, version: RegistryVersion, duty: float) -> LoadedModel:
-        """The version from the cache, verified unless it was before. Raises `WganError`."""
+        """The version from the cache, verified unless already done. Raises `WganError`."""
         files = self.cache.files(version)
         verified = await asyncio.to_thread(read_verified, files.folder, self.settings)
         if verified is None:
@@ -65,7 +65,7 @@ class Loader:
         return await asyncio.to_thread(open_verified, files, verified, self.settings)
 
     async def _verify(self, files: VersionFiles, base: str | None, duty: float) -> Verified:
-        """Run the load process, when it is its turn, and hear what it says."""
+        """Run the load process in turn, and return its result."""
         async with self.loads:
             return await self._verify_now(files, base, duty)
 
@@ -86,7 +86,7 @@ class Loader:
 
 
 def _outcome(code: int, out: str, errors: bytes, settings: Settings) -> Verified:
-    """What the load process found out. Raises `VersionFault` or `WganError`."""
+    """The result of the load process. Raises `VersionFault` or `WganError`."""
     *_, last = out.split("\n")[:-1] or [""]
     began_to_verify = VERIFYING in out.splitlines()
     if code == -signal.SIGXCPU:

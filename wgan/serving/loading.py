@@ -1,7 +1,7 @@
-"""From files to a model that may draw: verified once, in a process of its own; opened here after that.
+"""Turns files into a loaded model: verified once, in a separate process, then opened here.
 
-To verify is to check the digest, load, warm every batch size and draw the recorded sample again. What was found out is
-kept beside the files, for this kind of machine, so that a restart need not find it out again.
+Verification checks the digest, loads the graph, warms up every batch size and generates the recorded sample again. The
+result is stored beside the files, for this kind of machine, so that a restart need not repeat it.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ SAMPLE_TOLERANCE = 1e-3
 """Largest pixel difference from the recorded sample, range [-1, 1]: an eighth of a grey level, as for the export."""
 VERIFIED_FILE = "verified.json"
 CPU_FACTS = ("model name", "flags", "Features", "CPU part")
-"""Lines of /proc/cpuinfo that decide which kernels ONNX Runtime takes."""
+"""Lines of /proc/cpuinfo that determine which kernels ONNX Runtime uses."""
 
 
 class Verified(BaseModel):
-    """What verifying a version found out, and where that holds."""
+    """The result of verifying a version, and where it is valid."""
 
     onnx_sha256: str
     batch_sizes: tuple[int, ...]
     max_batch: int
     machine: str
-    """Of another value wherever the same graph might add in another order."""
+    """Differs between machines on which the same graph might add in a different order."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class VersionFiles:
         return self.folder / GRAPH_FILE
 
     def record(self) -> VersionRecord:
-        """What is known of the version. Raises `VersionFault` when that is not readable."""
+        """The version's record. Raises `VersionFault` if it is not readable."""
         try:
             content = (self.folder / RECORD_FILE).read_bytes()
         except OSError as error:
@@ -74,7 +74,7 @@ class VersionFiles:
             raise VersionFault(f"{self.name} has no record this code can read.") from None
 
     def check_digest(self, record: VersionRecord) -> None:
-        """Raises `VersionFault` when the graph is not the registered one."""
+        """Raises `VersionFault` if the graph is not the registered one."""
         try:
             found = file_sha256(self.graph)
         except OSError as error:
@@ -87,9 +87,9 @@ class VersionFiles:
 
 
 def verify(files: VersionFiles, settings: Settings, duty: float = 1.0) -> Verified:
-    """Digest, load, warm every batch size, draw the recorded sample again. Raises `VersionFault`.
+    """Check the digest, load, warm up every batch size, generate the recorded sample again. Raises `VersionFault`.
 
-    `duty` is the share of time spent computing: less than 1 leaves the processor to the model that is being served.
+    `duty` is the share of time spent computing: less than 1 leaves CPU time for the model being served.
     """
     record = files.record()
     files.check_digest(record)
@@ -105,7 +105,7 @@ def verify(files: VersionFiles, settings: Settings, duty: float = 1.0) -> Verifi
 
 
 def open_verified(files: VersionFiles, verified: Verified, settings: Settings) -> LoadedModel:
-    """Load a verified version into this process and warm it. Raises `WganError`."""
+    """Load a verified version into this process and warm it up. Raises `WganError`."""
     record = files.record()
     files.check_digest(record)
     if record.onnx_sha256 != verified.onnx_sha256:
@@ -117,7 +117,7 @@ def open_verified(files: VersionFiles, verified: Verified, settings: Settings) -
 
 
 def read_verified(folder: Path, settings: Settings) -> Verified | None:
-    """What was found out here before, if it holds for this process's settings and machine."""
+    """The stored verification, if it is valid for this process's settings and machine."""
     try:
         found = Verified.model_validate_json((folder / VERIFIED_FILE).read_bytes())
     except (OSError, ValidationError):
@@ -128,7 +128,7 @@ def read_verified(folder: Path, settings: Settings) -> Verified | None:
 
 @cache
 def machine(threads: int) -> str:
-    """A digest of what decides in which order a graph's sums are added: processor, libraries, threads."""
+    """A digest of what determines the order of a graph's additions: processor, libraries, threads."""
     facts = [platform.machine(), platform.processor(), onnxruntime.__version__, np.__version__, str(threads)]
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -149,6 +149,6 @@ def _check_sample(engine: Engine, folder: Path, record: VersionRecord, duty: flo
         sample = np.load(folder / "sample.npy", allow_pickle=False)
     except OSError as error:
         raise WganError(f"the version's recorded sample cannot be read ({error.strerror}).") from None
-    except Exception:  # numpy's reader raises whatever a malformed header makes it stumble over
+    except Exception:  # a malformed header can raise anything in numpy
         raise VersionFault("the version's recorded sample cannot be read.") from None
     check_sample(engine, sample, seed, SAMPLE_TOLERANCE, duty)

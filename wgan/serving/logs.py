@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard error, with request ids; no bodies, queries or headers."""
+"""Structured logs: one JSON object per line on standard error, with request ids; no bodies, queries or headers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class JsonLines(logging.Formatter):
 
 
 def log_as_json() -> None:
-    """Send this process's logs, uvicorn's too, to standard error as JSON; of libraries only warnings."""
+    """Send this process's logs, uvicorn's too, to standard error as JSON; only warnings of libraries."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
@@ -40,5 +40,5 @@ def log_as_json() -> None:
 
 
 def request_id(given: str | None) -> str:
-    """The caller's id when it is a plain one, else a fresh one."""
+    """The caller's id if it is plain text, else a new one."""
     return given if given and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

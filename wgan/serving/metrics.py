@@ -1,4 +1,4 @@
-"""What Prometheus is told, in a registry of this process's own."""
+"""The metrics for Prometheus, in a registry private to this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The versions in this machine's cache, and which of them was the last good one under an alias."""
+"""The cache of versions on this machine, and the last good one under each alias."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wgan.serving.registry import RegistryVersion
 
 VERSION_FILE = "version.json"
 KEPT = 3
-"""Folders kept beside those an alias points at, newest first: a rollback then needs no download."""
+"""Folders kept besides those an alias points at, newest first, so that a rollback needs no download."""
 FOLDER = "model-"
 STAGING = ".download-"
 DAMAGED = ".damaged-"
@@ -34,9 +34,9 @@ log = logging.getLogger("wgan.serving")
 
 @dataclass(frozen=True)
 class ModelCache:
-    """`<folder>/version-<n>-<id>/` hold the files of one version each, `<alias>.json` name the last good one.
+    """`<folder>/version-<n>-<id>/` hold the files of one version each, `<alias>.json` names the last good one.
 
-    Whatever cannot be read is put aside, never an error: the registry has it all.
+    Unreadable files are moved aside and never an error: the registry has everything.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class ModelCache:
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """A temporary folder on the same disk, gone at the end. Raises `WganError` when nothing can be written."""
+        """A temporary folder on the same disk, deleted at the end. Raises `WganError` if the disk is not writable."""
         with self._writing():
             self.folder.mkdir(parents=True, exist_ok=True)
             temporary = tempfile.TemporaryDirectory(dir=self.folder, prefix=STAGING, ignore_cleanup_errors=True)
@@ -56,7 +56,7 @@ class ModelCache:
             yield Path(name)
 
     def install(self, version: RegistryVersion, downloaded: Path, verified: Verified) -> VersionFiles:
-        """Move a verified download to its place, whole or not at all; replaces what was there. Raises `WganError`."""
+        """Move a verified download into place atomically; replaces an existing one. Raises `WganError`."""
         final = self.files(version)
         with self._writing():
             _write_json(downloaded / VERSION_FILE, _as_json(version))
@@ -67,21 +67,21 @@ class ModelCache:
         return final
 
     def note_verified(self, files: VersionFiles, verified: Verified) -> None:
-        """Keep what was found out of a version in the cache, where that can be written."""
+        """Store a version's verification in the cache, if it is writable."""
         with suppress(OSError):
             (files.folder / VERIFIED_FILE).write_text(verified.model_dump_json())
 
     def set_last_good(self, alias: str, version: RegistryVersion) -> None:
-        """Note the version as the last good one under the alias, and remove versions nobody needs.
+        """Record the version as the last good one under the alias, and remove unneeded versions.
 
-        Raises `WganError` when that cannot be written.
+        Raises `WganError` if it cannot be written.
         """
         with self._writing():
             _write_json(self._pointer(alias), {"folder": self.files(version).folder.name})
             self._clean()
 
     def last_good(self, alias: str) -> RegistryVersion | None:
-        """The last good version under the alias; None when there is none on this disk that can be read."""
+        """The last good version under the alias; None if there is no readable one on this disk."""
         pointer = self._pointer(alias)
         name = _folder_name(pointer)
         if name is None:
@@ -99,7 +99,7 @@ class ModelCache:
         return self.folder / f"{quote(alias, safe='')}.json"
 
     def _put_aside(self, path: Path) -> None:
-        """Rename what cannot be read, so that it is not met again; the next download makes it anew."""
+        """Rename an unreadable file, so that it is not read again; the next download replaces it."""
         log.warning("damaged local state is put aside", extra={"fields": {"path": str(path)}})
         with suppress(OSError):
             path.rename(path.with_name(f"{DAMAGED}{path.name}-{time.time_ns()}"))
@@ -135,13 +135,13 @@ def model_cache(cache: Path, model: str) -> ModelCache:
 
 
 def cached_models(cache: Path, alias: str) -> tuple[str, ...]:
-    """Names, in order, of the models of which a last good version under the alias is noted in the cache."""
+    """Sorted names of the models with a last good version under the alias in the cache."""
     pointers = (cache / "serving").glob(f"{FOLDER}*/{quote(alias, safe='')}.json")
     return tuple(sorted(unquote(pointer.parent.name.removeprefix(FOLDER)) for pointer in pointers))
 
 
 def _folder_name(pointer: Path) -> str | None:
-    """The folder that a pointer names; None when it cannot be read."""
+    """The folder that a pointer names; None if it is unreadable."""
     try:
         name = Path(json.loads(pointer.read_text())["folder"]).name
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -150,7 +150,7 @@ def _folder_name(pointer: Path) -> str | None:
 
 
 def _age(path: Path) -> float:
-    """Seconds since it was changed; what is gone already is oldest."""
+    """Seconds since its last change; a missing file counts as oldest."""
     try:
         return time.time() - path.stat().st_mtime
     except OSError:

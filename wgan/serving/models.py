@@ -1,4 +1,4 @@
-"""A model version that is ready to draw, and which one draws for a request."""
+"""Loaded model versions, and the choice of one for a request."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from wgan.serving.engine import Engine
 from wgan.serving.registry import RegistryVersion
 
 CHALLENGER = "challenger"
-"""The alias that can be served beside the one that was asked for."""
+"""The alias that can be served besides the followed one."""
 Role = Literal["served", "challenger", "shadow"]
 
 
 class NoModel(WganError):
-    """Nothing can be drawn yet, or not by that alias."""
+    """No model is loaded yet, or not under that alias."""
 
 
 class UnknownModel(WganError):
@@ -34,13 +34,13 @@ class UnknownAlias(WganError):
 
 @dataclass(eq=False)
 class LoadedModel:
-    """A loaded, proved version. Only the count of requests that use it changes."""
+    """A loaded and verified version. Only the count of requests that use it changes."""
 
     version: RegistryVersion
     record: VersionRecord
     engine: Engine
     since: datetime
-    """When it was ready to be served here."""
+    """When it was ready to serve."""
     when_unused: Callable[[], None] | None = None
     users: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -62,7 +62,7 @@ class LoadedModel:
                 callback()
 
     def retire(self, drained: Callable[[], None]) -> None:
-        """Call `drained` once no request uses this model any more; at once when none does."""
+        """Call `drained` once no request uses this model any more; immediately if none does."""
         with self._lock:
             if self.users:
                 self.when_unused = drained
@@ -72,10 +72,10 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class ServedModels:
-    """What is served at one moment. Replaced whole, never changed: a request that holds one sees one."""
+    """The models served at one moment. Replaced, never mutated: a request sees a consistent state."""
 
     alias: str
-    """The alias that is followed, normally `champion`."""
+    """The followed alias, normally `champion`."""
     main: LoadedModel | None = None
     challenger: LoadedModel | None = None
 
@@ -85,7 +85,7 @@ class ServedModels:
 
 
 def choose(models: ServedModels, asked: str | None, mode: str, percent: float) -> tuple[LoadedModel, str]:
-    """The model that draws a request, and its alias; `asked` is the request's own wish.
+    """The model that serves a request, and its alias; `asked` is the alias in the request.
 
     Raises `UnknownAlias` for an alias that is not served here, `NoModel` for one that has no model yet.
     """
@@ -103,7 +103,7 @@ def choose(models: ServedModels, asked: str | None, mode: str, percent: float) -
 
 
 def shadow_for(models: ServedModels, alias: str, mode: str, percent: float) -> LoadedModel | None:
-    """The challenger, when it should draw this request too, unseen."""
+    """The challenger, if it should also serve this request as a shadow."""
     if mode != "shadow" or alias != models.alias or random.random() * 100 >= percent:
         return None
     return models.challenger

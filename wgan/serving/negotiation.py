@@ -1,4 +1,4 @@
-"""Which form an answer takes: what the body asks for, and where it says nothing, what `Accept` prefers (RFC 9110)."""
+"""Chooses a response's format: what the body requests, else what `Accept` prefers (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Choice = TypeVar("Choice")
 
 
 class NotAcceptable(WganError):
-    """The request accepts nothing that can be made."""
+    """The request accepts no available format."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class MediaRange:
     position: int
 
     def specificity(self, media_type: str) -> int:
-        """How closely it names the media type: 0 not at all, 1 `*/*`, 2 `image/*`, 3 itself."""
+        """How closely it matches the media type: 0 not at all, 1 `*/*`, 2 `image/*`, 3 itself."""
         kind, _, name = media_type.partition("/")
         if (self.type, self.subtype) == (kind, name):
             return 3
@@ -66,9 +66,9 @@ def negotiate_walk(format: Format | None, accept: str | None, frames_per_second:
 
 
 def preferred(accept: str | None, choices: dict[str, Choice]) -> Choice:
-    """Of the choices, by media type and in our own order, the one that `Accept` wants most.
+    """The choice, by media type and in order of preference, that `Accept` prefers.
 
-    The range that names a media type most closely decides its quality, and 0 means never. Raises `NotAcceptable`.
+    The most specific range determines a media type's quality; 0 means never. Raises `NotAcceptable`.
     """
     ranges = _ranges(accept or "*/*")
     best: tuple[float, int, str] | None = None

@@ -1,4 +1,4 @@
-"""Requests under a name that is not this server's are refused: a page can point its own name at this machine."""
+"""Refuses requests for another host name: DNS rebinding can point a page's own name at this machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from wgan.serving.errors import error_response
 from wgan.settings import Settings
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked for by the address of a machine or a container."""
+"""Paths that load balancers and monitors request by IP address."""
 
 
 class OwnNames:
-    """Passes on what is addressed to one of the `names` (`host:port` or `host:*`)."""
+    """Passes on requests addressed to one of the `names` (`host:port` or `host:*`)."""
 
     def __init__(self, app: ASGIApp, names: tuple[str, ...]) -> None:
         self.app = app
@@ -32,6 +32,6 @@ class OwnNames:
 
 
 def own_names(settings: Settings) -> tuple[str, ...]:
-    """The names of a process with these settings; empty: any, as behind a proxy whose names nobody told."""
+    """The host names of a process with these settings; empty allows any, as behind a proxy with unknown names."""
     told = tuple(name.strip() for name in settings.serve_names.split(",") if name.strip())
     return told or (LOOPBACK_NAMES if settings.serve_host in THIS_MACHINE else ())

@@ -1,7 +1,7 @@
-"""Read the model registry over MLflow's REST API: light, quick, and unable to write.
+"""Read the model registry over MLflow's REST API: light, fast and read-only.
 
-Serving follows the registry with this. It sends GET requests and nothing else, and imports neither MLflow (seconds and
-150 MB) nor anything that could change an alias. An answer counts only when it is whole, valid and in time.
+Serving follows the registry with this. It sends only GET requests, and imports neither MLflow (seconds and 150 MB) nor
+anything that could change an alias. An answer is used only if it is complete, valid and in time.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from wgan.mlflow_server import (
 from wgan.settings import Settings
 
 ANSWER_SECONDS = 10.0
-"""Longest time until a whole answer about an alias is there."""
+"""Timeout in seconds for a complete answer about an alias."""
 ANSWER_BYTES = 2**20
-"""Largest answer about an alias; MLflow's own have a few kilobytes."""
+"""Maximum bytes of an answer about an alias; MLflow's own have a few kilobytes."""
 LATEST_MILLISECONDS = 253_402_300_799_000
 """The end of the year 9999."""
 PAGE = 50
-"""Models on one page of the registry's list."""
+"""Models per page of the registry's list."""
 MOST_PAGES = 200
 
 
@@ -47,12 +47,12 @@ class AliasNotSet(WganError):
 
 @dataclass(frozen=True)
 class RegistryVersion:
-    """What the registry says of the version under an alias."""
+    """The registry's entry for the version under an alias."""
 
     model: str
     version: int
     source: str
-    """Of another one whenever another model was registered, even under the same number in a new registry."""
+    """Changes whenever another model was registered, even under the same number in a new registry."""
     created: datetime
     tags: dict[str, str] = field(hash=False)
 
@@ -113,7 +113,7 @@ class RegistryClient:
     async def find(self, model: str, alias: str) -> RegistryVersion:
         """The version under an alias.
 
-        Raises `ModelNotRegistered`, `AliasNotSet`, or `WganError` when there is no whole, valid answer in time.
+        Raises `ModelNotRegistered`, `AliasNotSet`, or `WganError` if there is no complete, valid answer in time.
         """
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -124,7 +124,7 @@ class RegistryClient:
             ) from None
 
     async def models_with(self, alias: str) -> tuple[str, ...]:
-        """Names, in order, of the models that have a version under the alias. Raises `WganError` as `find` does."""
+        """Sorted names of the models with a version under the alias. Raises `WganError` as `find` does."""
         found, token = set[str](), ""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -179,7 +179,7 @@ class RegistryClient:
         )
 
     async def _get(self, route: str, kind: type[Answer], query: dict[str, str]) -> Answer | None:
-        """The registry's answer; None where there is no such thing."""
+        """The registry's answer; None if there is no such object."""
         if self._client is None:
             self._client = httpx.AsyncClient(**self._options)
         url = f"{self.where}/api/2.0/mlflow/{route}"
@@ -200,7 +200,7 @@ class RegistryClient:
 
     def _parsed(self, route: str, kind: type[Answer], status: int, body: bytes) -> Answer | None:
         if status == httpx.codes.FORBIDDEN:
-            return None  # MLflow's basic-auth says this, and not in JSON, of what is not there
+            return None  # MLflow's basic-auth answers so, without JSON, if it does not exist
         if status == httpx.codes.OK:
             return validated(self.where, route, kind, body)
         code = refusal(self.where, status, body).error_code

@@ -31,7 +31,7 @@ from wgan.serving.schemas import (
 from wgan.serving.service import Service
 
 RANDOM_SEEDS = 2**32
-"""Seeds the server chooses itself are below: JavaScript holds them exactly."""
+"""Seeds chosen by the server are below this, so that JavaScript can represent them exactly."""
 AliasHeader = Annotated[
     str | None,
     Header(alias="X-WGAN-Alias", description="Whose images: `champion` (default) or `challenger`.", max_length=256),
@@ -39,7 +39,7 @@ AliasHeader = Annotated[
 
 
 def image_routes(service: Service) -> APIRouter:
-    """The routes that draw, to be put below `/v1` and below each model."""
+    """The routes that generate images, to be mounted below `/v1` and below each model."""
     router = APIRouter(tags=["images"])
 
     @router.post(
@@ -49,7 +49,7 @@ def image_routes(service: Service) -> APIRouter:
         summary="Draw images from a seed",
     )
     async def images(body: ImagesRequest, request: Request, alias: AliasHeader = None) -> Response:
-        """The same seed, count and version give the same bytes, whatever else is drawn at that moment."""
+        """The same seed, count and version give the same bytes, whatever else is running at that moment."""
         encoding = enlarged(negotiate(body.format, body.layout, request.headers.get("accept")), body.scale)
         seed = secrets.randbelow(RANDOM_SEEDS) if body.seed is None else body.seed
 

@@ -1,4 +1,4 @@
-"""`GET …/model`, below `/v1` and `/v1/models/NAME`: which version draws, how good it is, and where it comes from."""
+"""`GET …/model`, below `/v1` and `/v1/models/NAME`: the served version, its quality and its origin."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wgan.serving.service import Service
 
 
 def model_routes(service: Service) -> APIRouter:
-    """The route that tells, to be put below `/v1` and below each model."""
+    """The route that describes a model, to be mounted below `/v1` and below each model."""
     router = APIRouter(tags=["model"])
 
     @router.get("/model", responses=error_responses(401, 404, 422, 503), summary="The version that draws")
     async def model(request: Request, response: Response, alias: AliasHeader = None) -> ModelFacts:
-        """Name, version, digest, metrics, data set, lineage, since when. X-WGAN-Alias asks for the challenger's."""
+        """Name, version, digest, metrics, data set, lineage, loading time. X-WGAN-Alias selects the challenger."""
         models = chosen(request).follower.models
         mode = service.settings.serve_challenger
         found, name = choose(models, alias or models.alias, mode, 0.0)
@@ -31,7 +31,7 @@ def model_routes(service: Service) -> APIRouter:
 
 
 def model_facts(model: LoadedModel, alias: str, models: ServedModels, max_count: int, max_values: int) -> ModelFacts:
-    """What is told of a version."""
+    """The description of a version."""
     evaluation = model.record.evaluation
     training, dataset = evaluation.training, evaluation.training.dataset
     channels, image_size, _ = model.engine.image_shape

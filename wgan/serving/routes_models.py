@@ -1,4 +1,4 @@
-"""`GET /v1/models` and `/v1/models/NAME`: which models are served here, and how it stands with each."""
+"""`GET /v1/models` and `/v1/models/NAME`: the served models, and the state of each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wgan.serving.states import model_list, model_state
 
 
 def models_routes(service: Service) -> APIRouter:
-    """The routes that list."""
+    """The routes that list models."""
     router = APIRouter(tags=["models"])
-    known = service.keys.required  # who gets here has shown a key then
+    known = service.keys.required  # then the client has already sent a valid key
 
     @router.get("/v1/models", responses=error_responses(401), summary="The models that are served")
     async def models() -> ModelList:
-        """Each with its name, its version, whether it draws, and what is stale and why. The default comes first."""
+        """Each with its name, its version, whether it is ready, and what is stale and why. The default comes first."""
         return model_list(service.catalogue, known)
 
     @router.get(
@@ -27,7 +27,7 @@ def models_routes(service: Service) -> APIRouter:
         summary="How it stands with a model",
     )
     async def one_model(request: Request) -> ModelState:
-        """Answers with and without a version to draw with; 404 for a name that is not served here."""
+        """Answers even if no version is loaded; 404 for a model that is not served here."""
         return model_state(chosen(request), known)
 
     return router

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`, and MLflow's webhook: for those who run the server."""
+"""`/healthz`, `/readyz`, `/metrics`, and MLflow's webhook: for operating the server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def operation_routes(service: Service) -> APIRouter:
 
     @router.get("/healthz", summary="Whether the process works")
     async def healthz() -> Alive:
-        """Answers while the process works, with or without a model."""
+        """Answers while the process is running, with or without a model."""
         return Alive(status="alive")
 
     @router.get(
@@ -29,11 +29,11 @@ def operation_routes(service: Service) -> APIRouter:
         summary="Whether there is something to draw with, and what is stale and why",
     )
     async def readyz(request: Request) -> Response:
-        """200 once every model that has a version has loaded it, else 503; from then on while any draws.
+        """200 once every model that has a version has loaded it, and from then on while any is loaded; else 503.
 
-        A stale model still draws: the reasons are in the body.
+        A stale model is still served: the reasons are in the body.
 
-        This machine's paths are named only to those who send a valid key.
+        Local paths are included only for clients that send a valid key.
         """
         known = service.keys.required and service.keys.accepts(sent_key(request.headers))
         found = readiness(service.catalogue, with_paths=known)
@@ -53,7 +53,7 @@ def operation_routes(service: Service) -> APIRouter:
         "/hooks/mlflow", responses=error_responses(401, 404, 408, 413, 415), summary="MLflow's registry webhook"
     )
     async def mlflow_hook(request: Request) -> Response:
-        """A genuine delivery is a hint to look at the registry now; what it says is not believed."""
+        """A genuine delivery triggers a poll of the registry; its content is not trusted."""
         if service.webhook is None:
             return error_response(404, "no-webhook", "no webhook is expected: WGAN_SERVE_WEBHOOK_SECRET is not set.")
         body = await request.body()

@@ -1,4 +1,4 @@
-"""The playground at `/` and the API page at `/api`: plain files of this package, so that they need no network."""
+"""The playground at `/` and the API page at `/api`: static files of this package that need no network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript
 
 
 def page_routes(service: Service) -> APIRouter:
-    """The pages and their parts; the same whatever is served."""
+    """The pages and their assets, independent of the served models."""
     router = APIRouter(include_in_schema=False)
     parts = {path.name: path for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES}
 

@@ -1,4 +1,4 @@
-"""What the API takes and gives, with examples for its OpenAPI document."""
+"""The API's requests and responses, with examples for its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StrictModel(BaseModel):
 
 
 class ImagesRequest(StrictModel):
-    """How many images, of which noise, in which form."""
+    """The number of images, their noise, and their format."""
 
     count: int = Field(1, ge=1, description="Images; at most max_count, as `model` says.", examples=[16])
     seed: int | None = Field(
@@ -40,7 +40,7 @@ class ImagesRequest(StrictModel):
 
 
 class DecodeRequest(StrictModel):
-    """Noise of one's own."""
+    """Latents given by the client."""
 
     latents: list[list[float]] = Field(
         min_length=1, description="Rows of z numbers each, z as `model` says; finite, at most 1000 in magnitude."
@@ -51,10 +51,10 @@ class DecodeRequest(StrictModel):
 
 
 class ErrorBody(BaseModel):
-    """Why there is no picture."""
+    """Why the request failed."""
 
     class Error(BaseModel):
-        """One sentence, and a word for programs."""
+        """One sentence, and a code for programs."""
 
         code: str = Field(examples=["queue-full"])
         message: str = Field(examples=["Too many images are waiting: try again in 3 s."])
@@ -94,7 +94,7 @@ class DataSetFacts(BaseModel):
 
 
 class Lineage(BaseModel):
-    """Where the version comes from."""
+    """The origin of the version."""
 
     mlflow_run_id: str
     flow_run_id: str
@@ -106,7 +106,7 @@ class Lineage(BaseModel):
 
 
 class ModelFacts(BaseModel):
-    """The version that draws."""
+    """The served version."""
 
     name: str
     alias: str
@@ -126,13 +126,13 @@ class ModelFacts(BaseModel):
 
 
 class Alive(BaseModel):
-    """The process works."""
+    """The process is running."""
 
     status: str = Field(examples=["alive"])
 
 
 class AliasState(BaseModel):
-    """What is served under an alias and what should be."""
+    """The version served under an alias, and the one that should be."""
 
     serving: int | None = Field(description="Version; null: none.")
     wanted: int | None = Field(description="Version the registry last named; null: none, or not known.")
@@ -147,7 +147,7 @@ class AliasState(BaseModel):
 
 
 class ModelState(BaseModel):
-    """Whether a model has a version to draw with, and whether it is the one that should draw."""
+    """Whether a model has a loaded version, and whether it is the one that should be served."""
 
     name: str = Field(examples=["generator-digits"])
     ready: bool = Field(description="Whether it draws.")
@@ -169,7 +169,7 @@ class ModelList(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether there is something to draw with, and whether it is what should draw; the default model's own first."""
+    """Whether a version is loaded, and whether it is the one that should be served; the default model comes first."""
 
     ready: bool = Field(
         description="Whether requests may be sent here: at first once every model with a version has loaded it or "
@@ -185,7 +185,7 @@ class Readiness(BaseModel):
 
 
 class WebhookResult(BaseModel):
-    """What became of a webhook's delivery."""
+    """The outcome of a webhook's delivery."""
 
     status: str = Field(examples=["polling"])
 

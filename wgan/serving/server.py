@@ -1,4 +1,4 @@
-"""Listen, serve, and end well: SIGTERM or Ctrl-C stops accepting, finishes what was begun, and exits with 0."""
+"""Listen, serve, and shut down gracefully: SIGTERM or Ctrl-C stops accepting, finishes open requests, exits with 0."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from wgan.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 IDLE_SECONDS = 30
-"""How long a connection without requests is kept."""
+"""Seconds an idle connection is kept open."""
 BACKLOG = 1024
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, for which being asked to stop is a success and not a death by signal."""
+    """uvicorn's server, which exits normally, not by signal, when asked to stop."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -42,11 +42,11 @@ class Server(uvicorn.Server):
 
 
 def serve(names: tuple[str, ...], alias: str, settings: Settings, listening: Callable[[str], None]) -> None:
-    """Serve the models of those names, or all that have the alias, until told to stop.
+    """Serve the named models, or all that have the alias, until told to stop.
 
     `listening` is called with the address once connections are accepted.
 
-    Raises `UsageError` when the port is taken or a setting cannot be.
+    Raises `UsageError` if the port is taken or a setting is invalid.
     """
     with listen(settings.serve_host, settings.serve_port) as sock:
         app = create_app(make_service(names, alias, settings), own_names(settings))
@@ -68,7 +68,7 @@ def serve(names: tuple[str, ...], alias: str, settings: Settings, listening: Cal
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises `UsageError` when that cannot be."""
+    """A socket bound to the address. Raises `UsageError` if that fails."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

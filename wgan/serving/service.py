@@ -1,4 +1,4 @@
-"""Everything one serving process consists of, made once from the settings."""
+"""The components of a serving process, made once from the settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wgan.settings import Settings
 
 @dataclass(frozen=True)
 class Background:
-    """Work no request waits for; held on to, since the event loop itself does not."""
+    """Background tasks no request waits for; references are kept, since the event loop keeps none."""
 
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -31,7 +31,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Service:
-    """The parts of one serving process."""
+    """The components of one serving process."""
 
     settings: Settings
     metrics: Metrics
@@ -44,9 +44,9 @@ class Service:
 
 
 def make_service(names: tuple[str, ...], alias: str, settings: Settings) -> Service:
-    """Put the parts together, for the models of those names or, without any, for all that have the alias.
+    """Assemble the components, for the named models or, without names, for all that have the alias.
 
-    Nothing runs yet. Raises `UsageError` for settings that cannot be.
+    Nothing runs yet. Raises `UsageError` for invalid settings.
     """
     metrics = Metrics()
     secret = settings.serve_webhook_secret

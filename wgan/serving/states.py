@@ -1,4 +1,4 @@
-"""What is said of the models: which version of each draws, which should, and what is stale and why."""
+"""The state of the models: which version of each is served, which should be, and what is stale and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wgan.serving.schemas import AliasState, ModelList, ModelState, Readiness
 
 
 def model_state(entry: Entry, with_paths: bool) -> ModelState:
-    """Of one model; this machine's folders are named only `with_paths`."""
+    """The state of one model; local paths are included only `with_paths`."""
     follower, now = entry.follower, time.monotonic()
     models, answered = follower.models, follower.last_answer
     aliases = {}
@@ -41,7 +41,7 @@ def model_state(entry: Entry, with_paths: bool) -> ModelState:
 
 
 def model_list(catalogue: Catalogue, with_paths: bool) -> ModelList:
-    """Of all models."""
+    """The state of all models."""
     default = catalogue.default
     return ModelList(
         alias=catalogue.alias,
@@ -53,7 +53,7 @@ def model_list(catalogue: Catalogue, with_paths: bool) -> ModelList:
 
 
 def readiness(catalogue: Catalogue, with_paths: bool = False) -> Readiness:
-    """Of the process: what `/readyz` says."""
+    """The state of the process, as `/readyz` reports it."""
     states = [model_state(entry, with_paths) for entry in catalogue.entries.values()]
     default = states[0] if states else None
     told = [state for state in states if state.reason]

@@ -1,4 +1,4 @@
-"""MLflow's signed webhooks (`mlflow/webhooks/delivery.py`): genuine, fresh, and each only once."""
+"""MLflow's signed webhooks (`mlflow/webhooks/delivery.py`): verified, fresh, and each only once."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Literal
 
 SIGNATURE, TIMESTAMP, DELIVERY = "x-mlflow-signature", "x-mlflow-timestamp", "x-mlflow-delivery-id"
 WINDOW_SECONDS = 300
-"""How old, or how far ahead of this machine's clock, a delivery may be."""
+"""Maximum age of a delivery, or lead over this machine's clock."""
 REMEMBERED = 10_000
-"""Delivery ids kept at most; older ones than the window are forgotten anyway."""
+"""Maximum number of stored delivery ids; those older than the window are dropped anyway."""
 STAMP = re.compile(r"[0-9]{1,12}")
 """Seconds since 1970."""
 Outcome = Literal["accepted", "repeated", "refused"]
 
 
 def model_of(body: bytes) -> str | None:
-    """The registered model that a genuine delivery is about; None where it names none."""
+    """The registered model that a genuine delivery is about; None if it names none."""
     try:
         name = json.loads(body)["data"]["name"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""What an answer costs, counted before it is begun, and whose turn it is: cheap ones do not wait for expensive ones."""
+"""Estimates a response's cost in advance and schedules it: cheap ones do not wait for expensive ones."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from wgan.serving.batching import QueueFull
 from wgan.serving.encoding import Encoding
 
 CHEAP_WORK = 2**18
-"""Work of an answer up to which a request is cheap: a PNG of 21 images of 64×64 in colour."""
+"""Maximum work of a cheap request: a PNG of 21 images of 64×64 in colour."""
 MOST_WORK = 2**27
-"""Most work of one answer: some ten seconds of one processor."""
+"""Maximum work of one response: about ten seconds of one CPU core."""
 WAITING_WORK = 2 * MOST_WORK
-"""Work that may wait for its turn; more is answered with 429."""
+"""Maximum queued work; more is answered with 429."""
 WORK_PER_SECOND = 1e7
-"""Of one processor, roughly; it only decides what Retry-After says."""
+"""Approximate work per second of one CPU core; only used for Retry-After."""
 RUNNING = 2
-"""Expensive requests at a time: one is drawn while another is encoded."""
+"""Concurrent expensive requests: one is generated while another is encoded."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What an answer takes."""
+    """What a response costs."""
 
     values: int
     """Count × channels × height × width × scale²: bytes of its pixels."""
     work: int
-    """Values, weighed by how long the format takes for one; 1 is a PNG's."""
+    """Values, weighted by the format's time per value; 1 is a PNG's."""
     expensive: bool
 
     @classmethod
     def of(cls, count: int, image_shape: tuple[int, int, int], encoding: Encoding, max_batch: int) -> Cost:
-        """Of `count` images (C, H, W) in the encoding, drawn in passes of at most `max_batch`."""
+        """Of `count` images (C, H, W) in the encoding, generated in passes of at most `max_batch`."""
         values = count * math.prod(image_shape) * encoding.scale**2
         work = round(values * encoding.weight)
         return cls(values, work, expensive=work > CHEAP_WORK or count > max_batch)
@@ -44,19 +44,19 @@ class Cost:
 
 @dataclass
 class Workload:
-    """The answers that are being made and sent, all together within bounds. For one event loop."""
+    """Limits all responses being generated and sent. For one event loop."""
 
     most_values: int
-    """Largest answer; so many values may also be in all cheap answers, and twice as many in all expensive ones."""
+    """Maximum values of a response, and of all cheap responses together; all expensive ones may have twice as many."""
     cheap_values: int = 0
     expensive_values: int = 0
     waiting_work: int = 0
     _running: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RUNNING))
 
     def max_count(self, image_shape: tuple[int, int, int], max_count: int, scale: int = 1) -> int:
-        """Most images of that shape (C, H, W) in one answer, so enlarged: the one maximum that is told and held.
+        """Maximum images of that shape (C, H, W) at that scale in one response, as advertised and enforced.
 
-        Raises `UsageError` when not even one would fit at that scale.
+        Raises `UsageError` if not even one fits at that scale.
         """
         values = math.prod(image_shape)
         largest = max(1, math.isqrt(self.most_values // values))
@@ -65,7 +65,7 @@ class Workload:
         return max(1, min(max_count, self.most_values // (values * scale**2)))
 
     def check(self, name: str, count: int, cost: Cost, most: int) -> None:
-        """Raises `UsageError` when one answer has more than `most` images, or takes more work than any may."""
+        """Raises `UsageError` if a response has more than `most` images or takes more work than allowed."""
         if cost.work > MOST_WORK:
             most = min(most, int(min(count, most + 1) * MOST_WORK / cost.work))
         if count > most:
@@ -73,7 +73,7 @@ class Workload:
 
     @asynccontextmanager
     async def admitted(self, cost: Cost) -> AsyncIterator[None]:
-        """Hold the answer's memory from its drawing to its last byte. Raises `QueueFull`."""
+        """Reserve the response's memory from generation to its last byte. Raises `QueueFull`."""
         held = self.expensive_values if cost.expensive else self.cheap_values
         most = 2 * self.most_values if cost.expensive else self.most_values
         if held + cost.values > most:
@@ -86,7 +86,7 @@ class Workload:
 
     @asynccontextmanager
     async def turn(self, cost: Cost) -> AsyncIterator[None]:
-        """Wait for the turn of an expensive request; a cheap one has none to wait for. Raises `QueueFull`."""
+        """Wait for an expensive request's turn; a cheap one does not wait. Raises `QueueFull`."""
         if not cost.expensive:
             yield
             return

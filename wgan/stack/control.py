@@ -1,4 +1,4 @@
-"""The stack as `wgan up` and `wgan down` handle it: in this process, in one left behind, or stopped from outside."""
+"""Starts and stops the stack for `wgan up` and `wgan down`: in this process or in a detached one."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_here(settings: Settings, ready: Callable[[StackStatus, bool], None], say: Callable[[str], None]) -> None:
-    """Start the stack as children of this process, call `ready(status, True)`, and watch until a signal ends it.
+    """Start the stack as children of this process, call `ready(status, True)`, and supervise it until a signal.
 
-    Where the stack is already up, `ready(status, False)` is called instead, and that is all. A start under way in
-    another process is waited for. Raises as `start_stack` does.
+    If the stack is already up, only calls `ready(status, False)`. Waits for a start in progress in another process.
+    Raises as `start_stack` does.
     """
     with _stop_signals() as stopping:
         deadline = time.monotonic() + settings.start_timeout + STOP_SECONDS
@@ -59,17 +59,17 @@ def run_here(settings: Settings, ready: Callable[[StackStatus, bool], None], say
 
 
 def run_detached(settings: Settings) -> tuple[StackStatus, bool]:
-    """Start the stack in a process of its own session that stays behind; returns when it is healthy.
+    """Start the stack in a detached process with its own session; returns once it is healthy.
 
-    Returns its status, and whether it was started now (else it was up already). Raises `WganError` with what that
-    process said when it did not start.
+    Returns its status, and whether it was started now (else it was already up). Raises `WganError` with that process's
+    message if it did not start.
     """
     home = settings.home.resolve()
     prepare_home(home)
     log = home / "logs" / "stack.log"
     log.touch(mode=0o600)
     set_aside_large_log(log)
-    with log.open("ab") as output:  # the stack may be up already, and write to it
+    with log.open("ab") as output:  # the stack may already be up and writing to it
         process = subprocess.Popen(
             [sys.executable, "-m", "wgan.stack.detached"],
             env={**os.environ, "WGAN_HOME": str(home)},
@@ -95,9 +95,9 @@ def run_detached(settings: Settings) -> tuple[StackStatus, bool]:
 
 
 def take_down(settings: Settings) -> tuple[bool, int]:
-    """Stop the home's stack and wait for its end; end what a killed one left.
+    """Stop the home's stack, wait until it ends, and kill leftovers of a killed one.
 
-    Returns whether one was running, and how many left-over processes were ended.
+    Returns whether one was running, and how many leftover processes were killed.
     """
     home = settings.home.resolve()
     was_up = is_locked(home)

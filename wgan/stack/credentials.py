@@ -1,4 +1,4 @@
-"""Files in the home folder that hold secrets: generated once, readable by their owner only."""
+"""Files in the home folder that hold secrets: generated once, readable only by their owner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFECT_USER = "wgan"
 
 @dataclass(frozen=True)
 class Credentials:
-    """Key pair of the embedded S3 server, Prefect's `user:password`, and the key that signs what lies in the bucket."""
+    """Key pair of the embedded S3 server, Prefect's `user:password`, and the key that signs objects in the bucket."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -31,13 +31,13 @@ class Credentials:
 
 
 NOBODY = Credentials("", "", "")
-"""For questions about servers that need no credentials."""
+"""Placeholder for queries that need no credentials."""
 
 
 def ensure_credentials(home: Path) -> Credentials:
-    """Read the home's credentials; those that it does not have yet are generated.
+    """Read the home's credentials; missing ones are generated.
 
-    Raises `WganError` when the file is damaged.
+    Raises `WganError` if the file is damaged.
     """
     path = home / CREDENTIALS_FILE
     try:
@@ -62,12 +62,12 @@ def _generated() -> dict[str, str]:
 
 
 def write_connection(settings: Settings, credentials: Credentials) -> None:
-    """Write where the embedded servers of this home are; `wgan.settings.load_settings` reads it."""
+    """Write the addresses of this home's embedded servers; `wgan.settings.load_settings` reads them."""
     write_private(settings.home.resolve() / CONNECTION_FILE, _connection(settings, credentials))
 
 
 def connected(settings: Settings, credentials: Credentials) -> Settings:
-    """The settings with the addresses and credentials of their own embedded servers."""
+    """The settings with the addresses and credentials of the embedded servers."""
     values: dict[str, Any] = _connection(settings, credentials)
     secret = ("s3_secret_access_key", "prefect_auth_string", "signing_key")
     hidden = {name: SecretStr(values.pop(name)) for name in secret}
@@ -92,7 +92,7 @@ def write_private(path: Path, values: Any) -> None:
 
 
 def write_text_private(path: Path, text: str) -> None:
-    """Write text with mode 0600 by way of a temporary file, so that a reader never sees half of it."""
+    """Write text with mode 0600 atomically, through a temporary file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.touch(mode=0o600)
     temporary.write_text(text)

@@ -1,7 +1,7 @@
-"""Where MLflow and Prefect keep what they know: SQLite in the home folder, or a Postgres database each.
+"""The databases of MLflow and Prefect: SQLite in the home folder, or a Postgres database each.
 
-The password of a Postgres database is passed on in environment variables only, never as an argument, which everybody
-on the machine could read.
+The password of a Postgres database is passed only in environment variables, never as an argument, which every user of
+the machine could read.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class PostgresDatabase:
     password: str | None = field(repr=False)
     database: str
     sslmode: str | None = None
-    """As libpq understands it: disable, prefer, require, verify-ca, verify-full; None: its default."""
+    """libpq's sslmode: disable, prefer, require, verify-ca, verify-full; None: its default."""
     setting: str = "WGAN_MLFLOW_DATABASE_URL"
     """The variable it comes from, for messages."""
 
@@ -62,14 +62,14 @@ class PostgresDatabase:
         return f"postgresql+{driver}://{user}@{host}:{self.port}/{quote(self.database, safe='')}{query}"
 
     def client_environment(self) -> dict[str, str]:
-        """What libpq's programs (`pg_dump`, `pg_restore`) need to reach it."""
+        """Environment variables for libpq's programs (`pg_dump`, `pg_restore`)."""
         own = {"PGHOST": self.host, "PGPORT": str(self.port), "PGUSER": self.user, "PGDATABASE": self.database}
         secret = {"PGPASSWORD": self.password} if self.password else {}
         return {**own, **secret, **({"PGSSLMODE": self.sslmode} if self.sslmode else {})}
 
 
 def database_of(name: DatabaseName, settings: Settings) -> SqliteFile | PostgresDatabase:
-    """Where the settings have MLflow's or Prefect's database. Raises `UsageError` for an address of another form."""
+    """The configured database of MLflow or Prefect. Raises `UsageError` for an invalid URL."""
     url: SecretStr | None = getattr(settings, f"{name}_database_url")
     if url is None:
         return SqliteFile(settings.home.resolve() / f"{name}.db")
@@ -83,9 +83,9 @@ def database_of(name: DatabaseName, settings: Settings) -> SqliteFile | Postgres
 
 
 def parse_postgres(url: SecretStr, setting: str) -> PostgresDatabase:
-    """Read `postgresql://user:password@host:port/database`, parts percent-encoded, `?sslmode=…` allowed.
+    """Parse `postgresql://user:password@host:port/database`, parts percent-encoded, `?sslmode=…` allowed.
 
-    Raises `UsageError`, which names the setting and the form and never shows the value: it holds a password.
+    Raises `UsageError`, which names the setting and the form but never the value, since it contains a password.
     """
     try:
         parts = urlsplit(url.get_secret_value())
@@ -104,7 +104,7 @@ def parse_postgres(url: SecretStr, setting: str) -> PostgresDatabase:
 
 
 def require_databases(settings: Settings) -> None:
-    """Raise `WganError` unless each Postgres database of the settings takes a connection."""
+    """Raise `WganError` unless each configured Postgres database accepts a connection."""
     for name in DATABASES:
         database = database_of(name, settings)
         if isinstance(database, PostgresDatabase):
@@ -114,8 +114,8 @@ def require_databases(settings: Settings) -> None:
 
 @contextmanager
 def connected(database: PostgresDatabase) -> Iterator[psycopg.Connection[Any]]:
-    """A connection; what goes wrong is a `WganError` that names the setting."""
-    import psycopg  # only where there is a Postgres
+    """A connection; failures raise a `WganError` that names the setting."""
+    import psycopg  # only needed with Postgres
 
     try:
         with psycopg.connect(
@@ -135,6 +135,6 @@ def connected(database: PostgresDatabase) -> Iterator[psycopg.Connection[Any]]:
 
 
 def first_line(text: str) -> str:
-    """The first line that says something, without a full stop at the end."""
+    """The first non-empty line, without a full stop at the end."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0].rstrip(".") if lines else "it did not say why"

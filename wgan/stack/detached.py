@@ -1,7 +1,7 @@
 """`python -m wgan.stack.detached`: the process that `wgan up --detach` leaves behind.
 
 It writes one JSON line to standard output, `{"fresh": …}` when the stack is up or `{"error": …}`, then closes it.
-Sentences about servers that died later go to standard error, which is `logs/stack.log`.
+Messages about servers that die later go to standard error, which is `logs/stack.log`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> int:
         nonlocal answered
         answered = True
         print(json.dumps(said), flush=True)
-        with open(os.devnull, "w") as nothing:  # noqa: PTH123 - a descriptor is wanted
+        with open(os.devnull, "w") as nothing:  # noqa: PTH123 - a descriptor is needed
             os.dup2(nothing.fileno(), sys.stdout.fileno())
 
     def ready(_: StackStatus, fresh: bool) -> None:

@@ -1,4 +1,4 @@
-"""Environment variables: where clients find the servers, what each server is told, and every telemetry switch."""
+"""Environment variables: the servers' addresses for clients, the settings of servers, and all telemetry switches."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from wgan.proxies import past_proxies
 from wgan.settings import Settings
 
 LOOPBACK = "127.0.0.1"
-"""All that the embedded servers listen on."""
+"""The only address the embedded servers listen on."""
 
 STACK_MARK = "WGAN_STACK_HOME"
-"""Set in every embedded server to its stack's home folder, so that a stray server can be found and told from others."""
+"""Set in every embedded server to its stack's home folder, to identify stray servers."""
 
 TELEMETRY_OFF = {
     "DO_NOT_TRACK": "true",  # read by Prefect's client (prefect/_internal/analytics) and by MLflow
@@ -25,22 +25,22 @@ TELEMETRY_OFF = {
 """Every component's switch; nanio has no telemetry."""
 
 FOREIGN_PREFIXES = ("AWS_", "MLFLOW_", "_MLFLOW_", "NANIO_", "PREFECT_", "UVICORN_", "WGAN_")
-"""Of the caller's environment, what would change how an embedded server runs or where it sends data."""
+"""Variables of the caller that would change how an embedded server runs or where it sends data."""
 
 
 def client_environment(settings: Settings) -> dict[str, str]:
-    """What a process needs so that Prefect, MLflow and boto3 in it talk to the configured servers, telemetry off.
+    """The variables that point Prefect, MLflow and boto3 at the configured servers, with telemetry off.
 
-    To be set before any of them is imported: `os.environ.update(client_environment(settings))`.
+    Set them before any of these is imported: `os.environ.update(client_environment(settings))`.
     """
     environment = {
         **TELEMETRY_OFF,
         "MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,
         "MLFLOW_REGISTRY_URI": settings.mlflow_tracking_uri,
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # its 7 take minutes; what must not be lost is sent again above it
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # its default of 7 takes minutes; important data is resent by callers
         "PREFECT_API_URL": settings.prefect_api_url,
         "PREFECT_UI_URL": settings.prefect_page,
-        "PREFECT_HOME": str(settings.home.resolve() / "prefect"),  # the user's own Prefect profile stays out of it
+        "PREFECT_HOME": str(settings.home.resolve() / "prefect"),  # ignore the user's own Prefect profile
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
@@ -48,8 +48,8 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "AWS_DEFAULT_REGION": settings.s3_region,
         "AWS_ENDPOINT_URL_S3": settings.s3_endpoint_url,
         "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
-        # How long torch's threads (GNU OpenMP) spin before they wait asleep. Left to themselves they spin so long that
-        # with anything else on the cores (the servers, a browser) training was up to twenty times slower.
+        # How long torch's threads (GNU OpenMP) spin before they sleep. By default they spin so long that,
+        # with anything else on the cores (the servers, a browser), training was up to twenty times slower.
         "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "10000"),
     }
     if settings.s3_access_key_id and settings.s3_secret_access_key:
@@ -67,13 +67,13 @@ def client_environment(settings: Settings) -> dict[str, str]:
 
 
 def server_environment(home: Path, own: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of an embedded server: the caller's without what would lead it astray, and its own."""
+    """The complete environment of an embedded server: the caller's, without harmful variables, and its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
     return {
         **inherited,
         **past_proxies(os.environ),
         **TELEMETRY_OFF,
         STACK_MARK: str(home),
-        "PYTHONUNBUFFERED": "1",  # the log ends where the server ended
+        "PYTHONUNBUFFERED": "1",  # the log is complete if the server dies
         **own,
     }

@@ -1,4 +1,4 @@
-"""The folder that a stack lives in: made for its owner alone, and never one that holds somebody's files."""
+"""The home folder of a stack: private to its owner, and never a folder with other files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ NAMED_IN_A_MESSAGE = 3
 
 
 def prepare_home(home: Path) -> None:
-    """Create the home folder and what belongs in it, for the owner only.
+    """Create the home folder and its subfolders, private to the owner.
 
-    Raises `WganError` when it cannot be used, and when it holds other files: those who read them would be locked out.
+    Raises `WganError` if it cannot be used or holds other files, whose readers would be locked out.
     """
     try:
         if home.is_dir() and (foreign := _foreign(home)):
@@ -38,7 +38,7 @@ def prepare_home(home: Path) -> None:
 
 
 def _foreign(home: Path) -> list[str]:
-    """Names in the folder that no command of this pipeline gives; none where a stack has lived before."""
+    """Names in the folder that are not this pipeline's; none if it was already a stack's home."""
     if (home / "credentials.json").is_file() and home.stat().st_uid == os.getuid():
         return []
     return sorted(path.name for path in home.iterdir() if not _is_own(path.name))

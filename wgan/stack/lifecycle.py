@@ -1,4 +1,4 @@
-"""Start the servers together and gate on their health; stop them."""
+"""Starts the servers, waits until they are healthy, and stops them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POLL_SECONDS = 0.05
 
 
 class StackIsUp(WganError):
-    """Another process has this home's stack."""
+    """Another process is running this home's stack."""
 
 
 class StackInterrupted(WganError):
@@ -46,7 +46,7 @@ class RunningStack:
     """Healthy servers that are children of this process."""
 
     settings: Settings
-    """With the addresses and credentials of these servers."""
+    """The settings with the addresses and credentials of these servers."""
     servers: tuple[RunningServer, ...]
     home: Path
     lock: IO[str] = field(repr=False)
@@ -55,11 +55,11 @@ class RunningStack:
 def start_stack(settings: Settings, stopping: threading.Event | None = None) -> RunningStack:
     """Start the embedded servers on the settings' ports, in `settings.home`, and wait until all are healthy.
 
-    Clears away what a killed stack of the same home left, creates the bucket, and writes `connection.json`, where
-    `load_settings` finds addresses and credentials. Call it from the main thread, and `stop_stack` at the end.
+    Kills leftovers of a killed stack of the same home, creates the bucket, and writes `connection.json`, from which
+    `load_settings` reads addresses and credentials. Call it from the main thread, and `stop_stack` at the end.
 
-    Raises `StackIsUp` when a living process has the home, `StackInterrupted` when `stopping` is set meanwhile, and
-    `WganError` (port, setting or end of the log in the message) for a taken port or a server that dies or does not
+    Raises `StackIsUp` if a live process holds the home, `StackInterrupted` if `stopping` is set meanwhile, and
+    `WganError` (with port, setting or end of the log in the message) if a port is taken or a server dies or does not
     answer; nothing is left running then.
     """
     home = settings.home.resolve()
@@ -81,7 +81,7 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
                     launched.append(launch(server, home))
             _wait_until_healthy(launched, settings.start_timeout, stopping or threading.Event())
         own = connected(settings, credentials)
-        # boto3 and httpx: `wgan status` does not wait for their import.
+        # boto3 and httpx: imported here so that `wgan status` stays fast.
         from wgan.prefect_server.client import PrefectServer
         from wgan.prefect_server.gpu_slots import size_gpu_slots
         from wgan.storage import open_storage
@@ -101,7 +101,7 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
 
 
 def stop_stack(stack: RunningStack) -> None:
-    """Stop all servers, those first that need the others; give the home free."""
+    """Stop all servers, dependent ones first; release the home."""
     try:
         _stop_all(stack.servers)
     finally:
@@ -135,7 +135,7 @@ def _wait_until_healthy(servers: Sequence[RunningServer], timeout: float, stoppi
 def _answer(running: RunningServer, timeout: float, given_up: threading.Event) -> threading.Event:
     """An event that is set once the server is healthy.
 
-    It is asked one request at a time, and each may take its time: a slow machine is not made slower by asking again.
+    It sends one request at a time with a long timeout, so as not to slow down a slow machine.
     """
     healthy = threading.Event()
 
@@ -150,14 +150,14 @@ def _answer(running: RunningServer, timeout: float, given_up: threading.Event) -
 
 
 def death_of(running: RunningServer) -> str:
-    """How the server's process ended, in words."""
+    """How the server's process ended, as text."""
     code = running.process.returncode
     how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return f"{running.server.title} (process {running.process.pid}, log {running.log}) {how}"
 
 
 def record(home: Path, servers: Iterable[tuple[Server, RunningServer | None, str | None]]) -> None:
-    """Write down which process each server has, or that it has none, and what its trouble is."""
+    """Record each server's process, if any, and its problem."""
     services = tuple(
         ServiceState(
             name=server.name,

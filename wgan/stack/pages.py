@@ -1,4 +1,4 @@
-"""Where the servers' pages are, and a browser that is sent there."""
+"""The servers' pages, and opening them in a browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REDIRECT = """<!doctype html>
 
 
 def page_address(page: str, settings: Settings) -> str:
-    """The address of Prefect, signed in, of MLflow or of the playground. Raises `UsageError` where nobody serves."""
+    """The URL of Prefect, signed in, of MLflow or of the playground. Raises `UsageError` if nothing is serving."""
     if page == "mlflow":
         return settings.mlflow_link("/experiments")
     if page == "prefect":
@@ -34,10 +34,10 @@ def page_address(page: str, settings: Settings) -> str:
 
 
 def open_page(address: str, settings: Settings) -> bool:
-    """Send the browser there; returns whether there is one.
+    """Open the URL in the browser; returns whether there is one.
 
-    By way of a file that only its owner reads: everybody on the machine can read a process's arguments, and the
-    address may hold a login.
+    Uses a redirect file that only its owner can read: every user of the machine can read a process's arguments, and the
+    URL may contain a login.
     """
     try:
         browser = webbrowser.get()

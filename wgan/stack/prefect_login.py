@@ -1,4 +1,4 @@
-"""The login of the Prefect server, carried to a browser by a link."""
+"""Passes the Prefect server's login to a browser in a link."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from wgan.settings import Settings, read_connection
 
 
 def prefect_link(settings: Settings, page: str = "/") -> str:
-    """Address of one of Prefect's pages for a person; one of the embedded server signs the browser in.
+    """URL of one of Prefect's pages for a person; the embedded server's also signs the browser in.
 
-    The login is in the fragment, which browsers send to nobody. That of another server is never in a link: it may be
+    The login is in the fragment, which browsers do not send. Another server's login is never put in a link: it may be
     shared, and links are printed.
     """
     if settings.prefect_auth_string is None or not _is_embedded(settings):

@@ -1,4 +1,4 @@
-"""Child processes: start one with its log, ask whether it is healthy, stop it, find those a killed parent left."""
+"""Child processes: starts one with its log, checks its health, stops it, finds those left by a killed parent."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from wgan.stack.environment import LOOPBACK, STACK_MARK
 from wgan.stack.servers import Server
 
 STOP_SECONDS = 10.0
-"""A server gets this long to finish its requests before it is killed."""
+"""Seconds a server gets to finish its requests before it is killed."""
 LOG_BYTES = 16 * 2**20
-"""A log that grows past this is set aside as `<name>.log.1`, replacing the one before."""
+"""Size beyond which a log is rotated to `<name>.log.1`, replacing the previous one."""
 LOG_TAIL_LINES = 20
 
 _PR_SET_PDEATHSIG = 1
@@ -41,10 +41,10 @@ class RunningServer:
 
 
 def launch(server: Server, home: Path) -> RunningServer:
-    """Start the server in its own session, output to `logs/<name>.log`, which starts empty.
+    """Start the server in its own session, with output to `logs/<name>.log`, which starts empty.
 
-    On Linux the server gets SIGTERM when the thread that called this ends, however it ends: call it from the main
-    thread. Elsewhere a killed parent leaves it running until `stop_strays`.
+    On Linux the server gets SIGTERM when the calling thread ends for any reason: call it from the main thread.
+    Elsewhere a killed parent leaves it running until `stop_strays`.
     """
     log = log_of(server, home)
     if log.exists():
@@ -58,8 +58,8 @@ def launch(server: Server, home: Path) -> RunningServer:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            umask=0o077,  # databases, objects and logs are their owner's alone
-            start_new_session=True,  # the terminal's Ctrl-C is for the parent alone, which then stops this
+            umask=0o077,  # databases, objects and logs are private
+            start_new_session=True,  # only the parent gets Ctrl-C; it then stops this
             preexec_fn=_end_with_parent if _LIBC else None,
         )
     return RunningServer(server, process, log)
@@ -71,12 +71,12 @@ def log_of(server: Server, home: Path) -> Path:
 
 
 def is_healthy(server: Server, timeout: float = 2.0) -> bool:
-    """Whether whoever listens on the server's port answers its health request as it would. Uses no proxy."""
+    """Whether the listener on the server's port answers the health request correctly. Uses no proxy."""
     return health_answer(server, timeout) == server.health_status
 
 
 def health_answer(server: Server, timeout: float) -> int | None:
-    """The HTTP status with which the server answers its health request; None when it does not answer."""
+    """The HTTP status with which the server answers its health request; None if it does not answer."""
     connection = http.client.HTTPConnection(LOOPBACK, server.port, timeout=timeout)
     try:
         connection.request("GET", server.health_path)
@@ -88,7 +88,7 @@ def health_answer(server: Server, timeout: float) -> int | None:
 
 
 def owns_port(running: RunningServer) -> bool:
-    """Whether the server's own process listens on its port, and not another that was quicker."""
+    """Whether the server's own process, not another one, listens on its port."""
     with contextlib.suppress(psutil.Error):
         for connection in psutil.Process(running.process.pid).net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == running.server.port:
@@ -97,7 +97,7 @@ def owns_port(running: RunningServer) -> bool:
 
 
 def stop(running: RunningServer) -> None:
-    """End the server: SIGTERM, and SIGKILL to its session when that took too long."""
+    """Stop the server: SIGTERM, then SIGKILL to its session after a timeout."""
     if running.process.poll() is None:
         running.process.terminate()
         try:
@@ -107,14 +107,14 @@ def stop(running: RunningServer) -> None:
 
 
 def kill(running: RunningServer) -> None:
-    """End the server and its whole session at once."""
+    """Kill the server and its whole session at once."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(running.process.pid, signal.SIGKILL)
     running.process.wait()
 
 
 def require_free_ports(servers: Sequence[Server]) -> None:
-    """Raise one sentence naming the port, who listens there and the setting to change, unless all ports are free."""
+    """Raise an error naming the port, its listener and the setting to change, unless all ports are free."""
     for index, server in enumerate(servers):
         for other in servers[:index]:
             if other.port == server.port:
@@ -130,7 +130,7 @@ def require_free_ports(servers: Sequence[Server]) -> None:
 
 
 def port_obstacle(port: int) -> str | None:
-    """Why nobody can start to listen on the loopback port, or None when one can."""
+    """Why a process cannot listen on the loopback port, or None if it can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -156,7 +156,7 @@ def set_aside_large_log(log: Path) -> None:
 
 
 def strays(home: Path) -> list[psutil.Process]:
-    """Processes that carry the mark of this home's stack, wherever they hang in the process tree."""
+    """Processes marked as this home's stack, anywhere in the process tree."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -166,7 +166,7 @@ def strays(home: Path) -> list[psutil.Process]:
 
 
 def stop_strays(home: Path) -> int:
-    """End every server that a killed `wgan up` of this home left behind; returns how many. Needs the stack's lock."""
+    """Kill every server left by a killed `wgan up` of this home; returns their number. Needs the stack's lock."""
     left = strays(home)
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):

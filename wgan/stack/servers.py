@@ -1,4 +1,4 @@
-"""The embedded servers: with which command each runs, with which variables, and what counts as healthy."""
+"""The embedded servers: the command and variables of each, and what counts as healthy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nanio.app import build_app
 from wgan.guard import WholeRequests
 uvicorn.run(WholeRequests(build_app()), host=sys.argv[1], port=int(sys.argv[2]), access_log=False)
 """
-"""What `nanio serve` runs; alone it leaves the body of an upload that it refuses to be taken for the next request."""
+"""Runs `nanio serve` with a fix: by itself it takes the body of a refused upload for the next request."""
 
 
 MLFLOW_PROGRAM = """
@@ -29,8 +29,8 @@ from mlflow.server.handlers import _get_model_registry_store, _get_tracking_stor
 _get_tracking_store(), _get_model_registry_store()
 uvicorn.run("mlflow.server.fastapi_app:app", host=sys.argv[1], port=int(sys.argv[2]), access_log=False)
 """
-"""Opens, and first makes, the database before anybody can ask: MLflow guards that with no lock, so that two early
-requests, of which its own start-up makes some, would both make it and fail."""
+"""Creates and opens the database before it serves: MLflow does so without a lock, so two early requests, some of which
+its own start-up sends, would both create it and fail."""
 
 
 PREFECT_PROGRAM = """
@@ -40,12 +40,12 @@ from wgan.guard import OwnPages
 application = OwnPages(create_app(final=True), names=sys.argv[3:], probes=("/api/health", "/api/ready"))
 uvicorn.run(application, host=sys.argv[1], port=int(sys.argv[2]), log_level="warning", access_log=False)
 """
-"""What `prefect server start` runs, behind the guard: Prefect has no setting for the names that it goes by."""
+"""Runs `prefect server start` behind the guard: Prefect has no setting for its host names."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """How to run one embedded server. It runs in the home folder, where its database or its files are."""
+    """How to run one embedded server. It runs in the home folder, which holds its database or files."""
 
     name: str
     title: str
@@ -53,7 +53,7 @@ class Server:
     port_setting: str
     health_path: str
     health_status: int
-    """HTTP status with which `health_path` answers once the server can do its work."""
+    """HTTP status of `health_path` once the server is ready."""
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     asks_others: bool = False
@@ -61,7 +61,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Address for browsers and, but for Prefect's `/api`, for clients."""
+        """URL for browsers and, except for Prefect's `/api`, for clients."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def at(self, port: int) -> Server:
@@ -70,7 +70,7 @@ class Server:
 
 
 def embedded_servers(settings: Settings, credentials: Credentials) -> tuple[Server, ...]:
-    """nanio, MLflow, Prefect and, unless WGAN_SERVE is false, serving, as they depend on each other."""
+    """nanio, MLflow, Prefect and, unless WGAN_SERVE is false, serving, in order of their dependencies."""
     servers = (
         s3_server(settings, credentials),
         mlflow_server(settings, credentials),
@@ -93,7 +93,7 @@ def s3_server(settings: Settings, credentials: Credentials) -> Server:
         port=settings.s3_port,
         port_setting="WGAN_S3_PORT",
         health_path="/",
-        health_status=403,  # without a signature it refuses: it has its credentials
+        health_status=403,  # it refuses unsigned requests: it has its credentials
         command=_program(S3_PROGRAM, LOOPBACK, str(settings.s3_port)),
         environment=server_environment(_home(settings), own),
     )
@@ -103,8 +103,8 @@ def mlflow_server(settings: Settings, credentials: Credentials) -> Server:
     """MLflow with SQLite or the Postgres of WGAN_MLFLOW_DATABASE_URL, artifacts proxied to S3.
 
     This is the process that `mlflow server --workers 1 --serve-artifacts --artifacts-destination s3://…` would start,
-    with the variables it would set (`mlflow.server._run_server`), but without the command that only waits for it:
-    half the memory and half the start time. Without job execution: nothing here uses it.
+    with the variables it would set (`mlflow.server._run_server`), but without the parent command that only waits for
+    it: half the memory and half the start time. Job execution is off, since nothing here uses it.
     """
     database = database_of("mlflow", settings)
     url = database.url("psycopg") if isinstance(database, PostgresDatabase) else "sqlite:///mlflow.db"
@@ -139,7 +139,8 @@ def mlflow_server(settings: Settings, credentials: Credentials) -> Server:
 def prefect_server(settings: Settings, credentials: Credentials) -> Server:
     """Prefect's API, UI and scheduler services in one process, with SQLite or WGAN_PREFECT_DATABASE_URL's Postgres.
 
-    Whoever may use its API can have a worker do something: it asks for a login, and for its own name and pages.
+    Anybody with access to its API can make a worker run something, so it requires a login, and its own host name and
+    origin.
     """
     database = database_of("prefect", settings)
     url = database.url("asyncpg") if isinstance(database, PostgresDatabase) else "sqlite+aiosqlite:///prefect.db"
@@ -152,7 +153,7 @@ def prefect_server(settings: Settings, credentials: Credentials) -> Server:
         ),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": url,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        # Who holds which slot must outlive a restart: kept in memory, a slot taken before it would never become free.
+        # Slot holders must survive a restart: kept in memory, a slot taken before it would never be released.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
     names = names_of(settings.prefect_public_url)
@@ -169,7 +170,7 @@ def prefect_server(settings: Settings, credentials: Credentials) -> Server:
 
 
 def serving_server(settings: Settings) -> Server:
-    """`wgan serve` of WGAN_SERVE_MODELS or all that have a champion: alive before there is any, and then up to date."""
+    """`wgan serve` for WGAN_SERVE_MODELS or all models with a champion: it starts before there is any."""
     inherited = {
         name: value for name, value in os.environ.items() if name.startswith("WGAN_SERVE_") or name == "WGAN_CACHE_DIR"
     }
@@ -196,7 +197,7 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def _program(text: str, *arguments: str) -> tuple[str, ...]:
-    """Run the text. `-P`: the folder that a server runs in holds data, and no code is looked for in it."""
+    """Run the text. `-P`: the server's working folder holds data and is not searched for code."""
     return (sys.executable, "-P", "-c", text, *arguments)
 
 

@@ -1,4 +1,4 @@
-"""What is known about a home's stack: a lock that its process holds while it lives, and a file that says the rest."""
+"""The state of a home's stack: a lock that its process holds while it is alive, and a file with the rest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ServiceState(Record):
 
 
 class StackState(Record):
-    """A stack as its supervisor last described it."""
+    """A stack as last described by its supervisor."""
 
     supervisor_pid: int = Field(description="Process that started the servers and holds the lock.")
     supervisor_started: float = Field(description="Its start, seconds since 1970: a process number can be reused.")
@@ -39,7 +39,7 @@ class StackState(Record):
     services: tuple[ServiceState, ...] = ()
 
     def supervisor(self) -> psutil.Process | None:
-        """The supervisor's process, or None when it has ended."""
+        """The supervisor's process, or None if it has ended."""
         try:
             process = psutil.Process(self.supervisor_pid)
             return process if abs(process.create_time() - self.supervisor_started) < 1.0 else None
@@ -48,7 +48,7 @@ class StackState(Record):
 
 
 def hold_lock(home: Path) -> IO[str] | None:
-    """Take the home's lock until the returned file is closed or this process ends; None when another has it."""
+    """Take the home's lock until the returned file is closed or this process ends; None if another holds it."""
     path = home / LOCK_FILE
     path.touch(mode=0o600)
     file: IO[str] = path.open()
@@ -61,7 +61,7 @@ def hold_lock(home: Path) -> IO[str] | None:
 
 
 def is_locked(home: Path) -> bool:
-    """Whether a living process has the home's stack."""
+    """Whether a live process is running the home's stack."""
     path = home / LOCK_FILE
     if not path.exists():
         return False
@@ -92,7 +92,7 @@ def write_state(home: Path, state: StackState) -> None:
 
 
 def read_state(home: Path) -> StackState | None:
-    """The home's last state; None when there is none, or none that can be read."""
+    """The home's last state; None if there is none or it is unreadable."""
     try:
         return StackState.model_validate_json((home / STATE_FILE).read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValidationError):
@@ -100,5 +100,5 @@ def read_state(home: Path) -> StackState | None:
 
 
 def clear_state(home: Path) -> None:
-    """Forget the home's state."""
+    """Delete the home's state."""
     (home / STATE_FILE).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What can be said of a home's stack from outside its process."""
+"""The status of a home's stack, seen from outside its process."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class StackStatus(Record):
 
 
 def overruling(settings: Settings) -> list[tuple[str, str]]:
-    """Variables that point the commands at other servers than those of the settings' home, or show another login.
+    """Variables that point the commands at other servers than the home's, or give another login.
 
-    With ` to …`, what they are set to; nothing for a secret.
+    With ` to …` and the value, except for secrets.
     """
     embedded = read_connection(settings.home)
     found = [

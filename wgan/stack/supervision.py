@@ -1,4 +1,4 @@
-"""Watch the servers of a stack, each for itself: a dead or hung one is started again, and the others go on."""
+"""Supervises the servers of a stack independently: a dead or hung one is restarted, and the others keep running."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from wgan.stack.processes import (
 )
 
 RESTARTS = 3
-"""So often a server is started again at once; from then on every PAUSE_SECONDS."""
+"""Number of immediate restarts of a server; after that, one every PAUSE_SECONDS."""
 PAUSE_SECONDS = 60.0
 HEALTHY_SECONDS = 600.0
-"""After so long in health, earlier deaths no longer count."""
+"""Healthy seconds after which earlier deaths no longer count."""
 HUNG_SECONDS = 60.0
-"""A server that gave no answer of any kind, not even that it cannot do its work, for so long is ended."""
+"""Seconds without any answer, not even an error, after which a server is killed."""
 ASK_SECONDS = 5.0
 WATCH_SECONDS = 0.5
 
 
 def supervise(stack: RunningStack, stopping: threading.Event, say: Callable[[str], None]) -> None:
-    """Watch the servers until `stopping` is set, then stop them; `say` gets a sentence about everything that is done.
+    """Supervise the servers until `stopping` is set, then stop them; `say` gets a sentence about every action.
 
     Call it from the main thread, as `start_stack`.
     """
@@ -48,7 +48,7 @@ def supervise(stack: RunningStack, stopping: threading.Event, say: Callable[[str
 
 
 class _Watch:
-    """One server: its process, how often it died lately, and when it is to be started again."""
+    """One server: its process, its recent deaths, and when to restart it."""
 
     def __init__(self, running: RunningServer, stack: RunningStack, say: Callable[[str], None]) -> None:
         self.server = running.server
@@ -61,7 +61,7 @@ class _Watch:
         self._pulse = _Pulse(running)
 
     def look(self) -> bool:
-        """Do what is due; returns whether the process is another one now, or none."""
+        """Do what is due; returns whether the process has changed or is gone."""
         now = time.monotonic()
         if self.running is None:
             return now >= self._next_try and self._start(now)
@@ -80,7 +80,7 @@ class _Watch:
         return False
 
     def end(self) -> None:
-        """Ask no more."""
+        """Stop the checks."""
         self._pulse.end()
 
     def _lost(self, what: str, now: float) -> bool:
@@ -117,7 +117,7 @@ class _Watch:
 
 
 class _Pulse:
-    """Asks a server for its health now and then, one question at a time, in a thread of its own."""
+    """Checks a server's health periodically, one request at a time, in its own thread."""
 
     def __init__(self, running: RunningServer) -> None:
         self.last_answer = time.monotonic()
@@ -128,11 +128,11 @@ class _Pulse:
         threading.Thread(target=self._ask, name=f"pulse of {running.server.name}", daemon=True).start()
 
     def healthy_for(self, now: float) -> float:
-        """Seconds for which every answer was that of a healthy server; 0 where the last one was not."""
+        """Seconds for which every answer was healthy; 0 if the last one was not."""
         return 0.0 if self._healthy_since is None else now - self._healthy_since
 
     def end(self) -> None:
-        """Ask no more."""
+        """Stop the checks."""
         self._ended.set()
 
     def _ask(self) -> None:

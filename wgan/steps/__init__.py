@@ -1,1 +1,1 @@
-"""What the tasks do, one module a step: the only place where the stages meet."""
+"""What the tasks do, one module per step: the only place where the stages meet."""

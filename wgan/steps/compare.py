@@ -1,4 +1,4 @@
-"""Measure two registered versions side by side, and collect what the report shows of them."""
+"""Measure two registered versions side by side, and collect the data for the report."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from wgan.training.device import resolve_device
 
 SAMPLES = 64
 LOOKED_UP = 6
-"""Samples whose nearest training images are shown."""
+"""Number of samples shown with their nearest training images."""
 NEAREST = 3
 MOST_CLASSIFIED = 2_048
-"""Generated images of a side that are counted by class."""
+"""Number of generated images per side counted by class."""
 
 
 def compare_versions(
     model: str, first: int, second: int, protocol_name: ProtocolName, settings: Settings, storage: Storage
 ) -> Comparison:
-    """Measure both on the model's newest data, `second` as the challenger of `first`, and ask the gate.
+    """Measure both on the model's newest data, `second` as the challenger of `first`, and apply the gate.
 
-    The protocol is made from that of the second version's run (`named_protocol`). Raises `UsageError` when both are
-    the same version, one does not exist or their images have different shapes; `WganError`.
+    The protocol is derived from the second version's run (`named_protocol`). Raises `UsageError` if both are the same
+    version, one does not exist or their images have different shapes; `WganError`.
     """
     if first == second:
         raise UsageError(f"version {first} of {model} cannot be compared with itself: name two versions.")

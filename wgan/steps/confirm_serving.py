@@ -1,4 +1,4 @@
-"""The pipeline's side of a roll-out: wait until a serving process draws a version, and see that it draws it right."""
+"""The pipeline's side of a roll-out: waits until a serving process serves a version, and verifies its images."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ Outcome = Literal["confirmed", "refused", "unconfirmed", "not served"]
 POLL_SECONDS = 0.2
 REQUEST_SECONDS = 30.0
 REFUSALS = 2
-"""Loads that failed in a row by the version's own fault, from which on it is refused: one may be a damaged download."""
+"""Consecutive failed loads, by the version's own fault, after which it is refused: one may be a damaged download."""
 GREY_LEVELS = 1
-"""Largest difference from the recorded sample: both are rounded, so a value on the border may fall to either side."""
+"""Largest difference from the recorded sample: both are rounded, so a borderline value may go either way."""
 
 
 class _NotServed(Exception):
-    """The process was started for other models or another alias, and will not serve this one tomorrow either."""
+    """The process was started for other models or another alias, and will never serve this one."""
 
 
 def serving_urls(settings: Settings) -> list[str]:
-    """The configured serving processes. Raises `UsageError` for what is not an address."""
+    """The configured serving processes. Raises `UsageError` for invalid URLs."""
     urls = [url.strip().rstrip("/") for url in settings.serving_urls.split(",") if url.strip()]
     for url in urls:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
@@ -48,9 +48,9 @@ def serving_urls(settings: Settings) -> list[str]:
 
 
 def confirm_promotion(promotion: LedgerEntry, settings: Settings) -> tuple[ServingCheck, ...]:
-    """Ask every configured serving process, all at the same time; the checks come in the order of the settings.
+    """Check every configured serving process concurrently; the results come in the order of the settings.
 
-    Raises `UsageError` for a setting that is no address, `WganError` when the version's sample cannot be fetched.
+    Raises `UsageError` for an invalid URL, `WganError` if the version's sample cannot be fetched.
     """
     urls = serving_urls(settings)
     if not urls:
@@ -65,7 +65,7 @@ def confirm_promotion(promotion: LedgerEntry, settings: Settings) -> tuple[Servi
 
 
 def _recorded_sample(folder: Path, promotion: LedgerEntry) -> tuple[NDArray[np.float32], int]:
-    """What a fetched version was registered with: its sample and the seed that it was drawn from."""
+    """The recorded sample of a fetched version, and its seed."""
     try:
         sample = load_array(folder / "sample.npy")
         seed = json.loads((folder / "config.json").read_bytes())["sample_seed"]
@@ -82,12 +82,12 @@ def _recorded_sample(folder: Path, promotion: LedgerEntry) -> tuple[NDArray[np.f
 def confirm_version(
     url: str, promotion: LedgerEntry, sample: NDArray[np.float32], seed: int, settings: Settings
 ) -> ServingCheck:
-    """Wait, at most `serving_wait_seconds`, until the process at `url` draws the promoted version; compare its sample.
+    """Wait, at most `serving_wait_seconds`, until the process at `url` serves the promoted version; compare its sample.
 
-    `sample` float32 (N, C, H, W) in [-1, 1] is what the version was registered with, drawn from `seed`. The outcome is
-    `refused` when the version itself is at fault (its digest, its graph, its recorded sample, or what it draws),
-    `unconfirmed` when the process is (its disk, its cache), does not answer or has not followed in time, and `not
-    served`, at once, when it was started for other models: the last two say nothing about the version.
+    `sample` float32 (N, C, H, W) in [-1, 1] is the sample the version was registered with, drawn from `seed`. The
+    outcome is `refused` if the version itself is at fault (its digest, its graph, its recorded sample or its images),
+    `unconfirmed` if the process is at fault (its disk, its cache), does not answer or has not followed in time, and
+    `not served`, immediately, if it was started for other models. The last two say nothing about the version.
     """
     started = time.monotonic()
     headers = {"X-WGAN-Alias": "champion"}
@@ -115,7 +115,7 @@ def confirm_version(
 
 
 def _followed(client: httpx.Client, promotion: LedgerEntry) -> tuple[Outcome, str]:
-    """What the process says of the model's champion."""
+    """What the process reports about the model's champion."""
     answer = client.get(_model_path(promotion))
     state = _json(answer) or {}
     aliases = state.get("aliases")
@@ -144,7 +144,7 @@ def _model_path(promotion: LedgerEntry) -> str:
 
 
 def _not_taken_up(client: httpx.Client, promotion: LedgerEntry, refusal: dict[str, Any]) -> tuple[Outcome, str]:
-    """Why the process says nothing of the model. Raises `_NotServed` when it was started for others."""
+    """Why the process does not serve the model. Raises `_NotServed` if it was started for others."""
     code, message = _error(refusal)
     if code == "api-key":
         return "unconfirmed", "it asks for an API key: set WGAN_SERVING_API_KEY to one that it accepts"
@@ -163,7 +163,7 @@ def _not_taken_up(client: httpx.Client, promotion: LedgerEntry, refusal: dict[st
 def _drawn(
     client: httpx.Client, promotion: LedgerEntry, sample: NDArray[np.float32], seed: int
 ) -> tuple[Outcome, str, int | None]:
-    """Draw the recorded sample there and compare."""
+    """Generate the recorded sample there and compare."""
     answer = client.post(
         f"{_model_path(promotion)}/images",
         json={"count": len(sample), "seed": seed},
@@ -190,7 +190,7 @@ def _drawn(
 
 
 def _error(body: dict[str, Any]) -> tuple[str, str]:
-    """Word and sentence of a refusal; empty where it has none."""
+    """Code and sentence of an error response; empty if it has none."""
     error = body.get("error")
     found = error if isinstance(error, dict) else {}
     return str(found.get("code") or ""), " ".join(str(found.get("message") or "").split())[:200]

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, put off until work reached a place where it can be continued."""
+"""Defers SIGTERM and Ctrl-C until work reaches a point where it can be resumed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def deferred_signals() -> Iterator[Callable[[], bool]]:
-    """Hold SIGTERM and SIGINT back; yields a function that says whether one came.
+    """Defer SIGTERM and SIGINT; yields a function that tells whether one arrived.
 
-    The handlers there were before are restored at the end; the caller decides what a held signal means. A second
-    signal of the same kind is not held: it acts at once. Outside the main thread, where Python takes no handlers,
-    nothing is held.
+    The previous handlers are restored at the end; the caller decides what a deferred signal means. A second signal of
+    the same kind acts at once. Outside the main thread, where Python allows no handlers, nothing is deferred.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""How long a run will take: as an earlier one of the same work took, or added up from a few steps measured now."""
+"""Estimates how long a run takes: from an earlier run of the same work, or from a few steps measured now."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from wgan.training.device import resolve_device
 from wgan.training.duration import StepTimes, measure_steps, processor_of, seconds_of_training, threads
 
 MEASURED_SECONDS = 4.0
-"""For which steps are timed; warming up and the parts of the evaluation come on top."""
+"""Seconds spent timing steps, in addition to warm-up and the parts of the evaluation."""
 
 
 class Estimate(Record):
-    """About how long a run takes, in seconds, and why that is thought."""
+    """The estimated duration of a run, in seconds, and its basis."""
 
     seconds: float = Field(description="All parts that are known.")
     training_seconds: float
@@ -35,20 +35,20 @@ def estimate_run(config: RetrainConfig, settings: Settings, *, ask_server: bool,
     """By the last run of this work on such a machine, where `ask_server` and there is one; else by measuring, for some
     ten seconds.
 
-    `champion`: there is one that a run would measure, too. Raises `UsageError` where the configuration or the device
-    cannot be trained with, `WganError` where the device has too little memory.
+    `champion`: whether the run would also measure a champion. Raises `UsageError` if the configuration or the device
+    cannot be used for training, `WganError` if the device has too little memory.
     """
     processor = processor_of(settings.device)
     earlier = None
     if ask_server:
         try:
             earlier = find_earlier(config, processor, settings)
-        except WganError:  # a measurement does as well
+        except WganError:  # fall back to measuring
             earlier = None
     if earlier is not None:
         return by_earlier(earlier, config.training.generator_steps, processor)
     device = resolve_device(settings.device)
-    cache = settings.cache if settings.cache.is_dir() else None  # a dry run makes no folder
+    cache = settings.cache if settings.cache.is_dir() else None  # a dry run creates no folder
     measured = measure_steps(config, settings.device, cache, MEASURED_SECONDS)
     evaluation = seconds_of_evaluation(config, measured.draw, str(device), champion=champion)
     training = seconds_of_training(measured.steps, config.training)
@@ -57,7 +57,7 @@ def estimate_run(config: RetrainConfig, settings: Settings, *, ask_server: bool,
 
 
 def by_earlier(earlier: RunTimes, generator_steps: int, processor: str) -> Estimate:
-    """The earlier run's times, its training's in proportion to the steps."""
+    """The earlier run's times, with the training time scaled to the number of steps."""
     training = earlier.training * generator_steps / earlier.generator_steps
     rest = max(0.0, earlier.whole - earlier.training - earlier.evaluation)
     steps = counted(earlier.generator_steps, "generator step")
@@ -73,7 +73,7 @@ def by_earlier(earlier: RunTimes, generator_steps: int, processor: str) -> Estim
 
 
 def by_measuring(training: float, evaluation: float | None, steps: StepTimes, where: str) -> Estimate:
-    """The measured parts; what else a run does is not known."""
+    """The sum of the measured parts; the rest of a run is unknown."""
     kinds = f"{steps.critic_steps:,} critic and {counted(steps.generator_steps, 'generator step')}"
     compiled = "; a run compiles its networks, which makes it faster" if steps.will_be_compiled else ""
     return Estimate(

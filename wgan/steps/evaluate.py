@@ -1,4 +1,4 @@
-"""Judge a challenger: measure it beside the champion, leave the numbers in MLflow, and ask the gate."""
+"""Judge a challenger: measure it beside the champion, log the numbers to MLflow, and apply the gate."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from wgan.training.sampling import generate_images
 ENGINE_SEED = 2**31
 ENGINE_SAMPLES = 4
 ARTIFACTS = "evaluation"
-"""Folder among the run's artifacts."""
+"""Folder of the run's artifacts."""
 GRID_IMAGES = 64
 GRID_WIDTH = 96
-"""Pixels an image of a grid is enlarged to, at most."""
+"""Maximum size, in pixels, of an enlarged image in a grid."""
 
 
 def measure_training(
     config: RetrainConfig, training: TrainingRef, settings: Settings, storage: Storage
 ) -> EvaluationRef:
-    """Measure a trained generator from its checkpoint, alone: with these numbers it is registered.
+    """Measure a trained generator alone, from its checkpoint; it is registered with these numbers.
 
     They and a sample grid go to the training's MLflow run.
     """
@@ -69,13 +69,13 @@ def measure_training(
 def compare_with_champion(
     config: RetrainConfig, version: ModelVersionRef, settings: Settings, storage: Storage
 ) -> ModelVersionRef:
-    """Measure the champion as the version was measured, on the same images and seeds; the version with both in it.
+    """Measure the champion on the version's images and seeds; returns the version with both measurements.
 
-    The champion is always measured anew, so it is judged on today's data even where it had been judged on other data.
-    The version's card then shows both. Whatever fails, the error says that the version is registered.
+    The champion is always measured again, so it is judged on today's data even if it was judged on other data before.
+    The version's card then shows both. Every error says that the version is registered.
     """
     champion = champion_version(version.model_name, settings)
-    if champion == version.version:  # a run that is resumed after its version was promoted by hand
+    if champion == version.version:  # a run resumed after its version was promoted by hand
         champion = None
     training = version.evaluation.training
     began = time.monotonic()
@@ -100,9 +100,9 @@ def compare_with_champion(
 def judge_version(
     config: RetrainConfig, version: ModelVersionRef, settings: Settings, storage: Storage
 ) -> ModelVersionRef:
-    """Measure a registered version against today's champion; returns the version with the new evaluation in it.
+    """Measure a registered version against today's champion; returns the version with the new evaluation.
 
-    Both meet the model's newest data (`newest_data`), which an old version was not trained on.
+    Both are measured on the model's newest data (`newest_data`), which an old version was not trained on.
     """
     with scratch_folder("evaluation") as name:
         folder = Path(name)
@@ -126,7 +126,7 @@ def _measured(
     storage: Storage,
     folder: Path,
 ) -> EvaluationRef:
-    """The challenger's numbers and bounds; its means and its sample grid are in MLflow then."""
+    """The challenger's numbers and bounds; logs its means and its sample grid to MLflow."""
     measured = measure_generators(challenger, None, images, training.networks, config.evaluation, settings, storage)
     run_id = training.mlflow_run_id
     grid = _log_grid(challenger, "challenger", measured.challenger, run_id, settings, folder)
@@ -146,12 +146,12 @@ def _beside_champion(
     storage: Storage,
     folder: Path,
 ) -> EvaluationRef:
-    """The evaluation with the champion's side in it, where there is a champion; the table of both is in MLflow then."""
+    """The evaluation with the champion's side, if there is a champion; logs the table of both to MLflow."""
     if champion is not None:
         model, run_id = config.model_name, evaluation.training.mlflow_run_id
         generate = open_generator(fetch_version(model, champion, settings, folder / "champion")).generate
         measured = measure_champion(generate, images, config.evaluation, settings, storage)
-        # The file carries the champion's version, so that judgements against other champions keep theirs.
+        # The file is named by the champion's version, so that judgements against other champions are kept.
         grid = _log_grid(generate, f"champion-{champion}", measured, run_id, settings, folder)
         evaluation = evaluation.model_copy(
             update={
@@ -161,7 +161,7 @@ def _beside_champion(
                 "grids": {**evaluation.grids, "champion": grid},
             }
         )
-    _log_table(evaluation, settings)  # last, because a retried task would add its lines again
+    _log_table(evaluation, settings)  # last, because a retried task would append its rows again
     return evaluation
 
 
@@ -188,7 +188,7 @@ def _log_table(evaluation: EvaluationRef, settings: Settings) -> None:
 
 
 def decide_version(rules: PromotionConfig, version: ModelVersionRef, settings: Settings) -> GateDecision:
-    """The gate: the metrics' rules, the export equals the trained generator, and it runs in the serving engine."""
+    """Apply the gate: the metrics' rules, and whether the export matches the training and runs in serving's engine."""
     evaluation = version.evaluation
     decision = decide(evaluation.challenger, evaluation.champion, rules)
     further = (_export_rule(version), _engine_rule(version, settings))

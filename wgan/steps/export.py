@@ -1,6 +1,6 @@
-"""Export a trained generator to ONNX and safetensors, and prove that the export draws the same images.
+"""Export a trained generator to ONNX and safetensors, and verify that the export generates the same images.
 
-What it writes is all that registration and serving read.
+Registration and serving read only these files.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from wgan.training.checkpoint_content import is_of
 from wgan.training.networks import ImageGenerator
 
 OPSET = 18
-"""Fixed, so that every version runs in the same engines; ONNX Runtime has it since 1.14."""
+"""Fixed, so that every version runs in the same engines; ONNX Runtime supports it since 1.14."""
 TOLERANCE = 1e-3
 """Largest pixel difference allowed, range [-1, 1]: an eighth of one of the 256 grey levels."""
 SAMPLE_COUNT = 16
-"""Images of the recorded sample that serving compares a loaded version with."""
+"""Number of images in the recorded sample, which serving compares a loaded version with."""
 CHECKED_BATCHES = (1, 2, 7)
-"""Batch sizes that are compared besides the whole: one, and others than the one the graph was traced with."""
+"""Batch sizes compared besides all samples at once: one, and sizes the graph was not traced with."""
 
 
 def export_generator(checkpoint: Path, folder: Path, samples: int = 64, seed: int = 0) -> ExportedGenerator:
     """Write a checkpoint's generator as ONNX, safetensors, configuration and sample into `folder`.
 
     ONNX Runtime's images are compared with torch's on `samples` noise vectors of `seed`, in several batch sizes.
-    Raises `WganError` when they differ by more than `TOLERANCE`, `CheckpointError` when the checkpoint does not load.
+    Raises `WganError` if they differ by more than `TOLERANCE`, `CheckpointError` if the checkpoint does not load.
     """
     return write_export(load_generator(checkpoint), folder, samples, seed)
 
 
 def write_export(generator: ImageGenerator, folder: Path, samples: int = 64, seed: int = 0) -> ExportedGenerator:
-    """The same for a generator that is loaded already; it is exported in eval mode and float32, itself left alone."""
+    """The same for a loaded generator; it is exported in eval mode and float32, and not modified."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = copy.deepcopy(generator).to("cpu", torch.float32).eval()
     described = {name: getattr(generator, name) for name in ("name", "channels", "image_size", "width", "latent_dim")}
@@ -75,7 +75,7 @@ def write_export(generator: ImageGenerator, folder: Path, samples: int = 64, see
 def write_onnx(generator: torch.nn.Module, latent_dim: int, path: Path) -> None:
     """Trace a generator in eval mode, float32 (N, z) → (N, C, H, W), to one ONNX file with a dynamic batch."""
     with warnings.catch_warnings():
-        # torch's exporter warns about its own deprecated internals; nothing a caller could change.
+        # torch's exporter warns about its own deprecated internals, which callers cannot change.
         warnings.simplefilter("ignore")
         program: Any = torch.onnx.export(
             generator,
@@ -88,7 +88,7 @@ def write_onnx(generator: torch.nn.Module, latent_dim: int, path: Path) -> None:
             verbose=False,
         )
     model: onnx.ModelProto = program.model_proto
-    # The exporter records its call stack with the file names of this computer; a published model has no use for them.
+    # The exporter records its call stack with local file names, which a published model must not contain.
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -103,9 +103,9 @@ def write_onnx(generator: torch.nn.Module, latent_dim: int, path: Path) -> None:
 def check_export(
     generator: torch.nn.Module, latent_dim: int, path: Path, samples: int = 64, seed: int = 0
 ) -> ExportCheck:
-    """Compare ONNX Runtime with torch on the same noise: all samples at once, then smaller batches, one image too.
+    """Compare ONNX Runtime with torch on the same noise: all samples at once, then smaller batches, down to one.
 
-    Raises `WganError` when a pixel (range [-1, 1]) differs by more than `TOLERANCE` or is not a finite number.
+    Raises `WganError` if a pixel (range [-1, 1]) differs by more than `TOLERANCE` or is not finite.
     """
     latents = draw_latents(seed, samples, latent_dim)
     with torch.inference_mode():
@@ -131,7 +131,7 @@ def check_export(
 def load_exported_generator(folder: Path) -> ImageGenerator:
     """The generator of an export (or of a downloaded version) as a torch module in eval mode, for fine-tuning.
 
-    Raises `WganError` naming the file that is missing or does not fit.
+    Raises `WganError` naming the missing or mismatched file.
     """
     config, weights = folder / "config.json", folder / "generator.safetensors"
     for file in (config, weights):
@@ -144,13 +144,13 @@ def load_exported_generator(folder: Path) -> ImageGenerator:
     shape = (networks, data.channels, data.image_size)
     try:
         saved = load_file(weights)
-        if not is_of(saved, *shape):  # before anything is made of the size that the file names
+        if not is_of(saved, *shape):  # before allocating anything of the size in the file
             raise ValueError(f"its weights are not those of width {networks.width} and z {networks.latent_dim}")
         generator = new_generator(*shape, seed=0)
         generator.load_state_dict(saved)
-    except WganError:  # code that is not allowed here
+    except WganError:  # code not allowed on this machine
         raise
-    except Exception as error:  # safetensors and torch raise whatever the damage leads to
+    except Exception as error:  # damage can raise anything in safetensors and torch
         reason = " ".join(str(error).split())[:200]
         raise WganError(f"{weights} does not hold the generator that {config.name} describes: {reason}.") from None
     return generator.eval()

@@ -1,4 +1,4 @@
-"""One generator measured alone, a registered version or a checkpoint: its metrics beside real images and untrained."""
+"""Measures one generator, a registered version or a checkpoint, beside real images and an untrained one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STACKED_IMAGES = 26_000
 
 
 class Report(Record):
-    """What `wgan evaluate` found."""
+    """The result of `wgan evaluate`."""
 
     target: str = Field(description="models:/<name>/<version>, or the checkpoint's address.")
     protocol_name: ProtocolName
@@ -46,7 +46,7 @@ class Report(Record):
 
 
 def named_protocol(config: RetrainConfig, name: ProtocolName) -> EvaluationConfig:
-    """`standard`: the run's own protocol; `quick`: fewer images and seeds; `paper`: as the papers measure."""
+    """`standard`: the run's own protocol; `quick`: fewer images and seeds; `paper`: as in the papers."""
     own = config.evaluation
     if name == "standard":
         return own
@@ -83,9 +83,9 @@ def measure_checkpoint(
 ) -> Report:
     """Measure the generator in a checkpoint, `s3://…` or a local path, on the data it was trained on.
 
-    A file may name any source, so that is read only with `fetch_data`, where the data is not whole in storage. `model`
-    is refused when it is not the one that the checkpoint's run registers. Raises `CheckpointError` when there is no
-    such file or it is damaged, `DataError` when its data cannot be had.
+    A checkpoint may name any source, so the source is read only with `fetch_data`, and only if the data is incomplete
+    in storage. Raises `UsageError` if `model` is not the one that the checkpoint's run registers, `CheckpointError` if
+    the file is missing or damaged, `DataError` if its data is unavailable.
     """
     with scratch_folder("evaluation") as folder:
         path = _fetch(address, Path(folder) / "checkpoint.pt", storage)
@@ -103,7 +103,7 @@ def measure_checkpoint(
 
 
 def _stored(data: DataConfig, digest: str, settings: Settings, storage: Storage) -> PreparedImages:
-    """The data that a checkpoint names, as it lies in storage."""
+    """The data set of a checkpoint, from storage."""
     offer = f"--fetch-data prepares it from what the file names, data.source={data.source}" + (
         f" and data.location={data.location}." if data.location else "."
     )
@@ -116,7 +116,7 @@ def _stored(data: DataConfig, digest: str, settings: Settings, storage: Storage)
 
 
 def _fetched(data: DataConfig, digest: str, settings: Settings, storage: Storage) -> PreparedImages:
-    """The same, or, where it is no longer whole in storage, what the configuration's source gives today."""
+    """The same, or, if it is incomplete in storage, prepared again from the configuration's source."""
     try:
         found = find_own_manifest(settings, storage, _prefix(data, digest, settings))
     except DatasetDamaged:

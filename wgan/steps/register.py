@@ -1,4 +1,4 @@
-"""From a finished training to a registered version: fetch the checkpoint, export it, register it."""
+"""Turns a finished training into a registered version: fetches the checkpoint, exports it, registers it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wgan.storage import Storage, split_uri
 def register_training(
     config: RetrainConfig, evaluation: EvaluationRef, settings: Settings, storage: Storage
 ) -> ModelVersionRef:
-    """Export the generator of the evaluation's checkpoint and register it; a repeated call finds its version."""
+    """Export the generator of the evaluation's checkpoint and register it; a repeated call returns that version."""
     training = evaluation.training
     bucket, key = split_uri(training.checkpoint_uri)
     with scratch_folder("export") as name:

@@ -1,4 +1,4 @@
-"""A retraining's outcome in words: one markdown text for Prefect and MLflow."""
+"""A retraining's report: one markdown text for Prefect and MLflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rollback by hand, for somebody in a hurry; the Prefect server shows its run.
+"""A fast manual rollback; the Prefect server shows its run.
 
 It imports neither Prefect, MLflow nor torch, which take seconds, and works where torch is not installed.
 """
@@ -22,7 +22,7 @@ def roll_back(
 ) -> LedgerEntry:
     """Make the previous champion, or the version `to`, the champion again.
 
-    Raises as `wgan.registry.promotion.rollback` does, and `WganError` where the Prefect server does not answer.
+    Raises as `wgan.registry.promotion.rollback` does, and `WganError` if the Prefect server does not answer.
     """
     parameters = {"model_name": model, "reason": reason, "to": to, "actor": actor}
     with PrefectServer(settings) as server, recorded_run(server, FLOW, model, parameters) as run:

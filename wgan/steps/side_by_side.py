@@ -1,4 +1,4 @@
-"""One generator, or challenger and champion, measured on prepared images beside real and untrained ones.
+"""Measures one generator, or challenger and champion, on prepared images beside real and untrained ones.
 
 Judging, measuring and comparing all measure through `measure_generators`.
 """
@@ -28,7 +28,7 @@ from wgan.training.sampling import generate_images
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured under one protocol."""
+    """The measurements under one protocol."""
 
     challenger: Measurement
     champion: Measurement | None
@@ -79,6 +79,6 @@ def measure_champion(
 def untrained_images(
     images: RealImages, networks: NetworksConfig, weights_seed: int, device: str, seed: int, count: int
 ) -> NDArray[np.uint8]:
-    """What a generator of this architecture draws before it is trained: uint8 (count, C, H, W)."""
+    """Images of an untrained generator of this architecture: uint8 (count, C, H, W)."""
     generator = new_generator(networks, images.channels, images.image_size, weights_seed)
     return generate_images(generator, seed, count, torch.device(device))

@@ -1,4 +1,4 @@
-"""One training run with everything round the loop: data in, checkpoints to S3, curves and pictures to MLflow."""
+"""One training run with everything around the loop: data in, checkpoints to S3, curves and pictures to MLflow."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ from wgan.training.sampling import generate_images
 from wgan.training.state import new_state
 
 SAMPLES = "samples/steps"
-"""Key of the image series of fixed noise; MLflow shows the section `samples` above all curves."""
+"""Key of the image series from fixed noise; MLflow shows the section `samples` above all curves."""
 TRAINED = "samples/trained"
-"""Key of the last picture alone: MLflow's slider through a series begins at its first."""
+"""Key of the last picture alone: MLflow's slider starts at the first of a series."""
 LAST_SAMPLES = "samples.png"
 WHOLE_CONFIG = "config.yaml"
-"""Artifact of a run: its whole configuration, as `wgan retrain --config` takes it."""
+"""Artifact of a run: its complete configuration, as accepted by `wgan retrain --config`."""
 METRICS_TIMEOUT = 120.0
-"""Seconds that a checkpoint waits for MLflow to take the metrics up to its step."""
+"""Seconds a checkpoint waits until MLflow has the metrics up to its step."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class PipelineObserver:
-    """What the loop tells, passed on: metrics and pictures to MLflow, checkpoints to S3, the position to the user."""
+    """Forwards what the loop reports: metrics and pictures to MLflow, checkpoints to S3, the position to the user."""
 
     stream: MetricStream
     uploads: CheckpointUploads
@@ -79,17 +79,17 @@ class PipelineObserver:
         self.uploads.submit(step, path)
 
     def should_stop(self) -> bool:
-        """Whether a signal asked for an end."""
+        """Whether a signal requested a stop."""
         return self.asked_to_stop()
 
 
 def run_training(
     config: RetrainConfig, dataset: DatasetRef, settings: Settings, storage: Storage, flow_run_id: str
 ) -> TrainingRef:
-    """Train, or go on where this flow run's newest whole checkpoint is, in the same MLflow run.
+    """Train, or resume from this flow run's newest intact checkpoint, in the same MLflow run.
 
-    SIGTERM and Ctrl-C are held back until a checkpoint of the current step is in S3; then they act. Raises
-    `WganError` in one sentence; what was reached stays in S3 and MLflow.
+    SIGTERM and Ctrl-C are deferred until a checkpoint of the current step is in S3. Raises `WganError` in one sentence;
+    the results so far stay in S3 and MLflow.
     """
     device = resolve_device(settings.device)
     images = open_or_repair(dataset, config.data, settings, storage)
@@ -125,7 +125,7 @@ def run_training(
                 config.training.keep_checkpoints,
                 settings,
                 storage,
-                # A resumed run tells nothing of the steps before its checkpoint: MLflow must have them first.
+                # A resumed run does not report the steps before its checkpoint, so MLflow must have them first.
                 before_publishing=lambda: stream.flush(METRICS_TIMEOUT),
             ) as uploads,
         ):
@@ -172,14 +172,14 @@ def run_training(
 
 
 def _first_samples(config: RetrainConfig, settings: Settings) -> NDArray[np.uint8]:
-    """What the untrained generator draws: MLflow's image series opens at step 0."""
+    """Images of the untrained generator: MLflow's image series starts at step 0."""
     device = resolve_device(settings.device)
     generator = new_state(config, device).generator
     return generate_images(generator, config.training.seed, config.training.sample_count, device)
 
 
 def _trained_samples(config: RetrainConfig, settings: Settings, checkpoint: Path) -> Image.Image:
-    """What the trained generator draws of the same noise, as a grid."""
+    """A grid of the trained generator's images from the same noise."""
     training, device = config.training, resolve_device(settings.device)
     samples = generate_images(load_generator(checkpoint).to(device), training.seed, training.sample_count, device)
     return image_grid(samples, scale=_scale(samples))

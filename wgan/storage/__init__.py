@@ -1,4 +1,4 @@
-"""Everything that lasts is in S3: one bucket's objects, and a run's checkpoints among them."""
+"""All persistent data is in S3: the objects of one bucket, including a run's checkpoints."""
 
 from wgan.storage.objects import (
     Storage,

@@ -1,4 +1,4 @@
-"""Checkpoints in S3: uploaded in the background, found again by the flow run, the newest whole one first."""
+"""Checkpoints in S3: uploaded in the background, found by flow run, newest intact one first."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256
 
 LONGEST_PAUSE = 15.0
-"""Seconds between attempts while the store is away."""
+"""Seconds between attempts while the store is unreachable."""
 REMEDY = "bring it back from a backup, or start a fresh run"
 STAGE = "training"
-"""Under which the user is told."""
+"""The logger of warnings to the user."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class StoredCheckpoint(Record):
 
 
 class LatestCheckpoints(Record):
-    """Content of `latest.json`: the checkpoints that are there, newest first."""
+    """Content of `latest.json`: the existing checkpoints, newest first."""
 
     checkpoints: tuple[StoredCheckpoint, ...]
 
@@ -57,9 +57,9 @@ def checkpoint_key(prefix: str, step: int) -> str:
 
 
 def latest_checkpoints(flow_run_id: str, settings: Settings, storage: Storage) -> tuple[StoredCheckpoint, ...]:
-    """The flow run's checkpoints, newest first; empty when it has none.
+    """The flow run's checkpoints, newest first; empty if it has none.
 
-    Raises `CheckpointError` for a list that no run of this pipeline leaves: it must not count as a fresh start.
+    Raises `CheckpointError` for an invalid list, which must not be taken for a fresh start.
     """
     prefix = checkpoint_prefix(flow_run_id, settings)
     where = f"the list of checkpoints {storage.uri(f'{prefix}/latest.json')}"
@@ -80,10 +80,10 @@ def latest_checkpoints(flow_run_id: str, settings: Settings, storage: Storage) -
 
 
 def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder: Path) -> StoredCheckpoint | None:
-    """Download the newest checkpoint that is whole to `folder/<name of its key>`.
+    """Download the newest intact checkpoint to `folder/<name of its key>`.
 
-    A damaged or missing one is passed over with a warning, and the one before it is used. Returns None when the
-    flow run has no checkpoint. Raises `StorageError` when it has some and none is whole.
+    A damaged or missing one is skipped with a warning, and the previous one is used. Returns None if the flow run has
+    no checkpoint. Raises `StorageError` if it has some but none is intact.
     """
     stored = latest_checkpoints(flow_run_id, settings, storage)
     for checkpoint in stored:
@@ -109,9 +109,9 @@ def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder:
 class CheckpointUploads:
     """Uploads one flow run's checkpoints in order, in the background, and keeps the newest `keep`.
 
-    `latest.json` is replaced only when the file it names is complete, so a reader never sees half a checkpoint. An
-    upload that fails is tried again until there is a newer checkpoint. Use as a context manager: leaving it waits for
-    the last upload, tries it again for `last_upload_timeout` seconds, and raises what went wrong with it.
+    `latest.json` is replaced only once the file it names is complete, so a reader never sees a partial checkpoint. A
+    failed upload is retried until there is a newer checkpoint. Use as a context manager: leaving it blocks until the
+    last upload is done, retries it for `last_upload_timeout` seconds, and raises its error.
     """
 
     def __init__(
@@ -156,8 +156,7 @@ class CheckpointUploads:
     def submit(self, step: int, path: Path) -> None:
         """Upload a complete checkpoint file. The file may be removed as soon as this returns.
 
-        Raises `AccessRefused` when the store refused the one before: a training that cannot be saved is not gone on
-        with.
+        Raises `AccessRefused` if the store refused the previous one: a training that cannot be saved must not continue.
         """
         if (
             self._last is not None
@@ -170,7 +169,7 @@ class CheckpointUploads:
         os.link(path, own)
         self._submitted = step
         self._news.set()
-        caller = contextvars.copy_context()  # so that what is logged there belongs to the caller's run
+        caller = contextvars.copy_context()  # so that its log records belong to the caller's run
         self._last = self._pool.submit(caller.run, self._upload_in_the_end, step, own)
 
     def _upload_in_the_end(self, step: int, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which keys every S3 store keeps as they are; others are refused before a request goes out."""
+"""The keys that every S3 store accepts unchanged; others are refused before a request is sent."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 
 MOST_BYTES = 1024
 MOST_BYTES_OF_A_PART = 255
-"""Stores that keep objects as files have the file system's limit."""
+"""The file system's limit, for stores that keep objects as files."""
 ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def key_obstacle(key: str) -> str | None:
-    """Why some stores do not take the key, in words that follow "it"; None where all take it.
+    """Why some stores do not accept the key, in words that follow "it"; None if all accept it.
 
-    AWS takes nearly everything. The embedded store keeps objects as files and reads `%20` in a key as an escape.
+    AWS accepts nearly everything. The embedded store keeps objects as files and reads `%20` in a key as an escape.
     """
     parts = key.split("/")
     if not key:

@@ -1,4 +1,4 @@
-"""Everything that lasts is in S3: the one module that speaks to it (boto3)."""
+"""All persistent data is in S3; this is the only module that uses boto3."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MULTIPART_BYTES = 16 * 2**20
-MOST_BYTES = 2**28  # of an object that is read into memory whole
+MOST_BYTES = 2**28  # maximum for an object read into memory
 MISSING_CODES = ("404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload")
 UNSUPPORTED_CODES = ("NotImplemented", "MethodNotAllowed", "405", "501")
 REFUSED_CODES = ("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired")
-"""Answered with status 400 by S3, and yet about who asks."""
+"""Error codes with status 400 that still concern credentials."""
 MOST_IN_A_REQUEST = 1000
-"""Objects that S3 removes in one request."""
+"""S3's maximum of objects deleted in one request."""
 READ_ATTEMPTS = 5
-"""How often an object is asked for whose answer breaks off: boto3 only tries again what is not answered."""
+"""Attempts to read an object whose response breaks off: boto3 only retries requests without a response."""
 MOST_SKEW_SECONDS = 15 * 60
-"""Clocks further apart than this: S3 refuses every signature."""
+"""Clock difference beyond which S3 refuses every signature."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class StoredObject:
     size: int
     modified: datetime
     etag: str
-    """Another one whenever the content is another one."""
+    """Changes whenever the content changes."""
 
 
 @dataclass(frozen=True)
 class UnfinishedUpload:
-    """A multipart upload that was begun and neither completed nor aborted."""
+    """A multipart upload that was started and neither completed nor aborted."""
 
     key: str
     upload_id: str
@@ -86,10 +86,10 @@ class Storage:
         return f"s3://{self.bucket}/{key}"
 
     def ensure_bucket(self) -> None:
-        """Create the bucket unless it is there."""
+        """Create the bucket unless it exists."""
         try:
             with self._translated_errors(""):
-                # Like head_bucket, but a refusal says why.
+                # Like head_bucket, but a refusal gives a reason.
                 self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
         except ObjectMissing:
             region = self.client.meta.region_name
@@ -101,7 +101,7 @@ class Storage:
                 self.client.create_bucket(Bucket=self.bucket, **place)
 
     def exists(self, key: str) -> bool:
-        """Whether there is an object under the key."""
+        """Whether the object exists."""
         try:
             with self._translated_errors(key):
                 self.client.head_object(Bucket=self.bucket, Key=key)
@@ -110,14 +110,14 @@ class Storage:
         return True
 
     def put_bytes(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> str:
-        """Write one object whole; returns its URI. Raises `StorageError` for a key that not every store keeps."""
+        """Write one object; returns its URI. Raises `StorageError` for a key that not every store accepts."""
         self._require_plain(key)
         with self._translated_errors(key):
             self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
         return self.uri(key)
 
     def get_bytes(self, key: str) -> bytes:
-        """Read one object whole. Raises `ObjectMissing`, or `ObjectDamaged` if it has more than 256 MiB."""
+        """Read a whole object. Raises `ObjectMissing`, or `ObjectDamaged` if it has more than 256 MiB."""
         with self._translated_errors(key):
             for _ in range(READ_ATTEMPTS - 1):
                 with suppress(HTTPClientError, IncompleteReadError):
@@ -125,16 +125,16 @@ class Storage:
             return self._read(key)
 
     def get_first_bytes(self, key: str, count: int) -> bytes:
-        """Read the first `count` bytes of an object that is not empty, or all it has. Raises `ObjectMissing`."""
+        """Read the first `count` bytes, or all if there are fewer, of a non-empty object. Raises `ObjectMissing`."""
         with self._translated_errors(key):
             answer = self.client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{count - 1}")
-            with answer["Body"] as body:  # a store that knows no ranges sends all of it
+            with answer["Body"] as body:  # a store without range support sends all of it
                 return body.read(count)
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> str:
         """Upload a file (multipart when large; an object appears only when complete); returns its URI.
 
-        Raises `StorageError` for a key that not every store keeps.
+        Raises `StorageError` for a key that not every store accepts.
         """
         self._require_plain(key)
         with self._translated_errors(key):
@@ -142,14 +142,14 @@ class Storage:
                 self.client.upload_file(
                     str(path), self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=_transfer()
                 )
-            except S3UploadFailedError as error:  # a text in place of the answer
+            except S3UploadFailedError as error:  # it holds text instead of the response
                 raise error.__context__ if isinstance(error.__context__, ClientError) else error from None
         return self.uri(key)
 
     def get_file(self, key: str, path: Path, sha256: str | None = None) -> None:
-        """Download to `path` by way of a temporary file beside it, so that no half file has the final name.
+        """Download to `path` through a temporary file beside it, so that the final name never holds a partial file.
 
-        Raises `ObjectMissing`, or `ObjectDamaged` when the content's SHA-256 (hex) is not the one given.
+        Raises `ObjectMissing`, or `ObjectDamaged` if the content's SHA-256 (hex) differs from `sha256`.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -173,12 +173,12 @@ class Storage:
                     yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"])
 
     def delete(self, key: str) -> None:
-        """Remove one object; no error when it is not there."""
+        """Remove one object; no error if it does not exist."""
         with self._translated_errors(key):
             self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def delete_all(self, keys: Sequence[str]) -> dict[str, str]:
-        """Remove objects, 1,000 in a request; what could not be removed: key → the store's word for it."""
+        """Remove objects, 1,000 per request; returns those that could not be removed: key → the store's error."""
         failed: dict[str, str] = {}
         for start in range(0, len(keys), MOST_IN_A_REQUEST):
             part = keys[start : start + MOST_IN_A_REQUEST]
@@ -190,7 +190,7 @@ class Storage:
         return failed
 
     def list_uploads(self, prefix: str = "") -> Sequence[UnfinishedUpload] | None:
-        """Unfinished multipart uploads to keys that start with the prefix; None where the store cannot list them."""
+        """Unfinished multipart uploads to keys that start with the prefix; None if the store cannot list them."""
         found = []
         with self._translated_errors(prefix):
             try:
@@ -206,7 +206,7 @@ class Storage:
         return [upload for upload in found if upload.key.startswith(prefix)]  # nanio lists all, whatever the prefix
 
     def uploaded_parts(self, upload: UnfinishedUpload) -> tuple[int, datetime]:
-        """Bytes that an unfinished upload holds, and when it last got some. Raises `ObjectMissing` when it is gone."""
+        """Bytes of an unfinished upload, and the time of its last part. Raises `ObjectMissing` if it is gone."""
         size, newest = 0, upload.initiated
         with self._translated_errors(upload.key):
             for page in self.client.get_paginator("list_parts").paginate(
@@ -217,12 +217,12 @@ class Storage:
         return size, newest
 
     def abort_upload(self, upload: UnfinishedUpload) -> None:
-        """Give an unfinished upload up and free its parts; no error when it is no longer there."""
+        """Abort an unfinished upload and free its parts; no error if it no longer exists."""
         with suppress(ObjectMissing), self._translated_errors(upload.key):
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id)
 
     def clock(self) -> datetime:
-        """The time at the store, by which objects are dated, in whole seconds. Raises `StorageError`."""
+        """The store's clock, by which objects are dated, in whole seconds. Raises `StorageError`."""
         with self._translated_errors(""):
             headers = self.client.head_bucket(Bucket=self.bucket)["ResponseMetadata"]["HTTPHeaders"]
         if "date" not in headers:
@@ -269,7 +269,7 @@ class Storage:
 
 
 def open_storage(settings: Settings) -> Storage:
-    """The bucket of the settings. Opens no connection yet."""
+    """The configured bucket. Opens no connection yet."""
     secret = settings.s3_secret_access_key
     arguments: dict[str, Any] = {
         "endpoint_url": settings.s3_endpoint_url,
@@ -288,7 +288,7 @@ def open_storage(settings: Settings) -> Storage:
 
 
 def _new_session() -> boto3.session.Session:
-    """A session with credentials of its own, which shares what botocore reads of its descriptions of S3: megabytes."""
+    """A session with its own credentials that shares botocore's description of S3, which takes megabytes."""
     session = botocore.session.get_session()
     session.register_component("data_loader", _description_loader())
     return boto3.session.Session(botocore_session=session)
@@ -301,7 +301,7 @@ def _description_loader() -> Loader:
 
 
 def _refusal(error: ClientError, code: str, store: str, uri: str) -> StorageError:
-    """What an answer that is an error means: the store's own trouble, a wrong clock, or who asks."""
+    """Interpret an error response: the store's failure, a wrong clock, or credentials."""
     answer = error.response.get("ResponseMetadata", {})
     status = answer.get("HTTPStatusCode", 0)
     if status >= 500 or code == "SlowDown":
@@ -323,7 +323,7 @@ def _refusal(error: ClientError, code: str, store: str, uri: str) -> StorageErro
 
 
 def _seconds_late(headers: Mapping[str, str]) -> float | None:
-    """How far this computer's clock is behind the store's, where that is too far for signatures."""
+    """How far this computer's clock is behind the store's, if that is too far for signatures."""
     if "date" not in headers:
         return None
     late = (parsedate_to_datetime(headers["date"]) - datetime.now(UTC)).total_seconds()

@@ -1,7 +1,7 @@
-"""Signatures of what only this pipeline writes into the bucket, so that nobody else's bytes pass for its results.
+"""Signs what this pipeline writes to the bucket, so that nobody else's bytes pass for its results.
 
-A digest inside an object shows that it is whole, not who wrote it. A signature is an HMAC-SHA-256 over the object's
-name and content, under `WGAN_SIGNING_KEY`. Without a key nothing is signed, and whoever may write to the bucket is
+A digest inside an object shows that it is intact, not who wrote it. A signature is an HMAC-SHA-256 over the object's
+name and content, under `WGAN_SIGNING_KEY`. Without a key nothing is signed, and anybody who can write to the bucket is
 trusted.
 """
 
@@ -18,7 +18,7 @@ DIGITS = 64
 
 
 class NotSigned(WganError):
-    """The content does not bear this pipeline's signature."""
+    """The content does not have this pipeline's signature."""
 
 
 def signature(name: str, content: bytes, settings: Settings) -> str | None:
@@ -30,19 +30,19 @@ def signature(name: str, content: bytes, settings: Settings) -> str | None:
 
 
 def is_signed(name: str, content: bytes, signed: bytes, settings: Settings) -> bool:
-    """Whether `signed` is the content's signature; true without a key, which is nobody's."""
+    """Whether `signed` is the content's signature; always true without a key."""
     wanted = signature(name, content, settings)
     return wanted is None or hmac.compare_digest(wanted.encode(), signed.strip())
 
 
 def sealed(name: str, content: bytes, settings: Settings) -> bytes:
-    """The content with its signature behind it; as it is without a key."""
+    """The content followed by its signature; unchanged without a key."""
     signed = signature(name, content, settings)
     return content if signed is None else content + LABEL + signed.encode()
 
 
 def unsealed(name: str, stored: bytes, settings: Settings) -> bytes:
-    """The content of `sealed`. Raises `NotSigned` where there is a key and it was not signed with it as that name."""
+    """The content from `sealed`. Raises `NotSigned` unless it was signed for that name, if there is a key."""
     end = len(stored) - len(LABEL) - DIGITS
     bears_one = end >= 0 and stored[end : end + len(LABEL)] == LABEL
     content, signed = (stored[:end], stored[-DIGITS:]) if bears_one else (stored, b"")

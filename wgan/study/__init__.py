@@ -1,1 +1,1 @@
-"""The claims of the Wasserstein GAN paper, each tried by a small experiment with a criterion fixed beforehand."""
+"""The claims of the Wasserstein GAN paper, each tested by a small experiment with a criterion fixed in advance."""

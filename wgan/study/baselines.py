@@ -5,8 +5,8 @@
     wgan-gp   Adam, β = (0.5, 0.9), n_critic 5 and λ = 0.1 in the plane, 10 on images (Gulrajani et al. 2017, and
               `gan_toy.py` of their code)
 
-The paper's clip value 0.01 and rate 5e-5 are for convolutions of 64×64 images and some 10⁵ generator steps. The
-trainings here are shorter and the perceptrons shallower, so they are given larger ones.
+The paper's clip value 0.01 and rate 5e-5 are for convolutions of 64×64 images and about 10⁵ generator steps. The
+trainings here are shorter and the perceptrons shallower, so larger values are used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ IMAGE_LR = {"gan": 2e-4, "wgan": 2e-4, "wgan-gp": 2e-4}
 POINT_CLIP = 0.1
 POINT_PENALTY = 0.1
 PUBLISHED: dict[str, dict[str, Any]] = {"wgan": {"critic_schedule": "published"}}
-"""By objective, what the authors' code does beside Algorithm 1: a critic near optimality before the generator moves."""
+"""By objective, the authors' addition to Algorithm 1: a critic near optimality before the generator moves."""
 SCHEDULES = (
     "The WGAN's critic takes 100 steps before each of the first 25 generator steps and before every 500th, as in the "
     "authors' code, and five before each other; the GAN's discriminator takes one."

@@ -33,7 +33,7 @@ CLAIM = Claim(
     "bound with c = 0.01, but less than 1 % with c = 1.",
 )
 DEPTH = 8
-"""Hidden layers of the critic: the claim is about many."""
+"""Hidden layers of the critic: the claim is about deep critics."""
 CLIPS = (0.01, 0.1, 1.0)
 FACTOR = 10.0
 
@@ -52,7 +52,7 @@ def reproduce(size: StudySize, seed: int) -> ClaimResult:
         try:
             with one_thread():
                 measured[name] = measure_critic(shorter, seed, **changes)
-        except TrainingDiverged as error:  # an outcome, as in the other claims
+        except TrainingDiverged as error:  # a result, as in the other claims
             diverged[name] = str(error)
     progress.report("claim 7", len(ways), len(ways), CLAIM.title)
     rows = [_row(name, measured[name]) if name in measured else (name, "diverged", *"––––") for name in ways]
@@ -82,7 +82,7 @@ def reproduce(size: StudySize, seed: int) -> ClaimResult:
 
 
 def judge(measured: dict[str, dict[str, Any]]) -> tuple[str, bool]:
-    """What came out, in a sentence, and whether the claim holds: not if a critic that it is about diverged."""
+    """The result in a sentence, and whether the claim holds: not if a critic concerned diverged."""
     small, large, penalty = f"c = {CLIPS[0]:g}", f"c = {CLIPS[-1]:g}", "gradient penalty"
     if not {small, large, penalty} <= set(measured):
         return "A training that the criterion is about diverged.", False

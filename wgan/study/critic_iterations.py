@@ -24,7 +24,7 @@ CRITIC_STEPS = (25, 5, 1)
 
 
 def reproduce(size: StudySize, seed: int) -> ClaimResult:
-    """WGAN on the grid with 1, 5 and 25 critic steps for each generator step."""
+    """WGAN on the grid with 1, 5 and 25 critic steps per generator step."""
     watch = Stopwatch()
     shorter = size.model_copy(update={"point_steps": max(size.measurements, size.point_steps // 2)})
     trials = [

@@ -27,7 +27,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "Adam, β₁ 0.9": {"optimizer": "adam", "adam_betas": (0.9, 0.999)},
 }
 RATES = (2e-4, 2e-3)
-"""The one of the other claims, and a high one."""
+"""The learning rate of the other claims, and a high one."""
 MODES = 25
 
 

@@ -1,4 +1,4 @@
-"""The images of the claims about images: MNIST where it can be had, scikit-learn's digits elsewhere."""
+"""The images for the claims about images: MNIST if available, otherwise scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from wgan.storage import Storage
 
 IMAGE_SIZE = 32
 REAL_IMAGES = 5_000
-"""Real images, at most, that the Fréchet distance compares with."""
+"""Maximum number of real images for the Fréchet distance."""
 BATCH = 256
 RETRIES = RetryPolicy(attempts=2, connect_seconds=10, backoff_seconds=1)
-"""MNIST is worth a try, not a wait: there is another set."""
+"""Few retries, since MNIST has a fallback."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Digits:
         return Features(vectors, np.concatenate([part.classes for part in parts if part.classes is not None]))
 
     def frechet(self, images: NDArray[np.uint8]) -> float:
-        """Fréchet distance of grey images to the real ones; 0 is perfect, 100 the average feature vector alone."""
+        """Fréchet distance of grey images to the real ones; 0 is perfect, 100 only the average feature vector."""
         return gaussian_distance(self.real, moments(self.features(images).vectors))
 
 
 def prepare_digits(settings: Settings, storage: Storage, allow_download: bool) -> DatasetRef:
-    """MNIST, or scikit-learn's digits where MNIST cannot be had or is not to be tried for."""
+    """MNIST, or scikit-learn's digits if MNIST is unavailable or must not be downloaded."""
     if allow_download:
         try:
             return prepare_dataset(_config("mnist"), settings, storage, progress.report, verify=True, retries=RETRIES)
@@ -63,7 +63,7 @@ def prepare_digits(settings: Settings, storage: Storage, allow_download: bool) -
 
 @contextmanager
 def open_digits(ref: DatasetRef, settings: Settings, storage: Storage) -> Iterator[Digits]:
-    """The prepared digits with their classifier, which is trained once and kept in S3."""
+    """The prepared digits with their classifier, which is trained once and cached in S3."""
     images = open_or_repair(ref, _config(ref.source), settings, storage)
 
     def advance(step: int, steps: int) -> None:

@@ -17,7 +17,7 @@ COLOURS = ("#2f6fb0", "#e07b28", "#3a9a5b", "#b5446e", "#6d5bb0")
 DATA_COLOUR = "#c9ccd1"
 HEIGHT, DPI = 3.3, 130
 WIDEST = 12.0
-"""Inches."""
+"""Size in inches."""
 
 
 def draw_chart(chart: Chart) -> bytes:
@@ -54,7 +54,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     _bars(axes, panel) if panel.kind == "bars" else _lines(axes, panel)
     if len(panel.series) > 1:
         two_lines = panel.x_label or any(", " in tick for tick in panel.ticks)
-        below = -0.2 if two_lines else -0.12  # where no curve is
+        below = -0.2 if two_lines else -0.12  # below the curves
         axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, below))
 
 
@@ -89,7 +89,7 @@ def _bars(axes: Axes, panel: Panel) -> None:
         axes.bar(x, y, width=0.9 * thickness, color=colour, label=series.label, yerr=reach, ecolor="#555", capsize=2)
         for left, top, value in zip(x, np.maximum(y, high), y, strict=True):
             axes.annotate(f"{value:.3g}", (left, top), (0, 3), textcoords="offset points", ha="center", fontsize=7.5)
-    axes.margins(y=0.1)  # for the numbers on top
+    axes.margins(y=0.1)  # room for the numbers on top
     axes.set_xticks(range(len(panel.ticks)), [tick.replace(", ", ",\n") for tick in panel.ticks], fontsize=8)
 
 

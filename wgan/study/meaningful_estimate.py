@@ -1,4 +1,4 @@
-"""Claim 2: the loss means something."""
+"""Claim 2: the loss is meaningful."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NEEDED, LEAD = 0.5, 0.3
 LATENT_DIM = 64
 WATCHED = {"wgan": "wasserstein_estimate", "gan": "generator_loss"}
 SEEDS = 2
-"""At least: one run's correlation proves little."""
+"""Minimum number of seeds: one run's correlation proves little."""
 
 
 def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
-    """Train WGAN and GAN on digits and compare what each watches with the Fréchet distance on the way."""
+    """Train WGAN and GAN on digits and compare the loss each monitors with the Fréchet distance during training."""
     watch = Stopwatch()
     seeds = range(seed, seed + max(SEEDS, size.image_seeds))
     trials = [

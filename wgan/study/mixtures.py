@@ -3,8 +3,8 @@
 The ring is that of Metz et al. (*Unrolled Generative Adversarial Networks*, ICLR 2017), the grid that of VEEGAN
 (Srivastava et al. 2017), whose measures these are: a sample is of high quality when it lies within three standard
 deviations of a mode, and a mode is covered when such a sample is nearest to it. Both are scaled to unit variance for
-each coordinate, so that the same networks and learning rates serve both. Their modes are tiny, which takes long
-trainings to hit: a short one widens them, and the modes stay more than six deviations apart.
+each coordinate, so that the same networks and learning rates serve both. Their modes are tiny and take long training to
+hit: short trainings widen them, and the modes stay more than six deviations apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy.spatial.distance import cdist
 MixtureName = Literal["ring", "grid"]
 HIGH_QUALITY_SDS = 3.0
 DISTANCE_POINTS = 500
-"""Points of either side in the exact Wasserstein distance, whose cost grows with the cube."""
+"""Points per side in the exact Wasserstein distance, whose cost is cubic."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def nearest_modes(points: NDArray[np.floating], of: Mixture) -> tuple[NDArray[np
 
 
 def measure_points(points: NDArray[np.floating], of: Mixture, generator: np.random.Generator) -> dict[str, float]:
-    """What a sample (N, 2) is worth, by name:
+    """Measures of a sample (N, 2), by name:
 
     `modes` with at least one high-quality sample; `high_quality`, the share of such samples; `reverse_kl`,
     KL(generated ‖ data) over the nearest modes in nats (ln K when all are one mode); `distance`, the exact
@@ -74,7 +74,7 @@ def measure_points(points: NDArray[np.floating], of: Mixture, generator: np.rand
 
 
 def wasserstein(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Exact Wasserstein-1 distance between two equally large samples (N, d): the cheapest matching, mean length."""
+    """Exact Wasserstein-1 distance between two equally large samples (N, d): mean length of the cheapest matching."""
     lengths = cdist(first, second)
     rows, columns = linear_sum_assignment(lengths)
     return float(lengths[rows, columns].mean())

@@ -1,8 +1,8 @@
-"""Networks beside the DCGAN: multilayer perceptrons, and the convolutional generator without batch norm.
+"""Networks besides the DCGAN: multilayer perceptrons, and the convolutional generator without batch norm.
 
 The paper's section 4.3 trains a generator "without batch normalization and constant number of filters" (figure 6) and
-"an MLP with 4 layers and 512 units with ReLU nonlinearities" (figure 7); the authors' `mlp.py` counts as its four the
-three hidden layers of 512, of which the first reads the noise, and the output. Here four are hidden.
+"an MLP with 4 layers and 512 units with ReLU nonlinearities" (figure 7); in the authors' `mlp.py` the four are three
+hidden layers of 512, the first of which reads the noise, and the output layer. Here there are four hidden layers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Scorer(nn.Module):
 
 
 class PerceptronGenerator(nn.Module):
-    """Noise (N, z) to images (N, C, S, S) in [-1, 1] through hidden layers that know nothing of images."""
+    """Noise (N, z) to images (N, C, S, S) in [-1, 1] through hidden layers without any image structure."""
 
     def __init__(self, channels: int, image_size: int, latent_dim: int, width: int = MLP_WIDTH) -> None:
         super().__init__()
@@ -71,11 +71,11 @@ def perceptron(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequenti
 
 
 HE_GAIN = math.sqrt(6)
-"""For `initialise_linear`: weights as He et al. (2015) draw them, so that depth neither shrinks nor blows up."""
+"""For `initialise_linear`: weights as in He et al. (2015), so that signals neither vanish nor explode with depth."""
 
 
 def initialise_linear(network: nn.Module, stream: torch.Generator, gain: float = 1.0) -> None:
-    """Weights uniform in ±gain/√inputs, biases in ±1/√inputs, from `stream`; gain 1 is torch's default, and theirs."""
+    """Weights uniform in ±gain/√inputs, biases in ±1/√inputs, from `stream`; gain 1 is torch's default."""
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Linear):

@@ -20,16 +20,16 @@ _stop: Event | None = None
 
 
 class Stopped(Exception):
-    """The process that wanted the trial no longer does."""
+    """The parent process has cancelled the trial."""
 
 
 def run_trials(
     trials: Sequence[Trial], finished: Callable[[int, TrialResult], None], workers: int | None = None
 ) -> list[TrialResult]:
-    """Run all trials, as many at once as there are processors; results in the trials' order.
+    """Run all trials, as many concurrently as there are CPU cores; results in the trials' order.
 
-    `finished(done, result)` hears of each as it ends. An exception here, Ctrl-C included, ends the processes within a
-    step of theirs. Raises `WganError` when a process is killed.
+    `finished(done, result)` is called as each ends. An exception here, including Ctrl-C, stops the processes within one
+    step. Raises `WganError` if a process is killed.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["wgan.study.trials"])
@@ -56,7 +56,7 @@ def run_trials(
 def _begin(stop: Event) -> None:
     global _stop
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
 
 
 def _run(trial: Trial) -> TrialResult:

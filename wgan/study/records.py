@@ -1,4 +1,4 @@
-"""What a claim says, what was run for it, what came out, and whether it holds: small records, JSON both ways."""
+"""A claim, its runs, its results and its verdict, as small records that are read and written as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Claim(Record):
 
 
 class Series(Record):
-    """Named values of a panel; `low` and `high` bound a band or an error bar round `y`."""
+    """Named values of a panel; `low` and `high` bound a band or an error bar around `y`."""
 
     label: str
     x: tuple[float, ...]
@@ -46,7 +46,7 @@ class Panel(Record):
 
 
 class Chart(Record):
-    """Panels side by side, with what to see in them."""
+    """Panels side by side, with a caption."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     caption: str
@@ -62,7 +62,7 @@ class Table(Record):
 
 
 class Variant(Record):
-    """One training of a claim, as MLflow keeps it."""
+    """One training of a claim, as logged to MLflow."""
 
     name: str
     parameters: dict[str, str]
@@ -72,7 +72,7 @@ class Variant(Record):
 
 
 class ClaimResult(Record):
-    """What came out."""
+    """The result of a claim."""
 
     claim: Claim
     protocol: str = Field(description="What was run, with its numbers.")
@@ -86,7 +86,7 @@ class ClaimResult(Record):
 
 
 class StudyOutcome(Record):
-    """All claims that were tried."""
+    """The results of all tested claims."""
 
     size: str
     seed: int

@@ -1,4 +1,4 @@
-"""The study's report: one HTML file that needs nothing beside it, and markdown with its figures as files."""
+"""The study's report: one self-contained HTML file, and markdown with its figures as files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HTML, MARKDOWN, RESULTS, FIGURES = "report.html", "report.md", "results.json", "
 def write_report(outcome: StudyOutcome, folder: Path) -> Path:
     """Write `report.html`, `report.md`, `figures/*.png` and `results.json`; returns the HTML file.
 
-    Raises `WganError` when the folder cannot be written.
+    Raises `WganError` if the folder is not writable.
     """
     figures = {chart.name: draw_chart(chart) for result in outcome.results for chart in result.charts}
     try:
@@ -49,7 +49,7 @@ def html_report(outcome: StudyOutcome, figures: dict[str, bytes]) -> str:
 
 
 def markdown_report(outcome: StudyOutcome, figure: Callable[[Chart], str]) -> str:
-    """The report as markdown; `figure` names where a chart's picture is."""
+    """The report as markdown; `figure` gives the path of a chart's picture."""
     parts = ["# The paper's claims, reproduced", summary(outcome), _overview(outcome)]
     for result in outcome.results:
         claim = result.claim
@@ -67,7 +67,7 @@ def markdown_report(outcome: StudyOutcome, figure: Callable[[Chart], str]) -> st
 
 
 def summary(outcome: StudyOutcome) -> str:
-    """How many claims held, on what, and what it took."""
+    """How many claims held, on which data, and the time taken."""
     held = sum(result.holds for result in outcome.results)
     about = f" Images: {outcome.digits}." if outcome.digits else ""
     wall, cpu = (
@@ -82,7 +82,7 @@ def summary(outcome: StudyOutcome) -> str:
 
 
 def verdict(holds: bool) -> str:
-    """In two words at most."""
+    """The verdict, in at most two words."""
     return "holds" if holds else "does not hold here"
 
 

@@ -1,4 +1,4 @@
-"""How large a study is: the same experiments for seconds, for minutes, and for as long as the papers train."""
+"""The sizes of a study: the same experiments for seconds, for minutes, and for as long as in the papers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SizeName = Literal["tiny", "short", "full"]
 
 
 class StudySize(Record):
-    """Everything that differs between the forms of the study."""
+    """Everything that differs between the sizes of the study."""
 
     name: SizeName
     seeds: int = Field(ge=2, description="Trainings of each variant in the plane.")

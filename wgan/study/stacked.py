@@ -10,7 +10,7 @@ MODES = 1000
 
 
 class StackedTriples:
-    """`count` triples of grey images uint8 (N, 1, H, W), chosen once from the seed, put together when asked for."""
+    """`count` triples of grey images uint8 (N, 1, H, W), chosen once from the seed, assembled on demand."""
 
     def __init__(self, images: NDArray[np.uint8], count: int, seed: int) -> None:
         draw = np.random.Generator(np.random.Philox(seed))

@@ -1,4 +1,4 @@
-"""The outer loop of Algorithm 1 for any two networks: the steps themselves are `wgan.training.steps`'."""
+"""The outer loop of Algorithm 1 for any two networks: the steps themselves are in `wgan.training.steps`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def train_pair(
     latent_dim: int,
     after_step: Callable[[int], None],
 ) -> History:
-    """Train for `training.generator_steps` on one CPU; returns what the loop measured at every generator step.
+    """Train for `training.generator_steps` on the CPU; returns the values measured at every generator step.
 
-    `real(s)` is the batch of critic step s, float32; `after_step(n)` is called when n generator steps are done, and
-    may end the training by raising. Every random number is a function of `training.seed`, purpose and step. Raises
+    `real(s)` is the batch of critic step s, float32; `after_step(n)` is called after n generator steps, and may stop
+    the training by raising. Every random number is a function of `training.seed`, purpose and step. Raises
     `TrainingDiverged`.
     """
     objective, history, done = objective_of(training), History(), 0

@@ -29,7 +29,7 @@ Architecture = Literal["dcgan", "plain", "mlp"]
 POINT_NOISE = 2
 """Dimension of the noise for points in the plane."""
 SAMPLE_SEED = 2**31
-"""Added to a training's seed for the noise of its samples, which no training step then draws."""
+"""Added to a training's seed for the noise of its samples, so that no training step uses it."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class PointTrial:
 class ImageTrial:
     """Train convolutional networks, or a perceptron as the generator, on images in `folder`.
 
-    `stacked` triples of them where it is not 0, else they themselves. `width` is the DCGAN's d, `plain_width` that of
-    the generator without batch norm.
+    If `stacked` is not 0, on that many triples of them, else on the images themselves. `width` is the DCGAN's d,
+    `plain_width` that of the generator without batch norm.
     """
 
     name: str
@@ -71,7 +71,7 @@ Trial = PointTrial | ImageTrial
 
 @dataclass
 class TrialResult:
-    """What a training left. `samples` are points (N, 2) or uint8 images (N, C, H, W), by generator step."""
+    """The result of a training. `samples` are points (N, 2) or uint8 images (N, C, H, W), by generator step."""
 
     trial: Trial
     history: dict[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -95,9 +95,9 @@ class TrialResult:
 
 
 def run_trial(trial: Trial, check: Callable[[], None] = lambda: None) -> TrialResult:
-    """Train and measure on one thread; `check` is called after every step and may raise to end it.
+    """Train and measure on one thread; `check` is called after every step and may raise to stop it.
 
-    A divergence is an outcome, not an error: it is told in the result.
+    Divergence is a result, not an error: it is recorded in the result.
     """
     torch.set_num_threads(1)
     started = time.process_time()

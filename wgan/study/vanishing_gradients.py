@@ -40,7 +40,7 @@ CURVE_POINTS = 20
 
 
 def reproduce(size: StudySize, seed: int) -> ClaimResult:
-    """Train both to near optimality against samples that do not move, and look at the slopes."""
+    """Train both to near optimality against fixed samples, and compare the slopes."""
     watch = Stopwatch()
     runs: dict[str, list[dict[str, Any]]] = {"gan": [], "wgan": []}
     total = 2 * size.seeds
@@ -87,19 +87,19 @@ def reproduce(size: StudySize, seed: int) -> ClaimResult:
 
 
 def optimal_discriminator(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """D* = p_real / (p_real + p_fake) of the two Gaussians: a sigmoid, because both have one deviation."""
+    """D* = p_real / (p_real + p_fake) of the two Gaussians: a sigmoid, because both have the same deviation."""
     return 1 / (1 + np.exp(np.clip(-_optimal_logit(x), -700, 700)))
 
 
 def optimal_slope(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """dD*/dx, in closed form: D* (1 − D*) (μ_real − μ_fake) / σ²; the product is taken so that it does not cancel."""
+    """dD*/dx, in closed form: D* (1 − D*) (μ_real − μ_fake) / σ²; the product is computed without cancellation."""
     logit = np.abs(_optimal_logit(x))
     slope: NDArray[np.float64] = (REAL - FAKE) / SD**2 * np.exp(-logit) / (1 + np.exp(-logit)) ** 2
     return slope
 
 
 def slope_share(value: NDArray[np.float64], slope: NDArray[np.float64], fakes: NDArray[np.float64]) -> float:
-    """Median |slope| at `fakes` as a share of the largest |slope| on `AXIS`; `value` and `slope` are given there."""
+    """Median |slope| at `fakes` as a share of the largest |slope| on `AXIS`, where `value` and `slope` are given."""
     assert value.shape == slope.shape == AXIS.shape
     return float(np.median(np.interp(fakes, AXIS, np.abs(slope))) / np.abs(slope).max())
 
@@ -107,8 +107,8 @@ def slope_share(value: NDArray[np.float64], slope: NDArray[np.float64], fakes: N
 def train_to_optimum(way: str, size: StudySize, seed: int) -> dict[str, Any]:
     """A discriminator (`gan`) or clipped critic (`wgan`) trained against fixed distributions.
 
-    Returns `value` and `slope` on `AXIS`, `fakes`, `scale` (what the loss reached), and `steps` with the `share` of the
-    slope at the fakes on the way.
+    Returns `value` and `slope` on `AXIS`, `fakes`, `scale` (the loss reached), and `steps` with the `share` of the
+    slope at the fakes during training.
     """
     training = TrainingConfig.model_validate(
         {
@@ -152,7 +152,7 @@ def _optimal_logit(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _on_axis(critic: nn.Module, squash: Callable[[Tensor], Tensor]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    # Slopes far below float32's smallest step near 1 are still slopes: differentiated, and in float64, not subtracted.
+    # Slopes may be far below float32's resolution near 1, so they are differentiated, in float64, not subtracted.
     x = torch.from_numpy(AXIS).unsqueeze(1).requires_grad_()
     critic.double()
     value = squash(critic(x))

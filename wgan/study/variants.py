@@ -1,4 +1,4 @@
-"""What every claim does alike: run its trials with progress, and turn them into curves and MLflow's variants."""
+"""What all claims share: running trials with progress, and turning them into curves and MLflow's variants."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from wgan.study.trials import PointTrial, Trial, TrialResult
 
 MEDIAN_WINDOW = 101
 CURVE_POINTS = 200
-"""Points of a per-step curve that a record keeps."""
+"""Maximum points of a per-step curve in a record."""
 POINT_LAYERS = 3
 LABELS = {"gan": "GAN", "wgan": "WGAN", "wgan-gp": "WGAN-GP"}
 
 
 def point_trial(name: str, size: StudySize, mixture: MixtureName, training: TrainingConfig) -> PointTrial:
-    """A training in the plane as the study's size has it."""
+    """A training in the plane at the study's size."""
     return PointTrial(
         name=name,
         training=training,
@@ -48,7 +48,7 @@ def run_claim(claim: Claim, trials: Sequence[Trial]) -> list[TrialResult]:
 
 
 class Stopwatch:
-    """Wall-clock and processor time of a claim: this process's own, and its trials'."""
+    """Wall-clock and CPU time of a claim: of this process and of its trials."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
@@ -81,7 +81,7 @@ class Stopwatch:
 
 
 def variant(result: TrialResult, measures: dict[str, list[float]]) -> Variant:
-    """A trial as MLflow keeps it: its configuration, its curves, and where they ended."""
+    """A trial as logged to MLflow: its configuration, its curves, and their final values."""
     steps = sorted(result.curves) or sorted(result.samples)
     curves = {name: result.curve(name) for name in (result.curves[steps[0]] if result.curves else ())} | measures
     at = np.array(steps, dtype=np.int64) - 1
@@ -102,7 +102,7 @@ def median_filtered(values: Sequence[float] | np.ndarray, window: int = MEDIAN_W
 
 
 def thinned(label: str, values: np.ndarray) -> Series:
-    """A per-step curve (entry i is step i + 1) at no more than 200 evenly spread steps."""
+    """A per-step curve (entry i is step i + 1) at no more than 200 evenly spaced steps."""
     chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), CURVE_POINTS)).astype(int))
     return Series(label=label, x=tuple((chosen + 1.0).tolist()), y=tuple(np.round(values[chosen], 6).tolist()))
 

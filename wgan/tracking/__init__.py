@@ -1,1 +1,1 @@
-"""MLflow runs: what is logged, where it is found again, and what a lost connection must not lose."""
+"""MLflow runs: what is logged, how it is found again, and how it survives a lost connection."""

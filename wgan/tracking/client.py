@@ -1,4 +1,4 @@
-"""One way to talk to MLflow: a client whose failures are one sentence."""
+"""MLflow's client, with failures as one sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wgan.settings import Settings
 
 
 def tracking_client(settings: Settings) -> MlflowClient:
-    """A client of the settings' MLflow server, which is also made the process's tracking server."""
+    """A client of the configured MLflow server, which also becomes the process's tracking server."""
     mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
     return MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
 
@@ -28,7 +28,7 @@ def tracking(settings: Settings) -> Iterator[MlflowClient]:
     """
     try:
         yield tracking_client(settings)
-    except (MlflowException, RequestException) as error:  # MLflow lets the errors of its HTTP client through
+    except (MlflowException, RequestException) as error:  # MLflow does not wrap its HTTP client's errors
         reason = " ".join(str(error).split())
         raise WganError(
             f"the MLflow server at {settings.mlflow_tracking_uri} failed: {reason[:300]} "

@@ -18,7 +18,7 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def draw_curves(history: Mapping[int, Mapping[str, float]], title: str, path: Path) -> None:
-    """Write a PNG. `history` is generator step → metric name → value; panels without any value are left out."""
+    """Write a PNG. `history` is generator step → metric name → value; panels without values are omitted."""
     steps = sorted(history)
     present = {name for values in history.values() for name in values}
     panels = [(label, [name for name in names if name in present]) for label, names in PANELS]

@@ -1,4 +1,4 @@
-"""How long earlier runs of the same work took, asked over MLflow's HTTP API: importing MLflow takes a second."""
+"""How long earlier runs of the same work took, over MLflow's HTTP API: importing MLflow takes a second."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ GENERATOR_STEPS = "system/generator_steps"
 EVALUATION_SECONDS = "system/evaluation_seconds"
 COMPARISON_SECONDS = "system/comparison_seconds"
 RUN_SECONDS = "system/run_seconds"
-"""Only of runs that were done in one go. MLflow shows what begins so among a run's system metrics."""
+"""Logged only for uninterrupted runs. MLflow lists names with this prefix among a run's system metrics."""
 LOOKED_AT = 20
-"""Of the newest runs of the same work: some ended before they were measured."""
+"""Number of newest runs of the same work to search: some ended before they were measured."""
 
 
 @dataclass(frozen=True)
 class RunTimes:
-    """What one run took, in seconds, without waiting for others."""
+    """The duration of one run, in seconds, without waiting for others."""
 
     training: float
     evaluation: float
-    """The champion's share included, where there was one."""
+    """Including the champion's share, if there was one."""
     whole: float
     generator_steps: int
 
 
 def workload(config: RetrainConfig, processor: str) -> str:
-    """SHA-256 (hex) of all that decides how long a run takes, but for the number of its steps."""
+    """SHA-256 (hex) of everything that determines how long a run takes, except the number of its steps."""
     data, training = config.data, config.training
     decisive = {
         "processor": processor,
@@ -54,7 +54,7 @@ def workload(config: RetrainConfig, processor: str) -> str:
 
 
 def find_earlier(config: RetrainConfig, processor: str, settings: Settings) -> RunTimes | None:
-    """The times of the newest finished run of this work; None where there is none. Raises `WganError`."""
+    """The times of the newest finished run of this work; None if there is none. Raises `WganError`."""
     try:
         with httpx.Client(base_url=registry_address(settings), **connection_options(settings)) as client:
             name = {"experiment_name": settings.mlflow_experiment}

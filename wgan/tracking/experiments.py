@@ -1,4 +1,4 @@
-"""MLflow experiments: made at their first run, with a description of what they hold and how to read it."""
+"""MLflow experiments: created at their first run, with a description of their content and how to read it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from wgan.settings import Settings
 
 NOTE = MLFLOW_RUN_NOTE
-"""Tag that MLflow's pages show as the description, of an experiment as of a run."""
+"""Tag that MLflow's pages show as the description of an experiment or a run."""
 KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Tells MLflow's page to open the experiment with its views for model training, not with those for language models."""
+"""Makes MLflow's page open the experiment with its views for model training, not those for language models."""
 
 
 def ensure_experiment(client: MlflowClient, name: str, description: str) -> str:
-    """The experiment's id; made where there is none. A description that it has already is left as it is."""
+    """The experiment's id; created if it does not exist. An existing description is kept."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         return str(client.create_experiment(name, tags={NOTE: description, **KIND}))
@@ -24,7 +24,7 @@ def ensure_experiment(client: MlflowClient, name: str, description: str) -> str:
 
 
 def retraining_description(settings: Settings) -> str:
-    """What the experiment of all retrainings is, markdown."""
+    """The description of the experiment of all retrainings, in markdown."""
     paragraphs = (
         "Retrainings of Wasserstein-GAN generators: each run is one flow run of `retrain`, which prepares the data, "
         "trains, measures, registers a version and puts it to the promotion gate.",
@@ -36,4 +36,4 @@ def retraining_description(settings: Settings) -> str:
         f"**Elsewhere**: [registered models, their cards and aliases]({settings.mlflow_link('/models')}), "
         f"[flow runs and schedules in Prefect]({settings.prefect_page}/runs).",
     )
-    return "\n\n".join(paragraphs)  # MLflow's page breaks lines where the text does
+    return "\n\n".join(paragraphs)  # MLflow's page keeps line breaks

@@ -1,4 +1,4 @@
-"""Metrics and image series of a running training, sent in batches by a thread that outlives a server's absence."""
+"""Sends metrics and image series of a running training in batches, in a thread that survives server outages."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from wgan.tracking.pictures import Picture, logged_stems, new_stem, send_picture
 MAX_BATCH = 900
 """Metrics in one request; MLflow takes at most 1,000."""
 LONGEST_PAUSE = 15.0
-"""Seconds between attempts while the server is away."""
+"""Seconds between attempts while the server is unreachable."""
 SYSTEM_METRICS_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
 
 class MetricStream:
-    """Metrics and image series of one run, sent by a background thread; steps logged before are left out.
+    """Metrics and image series of one run, sent by a background thread; steps logged earlier are skipped.
 
-    All metrics of a step travel in one request, so a step is there whole or not at all. While the server is away,
-    everything is kept and sent again with the same timestamps (which MLflow recognises) and names, so that nothing is
-    lost and nothing is doubled. Use as a context manager: leaving it waits until all is sent.
+    All metrics of a step are sent in one request, so a step is logged completely or not at all. While the server is
+    unreachable, everything is kept and resent with the same timestamps (which MLflow recognises) and names, so that
+    nothing is lost or duplicated. Use as a context manager: leaving it blocks until everything is sent.
     """
 
     def __init__(self, settings: Settings, run_id: str, timeout: float = 600.0, flush_every: float = 2.0) -> None:
-        """`timeout`: seconds that leaving waits for a server that is away; `flush_every`: seconds."""
+        """`timeout`: seconds that leaving waits for an unreachable server; `flush_every`: seconds."""
         self._client = tracking_client(settings)
         self._run_id = run_id
         self._where = settings.mlflow_tracking_uri
@@ -61,7 +61,7 @@ class MetricStream:
             tracking_uri=settings.mlflow_tracking_uri,
         )
         self._thread = threading.Thread(
-            target=contextvars.copy_context().run,  # so that what is logged there belongs to the caller's run
+            target=contextvars.copy_context().run,  # so that its log records belong to the caller's run
             args=(self._send_until_closed,),
             name="metric-stream",
             daemon=True,
@@ -86,7 +86,7 @@ class MetricStream:
             )
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Queue a step's metrics; a step that the run already has is left out."""
+        """Queue a step's metrics; a step that the run already has is skipped."""
         if step in self._done_steps:
             return
         now = int(time.time() * 1000)
@@ -96,7 +96,7 @@ class MetricStream:
             self._pending.append([Metric(key, value, now, step) for key, value in values.items()])
 
     def log_image(self, key: str, step: int, image: Image.Image) -> None:
-        """Queue one picture of an image series; a step that the run already has is left out."""
+        """Queue one picture of an image series; a step that the run already has is skipped."""
         if (key, step) in self._done_images:
             return
         with self._changed:
@@ -106,7 +106,7 @@ class MetricStream:
             self._images.append(Picture(stem, image))
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that was logged before this call is sent, at most `timeout` seconds; whether it is."""
+        """Block until everything logged before this call is sent, at most `timeout` seconds; returns whether it is."""
         with self._changed:
             target = self._queued
             self._nudge.set()

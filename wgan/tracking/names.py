@@ -1,7 +1,7 @@
-"""Names of MLflow runs that say what became of them: `digits · v3 · refused · seed 3`.
+"""Names of MLflow runs that show their outcome: `digits · v3 · refused · seed 3`.
 
-Over MLflow's REST API, so that a promotion or rollback does not import MLflow for it. A name decides nothing: one that
-cannot be written is a warning.
+Uses MLflow's REST API, so that a promotion or rollback need not import MLflow. Names are only informative: failing to
+write one is a warning.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wgan.tracking.parameters import DATA_SET, SEED
 
 Outcome = Literal["registered", "refused", "promoted", "rolled back"]
 GATE_TAG = "gate"
-"""Tag of a version that was put to the gate."""
+"""Tag of a version that went through the gate."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +30,12 @@ def first_name(data_set: str, seed: int) -> str:
 
 
 def name_registered_run(model: str, version: int, settings: Settings) -> None:
-    """Name the run of a version that was just registered; one that was put to the gate already keeps its name."""
+    """Name the run of a newly registered version; one that went through the gate keeps its name."""
     _name_run(model, version, "registered", settings)
 
 
 def name_judged_runs(entry: LedgerEntry, settings: Settings) -> None:
-    """Name the runs of the versions whose lot a promotion, a refusal or a rollback decided."""
+    """Name the runs of the versions affected by a promotion, a refusal or a rollback."""
     if entry.action == "refused":
         _name_run(entry.model_name, entry.to_version, "refused", settings)
         return

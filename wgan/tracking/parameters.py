@@ -1,4 +1,4 @@
-"""The parameters of a run that people compare runs by: few and short, for MLflow shows them all beside each picture."""
+"""The parameters by which runs are compared: few and short, since MLflow shows them all beside each picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SEED = "seed"
 def compared_parameters(config: RetrainConfig, device: str) -> dict[str, str]:
     """Name of the field → value; the whole configuration is the artifact `config.yaml`.
 
-    Of the critic's two bounds it is the one that the objective has: the penalty's weight for `wgan-gp`, else the clip
+    Of the critic's two constraints, it includes the objective's: the penalty's weight for `wgan-gp`, else the clip
     value.
     """
     training = config.training

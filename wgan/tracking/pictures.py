@@ -1,8 +1,8 @@
-"""Pictures of a run's image series, under a name that stays, so that sending one again replaces it.
+"""Pictures of a run's image series, under stable names, so that resending one replaces it.
 
-`MlflowClient.log_image` draws a new name at every call: repeated after an answer that was lost, it leaves two pictures
-of one step. The names here are of the form that it makes, `images/<key>+step+<step>+timestamp+<ms>+<uuid>`, which
-MLflow's page reads back. A key `section/name` has `~` for its slash there, and its section stands above the curves.
+`MlflowClient.log_image` makes a new name at every call: a retry after a lost response leaves two pictures of one step.
+The names here have the same form, `images/<key>+step+<step>+timestamp+<ms>+<uuid>`, which MLflow's page parses. In a
+key `section/name`, `~` replaces the slash, and the section is shown above the curves.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAME = re.compile(
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a series, and what its two files are called."""
+    """One picture of a series, and the names of its two files."""
 
     stem: str
     image: Image.Image
@@ -39,7 +39,7 @@ def new_stem(key: str, step: int) -> str:
 
 
 def logged_stems(client: MlflowClient, run_id: str) -> tuple[set[tuple[str, int]], dict[tuple[str, int], str]]:
-    """Key and step of the pictures that are there whole, and the names of those of which one file is missing."""
+    """Key and step of the complete pictures, and the names of those with a missing file."""
     stems: dict[tuple[str, int], str] = {}
     whole: set[tuple[str, int]] = set()
     for entry in client.list_artifacts(run_id, FOLDER):
@@ -52,7 +52,7 @@ def logged_stems(client: MlflowClient, run_id: str) -> tuple[set[tuple[str, int]
 
 
 def send_picture(client: MlflowClient, run_id: str, picture: Picture) -> None:
-    """Upload the picture and its small copy; the second is written last and means that both are there."""
+    """Upload the picture and its thumbnail, which is written last and means that both exist."""
     with tempfile.TemporaryDirectory() as folder:
         full = Path(folder, f"{picture.stem}.png")
         small = Path(folder, f"{picture.stem}+compressed.webp")

@@ -1,6 +1,6 @@
-"""A flow run's MLflow run, seen from outside its training: whether there is one, how it ended, where its page is.
+"""A flow run's MLflow run, seen from outside its training: whether it exists, how it ended, the URL of its page.
 
-Over MLflow's REST API: flows ask this where no training is near, and MLflow's own client takes seconds to import.
+Uses MLflow's REST API: flows call this outside training, and MLflow's own client takes seconds to import.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FLOW_RUN_TAG = "wgan.flow_run_id"
 NOTE_TAG = "mlflow.note.content"
 """MLflow's UI renders it as the run's description."""
 PICTURES_TAB = "/model-metrics"
-"""Tab of a run's page whose first section are the image series, in view without scrolling."""
+"""Tab of a run's page that starts with the image series, visible without scrolling."""
 CURVES = "curves.png"
 """Artifact of a training's run: its curves as a figure."""
 
@@ -32,7 +32,7 @@ def end_run(settings: Settings, run_id: str, status: End) -> None:
 
 
 def end_unfinished_run(settings: Settings, flow_run_id: str, status: Literal["FAILED", "KILLED"]) -> None:
-    """End the MLflow run of a flow run that did not reach its end, if it has one that still counts as running."""
+    """End the MLflow run of an interrupted flow run, if there is one still marked as running."""
     with _runs(settings) as runs:
         for run in _of_flow_run(runs, flow_run_id, settings):
             if run.info.status == "RUNNING":
@@ -40,7 +40,7 @@ def end_unfinished_run(settings: Settings, flow_run_id: str, status: Literal["FA
 
 
 def has_run(settings: Settings, flow_run_id: str) -> bool:
-    """Whether a flow run has got as far as an MLflow run."""
+    """Whether a flow run has an MLflow run."""
     with _runs(settings) as runs:
         return next(_of_flow_run(runs, flow_run_id, settings), None) is not None
 
@@ -58,12 +58,12 @@ def log_value(settings: Settings, run_id: str, name: str, value: float) -> None:
 
 
 def artifact_url(settings: Settings, run_id: str, path: str) -> str:
-    """Address at which a browser can fetch an artifact of the run."""
+    """URL of an artifact of the run, for a browser."""
     return f"{settings.mlflow_page}/get-artifact?path={path}&run_uuid={run_id}"
 
 
 def run_url(settings: Settings, run_id: str, tab: str = "") -> str:
-    """Address of the run in MLflow's UI, opened at one of its tabs; at the overview without."""
+    """URL of the run in MLflow's UI, opened at the given tab; by default at the overview."""
     with _runs(settings) as runs:
         experiment_id = runs.run(run_id).info.experiment_id
     return settings.mlflow_link(f"/experiments/{experiment_id}/runs/{run_id}{tab}")

@@ -1,4 +1,4 @@
-"""MLflow runs: created once per flow run and found again by it, their files, tables and single values."""
+"""MLflow runs: created once per flow run and found by its id; their files, tables and single values."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def start_or_resume_run(
     tags: Mapping[str, str],
     dataset: DatasetRef,
 ) -> str:
-    """The MLflow run of a flow run: found by its tag and set running again, or created. Returns the run's id.
+    """The MLflow run of a flow run: found by its tag and resumed, or created. Returns the run's id.
 
-    The tags are those of the last start: the code may be another by then.
+    The tags are those of the last start, since the code may have changed.
     """
     with tracking(settings) as client:
         experiment_id = ensure_experiment(client, settings.mlflow_experiment, retraining_description(settings))
@@ -94,15 +94,15 @@ def log_file(settings: Settings, run_id: str, path: Path, folder: str | None = N
 
 
 def log_table(settings: Settings, run_id: str, columns: Mapping[str, Sequence[str | float]], path: str) -> None:
-    """Log columns of equal length as a table, `path` ending in .json; lines are added to a table that is there."""
-    # As objects: pandas 3 would infer a type of its own for text, which MLflow does not expect.
+    """Log columns of equal length as a table, `path` ending in .json; rows are appended to an existing table."""
+    # As objects: pandas 3 would infer its own string type, which MLflow does not expect.
     table = pd.DataFrame({name: list(values) for name, values in columns.items()}, dtype=object)
     with tracking(settings) as client:
         client.log_table(run_id, table, path)
 
 
 def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float]]:
-    """Generator step → metric name → value, of all attempts of the run; system metrics are left out."""
+    """Generator step → metric name → value, of all attempts of the run, without system metrics."""
     history: dict[int, dict[str, float]] = {}
     with tracking(settings) as client:
         for name in client.get_run(run_id).data.metrics:
@@ -114,7 +114,7 @@ def metric_history(settings: Settings, run_id: str) -> dict[int, dict[str, float
 
 
 def fetch_artifact(settings: Settings, run_id: str, artifact: str, path: Path) -> None:
-    """Download one artifact of the run to `path`, by way of a temporary folder beside it."""
+    """Download one artifact of the run to `path`, through a temporary folder beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         tracking(settings) as client,

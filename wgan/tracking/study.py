@@ -24,12 +24,12 @@ CHILD_TAG = "wgan.study_variant"
 
 
 def study_settings(settings: Settings) -> Settings:
-    """The settings with the study's experiment, for the functions of `wgan.tracking.runs`."""
+    """The settings with the study's experiment, for the functions in `wgan.tracking.runs`."""
     return settings.model_copy(update={"mlflow_experiment": EXPERIMENT})
 
 
 def start_or_resume_study(settings: Settings, flow_run_id: str, name: str, parameters: Mapping[str, str]) -> str:
-    """The parent run of a flow run: found by its tag and set running again, or created. Returns the run's id."""
+    """The parent run of a flow run: found by its tag and resumed, or created. Returns the run's id."""
     with tracking(settings) as client:
         experiment_id = ensure_experiment(client, EXPERIMENT, DESCRIPTION)
         found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", max_results=1)
@@ -57,9 +57,9 @@ def log_child(
     curves: Mapping[str, Sequence[float]],
     steps: Sequence[int],
 ) -> str:
-    """One child run of `parent`, finished; a repeated call with the same name finds the one it made.
+    """Log one finished child run of `parent`; a repeated call with the same name reuses it.
 
-    `curves` hold a value for each of `steps`; `metrics` are single values, of which those without a curve are logged.
+    `curves` hold a value for each of `steps`; `metrics` are single values; those without a curve are logged.
     """
     with tracking(settings) as client:
         experiment_id = client.get_run(parent).info.experiment_id

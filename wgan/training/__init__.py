@@ -1,6 +1,6 @@
-"""The training stage: Algorithm 1 of the Wasserstein GAN paper; needs only torch, numpy and the configuration.
+"""The training stage: Algorithm 1 of the Wasserstein GAN paper. Needs only torch, numpy and the configuration.
 
-What a notebook needs is here: `train(config, ArrayImages(pixels))`, then `load_generator` and `generate_images`.
+In a notebook, call `train(config, ArrayImages(pixels))`, then `load_generator` and `generate_images`.
 """
 
 from wgan.training.callbacks import Observer, TrainingResult

@@ -15,7 +15,7 @@ from wgan.training.world import World
 
 GATHERED_AT_ONCE = 4096  # Images read per call while a data set moves to the device.
 READ_AHEAD_BYTES = 2**28
-"""From this size on a data set may have to come from disk, and its batches are read ahead of time."""
+"""Data sets of at least this size may not stay in the page cache, so their batches are read ahead."""
 
 
 class ImageSource(Protocol):
@@ -44,10 +44,10 @@ class ImageSource(Protocol):
 class DataOrder:
     """Which images batch `step` of a rank holds: a pure function of (seed, rank, step).
 
-    The epochs' permutations stand end to end as one endless sequence, of which step s takes the next
-    world size × batch size entries and rank r the r-th batch of those. So within an epoch no image comes twice, none
-    is left out because the last batch is not full, and a batch may hold the end of one epoch and the start of the next.
-    The position, all that a checkpoint needs of the order, is the number of critic steps done.
+    The epochs' permutations are concatenated into one endless sequence. Step s takes the next
+    world size × batch size entries and rank r takes the r-th batch of those. Within an epoch no image is repeated and
+    no partial last batch is dropped; a batch may span the end of one epoch and the start of the next. The position is
+    the number of critic steps done, which is all that a checkpoint needs.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int, world: World) -> None:
@@ -59,7 +59,7 @@ class DataOrder:
         return np.concatenate([self.epoch(epoch)[part] for epoch, part in self.parts(step)])
 
     def parts(self, step: int) -> list[tuple[int, slice]]:
-        """The same batch as stretches of epochs: each epoch's number and where in its permutation the stretch is."""
+        """The same batch as slices of epochs: each epoch's number and the slice of its permutation."""
         position = (step * self.world.size + self.world.rank) * self.batch_size
         parts = []
         missing = self.batch_size
@@ -78,9 +78,9 @@ class DataOrder:
 
 
 class RealBatches:
-    """Batches on `device`; on CUDA the whole data set moves there once, if it fits a third of the memory.
+    """Batches on `device`; on CUDA the whole data set is moved there once, if it fits in a third of the memory.
 
-    Otherwise a thread reads them ahead of time, unless the data set is small.
+    Otherwise a thread reads batches ahead, unless the data set is small.
     """
 
     def __init__(self, images: ImageSource, order: DataOrder, device: torch.device) -> None:
@@ -96,7 +96,7 @@ class RealBatches:
         return in_range_of_tanh(self.fill(torch.empty(shape, dtype=torch.uint8, device=self.device), step))
 
     def fill(self, pixels: Tensor, step: int) -> Tensor:
-        """Put that batch's bytes (batch size, C, H, W) into `pixels`, without waiting for the device; returns it."""
+        """Copy that batch's bytes (batch size, C, H, W) into `pixels`, without waiting for the device; returns it."""
         if self._resident is not None:
             parts = [self._permutation_of(epoch)[part] for epoch, part in self.order.parts(step)]
             indices = parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -1,4 +1,4 @@
-"""From the configuration to its networks: the paper's, or your own by import path."""
+"""Builds the configured networks: the paper's, or custom ones by import path."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from wgan.training.streams import Purpose, torch_stream
 
 
 def new_generator(networks: NetworksConfig, channels: int, image_size: int, seed: int) -> ImageGenerator:
-    """The generator a configuration describes, on the CPU, in training mode, with the first weights of `seed`.
+    """The generator a configuration describes, on the CPU, in training mode, initialised from `seed`.
 
-    One of your own is called as `ImageGenerator` is, and keeps the weights it draws from torch's default stream, which
-    `seed` sets. Raises `UsageError` if it does not map noise (N, z) to images (N, C, H, W).
+    A custom generator is constructed like `ImageGenerator` and keeps the weights it draws from torch's default stream,
+    which is seeded with `seed`. Raises `UsageError` if it does not map noise (N, z) to images (N, C, H, W).
     """
     shape = (channels, image_size, networks.width, networks.latent_dim)
     stream = torch_stream(seed, Purpose.GENERATOR_WEIGHTS)
@@ -34,7 +34,7 @@ def new_generator(networks: NetworksConfig, channels: int, image_size: int, seed
 
 
 def new_critic(networks: NetworksConfig, channels: int, image_size: int, seed: int) -> nn.Module:
-    """The critic a configuration describes, as `new_generator` makes a generator; your own gets channels, size, width.
+    """The critic a configuration describes, like `new_generator`; a custom one gets channels, image size and width.
 
     Raises `UsageError` if it does not map images (N, C, H, W) to scores (N,).
     """
@@ -55,7 +55,7 @@ def _require_shape(field: str, path: str, network: nn.Module, example: torch.Ten
     try:
         with torch.no_grad():
             found = tuple(network(example).shape)
-    except Exception as error:  # the code is the user's
+    except Exception as error:  # user code may raise anything
         reason = " ".join(str(error).split())
         raise UsageError(f"{field}={path} failed with {type(error).__name__}: {reason}.") from error
     network.train()

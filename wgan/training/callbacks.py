@@ -22,26 +22,26 @@ from wgan.training.world import World
 
 
 class Observer(Protocol):
-    """Who is told how a training goes. The calls of one step come in the order below.
+    """Receives the progress of a training run. The calls of one step come in the order below.
 
-    After a resume only steps beyond the checkpoint are told. A killed run may have told some of these already; in
-    float32 on the CPU they come again with the same numbers.
+    After a resume, only steps after the checkpoint are reported. A killed run may already have reported some of them;
+    in float32 on the CPU they are repeated with the same numbers.
     """
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """The step's metrics, as `wgan.training.measures` names them, every `log_every` and at the last step."""
+        """The step's metrics, as `wgan.training.measures` names them, every `log_every` steps and at the last step."""
         ...
 
     def samples(self, step: int, images: NDArray[np.uint8]) -> None:
-        """Images (N, C, H, W) of the same noise each time, every `sample_every` and at the last step."""
+        """Images (N, C, H, W) from the same noise each time, every `sample_every` steps and at the last step."""
         ...
 
     def checkpoint(self, step: int, path: Path) -> None:
-        """A whole checkpoint file; it is deleted when there are `keep_checkpoints` newer ones."""
+        """A complete checkpoint file; it is deleted once there are `keep_checkpoints` newer ones."""
         ...
 
     def should_stop(self) -> bool:
-        """Asked once per generator step; True: checkpoint this step and return."""
+        """Called once per generator step; True writes a checkpoint of this step and stops."""
         ...
 
 
@@ -52,21 +52,21 @@ class TrainingResult:
     checkpoint: Path
     generator_steps: int
     stopped: bool
-    """`should_stop` ended it before the last step."""
+    """Whether `should_stop` ended it before the last step."""
     wasserstein_estimate: float | None
-    """Running median at the end; None for objective `gan`, which estimates no distance."""
+    """Running median at the end; None for the objective `gan`, which estimates no distance."""
     images_per_second: float
     """Real images shown to the critic per second, over this attempt."""
     seconds: float
-    """All attempts together."""
+    """Total over all attempts."""
     device: str
     precision: str
     execution: Execution
-    """How the steps were run, and why so."""
+    """How the steps were executed, and why."""
 
 
 class Callbacks:
-    """Tells the observer of rank 0 and writes the checkpoints, at the end of each generator step."""
+    """Calls the observer of rank 0 and writes the checkpoints, at the end of each generator step."""
 
     def __init__(
         self,
@@ -87,10 +87,10 @@ class Callbacks:
         self.logged_critic_step = state.critic_steps
 
     def after_step(self) -> bool:
-        """Do what is due after the generator step just done; whether to stop here.
+        """Do what is due after a generator step; returns whether to stop.
 
-        Waits for the device only if something is due. Raises `TrainingDiverged` before any of it is told or written
-        if a loss was NaN or infinite.
+        Waits for the device only if something is due. Raises `TrainingDiverged` if a loss was NaN or infinite, before
+        anything is reported or written.
         """
         settings, state = self.config.training, self.state
         last = state.generator_steps == settings.generator_steps
@@ -110,7 +110,7 @@ class Callbacks:
         return self.stopped
 
     def result(self, execution: Execution) -> TrainingResult:
-        """How it ended. On ranks other than 0 the checkpoint is the path that rank 0 wrote to."""
+        """How the training ended. On ranks other than 0, the checkpoint is the path that rank 0 wrote to."""
         history, state = self.state.history, self.state
         history.to_host()
         return TrainingResult(

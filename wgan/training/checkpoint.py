@@ -1,4 +1,4 @@
-"""A checkpoint: one file with everything the next step depends on, written so that no reader ever sees half of one."""
+"""A checkpoint: one file with everything the next step depends on, written atomically."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from wgan.training.state import TrainingState, load_optimizer
 
 FORMAT = 1
 FULL_BYTES = 2**16
-"""A disk with less than this left is what made writing fail."""
+"""With less free space than this, a failed write is blamed on the full disk."""
 NOT_SHAPING = (
     "evaluation.",
     "promotion.",
@@ -38,20 +38,20 @@ NOT_SHAPING = (
     "training.checkpoint_",
     "training.keep_",
 )
-"""Settings that do not change a training's numbers, so that a resumed run may have others (by prefix) …"""
+"""Settings, by prefix, that do not affect the numbers, so a resumed run may change them …"""
 RUN_LENGTH = "training.generator_steps"
-"""… and this one: a run of n steps is the beginning of every longer one."""
+"""… and so may this one: a run of n steps is a prefix of every longer one."""
 
 
 def checkpoint_path(folder: Path, generator_steps: int) -> Path:
-    """Where the checkpoint of a step is: `step-00001500.pt`."""
+    """The path of a step's checkpoint: `step-00001500.pt`."""
     return folder / f"step-{generator_steps:08d}.pt"
 
 
 def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, data_digest: str) -> Path:
-    """Write the state aside, to the disk, and under its name only when it is whole; returns that name.
+    """Write the state to a temporary file, sync it, and rename it into place; returns the path.
 
-    Raises `TrainingDiverged` rather than write a NaN or an infinity, `CheckpointError` if the disk refuses.
+    Raises `TrainingDiverged` rather than write a NaN or an infinity, `CheckpointError` if writing fails.
     """
     state.history.to_host()
     _require_finite(state)
@@ -82,7 +82,7 @@ def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, d
         _sync_folder(folder)
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        if shutil.disk_usage(folder).free < FULL_BYTES:  # torch does not say so
+        if shutil.disk_usage(folder).free < FULL_BYTES:  # torch does not report it
             reason = f"the disk that holds {folder} is full"
         aside.unlink(missing_ok=True)
         raise CheckpointError(
@@ -93,10 +93,10 @@ def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, d
 
 
 def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, data_digest: str) -> None:
-    """Put a checkpoint's content into a freshly built state.
+    """Load a checkpoint into a newly built state.
 
-    Raises `CheckpointError` if the file is missing or damaged, or was written by a run whose data or whose settings
-    that shape the numbers were others.
+    Raises `CheckpointError` if the file is missing or damaged, or was written by a run with other data or with other
+    settings that affect the numbers.
     """
     content = _read(path)
     if content["data_digest"] != data_digest:
@@ -114,7 +114,7 @@ def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, dat
             load_optimizer(optimizer, content[f"{name}_optimizer"])
             require_state_of(optimizer)
         state.history = History({name: column.numpy() for name, column in content["history"].items()})
-    except Exception as error:  # torch raises whatever does not fit
+    except Exception as error:  # a mismatch can raise anything in torch
         raise _damaged(path, error) from error
     state.generator_steps = content["generator_steps"]
     state.critic_steps = content["critic_steps"]
@@ -139,7 +139,7 @@ def load_generator(path: Path) -> ImageGenerator:
     generator = new_generator(config.networks, config.data.channels, config.data.image_size, config.training.seed)
     try:
         generator.load_state_dict(content["generator"])
-    except Exception as error:  # torch raises whatever does not fit
+    except Exception as error:  # a mismatch can raise anything in torch
         raise _damaged(path, error) from error
     return generator.eval()
 
@@ -154,14 +154,14 @@ def load_run(path: Path) -> tuple[RetrainConfig, str]:
 
 
 def load_history(path: Path) -> dict[str, NDArray[np.float32]]:
-    """What was measured at every generator step up to the checkpoint, by name; entry i is step i + 1."""
+    """The values measured at every generator step up to the checkpoint, by name; entry i is step i + 1."""
     return {name: column.numpy() for name, column in _read(path)["history"].items()}
 
 
 def prune_checkpoints(folder: Path, keep: int, generator_steps: int) -> None:
-    """Delete all but the `keep` newest checkpoints up to this step, and what a killed attempt left half written.
+    """Delete all but the `keep` newest checkpoints up to this step, and partial files of a killed attempt.
 
-    Checkpoints of later steps are of another attempt and are left alone.
+    Checkpoints of later steps belong to another attempt and are kept.
     """
     for partial in folder.glob("step-*.partial"):
         partial.unlink(missing_ok=True)
@@ -185,7 +185,7 @@ def _read(path: Path) -> dict[str, Any]:
         require_fields(content)
     except CheckpointError:
         raise
-    except Exception as error:  # torch.load raises whatever the damage leads to
+    except Exception as error:  # damage can raise anything in torch.load
         raise _damaged(path, error) from error
     return content
 

@@ -1,4 +1,4 @@
-"""What a checkpoint file may hold: plain tensors, no larger than the file, under the names that are read."""
+"""What a checkpoint file may hold: plain tensors, no larger than the file, under known names."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ FIELDS: Mapping[str, tuple[type, ...]] = {
     "critic_optimizer": (dict,),
     "history": (dict,),
 }
-"""What is read of a checkpoint, and of which kind it is."""
+"""The fields of a checkpoint, and their types."""
 PRECISIONS = (None, "float32", "bf16")
 MOST_STEPS = 10**11
-"""Ten million generator steps of a thousand critic steps, and as many again."""
+"""Ten million generator steps with a thousand critic steps each, plus as many again."""
 MOST_VALUES = 100_000
 MOST_DESCRIPTION = 2**22
-"""Bytes of the description of the tensors; that of the largest networks takes a hundredth."""
+"""Maximum bytes of the pickle that describes the tensors; the largest networks need a hundredth of it."""
 NAMED = {"collections.OrderedDict", "torch._utils._rebuild_tensor_v2"}
-"""What a description names beside the kinds of storage: nothing that makes memory by itself."""
+"""The names a pickle may use besides the storage types: none of them allocates memory."""
 
 
 def require_plain_container(path: Path) -> None:
-    """Raise `BadZipFile` unless the file is torch's container, whole, not packed, and describes only plain tensors.
+    """Raise `BadZipFile` unless the file is torch's container, complete, uncompressed, with only plain tensors.
 
-    torch.load does not look at the checksums in it, would unpack more than the file's size, and lets a description
-    make arrays of any size.
+    torch.load ignores the checksums, would decompress more than the file's size, and lets the pickle allocate arrays of
+    any size.
     """
     with ZipFile(path) as archive:
         entries = archive.infolist()
@@ -63,7 +63,7 @@ def require_plain_container(path: Path) -> None:
 
 
 def require_fields(content: Mapping[str, Any]) -> None:
-    """Raise `TypeError`, `KeyError` or `ValueError` unless every field is there, of its kind and of bounded size."""
+    """Raise `TypeError`, `KeyError` or `ValueError` unless every field is present, of its type and of bounded size."""
     for name, kinds in FIELDS.items():
         if not isinstance(content[name], kinds) or isinstance(content[name], bool):
             raise TypeError(name)
@@ -88,9 +88,9 @@ def require_fields(content: Mapping[str, Any]) -> None:
 
 
 def is_of(weights: Mapping[str, Tensor], networks: NetworksConfig, channels: int, image_size: int) -> bool:
-    """Whether the weights have the shapes of the configured generator; nothing is allocated to find out.
+    """Whether the weights have the shapes of the configured generator; allocates nothing.
 
-    Only a network of your own can tell its shapes by being made, so its weights count as fitting.
+    The shapes of a custom network are only known once it is built, so its weights are accepted.
     """
     if networks.generator != "dcgan":
         return True
@@ -105,7 +105,7 @@ def are_finite(weights: Mapping[str, Tensor]) -> bool:
 
 
 def require_state_of(optimizer: Optimizer) -> None:
-    """Raise `ValueError` unless what an optimizer was given fits its parameters: it would fail at the next step."""
+    """Raise `ValueError` unless the optimizer's state fits its parameters; otherwise the next step would fail."""
     averages = {"exp_avg", "exp_avg_sq"} if isinstance(optimizer, Adam) else {"square_avg"}
     for parameter, values in optimizer.state.items():
         if set(values) != averages | {"step"} or values["step"].shape != ():
@@ -115,9 +115,9 @@ def require_state_of(optimizer: Optimizer) -> None:
 
 
 def _require_bounded(value: Any, left: list[int]) -> None:
-    """Raise `ValueError` for more values than a checkpoint has, or a tensor that is larger than what it is read from.
+    """Raise `ValueError` for more values than a checkpoint has, or a tensor larger than its storage.
 
-    Containers count as often as they are met: a few that hold each other would be walked for ever.
+    Containers count every time they are visited: otherwise cyclic containers would be walked forever.
     """
     left[0] -= 1
     if left[0] < 0:

@@ -1,4 +1,4 @@
-"""Which device trains, and how it multiplies."""
+"""Chooses the device that trains, and its arithmetic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Precision = Literal["float32", "bf16"]
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is CUDA, else MPS, else the CPU; otherwise `cpu`, `cuda`, `mps`, or one of several as in `cuda:1`.
+    """`auto` is CUDA, else MPS, else the CPU; otherwise `cpu`, `cuda`, `mps`, or a numbered one such as `cuda:1`.
 
     Raises `UsageError` if the name is none of these or this machine has no such device.
     """
@@ -41,20 +41,20 @@ class Gpu:
     """A GPU as this process sees it."""
 
     device: str
-    """For torch, as in `cuda:1`; counted among those that CUDA_VISIBLE_DEVICES leaves."""
+    """torch's index, as in `cuda:1`, among the GPUs that CUDA_VISIBLE_DEVICES leaves visible."""
     uuid: str
-    """The same for every process and container that sees it."""
+    """Its UUID: the same in every process and container."""
     name: str
     """Its model, e.g. `NVIDIA H100 80GB HBM3`."""
 
     @property
     def slot(self) -> str:
-        """Name of its slot on the Prefect server: one training at a time."""
+        """The name of its slot on the Prefect server, which admits one training at a time."""
         return f"gpu-{self.uuid}"
 
 
 def offered_gpus(name: str) -> tuple[Gpu, ...]:
-    """The GPUs that a device of `resolve_device` may mean: one for `cuda:1`, all for `cuda`; none where it is no GPU.
+    """The GPUs that a device name may mean: one for `cuda:1`, all for `cuda`, none if it is not a GPU.
 
     Raises `UsageError` as `resolve_device` does.
     """
@@ -67,7 +67,7 @@ def offered_gpus(name: str) -> tuple[Gpu, ...]:
 
 
 def device_name(device: torch.device) -> str:
-    """The model of the device, e.g. `NVIDIA H100 80GB HBM3`; what timings are kept under."""
+    """The model of the device, e.g. `NVIDIA H100 80GB HBM3`; timings are stored under it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     capabilities = torch.cpu.get_capabilities()
@@ -76,7 +76,7 @@ def device_name(device: torch.device) -> str:
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether the device has instructions for it. Elsewhere bf16 works too, but never pays."""
+    """Whether the device has bf16 instructions. Elsewhere bf16 works, but is never faster."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     capabilities = torch.cpu.get_capabilities()
@@ -84,9 +84,9 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 
 def limit_threads() -> None:
-    """Let torch start no more threads than this process may use processors; `OMP_NUM_THREADS` has the last word.
+    """Limit torch's threads to the processors this process may use; `OMP_NUM_THREADS` takes precedence.
 
-    torch's own count knows nothing of a container's quota, and more threads than that are throttled.
+    torch ignores a container's CPU quota, and threads beyond it are throttled.
     """
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(torch.get_num_threads(), usable_processors().count))
@@ -94,10 +94,10 @@ def limit_threads() -> None:
 
 @contextmanager
 def arithmetic(device: torch.device, tf32: bool) -> Iterator[None]:
-    """How CUDA computes inside; other devices have no such choice.
+    """Set how CUDA computes inside the block; other devices have no such options.
 
     cuDNN times its convolutions for each shape and keeps the fastest, float32 factors are rounded to TF32 or not, and
-    everything runs on a stream of its own, as capturing a graph wants it.
+    everything runs on a stream of its own, as graph capture requires.
     """
     if device.type != "cuda":
         yield

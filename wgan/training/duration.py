@@ -1,4 +1,4 @@
-"""How long a training takes here: a few real steps of its networks, timed on images that are thrown away."""
+"""Estimates how long training takes on this machine: times a few real steps of its networks on random images."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from wgan.training.trial import RandomImages, wait_for_device
 from wgan.training.world import ALONE
 
 MOST_CRITIC_STEPS = 5
-"""Critic steps that are timed for each generator step."""
+"""Critic steps timed per generator step."""
 
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Mean seconds of a step of each kind, and what they were measured on."""
+    """Mean seconds of a step of each kind, and the device they were measured on."""
 
     critic: float
     generator: float
     critic_steps: int
-    """So many were timed."""
+    """How many steps were timed."""
     generator_steps: int
     seconds: float
-    """What all of them took, without warming up."""
+    """Their total seconds, without warm-up."""
     precision: Precision
     will_be_compiled: bool
-    """The run compiles its networks, the measured steps did not: it is faster than these."""
+    """Whether the run compiles its networks; the measured steps did not, so the run is faster."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was timed, and the untrained generator it was timed with."""
+    """The step times, and the untrained generator they were measured with."""
 
     steps: StepTimes
     draw: Callable[[int, int], NDArray[np.uint8]]
@@ -56,22 +56,22 @@ class Measured:
 
 
 def processor_of(device: str) -> str:
-    """What computes on this setting of the device, in words: `AMD EPYC, 2 threads`. Raises `UsageError`."""
+    """The processor behind a device setting, such as `AMD EPYC, 2 threads`. Raises `UsageError`."""
     limit_threads()
     return device_name(resolve_device(device))
 
 
 def threads() -> int:
-    """torch's threads in this process."""
+    """The number of torch's threads in this process."""
     return torch.get_num_threads()
 
 
 def measure_steps(config: RetrainConfig, device_setting: str, cache: Path | None, seconds: float) -> Measured:
-    """Time steps of the configuration as a run would take them, for about so many seconds.
+    """Time steps of the configuration, executed as in a run, for about `seconds`.
 
-    `cache` holds the timings that precisions are chosen by, where there are any. At least one step of each kind is
-    timed, after some that are not, unless the first ones take all the time there is. Raises `UsageError` as a training
-    would, `WganError` if the memory is short.
+    `cache` holds the timings that the precision is chosen by, if there are any. At least one step of each kind is timed
+    after warm-up steps, unless those use up the time. Raises `UsageError` as a training would, `WganError` if memory is
+    short.
     """
     limit_threads()
     device = resolve_device(device_setting)
@@ -87,7 +87,7 @@ def measure_steps(config: RetrainConfig, device_setting: str, cache: Path | None
 
 
 def seconds_of_training(times: StepTimes, training: TrainingConfig) -> float:
-    """All steps of a run at the measured pace."""
+    """Seconds for all steps of a run at the measured speed."""
     return training.generator_steps * times.generator + _critic_steps(training) * times.critic
 
 
@@ -105,7 +105,7 @@ def _timed(
     images = RandomImages(training.batch_size, data.channels, data.image_size)
     order = DataOrder(images.count, training.batch_size, training.seed, ALONE)
     inputs = StepInputs(config, RealBatches(images, order, device), device)
-    # Compiling takes longer than anybody waits for an estimate.
+    # Compiling takes too long for an estimate.
     execution = Execution(chosen.precision, chosen.captured)
     runner = StepRunner(state, objective_of(training), inputs, execution)
     step = 0

@@ -1,4 +1,4 @@
-"""How a run's steps are executed: in which precision, compiled or not, captured or not, and why."""
+"""Chooses how a run's steps are executed: the precision, compiled or not, captured or not, and why."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from wgan.training.trial import LEAST_SAMPLES, critic_step_seconds
 from wgan.training.world import World
 
 BF16_PAYS = 1.15
-"""`precision: auto` takes bf16 where it is at least so many times as fast as float32."""
+"""`precision: auto` takes bf16 if its speedup over float32 is at least this."""
 COMPILING_PAYS = 300.0
-"""Seconds that a run must have before it: compiling takes about forty and saves a third of the rest (on an H100)."""
+"""Seconds a run must last to be compiled: compiling takes about forty and saves a third of the rest (on an H100)."""
 WORTH_A_TRIAL = 10_000
-"""Critic steps; a run of fewer is over before compiling could pay."""
+"""Minimum critic steps; a shorter run ends before compiling could pay off."""
 
 
 def choose_execution(
@@ -32,9 +32,9 @@ def choose_execution(
     cache: Path | None,
     least_samples: int = LEAST_SAMPLES,
 ) -> Execution:
-    """What is fastest here. `precision` is that of the checkpoint; None where the run is new.
+    """The fastest execution on this device. `precision` is that of the checkpoint; None for a new run.
 
-    Timings are kept in `cache`, so that a later run of the same shapes on the same processor decides alike.
+    Timings are stored in `cache`, so that later runs of the same shapes on the same processor make the same choice.
     """
     captured = device.type == "cuda" and world.size == 1 and is_ours(config)
     seconds: dict[str, float] = {}
@@ -61,7 +61,7 @@ def choose_execution(
 
 
 def is_ours(config: RetrainConfig) -> bool:
-    """No network and no objective of the user's own: a graph would freeze what their Python does from step to step."""
+    """Whether all networks and the objective are built in: a graph would freeze what custom Python does per step."""
     named = (config.training.objective, config.networks.generator, config.networks.critic)
     return all(":" not in name for name in named)
 

@@ -1,9 +1,9 @@
-"""A training step as one CUDA graph: the device replays it whole, instead of being told of every kernel in it.
+"""A training step as one CUDA graph: the device replays it whole instead of launching every kernel.
 
 A step of small networks is a hundred kernels of a few microseconds each, which Python cannot launch fast enough to
-keep a GPU busy. A graph is launched once. What it needs is that a step reads and writes the same memory each time:
-the inputs are the fixed tensors of `wgan.training.inputs`, weights, running statistics and optimizer state are changed
-in place, and gradients are zeroed inside, so that they lie in the graph's own memory.
+keep a GPU busy. A graph is a single launch. It requires that a step reads and writes the same memory each time: the
+inputs are the fixed tensors of `wgan.training.inputs`, weights, running statistics and optimizer state are changed in
+place, and gradients are zeroed inside the graph, so that they stay in its own memory.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from torch import Tensor
 
 Step = Callable[[], dict[str, Tensor]]
 WARM_UP = 3
-"""Calls before the capture. They are steps like any other: optimizer state comes into being and kernels are chosen."""
+"""Calls before the capture: regular steps that create the optimizer state and choose the kernels."""
 
 logger = logging.getLogger(__name__)
 
 
 class CapturedStep:
-    """Calls `step` eagerly at first, then captures it and from there on replays it; the numbers stay the same.
+    """Calls `step` eagerly at first, then captures and replays it; the numbers stay the same.
 
-    What a replay returns is overwritten by the next one. A step that cannot be captured goes on eagerly, and the log
-    says why. To be called on a stream of its own (`wgan.training.device.arithmetic`).
+    The tensors a replay returns are overwritten by the next one. A step that cannot be captured keeps running eagerly,
+    and the log says why. Call it on a separate stream (`wgan.training.device.arithmetic`).
     """
 
     def __init__(self, name: str, step: Step) -> None:

@@ -1,4 +1,4 @@
-"""What was measured at every generator step, kept so that medians and curves survive an interruption."""
+"""The values measured at every generator step, kept so that medians and curves survive an interruption."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from wgan.errors import TrainingDiverged
 
 MEDIAN_WINDOW = 101
-"""Points of the running median; the paper's figures 3 and 4 filter their curves over as many."""
+"""Window of the running median; the paper's figures 3 and 4 filter their curves over the same number of points."""
 
 
 class History:
@@ -61,7 +61,7 @@ class History:
 
 
 def diverged(quantity: str, step: int) -> TrainingDiverged:
-    """The error for a NaN or an infinity, with what to try."""
+    """The error for a NaN or an infinity, with suggestions."""
     return TrainingDiverged(
         f"training diverged: {quantity} is NaN or infinite at generator step {step}; the last good checkpoint is kept; "
         "try a smaller training.lr, training.precision=float32 or another training.seed."

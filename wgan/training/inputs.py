@@ -1,4 +1,4 @@
-"""What a step draws: the real batch, the noise, WGAN-GP's epsilon. Each is a function of the seed and the step."""
+"""The random inputs of a step: the real batch, the noise, WGAN-GP's epsilon. Each depends on seed and step only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wgan.training.world import ALONE, World
 
 
 class StepInputs:
-    """The same tensors at every step, filled anew before it, because a CUDA graph reads where it read when captured.
+    """The same tensors at every step, refilled before it, because a CUDA graph reads fixed addresses.
 
     Filling does not wait for the device.
     """

@@ -13,9 +13,9 @@
 `train` is the outer loop; its bodies, `critic_step` and `generator_step`, are in `wgan.training.steps`, the two losses
 and the clamp in `wgan.training.objectives`.
 
-On the CPU in float32 the weights and every metric but the speed are a function of (configuration, data, seed), to the
-bit, for a given processor, thread count and torch; interruptions do not change them. On CUDA nothing in a step waits
-for the device: losses stay tensors until a step is logged.
+On the CPU in float32 the weights and every metric except the speed are bit-for-bit a function of (configuration, data,
+seed), for a given processor, thread count and torch version; interruptions do not change them. On CUDA nothing in a
+step waits for the device: losses stay tensors until a step is logged.
 """
 
 from __future__ import annotations
@@ -58,12 +58,11 @@ def train(
     cache: Path | None = None,
     execution: Execution | None = None,
 ) -> TrainingResult:
-    """Train a generator on `images`, from the start or from a checkpoint, and leave the last checkpoint in `folder`.
+    """Train a generator on `images`, from scratch or from a checkpoint, and leave the last checkpoint in `folder`.
 
-    How the steps are executed is chosen for this machine, with timings that are kept in the folder `cache`, unless
-    `execution` says it. Raises `TrainingDiverged` at a NaN or an infinity (the last good checkpoint stays),
-    `CheckpointError` if `resume_from` is not a whole checkpoint of this configuration and data, `WganError` if the
-    device has too little memory.
+    Unless `execution` is given, it is chosen for this machine, with timings cached in the folder `cache`. Raises
+    `TrainingDiverged` at a NaN or an infinity (the last good checkpoint remains), `CheckpointError` if `resume_from` is
+    not a complete checkpoint of this configuration and data, `WganError` if the device has too little memory.
     """
     require_configured_shape(images, config)
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +87,7 @@ def _train(
     cache: Path | None,
     execution: Execution | None,
 ) -> TrainingResult:
-    # ── Networks, optimizers and counters: new, or as the checkpoint left them ──
+    # ── Networks, optimizers and counters: new, or from the checkpoint ──
     settings = config.training
     state = new_state(config, device)
     if resume_from is not None:

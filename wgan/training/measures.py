@@ -10,7 +10,7 @@
     generator_gradient_norm  and of the generator's in the generator step
     images_per_second        real images shown to the critic per second since the last log
 
-Objective `gan` estimates no distance, so there both losses are cross-entropies and `wasserstein_*` does not appear.
+The objective `gan` estimates no distance: both losses are cross-entropies, and there is no `wasserstein_*`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ESTIMATE = "wasserstein_estimate"
 
 
 def step_metrics(state: TrainingState, settings: TrainingConfig) -> dict[str, float]:
-    """The metrics of the step just done, but for the speed; the history must be on the host."""
+    """The metrics of the last step, except the speed; the history must be on the host."""
     values = state.history.last()
     if ESTIMATE in values:
         values["wasserstein_median"] = state.history.running_median(ESTIMATE)
@@ -38,7 +38,7 @@ def step_metrics(state: TrainingState, settings: TrainingConfig) -> dict[str, fl
 
 @torch.no_grad()
 def clip_share(critic: nn.Module, clip_value: float) -> float:
-    """Share of the parameters that lie on the bound, from 0 to 1."""
+    """Share of the parameters that lie on ±`clip_value`, from 0 to 1."""
     parameters = list(critic.parameters())
     bound = torch.tensor(clip_value, dtype=torch.float32).item()
     on_it = sum((parameter.abs() >= bound).sum() for parameter in parameters)
@@ -46,6 +46,6 @@ def clip_share(critic: nn.Module, clip_value: float) -> float:
 
 
 def gradient_norm(network: nn.Module) -> float:
-    """Euclidean norm of the gradient that the last step left; 0 if there is none yet."""
+    """Euclidean norm of the gradient of the last step; 0 if there is none yet."""
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     return float(torch.stack(torch._foreach_norm(gradients)).norm()) if gradients else 0.0

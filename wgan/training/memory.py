@@ -1,4 +1,4 @@
-"""A device that has too little memory for a step: said in one sentence, with the batch size that would fit."""
+"""Turns a device's out-of-memory error into one sentence that names the batch size that would fit."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from wgan.training.trial import RandomImages
 from wgan.training.world import ALONE
 
 PROBES = (8, 16)
-"""Batch sizes whose memory is measured; what a step needs is a fixed part and so much an image."""
+"""Batch sizes whose memory is measured; a step needs a fixed amount plus an amount per image."""
 LESS = 0.85
-"""Of a batch size that was tried and did not fit, so much is tried next: memory freed in pieces is not all usable."""
+"""Factor for the next try after a batch size did not fit: fragmented memory is not all usable."""
 
 
 def out_of_memory(config: RetrainConfig, device: torch.device) -> WganError:
-    """What is raised in place of torch's error; on CUDA it names a batch size that fits.
+    """The error to raise in place of torch's; on CUDA it names a batch size that fits.
 
-    To be called when the tensors of the step that failed are gone, and with them the frames in torch's error.
+    Call it once the tensors of the failed step are freed, and with them the frames of torch's error.
     """
     size = config.training.batch_size
     fits = batch_that_fits(config, device) if device.type == "cuda" else None
@@ -68,7 +68,7 @@ def _empty() -> None:
 
 
 def _peak(config: RetrainConfig, device: torch.device, size: int) -> int:
-    """Bytes that a training of this batch size takes from the device for its first steps."""
+    """Peak device memory, in bytes, of the first training steps at this batch size."""
     _empty()
     before = torch.cuda.memory_reserved(device)
     torch.cuda.reset_peak_memory_stats(device)

@@ -24,10 +24,10 @@ SMALLEST = 4  # Pixels: the image the deepest convolution sees.
 
 
 class ImageGenerator(nn.Module):
-    """Any generator: noise (N, z) to images (N, C, H, W) in [-1, 1]; subclass it for one of your own."""
+    """Any generator: noise (N, z) to images (N, C, H, W) in [-1, 1]; subclass it for a custom one."""
 
     name = "dcgan"
-    """What `networks.generator` calls it."""
+    """Its name in `networks.generator`."""
 
     def __init__(self, channels: int, image_size: int, width: int, latent_dim: int) -> None:
         super().__init__()
@@ -63,8 +63,8 @@ class Generator(ImageGenerator):
 class Critic(nn.Module):
     """Image to score, the f_w of the paper: a real number, no sigmoid; larger means more like the data.
 
-    LeakyReLU(0.2); affine instance norm on all but the first convolution, never a batch norm: a score depends on its
-    own image only.
+    LeakyReLU(0.2); affine instance norm on all but the first convolution, never a batch norm: a score depends only on
+    its own image.
     """
 
     def __init__(self, channels: int, image_size: int, width: int) -> None:
@@ -142,12 +142,12 @@ def initialise(network: nn.Module, stream: torch.Generator) -> None:
 
 
 def _channels_last_rows(tensor: Tensor) -> Tensor:
-    """(N, C, H, W) to (N, H·W·C): no copy of a tensor that lies in memory like that, as all do in training."""
+    """(N, C, H, W) to (N, H·W·C): no copy if the tensor already has that layout, as all do in training."""
     return tensor.permute(0, 2, 3, 1).flatten(1)
 
 
 def _doublings(image_size: int) -> int:
-    """How often 4 pixels double to `image_size`."""
+    """How many times 4 pixels double to reach `image_size`."""
     doublings = round(math.log2(image_size / SMALLEST)) if image_size > 0 else 0
     if doublings < 1 or SMALLEST * 2**doublings != image_size:
         raise ValueError(f"image_size must be a power of two from 8, not {image_size}")

@@ -1,4 +1,4 @@
-"""What a notebook needs beside the loop: images from a numpy array, and an observer that prints."""
+"""What a notebook needs besides the loop: images from a numpy array, and an observer that prints."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ArrayImages:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of shape and pixels: a training resumes on the same images only."""
+        """SHA-256 (hex) of shape and pixels: training resumes only on the same images."""
         return hashlib.sha256(f"{self.pixels.shape}".encode() + self.pixels.tobytes()).hexdigest()
 
     def gather(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -67,7 +67,7 @@ PRINTED = PrintObserver()
 
 
 def require_configured_shape(images: ImageSource, config: RetrainConfig) -> None:
-    """Raise `UsageError` if the images are not of the size and number of channels that the networks are made for."""
+    """Raise `UsageError` if the images do not have the configured size and number of channels."""
     for name in ("image_size", "channels"):
         found, configured = getattr(images, name), getattr(config.data, name)
         if found != configured:

@@ -1,7 +1,7 @@
-"""What the two networks optimise: the paper's objective, the two it is compared with, or one of your own.
+"""What the two networks optimise: the paper's objective, the two it is compared with, or a custom one.
 
-Each is one frozen object with three parts: the critic's loss, the generator's loss, and the constraint that is put on
-the critic after its update. Losses are minimised; what else is measured is a 0-dimensional tensor without gradient.
+Each is one frozen object with three parts: the critic's loss, the generator's loss, and the constraint applied to the
+critic after its update. Losses are minimised; other logged values are 0-dimensional tensors without gradient.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Objective(Protocol):
     def critic_loss(
         self, critic: Scores, real: Tensor, fake: Tensor, epsilon: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of (N, C, H, W) real and fake images, and what to log of it by name.
+        """The loss of real and fake images (N, C, H, W), and the values to log by name.
 
-        `epsilon` (N,) is drawn from [0, 1) anew at each step.
+        `epsilon` (N,) is drawn from [0, 1) at each step.
         """
         ...
 
@@ -110,7 +110,7 @@ class CrossEntropy:
 
 
 def objective_of(training: TrainingConfig) -> Objective:
-    """The objective the configuration names, with its constants. One of your own is called with `training`."""
+    """The configured objective, with its constants. A custom one is called with `training`."""
     match training.objective:
         case "wgan":
             return WeightClipping(training.clip_value)
@@ -125,7 +125,8 @@ def objective_of(training: TrainingConfig) -> Objective:
 def gradient_penalty(critic: Scores, real: Tensor, fake: Tensor, epsilon: Tensor) -> Tensor:
     """Mean of (‖∇C(x̂)‖ − 1)² over x̂ = ε real + (1 − ε) fake, with an ε and a norm for every sample.
 
-    Images (N, C, H, W) float32, `epsilon` (N,). In float32 whatever the precision: it is differentiated twice.
+    Images (N, C, H, W) float32, `epsilon` (N,). Computed in float32 at every precision, because it is differentiated
+    twice.
     """
     share = epsilon.view(-1, *[1] * (real.dim() - 1))
     with torch.autocast(real.device.type, enabled=False):

@@ -1,4 +1,4 @@
-"""Batches that are read while the step before computes, in the order in which they are taken."""
+"""Reads batches ahead, while the previous step computes, in the order they are taken."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from torch import Tensor
 
 DEPTH = 2
-"""Batches that are ready or being read beside the one that is taken: what the memory for them is bounded by."""
+"""Batches ready or being read besides the one taken; bounds the memory they use."""
 
 
 class ReadAhead:
-    """`read(step)`, called by one thread for the steps that come next.
+    """Calls `read(step)` in one thread for the coming steps.
 
-    The values are those of `read`, whatever the thread has done: only when they are read changes. Taking another step
-    than the next one is allowed, as when a training resumes, and waits for its batch.
+    The values are those of `read`; only the time of reading changes. Taking a step other than the next one is allowed,
+    as on resume, and blocks until its batch is read.
     """
 
     def __init__(self, read: Callable[[int], Tensor], depth: int = DEPTH) -> None:

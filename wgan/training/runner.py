@@ -1,4 +1,4 @@
-"""The two steps of a run on its own inputs: eager or captured, with networks compiled or not."""
+"""Runs a run's two steps on its inputs: eager or captured, with networks compiled or not."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from wgan.training.world import ALONE, World
 
 @dataclass(frozen=True)
 class Execution:
-    """How steps are run. Only the precision changes the numbers; the others change them by rounding."""
+    """How steps are executed. Only the precision changes the numbers; the other options differ by rounding."""
 
     precision: Precision = "float32"
     captured: bool = False
-    """Steps are CUDA graphs."""
+    """Whether steps are CUDA graphs."""
     compiled: bool = False
-    """The networks went through `torch.compile`."""
+    """Whether the networks are compiled with `torch.compile`."""
     reason: str = "as asked for"
-    """Why this precision, in words."""
+    """Why this precision, as text."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """What was measured to decide: of one critic step, by precision."""
+    """The timings it was chosen by: of one critic step, by precision."""
 
     def described(self) -> dict[str, str]:
-        """For the record of a run, by name."""
+        """The choice by name, for the record of a run."""
         timings = {f"seconds_per_critic_step_{name}": f"{seconds:.3g}" for name, seconds in self.seconds.items()}
         flags = {"captured": str(self.captured).lower(), "compiled": str(self.compiled).lower()}
         return {"precision": self.precision, "precision_reason": self.reason, **flags, **timings}
 
 
 class StepRunner:
-    """Draws a step's inputs and runs it. Nothing in it waits for the device.
+    """Draws a step's inputs and runs it, without waiting for the device.
 
-    What a step returns is overwritten by the next of its kind.
+    The tensors a step returns are overwritten by the next step of its kind.
     """
 
     def __init__(
@@ -68,19 +68,19 @@ class StepRunner:
         self._generator: Step = CapturedStep("generator step", generator) if execution.captured else generator
 
     def critic(self, step: int) -> dict[str, Tensor]:
-        """Critic step number `step`: what it measured, by name."""
+        """Run critic step `step`; returns its measured values by name."""
         self.inputs.draw_for_critic(step)
         return self._critic()
 
     def generator(self, step: int) -> dict[str, Tensor]:
-        """Generator step number `step`: its loss, by name."""
+        """Run generator step `step`; returns its loss by name."""
         self.inputs.draw_for_generator(step)
         return self._generator()
 
 
 def _compiled(networks: Networks) -> Networks:
-    """The same networks and optimizers, with forward and backward passes that are compiled at their first call."""
-    torch.compiler.reset()  # a process that trains again and again would reach the limit of compiled variants
+    """The same networks and optimizers, with forward and backward passes compiled at their first call."""
+    torch.compiler.reset()  # repeated trainings would reach the limit of variants
     generator = cast("nn.Module", torch.compile(networks.generator, dynamic=False))
     critic = cast("nn.Module", torch.compile(networks.critic, dynamic=False))
     return Networks(generator, critic, networks.generator_optimizer, networks.critic_optimizer)

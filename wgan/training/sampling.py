@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 def generate_images(
     generator: ImageGenerator, seed: int, count: int, device: torch.device = CPU, batch_size: int = 256
 ) -> NDArray[np.uint8]:
-    """`count` images (N, C, H, W), uint8, of the noise `draw_latents(seed, count, z)`.
+    """`count` images (N, C, H, W), uint8, from the noise `draw_latents(seed, count, z)`.
 
     The generator is moved to `device`, runs in evaluation mode (running statistics, so an image does not depend on its
     batch) and float32, and is left in the mode it was in.

@@ -18,7 +18,7 @@ from wgan.training.networks import ImageGenerator
 
 @dataclass
 class Networks:
-    """Generator and critic, each with its optimizer: all that the steps of Algorithm 1 change.
+    """Generator and critic, each with its optimizer: everything that the steps of Algorithm 1 change.
 
     The generator takes noise (m, z) to samples, the critic takes samples to scores (m,).
     """
@@ -31,7 +31,7 @@ class Networks:
 
 @dataclass
 class TrainingState(Networks):
-    """The networks of a run, how far they are, and what was measured on the way.
+    """The networks of a run, its step counters, and its history.
 
     Random streams and the data order need no field: they are functions of the seed and these counters.
     """
@@ -39,7 +39,7 @@ class TrainingState(Networks):
     generator: ImageGenerator
     history: History = field(default_factory=History)
     precision: Precision | None = None
-    """None until it is chosen; then it stays, also after a resume."""
+    """None until chosen; then fixed, also after a resume."""
     generator_steps: int = 0
     critic_steps: int = 0
     seconds: float = 0.0
@@ -58,7 +58,7 @@ def new_state(config: RetrainConfig, device: torch.device) -> TrainingState:
 def optimizer_of(network: nn.Module, training: TrainingConfig) -> Optimizer:
     """RMSProp without momentum (Algorithm 1), or Adam for comparison.
 
-    On CUDA its step counters are on the device too, so that an update can be part of a CUDA graph.
+    On CUDA its step counters are on the device, so that an update can be part of a CUDA graph.
     """
     parameters = list(network.parameters())
     capturable = parameters[0].is_cuda
@@ -75,9 +75,9 @@ def optimizer_of(network: nn.Module, training: TrainingConfig) -> Optimizer:
 
 
 def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
-    """Put a saved state into the optimizer, which may be on another kind of device than the saved one was.
+    """Load a saved state into the optimizer, which may be on another kind of device.
 
-    Its settings stay those of the configuration, whatever the saved ones say.
+    Its settings stay those of the configuration; the saved ones are ignored.
     """
     own = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": saved["state"], "param_groups": own})

@@ -43,10 +43,10 @@ def critic_step(
 def generator_step(
     networks: Networks, objective: Objective, noise: Tensor, precision: str = "float32", world: World = ALONE
 ) -> Tensor:
-    """One update of the generator against the critic as it is. `noise` (m, z).
+    """One update of the generator against the current critic. `noise` (m, z).
 
-    Returns the loss before the update. The critic's parameters are frozen, so that no gradient of theirs is computed;
-    what `.grad` holds of the last critic step stays.
+    Returns the loss before the update. The critic's parameters are frozen, so their gradients are not computed and
+    `.grad` keeps those of the last critic step.
     """
     with frozen(networks.critic):
         with multiplying(precision, noise.device):
@@ -60,9 +60,9 @@ def generator_step(
 
 
 def critic_steps_before(generator_steps: int, settings: TrainingConfig) -> int:
-    """Critic steps before the next generator step, when `generator_steps` are done.
+    """Critic steps to run before the next generator step, after `generator_steps` generator steps.
 
-    `published` is the authors' `main.py`: 100 for the first 25 generator steps and at every 500th.
+    The schedule `published` follows the authors' `main.py`: 100 for the first 25 generator steps and at every 500th.
     """
     if settings.critic_schedule == "published" and (generator_steps < 25 or generator_steps % 500 == 0):
         return 100
@@ -71,7 +71,7 @@ def critic_steps_before(generator_steps: int, settings: TrainingConfig) -> int:
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """No gradients for the parameters inside."""
+    """Disable gradients for the parameters inside the block."""
     network.requires_grad_(False)
     try:
         yield
@@ -80,7 +80,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 
 def multiplying(precision: str, device: torch.device) -> torch.autocast:
-    """Convolutions in bf16 inside, if that is the precision; weights, gradients and updates stay float32."""
+    """Run convolutions in bf16 inside, if that is the precision; weights, gradients and updates stay float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 

@@ -1,7 +1,7 @@
-"""Every random number of a training, as a pure function of (seed, purpose, rank, step).
+"""Every random number of training, as a pure function of (seed, purpose, rank, step).
 
-There is no random state to carry from step to step or to save in a checkpoint: a resumed run draws what the
-uninterrupted one would have drawn, and no rank draws what another one did.
+There is no random state to carry from step to step or to save in a checkpoint: a resumed run draws the same numbers as
+an uninterrupted one, and no two ranks share numbers.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def uniform(shape: tuple[int, ...], device: torch.device, seed: int, purpose: Pu
 
 
 def fill_normal(values: Tensor, seed: int, purpose: Purpose, rank: int, step: int) -> Tensor:
-    """`normal`, into a tensor that is there; returns it."""
+    """Like `normal`, into an existing tensor; returns it."""
     return values.normal_(generator=torch_stream(seed, purpose, rank, step, str(values.device)))
 
 
 def fill_uniform(values: Tensor, seed: int, purpose: Purpose, rank: int, step: int) -> Tensor:
-    """`uniform`, into a tensor that is there; returns it."""
+    """Like `uniform`, into an existing tensor; returns it."""
     return values.uniform_(generator=torch_stream(seed, purpose, rank, step, str(values.device)))
 
 

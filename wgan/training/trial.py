@@ -1,4 +1,4 @@
-"""How long a step of a run's own shapes takes here: measured on networks and images that are thrown away."""
+"""Measures how long a step with a run's shapes takes on this machine, on throwaway networks and images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEAST_SAMPLES, ENOUGH_SECONDS = 3, 0.5
 
 
 class RandomImages:
-    """As many images as a batch holds, of noise: what the pixels are costs nothing."""
+    """One batch of noise images: the pixel values do not affect the cost."""
 
     def __init__(self, count: int, channels: int, image_size: int) -> None:
         self.count, self.channels, self.image_size = count, channels, image_size
@@ -47,17 +47,17 @@ def critic_step_seconds(
     cache: Path | None = None,
     least_samples: int = LEAST_SAMPLES,
 ) -> float:
-    """Median seconds of a critic step of the configuration; from the cache where the same was measured before.
+    """Median seconds of a critic step of the configuration; cached if it was measured before.
 
-    Fewer samples than a run takes are not kept there.
+    Measurements with fewer samples than a run takes are not cached.
     """
     file = cache / "step-seconds" / f"{_key(config, device, execution)}.json" if cache else None
-    with suppress(OSError, ValueError, KeyError, TypeError):  # none yet, or not one of ours
+    with suppress(OSError, ValueError, KeyError, TypeError):  # missing, or not a file of ours
         if file is not None:
             return float(json.loads(file.read_text())["seconds"])
     seconds = _measure(config, device, execution, least_samples)
     if file is not None and least_samples >= LEAST_SAMPLES:
-        with suppress(OSError):  # a disk that is full or read-only costs a measurement, not a training
+        with suppress(OSError):  # a full or read-only disk must not fail a training
             file.parent.mkdir(parents=True, exist_ok=True)
             aside = file.with_suffix(f".{os.getpid()}")
             aside.write_text(
@@ -86,7 +86,7 @@ def _measure(config: RetrainConfig, device: torch.device, execution: Execution, 
 
 
 def wait_for_device(device: torch.device) -> None:
-    """Return when the device has done what it was told."""
+    """Block until the device has finished its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

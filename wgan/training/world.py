@@ -25,7 +25,7 @@ class World:
     reduce: Callable[[Sequence[Tensor]], None] = _nothing_to_average
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether the flag is up on some rank. One process answers without touching the device."""
+        """Whether the flag is set on any rank. A single process answers without touching the device."""
         if self.size == 1:
             return flag
         share = torch.tensor([float(flag)], device=device)

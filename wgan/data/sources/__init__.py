@@ -1,1 +1,1 @@
-"""Where images come from: one module for each source, or family of sources, of `data.source`."""
+"""Where images come from: one module per source, or family of sources, of `data.source`."""

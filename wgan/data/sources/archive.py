@@ -1,4 +1,4 @@
-"""`archive`: a zip or tar file at a path or an http(s) address; inside, the rules of a folder."""
+"""`archive`: a zip or tar file at a path or an http(s) address; its content follows the rules of a folder."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`celeba`: the 202,599 aligned and cropped faces, 178×218 RGB.
 
-They are published on Google Drive only, which torchvision reaches through gdown; a mirror is the better way.
+They are published on Google Drive only, which torchvision reaches through gdown; a mirror is preferable.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _fetch_from_drive(archive: PublishedFile, drive_id: str, access: Access) -> 
         access.progress("download", 0, None)
         try:
             download_file_from_google_drive(drive_id, str(part.parent), part.name, archive.checksum.hex)
-        except Exception as error:  # gdown has no common base of what it raises
+        except Exception as error:  # gdown's errors have no common base class
             reason = " ".join(str(error).split())
             raise DataError(f"Google Drive did not give {archive.name} ({reason}): {remedy}.") from None
         else:

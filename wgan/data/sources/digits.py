@@ -1,4 +1,4 @@
-"""`digits`: scikit-learn's 1,797 handwritten digits, 8×8, embedded in the package; no network."""
+"""`digits`: scikit-learn's 1,797 handwritten digits, 8×8, included in the package; needs no network."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`folder`: images below a folder, told by their content; sub-folders are the classes when every image is in one.
+"""`folder`: images below a folder, recognised by content; sub-folders are classes if every image is in one.
 
-What is no image is left out and counted, by reason. Only files are read, and only inside of the folder: links that lead
-out of it are left out, pipes and devices too, and hidden files and folders.
+Other files are skipped and counted by reason. Only regular files inside the folder are read: links that lead out of it,
+pipes, devices, and hidden files and folders are skipped.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Listing:
     names: list[str]
     """Relative to the folder, with slashes, sorted."""
     without_range: frozenset[str]
-    """Those whose samples may have no declared range."""
+    """Images whose samples may have no declared range."""
     left_out: tuple[FileCount, ...]
 
 
 def folder_source(location: str, max_images: int | None, access: Access) -> Source:
-    """Images below a folder, identified by the names and contents of those that are used. Raises `DataError`."""
+    """Images below a folder, identified by the names and contents of the images used. Raises `DataError`."""
     folder = existing_folder(location)
     listing = list_images(folder, max_images)
     digests = []
@@ -62,7 +62,7 @@ def folder_source(location: str, max_images: int | None, access: Access) -> Sour
 
 
 def list_images(folder: Path, max_images: int | None = None) -> Listing:
-    """All image files below a folder, at most `max_images`. Raises `DataError` when there is none."""
+    """All image files below a folder, at most `max_images`. Raises `DataError` if there is none."""
     names: list[str] = []
     without_range, left_out = set(), CountedFiles()
     for name in sorted(_files_below(folder, left_out)):
@@ -83,7 +83,7 @@ def list_images(folder: Path, max_images: int | None = None) -> Listing:
 
 
 def require_images(names: Sequence[str], left_out: CountedFiles, where: str) -> None:
-    """Raise `DataError` when there is no image, with the reasons for what was left out."""
+    """Raise `DataError` if there is no image, with the reasons for skipped files."""
     if names:
         return
     reasons = "; ".join(f"{entry.count:,} × {entry.reason}" for entry in left_out.counts()[:NAMED_EXAMPLES])
@@ -104,9 +104,9 @@ def image_files(folder: Path, listing: Listing, digests: Sequence[str] | None = 
 
 
 def classes_of(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
-    """Class names and the label of each image: the first folders of the names, after those that all have in common.
+    """Class names and the label of each image: the first folder of each name after their common prefix.
 
-    No classes, and labels of -1, when an image is in no folder, or all are in the same one.
+    No classes, and labels of -1, if an image is in no folder or all are in the same one.
     """
     parts = [PurePosixPath(name).parts[:-1] for name in names]
     common = 0
@@ -120,12 +120,12 @@ def classes_of(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is for programs: `.name`, or the folder in which macOS keeps its notes."""
+    """Whether a file or folder is hidden: `.name`, or macOS's metadata folder."""
     return name.startswith(".") or name == "__MACOSX"
 
 
 def _files_below(folder: Path, left_out: CountedFiles) -> Iterator[str]:
-    """Relative names of the files to look at. Links to folders inside are followed, each folder once."""
+    """Relative names of the candidate files. Links to folders inside are followed, each folder once."""
     root = os.path.realpath(folder)
     pending, seen = [""], {root}
     while pending:
@@ -150,7 +150,7 @@ def _files_below(folder: Path, left_out: CountedFiles) -> Iterator[str]:
 
 
 def _kind(entry: os.DirEntry[str], root: str) -> str:
-    """`file`, `folder`, or the reason for leaving it out."""
+    """`file`, `folder`, or the reason for skipping it."""
     try:
         if entry.is_symlink():
             real = os.path.realpath(entry.path)
@@ -173,7 +173,7 @@ def _first_bytes(path: Path) -> bytes | None:
 
 
 def _content_sha256(path: Path) -> str:
-    """Empty for a file that cannot be read: decoding it will give the reason."""
+    """Empty for an unreadable file: decoding it will report the reason."""
     try:
         return file_sha256(path)
     except OSError:

@@ -69,7 +69,7 @@ def _read_lmdb(scratch: Path, archive_name: str) -> ImageFiles:
     try:
         database = lmdb.open(str(folder), readonly=True, lock=False, readahead=True, create=False)
         count, pages = database.stat()["entries"], database.info()["last_pgno"] + 1
-        if pages * database.stat()["psize"] > (folder / "data.mdb").stat().st_size:  # reading it would end the process
+        if pages * database.stat()["psize"] > (folder / "data.mdb").stat().st_size:  # reading it would kill us
             raise DataError(f"the LMDB in {archive_name} is truncated.")
     except lmdb.Error as error:
         raise DataError(f"the LMDB in {archive_name} cannot be read ({error}).") from None

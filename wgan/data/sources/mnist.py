@@ -1,6 +1,7 @@
 """`mnist`, `fashion-mnist`, `kmnist`: 60,000 training and 10,000 test images, 28×28, in idx files.
 
-Names, checksums and addresses are torchvision's; its downloader has neither time-outs nor a size cap.
+Names, checksums and addresses are torchvision's; its downloader is not used because it has neither timeouts nor a size
+limit.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def class_names(name: str) -> tuple[str, ...]:
 
 
 def read_split(name: str, split: Split, access: Access) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images (N, 28, 28), uint8, and labels (N,), int64, fetched unless they are here. Raises `DataError`."""
+    """Images (N, 28, 28), uint8, and labels (N,), int64, fetched unless cached. Raises `DataError`."""
     images_file, labels_file = split_files(name, split)
     images = read_idx(fetch_published(images_file, access), dimensions=3)
     labels = read_idx(fetch_published(labels_file, access), dimensions=1).astype(np.int64)

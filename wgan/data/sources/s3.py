@@ -20,9 +20,9 @@ TIFF_NAMES = (".tif", ".tiff", ".pfm")
 
 
 def s3_source(location: str, max_images: int | None, access: Access) -> Source:
-    """Images below `s3://bucket/prefix`, identified by the names, sizes and ETags of all objects: nothing is read.
+    """Images below `s3://bucket/prefix`, identified by the names, sizes and ETags of all objects; none is read.
 
-    Which of them are images is seen when the data set is prepared. Raises `DataError`, `StorageError`.
+    Preparing the data set determines which of them are images. Raises `DataError`, `StorageError`.
     """
     bucket, key = split_uri(location)
     prefix = f"{key.rstrip('/')}/" if key.strip("/") else ""
@@ -30,7 +30,7 @@ def s3_source(location: str, max_images: int | None, access: Access) -> Source:
     listing, hidden = {}, CountedFiles()
     for entry in storage.list(prefix):
         name = entry.key.removeprefix(prefix)
-        if not name or name.endswith("/"):  # what consoles show as a folder
+        if not name or name.endswith("/"):  # a folder placeholder
             continue
         if any(is_hidden(part) for part in PurePosixPath(name).parts):
             hidden.add(HIDDEN, name)
@@ -57,7 +57,7 @@ def _opened(
     without_range: list[str] = []
 
     def look(name: str) -> tuple[str, bytes]:
-        """The first bytes of an object whose name says nothing; the others are read when they are decoded."""
+        """The first bytes of an object whose name is inconclusive; the others are read when decoded."""
         size = listing[name].size
         if (is_claimed_image(name) and not name.lower().endswith(TIFF_NAMES)) or size == 0:
             return name, b""

@@ -1,7 +1,7 @@
 """`stacked-mnist`: three random MNIST digits as the colour channels of one image, a thousand modes.
 
-After Metz et al., "Unrolled Generative Adversarial Networks" (ICLR 2017). The triples are drawn from the training set,
-those of the test split from the digits of MNIST's own.
+After Metz et al., "Unrolled Generative Adversarial Networks" (ICLR 2017). Triples are drawn from MNIST's training set,
+those of the test split from its test set.
 """
 
 from __future__ import annotations

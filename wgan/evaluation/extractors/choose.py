@@ -19,7 +19,7 @@ from wgan.settings import Settings
 from wgan.storage import Storage
 
 LEAST_IMAGES_PER_CLASS = 10
-"""Fewer real images than this per class, on average, teach a classifier nothing: `auto` takes pixels then."""
+"""With fewer real images per class, on average, a classifier learns nothing, and `auto` chooses pixels."""
 STACKED_MODES = 1000
 
 
@@ -58,13 +58,13 @@ def open_extractor(
     advance: Callable[[int, int], None],
     downloading: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> Extractor:
-    """The extractor the configuration names; `auto` chooses the classifier where the labels suffice for one.
+    """Open the configured extractor; `auto` chooses the classifier if there are enough labels.
 
-    `advance(step, steps)` hears of a classifier's training, `downloading(stage, done, total)` of a download. Raises
-    `UsageError` when `classifier` is asked for but the data has fewer than two classes, `DataError` when the weights
-    of `inception` cannot be had.
+    `advance(step, steps)` is called during a classifier's training, `downloading(stage, done, total)` during a
+    download. Raises `UsageError` when `classifier` is asked for but the data has fewer than two classes, `DataError`
+    when the weights of `inception` are unavailable.
     """
-    # The pretrained networks are imported by those that ask for them: they take seconds.
+    # Imported only when needed: the pretrained networks take seconds to import.
     if config.extractor == "inception":
         from wgan.evaluation.extractors.inception import open_inception
 
@@ -97,7 +97,7 @@ def _wants_classifier(images: RealImages, config: EvaluationConfig) -> bool:
 
 def _class_shares(images: RealImages, trained: TrainedClassifier) -> NDArray[np.float64]:
     if trained.definition.channelwise:
-        # As in VEEGAN and PacGAN, uniform: a triple is any of the thousand, though few of each may be in the data.
+        # Uniform over the thousand triples, as in VEEGAN and PacGAN, however few of each the data holds.
         return np.full(STACKED_MODES, 1 / STACKED_MODES)
     assert images.labels is not None
     counts = np.bincount(np.searchsorted(trained.definition.labels, images.labels))

@@ -1,13 +1,13 @@
 """A small convolutional classifier of a labelled data set: its last hidden layer is the feature space of `classifier`.
 
-Inception features are made for photographs and need a download; a classifier of the very data separates what matters
-in it, and names the mode of each generated image. It is part of the protocol, so it is trained once per data set,
-the same way every time: float32, all random streams seeded, held-out accuracy recorded. It sees each image shifted at
-random: without, it learns small data sets by heart, their features contract to a point per class, and no generated
-image is near enough to a real one to count (coverage of a digits generator 0.05; with shifts 0.13, and 1 percent
-more of the held-out digits right).
+Inception features are made for photographs and need a download. A classifier trained on the data itself separates what
+matters in it, and identifies the mode of each generated image. It is part of the protocol, so it is trained once per
+data set, the same way every time: float32, all random streams seeded, held-out accuracy recorded. Training shifts each
+image at random. Without shifts the classifier overfits small data sets: the features collapse to a point per class, and
+no generated image is near enough to a real one to count (coverage of a digits generator 0.05; with shifts 0.13, and
+held-out accuracy 1 percent higher).
 
-Images larger than 32×32 are averaged down to it. `stacked-mnist` is judged channel by channel with one classifier of
+Larger images are averaged down to 32×32. `stacked-mnist` is judged channel by channel with one classifier of
 ten digits (Metz et al. 2017), whose three answers name one of a thousand modes.
 """
 
@@ -30,12 +30,12 @@ from wgan.evaluation.reference import RealImages
 
 INPUT_SIZE = 32
 SCALE_IMAGES = 4096
-"""Real images, at most, that the scale of the features is taken from."""
+"""Maximum number of real images used to compute the scale of the features."""
 
 
 @dataclass(frozen=True)
 class ClassifierDefinition:
-    """Everything that determines the trained weights, but for the images."""
+    """Everything that determines the trained weights, except the images."""
 
     channels: int
     """Colour channels of one input; 1 where each channel of an image is an input of its own."""
@@ -50,7 +50,7 @@ class ClassifierDefinition:
     lr: float = 4e-3
     weight_decay: float = 1e-2
     most_shift: int = 3
-    """Pixels, of 32, up, down, left or right."""
+    """Largest shift in each direction, in pixels of the 32×32 image."""
     held_out_share: float = 1 / 6
     held_out_most: int = 10_000
     seed: int = 0
@@ -92,7 +92,7 @@ class Classifier(nn.Module):
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """A network in evaluation mode, with its held-out accuracy and the factor that gives its features their unit."""
+    """A network in evaluation mode, with its held-out accuracy and the factor that scales its features."""
 
     definition: ClassifierDefinition
     network: Classifier
@@ -129,17 +129,17 @@ def train_classifier(
     device: str,
     advance: Callable[[int, int], None] = lambda step, steps: None,
 ) -> TrainedClassifier:
-    """Train on most of the images and measure on the rest; `advance(step, steps)` is told after every step.
+    """Train on most of the images and measure on the rest; `advance(step, steps)` is called after every step.
 
-    On the CPU it runs on one thread, which is fast enough for a network this small, so that the weights do not depend
-    on the number of cores, and busy cores do not hold it up.
+    On the CPU it runs on one thread, so that the weights do not depend on the number of cores and busy cores do not
+    slow it down. One thread is fast enough for a network this small.
     """
     with _one_thread():
         return _train(images, definition, device, advance)
 
 
 def training_steps(count: int | None, definition: ClassifierDefinition) -> int:
-    """Steps of the training on a data set of `count` images; at most so many where the count is not known."""
+    """Steps of the training on a data set of `count` images; an upper bound if the count is unknown."""
     return _steps(definition.images_seen if count is None else count - _held_out(count, definition), definition)
 
 
@@ -205,7 +205,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def shifted(inputs: Tensor, most: int, draw: np.random.Generator) -> Tensor:
-    """Every image (B, C, H, W) moved by its own random whole number of pixels, the border repeated."""
+    """Every image (B, C, H, W) shifted by its own random whole number of pixels, padded with its border."""
     padded = functional.pad(inputs, (most,) * 4, mode="replicate")
     offsets = torch.from_numpy(draw.integers(0, 2 * most + 1, size=(2, len(inputs), 1, 1))).to(inputs.device)
     rows = offsets[0] + torch.arange(inputs.shape[2], device=inputs.device)[:, None]
@@ -216,7 +216,7 @@ def shifted(inputs: Tensor, most: int, draw: np.random.Generator) -> Tensor:
 
 
 def _initial_network(definition: ClassifierDefinition) -> Classifier:
-    # The layers draw their first weights from torch's global stream: borrowed, seeded and put back.
+    # The layers draw their initial weights from torch's global stream, so it is seeded here and restored.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(definition.seed)
         return Classifier(definition)

@@ -1,4 +1,4 @@
-"""Trained classifiers in S3, one per data set and definition: every run of a data set judges through the same."""
+"""Trained classifiers in S3, one per data set and definition: all runs on a data set are judged by the same one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cached_classifier(
     device: str,
     advance: Callable[[int, int], None] = lambda step, steps: None,
 ) -> TrainedClassifier:
-    """The data set's classifier, from S3 or trained and stored there; a damaged one is replaced, with a warning."""
+    """The data set's classifier, loaded from S3 or trained and stored; a damaged copy is replaced, with a warning."""
     definition = define_classifier(images)
     key = f"{settings.evaluation_prefix}/classifiers/{images.ref.digest}/{definition.digest}.safetensors"
     try:
@@ -53,7 +53,7 @@ def cached_classifier(
         log.warning("%s is damaged (%s): training the classifier again.", storage.uri(key), error)
     packed = pack_classifier(train_classifier(images, definition, device, advance))
     write_own(key, packed, settings, storage)
-    # What was stored is also what is used, so that the first evaluation equals all later ones.
+    # The stored copy is the one used, so that the first evaluation equals all later ones.
     return unpack_classifier(packed, definition, device)
 
 
@@ -67,7 +67,7 @@ def weights_digest(weights: Mapping[str, Tensor], scale: float) -> str:
 
 
 def pack_classifier(classifier: TrainedClassifier) -> bytes:
-    """As one safetensors file, with accuracy, scale and the weights' digest in its metadata."""
+    """Pack into one safetensors file, with accuracy, scale and the weights' digest in its metadata."""
     weights = {name: value.cpu().contiguous() for name, value in classifier.network.state_dict().items()}
     metadata = {
         "accuracy": classifier.accuracy,
@@ -78,7 +78,7 @@ def pack_classifier(classifier: TrainedClassifier) -> bytes:
 
 
 def unpack_classifier(data: bytes, definition: ClassifierDefinition, device: str) -> TrainedClassifier:
-    """Read a packed classifier onto `device`. Raises `DamagedClassifier` when a bit of it is not what was written."""
+    """Read a packed classifier onto `device`. Raises `DamagedClassifier` if any bit differs from what was written."""
     try:
         weights = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -88,6 +88,6 @@ def unpack_classifier(data: bytes, definition: ClassifierDefinition, device: str
             raise DamagedClassifier("its digest does not match")
         network = Classifier(definition)
         network.load_state_dict(weights)
-    except Exception as error:  # safetensors, json and torch raise whatever the damage leads to
+    except Exception as error:  # damage can raise anything in safetensors, json and torch
         raise DamagedClassifier(f"{type(error).__name__}: {error}") from error
     return TrainedClassifier(definition, network.to(device).eval().requires_grad_(False), accuracy, scale)

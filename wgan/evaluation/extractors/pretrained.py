@@ -1,4 +1,4 @@
-"""What networks trained on ImageNet share as extractors: RGB in, pooled features out, no classes of the data."""
+"""What extractors pretrained on ImageNet share: RGB in, pooled features out, no classes of the data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PretrainedExtractor:
     pool: Pool
     device: str
     batch_size: int
-    """Images per forward pass at most: these networks look at far larger images than they are given."""
+    """Maximum images per forward pass: these networks upscale their input considerably."""
     scale: float = 1.0
     accuracy: float | None = None
     class_shares: NDArray[np.float64] | None = None

@@ -1,1 +1,1 @@
-"""The metrics, a file each; `compute` lists them all."""
+"""The metrics, one file each; `compute` lists them all."""

@@ -1,4 +1,4 @@
-"""All metrics of one generated sample against one real one. A new metric is a file of its own and a line here."""
+"""All metrics of one generated sample against one real one. A new metric is a new file and a line here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METRIC_RANGES = {
     "reverse_kl": (0.0, math.inf),
     "memorisation": (0.0, 1.0),
 }
-"""Metric name → least and greatest value it can have; of `modes` the greatest is the number of classes."""
+"""Metric name → its minimum and maximum; the maximum of `modes` is the number of classes."""
 
 
 def compute_metrics(

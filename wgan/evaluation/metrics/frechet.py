@@ -2,10 +2,10 @@
 
     d² = |μ₁ − μ₂|² + Tr Σ₁ + Tr Σ₂ − 2 Tr (Σ₁Σ₂)^½
 
-Written here rather than taken from torchmetrics, which takes the eigenvalues of the product Σ₁Σ₂: that matrix is not
-symmetric, and for singular covariances (fewer images than features, dead features) its eigenvalues are negative or
-complex by rounding; torchmetrics also sums x·xᵀ without centring, which cancels digits. The symmetric form
-Σ₁^½ Σ₂ Σ₁^½ has the same eigenvalues, all real and at least 0. The tests compare with torchmetrics and scipy's sqrtm.
+Implemented here because torchmetrics takes the eigenvalues of the product Σ₁Σ₂: that matrix is not
+symmetric, and for singular covariances (fewer images than features, dead features) rounding makes its eigenvalues
+negative or complex. torchmetrics also sums x·xᵀ without centring, which loses digits. The symmetric form Σ₁^½ Σ₂ Σ₁^½
+has the same eigenvalues, all real and at least 0. The tests compare with torchmetrics and scipy's sqrtm.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class Moments:
 
 
 def moments(vectors: NDArray[np.floating]) -> Moments:
-    """Mean and covariance of N ≥ 2 vectors (N, d); memory beyond the input is O(d²)."""
+    """Mean and covariance of N ≥ 2 vectors (N, d); extra memory is O(d²)."""
     return streamed_moments(vectors[start : start + BLOCK_ROWS] for start in range(0, len(vectors), BLOCK_ROWS))
 
 
 def streamed_moments(batches: Iterable[NDArray[np.floating]]) -> Moments:
-    """Mean and covariance of batches of vectors (B, d), N ≥ 2 in all, in one pass whose memory does not grow with N.
+    """Mean and covariance of batches of vectors (B, d), N ≥ 2 in all, in one pass with constant memory.
 
     Each batch is centred on its own mean and merged by the parallel update of Chan, Golub and LeVeque (1983): unlike
-    sums of x·xᵀ it loses no digits to features that lie far from the origin.
+    sums of x·xᵀ, it loses no digits when features lie far from the origin.
     """
     count, mean, scatter = 0, np.zeros(0), np.zeros((0, 0))
     for batch in batches:

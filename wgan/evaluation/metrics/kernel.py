@@ -2,8 +2,8 @@
 
     k(x, y) = (x·y / d + 1)³,    MMD² = mean k(x, x′) + mean k(y, y′) − 2 mean k(x, y),   x ≠ x′, y ≠ y′
 
-Unlike the Fréchet distance it has no bias at small N: for a generator as good as the data its expectation is 0, so
-single values may be negative.
+Unlike the Fréchet distance it has no bias at small N: for a perfect generator its expectation is 0, so single values
+may be negative.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BLOCK_ELEMENTS = 2**19
-"""Kernel values held at once (float64: 4 MiB): memory grows with N and not with N², and a block stays in the cache."""
+"""Kernel values in memory at once (float64: 4 MiB): memory grows with N, not N², and a block fits in the CPU cache."""
 
 
 def kernel_distance(
@@ -24,9 +24,9 @@ def kernel_distance(
     real_mean: float | None = None,
     block_elements: int = BLOCK_ELEMENTS,
 ) -> float:
-    """MMD² of vectors (N, d) and (M, d), N and M at least 2, unbounded scale, 0 in expectation for equal distributions.
+    """MMD² of vectors (N, d) and (M, d), N and M at least 2; unbounded, 0 in expectation for equal distributions.
 
-    Computed in float64. `real_mean` is `mean_kernel(real)` where it is known already. `device` is a torch device that
+    Computed in float64. `real_mean` is `mean_kernel(real)`, if already known. `device` is a torch device that
     has float64 (not mps).
     """
     if real_mean is None:

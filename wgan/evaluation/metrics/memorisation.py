@@ -1,10 +1,10 @@
 """Does the generator copy its training images? The three-sample test of Meehan, Chaudhuri and Dasgupta (2020).
 
-A generator that has learnt the distribution makes images as far from the training set as other real images are. So the
-statistic is the Mann–Whitney probability that a generated image lies nearer to its nearest training image than a
-held-out real one does to its own (ties count half): 0.5 as real images do, 1 for copies, below 0.5 for pictures that
-are farther from all real ones than real ones are from each other. Their paper's `C_T` is its z-score; the probability
-itself does not grow with N.
+A generator that has learnt the distribution makes images as far from the training set as other real images are. The
+statistic is therefore the Mann–Whitney probability that a generated image lies nearer to its nearest training image
+than a held-out real one does to its own (ties count half): 0.5 for real images, 1 for copies, below 0.5 for pictures
+that are farther from the real ones than real ones are from each other. Their paper's `C_T` is its z-score; the
+probability itself does not grow with N.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 BLOCK_ELEMENTS = 2**23
-"""Distances held at once (float64: 64 MiB)."""
+"""Distances in memory at once (float64: 64 MiB)."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Neighbours:
     """The nearest training images of N images, nearest first."""
 
     indices: NDArray[np.int64]
-    """Positions among the images to train on, (N, k)."""
+    """Positions among the training images, (N, k)."""
     distances: NDArray[np.float64]
     """Euclidean distances in the extractor's features, (N, k)."""
 
@@ -49,7 +49,8 @@ def nearest_neighbours(
 ) -> Neighbours:
     """The `count` nearest of the training vectors (T, d) to each of the vectors (N, d), 1 ≤ count ≤ T.
 
-    Found in float64 in blocks; a copy is at distance exactly 0. `device` is a torch device that has float64 (not mps).
+    Computed in float64 in blocks; a copy is at distance exactly 0. `device` is a torch device that has float64 (not
+    mps).
     """
     if not 1 <= count <= len(training):
         raise ValueError(f"count must lie in [1, {len(training)}], not {count}")
@@ -59,11 +60,11 @@ def nearest_neighbours(
     norms = references.square().sum(dim=1)
     indices = []
     for block in torch.split(points, max(1, block_elements // len(references))):
-        # Without |a|², which is the same for all that one point is compared with.
+        # |a|² is left out: it is the same for every candidate of a point.
         squares = torch.addmm(norms[None, :], block, references.T, alpha=-2.0)
         indices.append(squares.topk(count, dim=1, largest=False).indices)
     found = torch.cat(indices)
-    # Once more from the differences: |a|² + |b|² − 2ab of a copy is not 0 but what rounding left.
+    # Recomputed from the differences: rounding keeps |a|² + |b|² − 2ab of a copy from being 0.
     distances = torch.stack([(points - references[column]).norm(dim=1) for column in found.T], dim=1)
     nearest_first = distances.argsort(dim=1, stable=True)
     return Neighbours(found.gather(1, nearest_first).cpu().numpy(), distances.gather(1, nearest_first).cpu().numpy())

@@ -1,9 +1,9 @@
-"""Mode collapse seen through the classes of labelled data: which ones are made, and in which proportions.
+"""Mode collapse measured by the classes of labelled data: which ones are generated, and in what proportions.
 
-Protocol of VEEGAN (Srivastava et al. 2017) and PacGAN (Lin et al. 2018): a classifier names the class of every
-generated image. They count a class as captured if it is hit once, which needs a classifier that never errs: of 1,024
-images of nine digits a 99 % classifier calls some the tenth. So a class must here hold a tenth of the share it has in
-the data; `captured_share=0` counts as the papers do.
+Protocol of VEEGAN (Srivastava et al. 2017) and PacGAN (Lin et al. 2018): a classifier assigns a class to every
+generated image. The papers count a class as captured if it is hit once, which only works if the classifier never errs:
+given 1,024 images of nine digits, a 99 % accurate classifier calls some of them the tenth. Here a class must therefore
+reach a tenth of its share in the data; `captured_share=0` counts as the papers do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CAPTURED_SHARE = 0.1
 def modes_captured(
     classes: NDArray[np.int64], class_shares: NDArray[np.float64], captured_share: float = CAPTURED_SHARE
 ) -> int:
-    """Number of classes hit at least once and by at least `captured_share` of the images that real data would give.
+    """Number of classes hit at least once and by at least `captured_share` of the images expected from real data.
 
     `classes` int64 (N,), values in [0, K); `class_shares` (K,) is the data's class distribution.
     """

@@ -1,4 +1,4 @@
-"""Metrics of your own, which `evaluation.metrics` names by import path: shown beside the others, not judged."""
+"""Custom metrics, which `evaluation.metrics` names by import path: shown beside the others, ignored by the gate."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ FIELD = "evaluation.metrics"
 
 @dataclass(frozen=True)
 class MetricSample:
-    """What a metric of your own is called with, once for each seed."""
+    """The argument of a custom metric, which is called once per seed."""
 
     real: NDArray[np.float32]
     """Features of N real images, (N, d)."""
     generated: NDArray[np.float32]
-    """Features of N generated ones, (N, d), by the protocol's extractor."""
+    """Features of N generated ones, (N, d), from the protocol's extractor."""
     images: NDArray[np.uint8]
     """The generated images, (N, C, H, W)."""
     seed: int
 
 
 def own_metric_codes(config: EvaluationConfig) -> tuple[str, ...]:
-    """For the protocol: import path and source digest of every metric. Raises what `load_plugin` raises."""
+    """Import path and source digest of every metric, for the protocol. Raises what `load_plugin` raises."""
     return tuple(f"{path} {plugin_code(FIELD, path).sha256}" for path in config.metrics)
 
 
 def compute_own_metrics(codes: tuple[str, ...], sample: MetricSample) -> dict[str, float]:
-    """Function name → value. Raises `UsageError` if one fails or gives no finite number."""
+    """Function name → value. Raises `UsageError` if one fails or does not return a finite number."""
     paths = [code.partition(" ")[0] for code in codes]
     return {path.rpartition(":")[2]: _value(path, sample) for path in paths}
 

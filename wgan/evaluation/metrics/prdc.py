@@ -1,11 +1,11 @@
 """Precision and recall (Kynkäänniemi et al. 2019, equations 1 and 2), density and coverage (Naeem et al. 2020).
 
-All four ask which points lie in the balls that reach from each point to its k-th nearest neighbour in its own set,
-the point itself not counted:
+All four count the points that lie in balls around each point; a ball's radius is the distance to the k-th nearest other
+point of the same set:
 
 - precision: share of generated points inside the ball of any real point (are the pictures plausible?)
-- recall:    share of real points inside the ball of any generated point (is everything reached?)
-- density:   mean number of real balls a generated point lies in, over k (1 for a perfect generator; can exceed 1)
+- recall:    share of real points inside the ball of any generated point (is everything covered?)
+- density:   mean number of real balls a generated point lies in, divided by k (1 for a perfect generator; can exceed 1)
 - coverage:  share of real balls that hold any generated point (1 − 2^−k on average for a perfect generator)
 """
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BLOCK_ELEMENTS = 2**19
-"""Distances held at once (float64: 4 MiB): memory grows with N and not with N², and a block stays in the cache."""
+"""Distances in memory at once (float64: 4 MiB): memory grows with N, not N², and a block fits in the CPU cache."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def prdc(
     """The four numbers for vectors of shape (N, d) and (M, d), with 1 ≤ neighbours < min(N, M).
 
     Computed in float64 in blocks of rows. `device` is a torch device that has float64 (not mps). `real_radii` (N,) is
-    `squared_radii(real, neighbours)` where it is known already.
+    `squared_radii(real, neighbours)`, if already known.
     """
     if not 1 <= neighbours < min(len(real), len(generated)):
         raise ValueError(f"neighbours must lie in [1, {min(len(real), len(generated)) - 1}], not {neighbours}")

@@ -1,14 +1,14 @@
 """Sliced Wasserstein distance between Laplacian-pyramid patches (Karras et al. 2018, section 5 and their code).
 
-Every image becomes a Laplacian pyramid, from its own size down to 16 pixels. From every level 7×7 patches are drawn,
-normalised to mean 0 and deviation 1 per colour channel over the whole set, and projected onto random directions: the
-distance is the mean absolute difference of the sorted projections, mean over levels, times 10³ as published. Fine
-levels see texture, coarse ones layout; no network is asked, so this needs no weights and no labels.
+Every image becomes a Laplacian pyramid, from its own size down to 16 pixels. 7×7 patches are drawn from every level,
+normalised to mean 0 and deviation 1 per colour channel over the whole set, and projected onto random directions. The
+distance is the mean absolute difference of the sorted projections, averaged over levels, times 10³ as published. Fine
+levels show texture, coarse ones layout. No network is involved, so this needs no weights and no labels.
 
 Karras et al. take 128 patches of each image and 4 × 128 directions, which costs minutes. Here it is 8 patches of at
-most 1,024 images per seed and 128 directions: below a second per seed and side on one core at 32×32. The directions
-are always the same; the patches' places are drawn with the seed and the same for real and generated images. Fewer
-patches raise the floor that real images reach, so the values are above published ones and are not comparable.
+most 1,024 images per seed and 128 directions: under a second per seed and side on one core at 32×32. The directions are
+fixed; the patch positions depend on the seed and are the same for real and generated images. Fewer patches raise the
+floor that real images reach, so the values are higher than published ones and not comparable with them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from torch.nn import functional
 LEAST_SIZE = 16
 PATCH = 7
 PATCHES = 8
-"""Of each level of each image."""
+"""Patches per level of each image."""
 IMAGES = 1024
-"""At most, per seed and side."""
+"""Maximum images per seed and side."""
 PROJECTIONS = 128
 DIRECTIONS_SEED = 7
 PATCH_STREAM = 2
-"""Keeps the places of the patches independent of what else is drawn from the same seed."""
+"""Keeps the patch positions independent of everything else drawn from the same seed."""
 PUBLISHED_UNIT = 1e3
 
 Projections = tuple[NDArray[np.float32], ...]
@@ -40,7 +40,7 @@ Projections = tuple[NDArray[np.float32], ...]
 def sliced_wasserstein(real: Projections, generated: Projections) -> float:
     """Mean over the levels of the mean absolute difference of sorted projections, × 10³; at least 0.
 
-    Raises `ValueError` when the two were not made of as many images of the same size.
+    Raises `ValueError` unless both come from the same number of images of the same size.
     """
     if [level.shape for level in real] != [level.shape for level in generated]:
         raise ValueError("sorted projections can only be compared for as many images of the same size")
@@ -65,7 +65,7 @@ def sorted_projections(batches: Iterable[NDArray[np.uint8]], count: int, seed: i
 
 
 def laplacian_pyramid(images: Tensor) -> list[Tensor]:
-    """Images (B, C, H, H) → levels of H, H/2, … 16 pixels: differences from the blurred, the last one the blurred."""
+    """Images (B, C, H, H) → levels of H, H/2, … 16 pixels: differences from the blurred image, then that image."""
     levels = [images]
     while levels[-1].shape[-1] // 2 >= LEAST_SIZE:
         finer = levels[-1]
@@ -114,7 +114,7 @@ def _patches(level: Tensor, rows: NDArray[np.int64], columns: NDArray[np.int64])
 
 def _sorted(patches: Tensor) -> NDArray[np.float32]:
     deviation, mean = torch.std_mean(patches, dim=(0, 1, 2), correction=0)
-    # Images that are all of one colour have deviation 0: their patches stay 0.
+    # Single-colour images have deviation 0: their patches stay 0.
     normal = (patches - mean) / deviation.clamp(min=torch.finfo(patches.dtype).tiny)
     projected = normal.flatten(1) @ torch.from_numpy(directions(normal[0].numel())).to(patches.device)
     in_order: NDArray[np.float32] = projected.T.contiguous().sort(dim=1).values.T.cpu().numpy()
