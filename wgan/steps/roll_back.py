@@ -5,6 +5,7 @@ It imports neither Prefect, MLflow nor torch, which take seconds, and works wher
 
 from __future__ import annotations
 
+from wgan.prefect_server.automations import ensure_automations
 from wgan.prefect_server.client import PrefectServer
 from wgan.prefect_server.recorded_run import recorded_run
 from wgan.records import LedgerEntry
@@ -25,9 +26,11 @@ def roll_back(
     Raises as `wgan.registry.promotion.rollback` does, and `WganError` if the Prefect server does not answer.
     """
     parameters = {"model_name": model, "reason": reason, "to": to, "actor": actor}
-    with PrefectServer(settings) as server, recorded_run(server, FLOW, model, parameters) as run:
-        entry = rollback(model, to, settings, storage, reason=reason, flow_run_id=run.id, actor=actor)
-        run.ended = f"Rolled back: {model} version {entry.to_version} is the champion again. {entry.reason}"
-        run.tell(ledger_event(entry))
+    with PrefectServer(settings) as server:
+        ensure_automations(server, settings)  # if this process dies, the run counts as crashed
+        with recorded_run(server, FLOW, model, parameters) as run:
+            entry = rollback(model, to, settings, storage, reason=reason, flow_run_id=run.id, actor=actor)
+            run.ended = f"Rolled back: {model} version {entry.to_version} is the champion again. {entry.reason}"
+            run.tell(ledger_event(entry))
     name_judged_runs(entry, settings)
     return entry
