@@ -124,6 +124,7 @@ function use(name) {
   model = name;
   facts = shownVersion = announced = kept = null;
   element("news").hidden = true;
+  walk.close();  // another model's until new frames are there
 }
 
 async function lookForNews() {
