@@ -8,7 +8,7 @@ from pydantic import Field
 
 from wgan.errors import WganError
 from wgan.mlflow_api.requests import Answered, Mlflow, Page
-from wgan.mlflow_api.values import Aliases, Milliseconds, Tags
+from wgan.mlflow_values import Aliases, Milliseconds, Tags
 
 MODELS_A_PAGE = 1000
 """MLflow's maximum page size."""

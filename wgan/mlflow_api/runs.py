@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from wgan.mlflow_api.requests import Answered, Mlflow, Page
-from wgan.mlflow_api.values import Milliseconds, Tags
+from wgan.mlflow_values import Metrics, Milliseconds, Tags
 
 A_PAGE = 1000
 """MLflow's maximum page size for experiments; runs are larger, since they include all their metrics."""
@@ -39,6 +39,7 @@ class RunData(Answered):
 
     tags: Tags = Field(default_factory=dict)
     params: Tags = Field(default_factory=dict)
+    metrics: Metrics = Field(default_factory=dict)
 
 
 class Run(Answered):
@@ -94,6 +95,18 @@ class Runs:
             max_results=A_PAGE,
         ):
             yield from page.runs
+
+    def newest(self, experiment: str, wanted: str, count: int) -> tuple[Run, ...]:
+        """At most `count` of the experiment's runs that the filter `wanted` holds for, the newest first."""
+        return self.server.send(
+            "POST",
+            "runs/search",
+            _Runs,
+            experiment_ids=[experiment],
+            filter=wanted,
+            order_by=["attributes.start_time DESC"],
+            max_results=count,
+        ).runs
 
     def run(self, run_id: str) -> Run:
         """The run."""

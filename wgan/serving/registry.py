@@ -24,14 +24,13 @@ from wgan.mlflow_server import (
     registry_address,
     validated,
 )
+from wgan.mlflow_values import Milliseconds, Tags
 from wgan.settings import Settings
 
 ANSWER_SECONDS = 10.0
 """Timeout in seconds for a complete answer about an alias."""
 ANSWER_BYTES = 2**20
 """Maximum bytes of an answer about an alias; MLflow's own have a few kilobytes."""
-LATEST_MILLISECONDS = 253_402_300_799_000
-"""The end of the year 9999."""
 PAGE = 50
 """Models per page of the registry's list."""
 MOST_PAGES = 200
@@ -57,17 +56,12 @@ class RegistryVersion:
     tags: dict[str, str] = field(hash=False)
 
 
-class _Tag(BaseModel):
-    key: str
-    value: str = ""
-
-
 class _ModelVersion(BaseModel):
     name: str
     version: int = Field(ge=1, le=2**31)
     source: str = Field(min_length=1)
-    creation_timestamp: int = Field(ge=0, le=LATEST_MILLISECONDS, description="Milliseconds since 1970.")
-    tags: list[_Tag] = []
+    creation_timestamp: Milliseconds
+    tags: Tags = Field(default_factory=dict)
 
 
 class _AliasAnswer(BaseModel):
@@ -175,7 +169,7 @@ class RegistryClient:
             version=entry.version,
             source=entry.source,
             created=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
-            tags={tag.key: tag.value for tag in entry.tags},
+            tags=entry.tags,
         )
 
     async def _get(self, route: str, kind: type[Answer], query: dict[str, str]) -> Answer | None:

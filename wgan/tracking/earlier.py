@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
 
 from wgan.config import RetrainConfig
-from wgan.errors import WganError
-from wgan.mlflow_server import connection_options, reason_of, registry_address
+from wgan.mlflow_api.requests import Mlflow
+from wgan.mlflow_api.runs import Runs
 from wgan.settings import Settings
 
 WORKLOAD_TAG = "wgan.workload"
@@ -55,28 +53,17 @@ def workload(config: RetrainConfig, processor: str) -> str:
 
 def find_earlier(config: RetrainConfig, processor: str, settings: Settings) -> RunTimes | None:
     """The times of the newest finished run of this work; None if there is none. Raises `WganError`."""
-    try:
-        with httpx.Client(base_url=registry_address(settings), **connection_options(settings)) as client:
-            name = {"experiment_name": settings.mlflow_experiment}
-            answer = client.get("/api/2.0/mlflow/experiments/get-by-name", params=name)
-            if answer.status_code == httpx.codes.NOT_FOUND:
-                return None
-            experiment = answer.raise_for_status().json()["experiment"]["experiment_id"]
-            wanted = {
-                "experiment_ids": [experiment],
-                "filter": f"attributes.status = 'FINISHED' and tags.`{WORKLOAD_TAG}` = '{workload(config, processor)}'",
-                "order_by": ["attributes.start_time DESC"],
-                "max_results": LOOKED_AT,
-            }
-            found = client.post("/api/2.0/mlflow/runs/search", json=wanted).raise_for_status().json()
-            return next(filter(None, map(_times, found.get("runs", []))), None)
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        where = settings.mlflow_tracking_uri
-        raise WganError(f"the MLflow server at {where} does not tell of earlier runs: {reason_of(error)}.") from None
+    wanted = f"attributes.status = 'FINISHED' and tags.`{WORKLOAD_TAG}` = '{workload(config, processor)}'"
+    with Mlflow(settings) as server:
+        runs = Runs(server)
+        experiment = runs.experiment(settings.mlflow_experiment)
+        if experiment is None:
+            return None
+        found = runs.newest(experiment.experiment_id, wanted, LOOKED_AT)
+    return next(filter(None, (_times(run.data.metrics) for run in found)), None)
 
 
-def _times(run: dict[str, Any]) -> RunTimes | None:
-    values = {metric["key"]: float(metric["value"]) for metric in run["data"].get("metrics", [])}
+def _times(values: Mapping[str, float]) -> RunTimes | None:
     if not {TRAINING_SECONDS, GENERATOR_STEPS, EVALUATION_SECONDS, RUN_SECONDS} <= values.keys():
         return None
     return RunTimes(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from mlflow import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from wgan.settings import Settings
+from wgan.tracking.run_status import NOTE_TAG
 
-NOTE = MLFLOW_RUN_NOTE
-"""Tag that MLflow's pages show as the description of an experiment or a run."""
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's page open the experiment with its views for model training, not those for language models."""
 
@@ -17,9 +15,9 @@ def ensure_experiment(client: MlflowClient, name: str, description: str) -> str:
     """The experiment's id; created if it does not exist. An existing description is kept."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(name, tags={NOTE: description, **KIND}))
-    if not experiment.tags.get(NOTE):
-        client.set_experiment_tag(experiment.experiment_id, NOTE, description)
+        return str(client.create_experiment(name, tags={NOTE_TAG: description, **KIND}))
+    if not experiment.tags.get(NOTE_TAG):
+        client.set_experiment_tag(experiment.experiment_id, NOTE_TAG, description)
     return str(experiment.experiment_id)
 
 

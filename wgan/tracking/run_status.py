@@ -16,7 +16,7 @@ from wgan.settings import Settings
 
 FLOW_RUN_TAG = "wgan.flow_run_id"
 NOTE_TAG = "mlflow.note.content"
-"""MLflow's UI renders it as the run's description."""
+"""MLflow's UI renders it as the description, of a run and of an experiment."""
 PICTURES_TAB = "/model-metrics"
 """Tab of a run's page that starts with the image series, visible without scrolling."""
 CURVES = "curves.png"

@@ -11,9 +11,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, M
 
 from wgan.settings import Settings
 from wgan.tracking.client import tracking
-from wgan.tracking.experiments import NOTE, ensure_experiment
+from wgan.tracking.experiments import ensure_experiment
 from wgan.tracking.metric_stream import MAX_BATCH
-from wgan.tracking.run_status import FLOW_RUN_TAG
+from wgan.tracking.run_status import FLOW_RUN_TAG, NOTE_TAG
 
 EXPERIMENT = "wgan-study"
 DESCRIPTION = (
@@ -74,7 +74,7 @@ def log_child(
             tags={
                 MLFLOW_PARENT_RUN_ID: parent,
                 CHILD_TAG: name,
-                NOTE: note,
+                NOTE_TAG: note,
                 MLFLOW_SOURCE_NAME: "flows/study.py",
                 MLFLOW_USER: "wgan",
             },

@@ -32,5 +32,7 @@ def _mapping(value: Any, key: str, content: str) -> Any:
 
 Tags = Annotated[dict[str, str], BeforeValidator(_by_key)]
 """Sent as a list of objects with `key` and `value`."""
+Metrics = Annotated[dict[str, float], BeforeValidator(_by_key)]
+"""Metric → its last value; sent as a list of objects with `key` and `value`."""
 Aliases = Annotated[dict[str, int], BeforeValidator(_by_alias)]
 """Alias → version; sent as a list of objects with `alias` and `version`."""
