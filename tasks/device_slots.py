@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import httpx
-from prefect.client.orchestration import get_client
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ObjectNotFound
 
 from tasks.gpu_slots import LEASE_SECONDS, gpu_slot
 from tasks.run_time import waiting
 from wgan import progress
+from wgan.prefect_server.client import PrefectServer
+from wgan.prefect_server.gpu_slots import ensure_gpu_slots
+from wgan.settings import Settings
 from wgan.training.device import Gpu, offered_gpus
 
 PAUSE_SECONDS = 2.0
@@ -23,27 +24,28 @@ PAUSE_SECONDS = 2.0
 
 
 @contextmanager
-def training_slot(device: str) -> Iterator[str]:
+def training_slot(settings: Settings) -> Iterator[str]:
     """Occupy a device that matches the settings on this machine; yields the device to train on, such as `cuda:1`.
 
     Each GPU has its own slot, and the first free one visible to this process is taken. Without a GPU, one of the `gpu`
     slots is taken, which limit concurrent trainings. Raises `UsageError` if there is no such device.
     """
-    gpus = offered_gpus(device)
+    gpus = offered_gpus(settings.device)
     if not gpus:
         with gpu_slot():
-            yield device
+            yield settings.device
         return
-    with free_gpu(gpus) as gpu:
+    with free_gpu(gpus, settings) as gpu:
         progress.announce("training", f"has the slot of {gpu.device} ({gpu.name}) of {socket.gethostname()}")
         yield gpu.device
 
 
 @contextmanager
-def free_gpu(gpus: Sequence[Gpu]) -> Iterator[Gpu]:
+def free_gpu(gpus: Sequence[Gpu], settings: Settings) -> Iterator[Gpu]:
     """Occupy the first GPU without a training; blocks until there is one, and reports that it waits."""
-    for gpu in gpus:
-        _ensure_slot(gpu)
+    with PrefectServer(settings) as server:
+        for gpu in gpus:
+            ensure_gpu_slots(server, 1, gpu.slot)
     with ExitStack() as stack:
         with waiting():
             found = _first_free(stack, gpus)
@@ -75,11 +77,3 @@ def _occupied(stack: ExitStack, gpu: Gpu) -> bool:
             return False
         raise
     return True
-
-
-def _ensure_slot(gpu: Gpu) -> None:
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_global_concurrency_limit_by_name(gpu.slot)
-        except ObjectNotFound:
-            client.upsert_global_concurrency_limit_by_name(gpu.slot, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,8 @@ from prefect.client.orchestration import get_client
 
 from tasks.device_slots import free_gpu, training_slot
 from tests.integration.stack_commands import run
+from wgan.commands.worker import offer_gpus
+from wgan.errors import WganError
 from wgan.prefect_server.client import PrefectServer
 from wgan.prefect_server.gpu_slots import LIMIT, ensure_gpu_slots
 from wgan.progress import Progress, listening
@@ -20,7 +23,7 @@ SECONDS = 60.0
 
 
 @pytest.fixture
-def gpus(stack: Settings) -> tuple[Gpu, ...]:
+def gpus() -> tuple[Gpu, ...]:
     """Two GPUs of one host."""
     return tuple(Gpu(f"cuda:{index}", str(uuid4()), "pretended") for index in range(2))
 
@@ -30,14 +33,14 @@ def taken(slot: str) -> int:
         return client.read_global_concurrency_limit_by_name(slot).active_slots
 
 
-def test_two_trainings_of_one_host_get_a_gpu_each(gpus: tuple[Gpu, ...]) -> None:
-    with free_gpu(gpus) as one, free_gpu(gpus) as other:
+def test_two_trainings_of_one_host_get_a_gpu_each(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
+    with free_gpu(gpus, stack) as one, free_gpu(gpus, stack) as other:
         assert {one, other} == set(gpus)
         assert [taken(gpu.slot) for gpu in gpus] == [1, 1]
     assert [taken(gpu.slot) for gpu in gpus] == [0, 0]
 
 
-def test_a_third_waits_says_so_and_gets_the_gpu_that_becomes_free(gpus: tuple[Gpu, ...]) -> None:
+def test_a_third_waits_says_so_and_gets_the_gpu_that_becomes_free(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
     said: list[Progress] = []
     waits, ends, got = threading.Event(), threading.Event(), threading.Event()
     found: list[Gpu] = []
@@ -47,13 +50,13 @@ def test_a_third_waits_says_so_and_gets_the_gpu_that_becomes_free(gpus: tuple[Gp
         waits.set()
 
     def third() -> None:
-        with listening(listener), free_gpu(gpus) as gpu:
+        with listening(listener), free_gpu(gpus, stack) as gpu:
             found.append(gpu)
             got.set()
             ends.wait(SECONDS)
 
-    with free_gpu(gpus):
-        with free_gpu(gpus) as second:
+    with free_gpu(gpus, stack):
+        with free_gpu(gpus, stack) as second:
             waiting = threading.Thread(target=third)
             waiting.start()
             assert waits.wait(SECONDS)
@@ -65,23 +68,23 @@ def test_a_third_waits_says_so_and_gets_the_gpu_that_becomes_free(gpus: tuple[Gp
     assert "waits for a GPU (cuda:0, cuda:1)" in said[0].note
 
 
-def test_a_free_gpu_of_another_host_is_nothing_to_this_one(gpus: tuple[Gpu, ...]) -> None:
+def test_a_free_gpu_of_another_host_is_nothing_to_this_one(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
     here, there = gpus
-    with free_gpu([here]), free_gpu([there]) as found:
+    with free_gpu([here], stack), free_gpu([there], stack) as found:
         assert found == there
         assert taken(here.slot) == 1
 
 
-def test_two_containers_that_see_one_gpu_share_its_slot(gpus: tuple[Gpu, ...]) -> None:
+def test_two_containers_that_see_one_gpu_share_its_slot(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
     as_second = Gpu("cuda:0", gpus[1].uuid, "pretended")  # another container counts from its own
-    with free_gpu([gpus[1]]), free_gpu([as_second, gpus[0]]) as found:
+    with free_gpu([gpus[1]], stack), free_gpu([as_second, gpus[0]], stack) as found:
         assert found == gpus[0]
 
 
 def test_without_a_gpu_a_training_takes_one_of_the_gpu_slots(stack: Settings) -> None:
     with PrefectServer(stack) as server:
         ensure_gpu_slots(server, 1)
-    with training_slot("cpu") as device:
+    with training_slot(stack.model_copy(update={"device": "cpu"})) as device:
         assert device == "cpu"
         assert taken(LIMIT) == 1
     assert taken(LIMIT) == 0
@@ -99,3 +102,11 @@ def test_a_worker_that_cannot_offer_what_it_is_asked_for_does_not_start(
     stack: Settings, arguments: tuple[str, ...], variables: dict[str, str], sentence: str
 ) -> None:
     assert sentence in run(stack, "worker", *arguments, code=2, **variables).stderr
+
+
+def test_a_worker_whose_torch_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("wgan.commands.worker.NVIDIA_DRIVER", tmp_path)
+    monkeypatch.setattr("wgan.commands.worker.SEEN", "raise SystemExit('the driver is too old')")
+    with pytest.raises(WganError, match=r"torch cannot say which GPUs there are \(the driver is too old\)"):
+        offer_gpus(None, "auto")
+    assert offer_gpus("none", "auto") == ""

@@ -71,20 +71,24 @@ def worker(
 def offer_gpus(gpus: str | None, device: str) -> str:
     """Restrict the runs of this process to these GPUs; returns those the device means, in words, "" for none.
 
-    Raises `UsageError` if they are not numbers or UUIDs, or if the device is a GPU that does not exist.
+    Raises `UsageError` if they are not numbers or UUIDs, or if the device is a GPU that does not exist; `WganError` if
+    torch fails.
     """
-    from wgan.errors import UsageError
+    from wgan.errors import UsageError, WganError
 
     if gpus is not None:
         if not re.fullmatch(r"none|(\d+|GPU-[\w-]+)(,(\d+|GPU-[\w-]+))*", gpus):
             raise UsageError(f"--gpus {gpus!r} is not allowed: give numbers or UUIDs, as in 0,1, or none.")
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpus == "none" else gpus
     asked_for = device.startswith("cuda") or gpus not in (None, "none")
-    if not asked_for and not NVIDIA_DRIVER.exists():
+    if not asked_for and (gpus == "none" or not NVIDIA_DRIVER.exists()):
         return ""
     # In a separate process: the worker itself needs neither torch nor its memory.
     said = subprocess.run([sys.executable, "-c", SEEN, device], capture_output=True, text=True)
-    if said.returncode != 0 or (asked_for and not said.stdout.strip()):
+    if said.returncode != 0 and not asked_for:
+        reason = (said.stderr.strip() or "no output").splitlines()[-1]
+        raise WganError(f"torch cannot say which GPUs there are ({reason}): repair it, or start with --gpus none.")
+    if asked_for and (said.returncode != 0 or not said.stdout.strip()):
         wanted = f"WGAN_DEVICE={device}" if device.startswith("cuda") else f"--gpus {gpus}"
         raise UsageError(f"{wanted} is not possible here: torch sees no such GPU. Use another, or --gpus none.")
     return said.stdout.strip()

@@ -1,4 +1,4 @@
-"""How many trainings may run concurrently: the Prefect server's limit `gpu`."""
+"""How many trainings may run concurrently: the Prefect server's limit `gpu`, and a limit of one for each GPU."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from wgan.prefect_server.client import Answer, NotTaken, PrefectServer
 from wgan.settings import Settings
 
 LIMIT = "gpu"
-ROUTE = f"v2/concurrency_limits/{LIMIT}"
+ROUTE = "v2/concurrency_limits/"
 
 
 class _Limit(Answer):
     limit: int
 
 
-def ensure_gpu_slots(server: PrefectServer, count: int) -> None:
+def ensure_gpu_slots(server: PrefectServer, count: int, limit: str = LIMIT) -> None:
     """Create the limit with `count` slots unless it exists, whatever its size."""
-    if server.find(_Limit, ROUTE) is None:
-        _create(server, count)
+    if server.find(_Limit, ROUTE + limit) is None:
+        _create(server, count, limit)
 
 
 def set_gpu_slots(server: PrefectServer, count: int) -> None:
     """Let `count` trainings run concurrently from now on; trainings already running continue."""
-    found = server.find(_Limit, ROUTE)
+    found = server.find(_Limit, ROUTE + LIMIT)
     if found is None:
-        _create(server, count)
+        _create(server, count, LIMIT)
     elif found.limit != count:
-        server.tell("PATCH", ROUTE, limit=count)
+        server.tell("PATCH", ROUTE + LIMIT, limit=count)
 
 
 def size_gpu_slots(server: PrefectServer, settings: Settings) -> None:
@@ -37,9 +37,9 @@ def size_gpu_slots(server: PrefectServer, settings: Settings) -> None:
     (set_gpu_slots if resize else ensure_gpu_slots)(server, settings.gpu_slots)
 
 
-def _create(server: PrefectServer, count: int) -> None:
+def _create(server: PrefectServer, count: int, limit: str) -> None:
     try:
-        server.tell("POST", "v2/concurrency_limits/", name=LIMIT, limit=count)
+        server.tell("POST", ROUTE, name=limit, limit=count)
     except NotTaken:
-        if server.find(_Limit, ROUTE) is None:  # else another process has just created it
+        if server.find(_Limit, ROUTE + limit) is None:  # else another process has just created it
             raise
