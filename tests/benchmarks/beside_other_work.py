@@ -1,9 +1,9 @@
 """Trainings beside other work on the same processors: python tests/benchmarks/beside_other_work.py [--seconds 10].
 
-Trains the digits preset's networks alone, twice beside each other, and beside processes that keep every processor busy,
-with OpenMP's own idea of how long a thread spins before it sleeps and with the one that `wgan` sets (GOMP_SPINCOUNT).
-Prints one JSON object and a table. Ideal are 1.00 for the two together, and for one beside as many busy processes as
-there are processors its fair share, 0.50.
+Trains the digits preset's networks alone, twice beside each other, and beside processes that keep every processor busy:
+with OpenMP's default for how long a thread spins before it sleeps, with the one that `wgan` sets (GOMP_SPINCOUNT), with
+a shorter one, and with one thread each. Prints one JSON object and a table. Ideal are 1.00 for the two together, and
+for one beside as many busy processes as there are processors its fair share, 0.50.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 MEMBER = "--member"
+THREADS = "OMP_NUM_THREADS"
 
 
 def train(seconds: float) -> None:
@@ -53,11 +54,10 @@ def train(seconds: float) -> None:
     print(config.training.batch_size * (step - 1) / (time.perf_counter() - began))
 
 
-def speeds(members: int, seconds: float, spins: str | None) -> list[float]:
-    """Images per second of so many trainings that begin together."""
-    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
-    if spins is not None:
-        environment["GOMP_SPINCOUNT"] = spins
+def speeds(members: int, seconds: float, setting: Mapping[str, str]) -> list[float]:
+    """Images per second of so many trainings that begin together, with these variables and no others of OpenMP's."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", THREADS)}
+    environment |= setting
     command = [sys.executable, __file__, MEMBER, "--seconds", str(seconds)]
     pipe = subprocess.PIPE
     running = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) for _ in range(members)]
@@ -98,12 +98,14 @@ def main() -> None:
         return
     processors = usable_processors().count
     own = client_environment(Settings(_env_file=None))["GOMP_SPINCOUNT"]
+    settings: list[dict[str, str]] = [{}, {"GOMP_SPINCOUNT": own}, {"GOMP_SPINCOUNT": "1000"}, {THREADS: "1"}]
     table = {}
-    for name, spins in (("OpenMP's default", None), (f"GOMP_SPINCOUNT={own}", own)):
-        (alone,) = speeds(1, given.seconds, spins)
-        together = speeds(2, given.seconds, spins)
+    for setting in settings:
+        name = ", ".join(f"{variable}={value}" for variable, value in setting.items()) or "OpenMP's default"
+        (alone,) = speeds(1, given.seconds, setting)
+        together = speeds(2, given.seconds, setting)
         with busy(processors):
-            (beside,) = speeds(1, given.seconds, spins)
+            (beside,) = speeds(1, given.seconds, setting)
         table[name] = {
             "alone": alone,
             "two": together,

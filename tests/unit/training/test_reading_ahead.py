@@ -28,7 +28,7 @@ def test_batches_read_ahead_are_the_same_over_the_ends_of_epochs(monkeypatch: py
     assert all(torch.equal(directly.batch(step), ahead.batch(step)) for step in range(steps))
 
 
-def test_a_training_that_resumes_takes_any_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_resumes_takes_any_step() -> None:
     ahead = ReadAhead(lambda step: torch.tensor(step))
     assert [int(ahead.take(step)) for step in (0, 1, 40, 41, 7, 8, 8)] == [0, 1, 40, 41, 7, 8, 8]
 
