@@ -75,9 +75,15 @@ class Models:
         found = self.server.find("model-versions/get", _Version, name=model, version=str(number))
         return found.model_version if found else None
 
+    def versions_of_run(self, model: str, run_id: str) -> Iterator[ModelVersion]:
+        """The model's versions that an MLflow run registered; the server searches."""
+        return self._search(filter=f"name = '{model}' and run_id = '{run_id}'")
+
     def versions(self, model: str | None = None) -> Iterator[ModelVersion]:
         """Every version of the model; without a name, of all models."""
-        query = {} if model is None else {"filter": f"name = '{model}'"}
+        return self._search(**({} if model is None else {"filter": f"name = '{model}'"}))
+
+    def _search(self, **query: str) -> Iterator[ModelVersion]:
         for page in self.server.every("GET", "model-versions/search", _Versions, max_results=VERSIONS_A_PAGE, **query):
             yield from page.model_versions
 

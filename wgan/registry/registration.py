@@ -39,8 +39,8 @@ def register_generator(
     """
     training, name = evaluation.training, config.model_name
     with registry(settings) as models:
-        for entry in models.versions(name):
-            if (entry.run_id, entry.tags.get(CHECKPOINT_TAG)) == (training.mlflow_run_id, training.checkpoint_sha256):
+        for entry in models.versions_of_run(name, training.mlflow_run_id):
+            if entry.tags.get(CHECKPOINT_TAG) == training.checkpoint_sha256:
                 return _described(read_version(models, name, entry.version, settings), config, settings)
         record = VersionRecord(
             evaluation=evaluation, model_name=name, onnx_sha256=exported.onnx_sha256, export_check=exported.check
