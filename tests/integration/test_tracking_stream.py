@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Metric
 from PIL import Image
 
 from tests.integration.stack_commands import wait_for
@@ -149,6 +151,45 @@ def test_a_picture_of_which_a_killed_process_sent_half_is_completed(stack: Setti
     with MetricStream(stack, run_id) as stream:
         stream.log_image("samples", 5, Image.new("L", (8, 8), 100))
     assert steps_of_pictures(stack, run_id) == [5]
+
+
+class PicturesBeforeMetrics:
+    """MLflow's client that refuses metrics; at its first picture, a step and then another picture are queued."""
+
+    def __init__(self, client: MlflowClient, stream: MetricStream) -> None:
+        self._client, self._stream = client, stream
+        self.step_is_queued = threading.Event()
+        self.takes_metrics = False
+
+    def log_artifact(self, run_id: str, path: str, folder: str) -> None:
+        if not self.step_is_queued.is_set():
+            self._stream.log(5, values(5))
+            self.step_is_queued.set()
+            wait_for(self._stream._nudge.is_set)  # the flush has begun
+            self._stream.log_image("samples", 6, Image.new("L", (8, 8), 100))
+        self._client.log_artifact(run_id, path, folder)
+
+    def log_batch(self, run_id: str, metrics: list[Metric]) -> None:
+        if not self.takes_metrics:
+            raise ConnectionError("no metrics yet")
+        self._client.log_batch(run_id, metrics)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def test_later_pictures_do_not_count_as_the_metrics_that_a_flush_waits_for(stack: Settings) -> None:
+    run_id = begin(stack, "flushed")
+    with MetricStream(stack, run_id, flush_every=3600) as stream:
+        client = PicturesBeforeMetrics(stream._client, stream)
+        stream._client = client  # type: ignore[assignment]
+        stream.log_image("samples", 1, Image.new("L", (8, 8), 100))
+        stream._nudge.set()
+        assert client.step_is_queued.wait(60)
+        assert not stream.flush(timeout=1.0)
+        client.takes_metrics = True
+        assert stream.flush(timeout=60.0)
+        assert metric_history(stack, run_id) == {5: values(5)}
 
 
 def test_mlflow_itself_would_give_a_picture_such_a_name(stack: Settings) -> None:

@@ -49,7 +49,7 @@ class MetricStream:
         self._changed = threading.Condition()
         self._nudge = threading.Event()
         self._closing = threading.Event()
-        self._queued = self._sent = 0
+        self._steps_sent = self._images_sent = 0
         self._failure: str | None = None
         with tracking(settings):
             self._done_steps = self._steps_logged()
@@ -91,7 +91,6 @@ class MetricStream:
             return
         now = int(time.time() * 1000)
         with self._changed:
-            self._queued += 1
             self._done_steps.add(step)
             self._pending.append([Metric(key, value, now, step) for key, value in values.items()])
 
@@ -100,7 +99,6 @@ class MetricStream:
         if (key, step) in self._done_images:
             return
         with self._changed:
-            self._queued += 1
             self._done_images.add((key, step))
             stem = self._begun_images.get((key, step)) or new_stem(key, step)
             self._images.append(Picture(stem, image))
@@ -108,9 +106,10 @@ class MetricStream:
     def flush(self, timeout: float) -> bool:
         """Block until everything logged before this call is sent, at most `timeout` seconds; returns whether it is."""
         with self._changed:
-            target = self._queued
+            # Counted apart: pictures that are queued later must not stand for metrics that are still to be sent.
+            steps, images = self._steps_sent + len(self._pending), self._images_sent + len(self._images)
             self._nudge.set()
-            return self._changed.wait_for(lambda: self._sent >= target, timeout)
+            return self._changed.wait_for(lambda: self._steps_sent >= steps and self._images_sent >= images, timeout)
 
     def _steps_logged(self) -> set[int]:
         steps: set[int] = set()
@@ -142,16 +141,19 @@ class MetricStream:
                 return
 
     def _send(self) -> None:
-        while batch := self._next_steps():
-            self._client.log_batch(self._run_id, metrics=[metric for metrics in batch for metric in metrics])
-            with self._changed:
-                del self._pending[: len(batch)]
-                self._count_sent(len(batch))
-        while self._images:
-            send_picture(self._client, self._run_id, self._images[0])
-            with self._changed:
-                del self._images[0]
-                self._count_sent(1)
+        while self._pending or self._images:
+            if batch := self._next_steps():  # before every picture, so that a long series does not hold metrics up
+                self._client.log_batch(self._run_id, metrics=[metric for metrics in batch for metric in metrics])
+                with self._changed:
+                    del self._pending[: len(batch)]
+                    self._steps_sent += len(batch)
+                    self._changed.notify_all()
+            else:
+                send_picture(self._client, self._run_id, self._images[0])
+                with self._changed:
+                    del self._images[0]
+                    self._images_sent += 1
+                    self._changed.notify_all()
 
     def _next_steps(self) -> list[list[Metric]]:
         with self._changed:
@@ -163,7 +165,3 @@ class MetricStream:
                     break
                 batch.append(metrics)
             return batch
-
-    def _count_sent(self, count: int) -> None:
-        self._sent += count
-        self._changed.notify_all()
