@@ -163,6 +163,13 @@ class TrainingConfig(ConfigModel):
         "constant",
         description="published: 100 critic steps for the first 25 generator steps and at every 500th (authors' code).",
     )
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Decay of the moving average of the generator's weights, which is then what is drawn, evaluated "
+        "and exported; 0: no average.",
+    )
     precision: Precision = Field(
         "auto",
         description="auto: bf16 where a few steps of the run, measured at its start, are at least 1.15 times as "

@@ -64,6 +64,15 @@ def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one(objective: str, 
     assert resumed.seconds > stopped.seconds
 
 
+def test_a_resumed_run_continues_the_average_of_the_weights(tmp_path: Path) -> None:
+    config = tiny(ema_decay=0.9)
+    whole = run(config, Recorder(), tmp_path / "whole")
+    stopped = run(config, Recorder(stop_at=3), tmp_path / "parts")
+    resumed = run(config, Recorder(), tmp_path / "parts", resume_from=stopped.checkpoint)
+    ours, theirs = (torch.load(result.checkpoint, weights_only=True)["average"] for result in (resumed, whole))
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+
+
 def test_checkpoints_by_the_clock_do_not_change_the_numbers(tmp_path: Path) -> None:
     often = run(tiny(checkpoint_every_seconds=1e-9), Recorder(), tmp_path / "often")
     assert equal(often.checkpoint, run(tiny(), Recorder(), tmp_path / "seldom").checkpoint)

@@ -100,6 +100,7 @@ def _data(training: TrainingRef) -> str:
 
 def _training(training: TrainingRef, config: RetrainConfig) -> str:
     run = config.training
+    average = f"\n| average of the weights | drawn and exported, decay {run.ema_decay:g} |" if run.ema_decay else ""
     estimate = "–" if training.wasserstein_estimate is None else f"{training.wasserstein_estimate:.4g}"
     return f"""## Training
 
@@ -109,7 +110,7 @@ def _training(training: TrainingRef, config: RetrainConfig) -> str:
 | optimizer, learning rate | {run.optimizer}, {run.lr:g} |
 | clip value, critic steps | {run.clip_value:g}, {run.n_critic} ({run.critic_schedule}) |
 | batch size, width, latent dimension | {run.batch_size}, {training.networks.width}, {training.networks.latent_dim} |
-| generator steps, seed | {training.generator_steps:,}, {run.seed} |
+| generator steps, seed | {training.generator_steps:,}, {run.seed} |{average}
 | Wasserstein estimate (running median at the end) | {estimate} |
 | device, precision | {training.device}, {training.precision} |
 | time, throughput | {training.seconds:,.0f} s, {training.images_per_second:,.0f} images/s |"""

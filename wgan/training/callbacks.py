@@ -133,7 +133,7 @@ class Callbacks:
 
     def _samples(self) -> NDArray[np.uint8]:
         settings = self.config.training
-        return generate_images(self.state.generator, settings.seed, settings.sample_count, self.device)
+        return generate_images(self.state.drawn_generator, settings.seed, settings.sample_count, self.device)
 
     def _checkpoint_is_due(self) -> bool:
         settings = self.config.training

@@ -18,6 +18,7 @@ from wgan.plugins import require_plugins
 from wgan.training.build import new_generator
 from wgan.training.checkpoint_content import (
     are_finite,
+    drawn_generator,
     is_of,
     require_fields,
     require_plain_container,
@@ -71,6 +72,7 @@ def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, d
         "critic": state.critic.state_dict(),
         "generator_optimizer": state.generator_optimizer.state_dict(),
         "critic_optimizer": state.critic_optimizer.state_dict(),
+        **({} if state.average is None else {"average": state.average.state_dict()}),
         "history": {name: torch.from_numpy(column) for name, column in state.history.columns().items()},
     }
     try:
@@ -106,9 +108,11 @@ def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, dat
         )
     _require_same_settings(path, content, config)
     _require_same_code(path, content, config, "networks", "training")
-    _require_finite_weights(path, content, "generator", "critic")
+    _require_finite_weights(path, content, "generator", "critic", drawn_generator(content))
     try:
         state.generator.load_state_dict(content["generator"])
+        if state.average is not None:
+            state.average.load_state_dict(content["average"])
         state.critic.load_state_dict(content["critic"])
         for name, optimizer in (("generator", state.generator_optimizer), ("critic", state.critic_optimizer)):
             load_optimizer(optimizer, content[f"{name}_optimizer"])
@@ -123,22 +127,23 @@ def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, dat
 
 
 def load_generator(path: Path) -> ImageGenerator:
-    """The trained generator on the CPU, in evaluation mode, from the checkpoint alone.
+    """The trained generator on the CPU, in evaluation mode, from the checkpoint alone; the average, if it has one.
 
     Raises `CheckpointError` if the file is missing or damaged, `UsageError` if its code is not allowed here.
     """
     content = _read(path)
     config = _config(path, content)
     _require_same_code(path, content, config, "networks")
-    if not is_of(content["generator"], config.networks, config.data.channels, config.data.image_size):
+    weights = drawn_generator(content)
+    if not is_of(content[weights], config.networks, config.data.channels, config.data.image_size):
         raise CheckpointError(
             f"checkpoint {path} is damaged: its weights are not those of networks.width={config.networks.width} and "
             f"networks.latent_dim={config.networks.latent_dim}, which it names; take another one."
         )
-    _require_finite_weights(path, content, "generator")
+    _require_finite_weights(path, content, weights)
     generator = new_generator(config.networks, config.data.channels, config.data.image_size, config.training.seed)
     try:
-        generator.load_state_dict(content["generator"])
+        generator.load_state_dict(content[weights])
     except Exception as error:  # a mismatch can raise anything in torch
         raise _damaged(path, error) from error
     return generator.eval()

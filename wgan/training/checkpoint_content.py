@@ -68,7 +68,7 @@ def require_fields(content: Mapping[str, Any]) -> None:
         if not isinstance(content[name], kinds) or isinstance(content[name], bool):
             raise TypeError(name)
     _require_bounded(content, [MOST_VALUES])
-    for name in ("generator", "critic", "history"):
+    for name in ("generator", "critic", "history", drawn_generator(content)):
         if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content[name].items()):
             raise TypeError(name)
     if not all(0 <= content[name] <= MOST_STEPS for name in ("generator_steps", "critic_steps")):
@@ -85,6 +85,11 @@ def require_fields(content: Mapping[str, Any]) -> None:
         isinstance(code, str) for code in plugins
     ):
         raise TypeError("plugins")
+
+
+def drawn_generator(content: Mapping[str, Any]) -> str:
+    """The field with the weights that are drawn, evaluated and exported: their average, if the run kept one."""
+    return "average" if "average" in content else "generator"
 
 
 def is_of(weights: Mapping[str, Tensor], networks: NetworksConfig, channels: int, image_size: int) -> bool:

@@ -26,6 +26,7 @@ from pathlib import Path
 import torch
 
 from wgan.config import RetrainConfig
+from wgan.training.average import update_average
 from wgan.training.batches import DataOrder, ImageSource, RealBatches
 from wgan.training.callbacks import Callbacks, Observer, TrainingResult
 from wgan.training.checkpoint import load_checkpoint
@@ -109,6 +110,8 @@ def _train(
             state.critic_steps += 1
         measured |= steps.generator(state.generator_steps)
         state.generator_steps += 1
+        if state.average is not None:
+            update_average(state.average, state.generator, settings.ema_decay, state.generator_steps)
         state.history.append(measured)
         if callbacks.after_step():
             break

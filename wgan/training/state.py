@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from wgan.config import RetrainConfig, TrainingConfig
+from wgan.training.average import new_average
 from wgan.training.build import new_critic, new_generator
 from wgan.training.device import Precision
 from wgan.training.history import History
@@ -37,12 +38,19 @@ class TrainingState(Networks):
     """
 
     generator: ImageGenerator
+    average: ImageGenerator | None = None
+    """The moving average of the generator's weights; None without `training.ema_decay`."""
     history: History = field(default_factory=History)
     precision: Precision | None = None
     """None until chosen; then fixed, also after a resume."""
     generator_steps: int = 0
     critic_steps: int = 0
     seconds: float = 0.0
+
+    @property
+    def drawn_generator(self) -> ImageGenerator:
+        """The generator that is drawn, evaluated and exported: the average, if there is one."""
+        return self.generator if self.average is None else self.average
 
 
 def new_state(config: RetrainConfig, device: torch.device) -> TrainingState:
@@ -52,7 +60,13 @@ def new_state(config: RetrainConfig, device: torch.device) -> TrainingState:
     critic = new_critic(config.networks, *shape, training.seed)
     generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     critic.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return TrainingState(generator, critic, optimizer_of(generator, training), optimizer_of(critic, training))
+    return TrainingState(
+        generator,
+        critic,
+        optimizer_of(generator, training),
+        optimizer_of(critic, training),
+        average=new_average(generator) if training.ema_decay else None,
+    )
 
 
 def optimizer_of(network: nn.Module, training: TrainingConfig) -> Optimizer:

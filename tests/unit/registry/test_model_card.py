@@ -59,6 +59,12 @@ def test_a_known_data_set_comes_with_its_terms() -> None:
     assert "Fashion-MNIST, MIT licence" in card
 
 
+def test_an_average_of_the_weights_is_on_the_card() -> None:
+    averaged = CONFIG.model_copy(update={"training": CONFIG.training.model_copy(update={"ema_decay": 0.999})})
+    assert "| average of the weights | drawn and exported, decay 0.999 |" in version_card(VERSION, averaged)
+    assert "average of the weights" not in version_card(VERSION, CONFIG)
+
+
 def test_the_models_description_explains_the_aliases() -> None:
     description = model_description(CONFIG)
     assert all(alias in description for alias in ("`champion`", "`challenger`", "`previous`"))
