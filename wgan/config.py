@@ -82,6 +82,10 @@ class DataConfig(ConfigModel):
         description="Share of the images kept out of training to tell memorisation by; a source's own test split is "
         "taken instead where it has one. 0: none.",
     )
+    mirror: bool = Field(
+        False,
+        description="Training only: mirror each image left to right with probability one half whenever it is drawn.",
+    )
     stacked_count: int = Field(
         50_000, ge=16, le=10_000_000, description="stacked-mnist only: how many triples are drawn."
     )
@@ -153,6 +157,14 @@ class TrainingConfig(ConfigModel):
         "rmsprop", description="rmsprop as in the paper; adam for comparison."
     )
     lr: float = Field(5e-5, gt=0, le=1, description="Learning rate of both optimizers, alpha in Algorithm 1.")
+    lr_schedule: Literal["constant", "linear"] = Field(
+        "constant",
+        description="linear: the learning rate falls with every generator step, to final_lr_share of itself at the "
+        "end of the run.",
+    )
+    final_lr_share: float = Field(
+        0.0, ge=0, le=1, description="Share of the learning rate that the linear schedule ends at."
+    )
     rmsprop_alpha: float = Field(0.99, ge=0, lt=1, description="RMSProp's smoothing constant.")
     rmsprop_eps: float = Field(1e-8, gt=0, description="RMSProp's epsilon.")
     adam_betas: tuple[Beta, Beta] = Field((0.0, 0.9), description="Adam's betas, when optimizer is adam.")

@@ -37,7 +37,7 @@ def version_card(version: ModelVersionRef, config: RetrainConfig) -> str:
     parts = (
         _what_it_is(version, config),
         _usage(version),
-        _data(training),
+        _data(training, config),
         _training(training, config),
         _metrics(version.evaluation),
         _export(version),
@@ -87,19 +87,23 @@ images = generator.predict({{"latents": latents}})["images"]  # (16, C, H, W), f
 {beside}"""
 
 
-def _data(training: TrainingRef) -> str:
+def _data(training: TrainingRef, config: RetrainConfig) -> str:
     dataset = training.dataset
     held_out = f" and {dataset.held_out_count:,} held out" if dataset.held_out_count else ""
     left_out = f" ({dataset.bad_count:,} files did not decode and were left out)" if dataset.bad_count else ""
+    mirrored = " In training, images are mirrored left to right at random." if config.data.mirror else ""
     classes = f", {len(dataset.classes)} classes" if dataset.classes else ", no labels"
     return (
         f"## Data\n\n`{dataset.name}` from source `{dataset.source}`: {dataset.count:,} images{held_out}{left_out}, "
-        f"{dataset.channels}×{dataset.image_size}×{dataset.image_size}{classes}. Digest `{dataset.digest}`."
+        f"{dataset.channels}×{dataset.image_size}×{dataset.image_size}{classes}. Digest `{dataset.digest}`.{mirrored}"
     )
 
 
 def _training(training: TrainingRef, config: RetrainConfig) -> str:
     run = config.training
+    rate = f"{run.lr:g}"
+    if run.lr_schedule != "constant":
+        rate += f", {run.lr_schedule} to {run.lr * run.final_lr_share:g}"
     average = f"\n| average of the weights | drawn and exported, decay {run.ema_decay:g} |" if run.ema_decay else ""
     estimate = "–" if training.wasserstein_estimate is None else f"{training.wasserstein_estimate:.4g}"
     return f"""## Training
@@ -107,7 +111,7 @@ def _training(training: TrainingRef, config: RetrainConfig) -> str:
 | | |
 |---|---|
 | objective | {run.objective} |
-| optimizer, learning rate | {run.optimizer}, {run.lr:g} |
+| optimizer, learning rate | {run.optimizer}, {rate} |
 | clip value, critic steps | {run.clip_value:g}, {run.n_critic} ({run.critic_schedule}) |
 | batch size, width, latent dimension | {run.batch_size}, {training.networks.width}, {training.networks.latent_dim} |
 | generator steps, seed | {training.generator_steps:,}, {run.seed} |{average}

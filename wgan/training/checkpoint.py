@@ -41,7 +41,7 @@ NOT_SHAPING = (
 )
 """Settings, by prefix, that do not affect the numbers, so a resumed run may change them …"""
 RUN_LENGTH = "training.generator_steps"
-"""… and so may this one: a run of n steps is a prefix of every longer one."""
+"""… and so may this one, if the learning rate is constant: a run of n steps is then a prefix of every longer one."""
 
 
 def checkpoint_path(folder: Path, generator_steps: int) -> Path:
@@ -212,8 +212,9 @@ def _require_same_settings(path: Path, content: dict[str, Any], config: RetrainC
     if content["config_digest"] == config_digest(config):
         return
     theirs, ours = flat_parameters(_config(path, content)), flat_parameters(config)
+    free = (*NOT_SHAPING, RUN_LENGTH) if config.training.lr_schedule == "constant" else NOT_SHAPING
     for name in ours:
-        if theirs[name] != ours[name] and name != RUN_LENGTH and not name.startswith(NOT_SHAPING):
+        if theirs[name] != ours[name] and not name.startswith(free):
             raise CheckpointError(
                 f"checkpoint {path} was trained with {name}={theirs[name] or 'none'}, this run has "
                 f"{ours[name] or 'none'}; resume with the same setting or start a new run."

@@ -26,10 +26,14 @@ class StepInputs:
         self.critic_noise = torch.zeros(size, config.networks.latent_dim, device=device)
         self.generator_noise = torch.zeros_like(self.critic_noise)
         self.epsilon = torch.zeros(size, device=device)
+        self.coins = torch.zeros(size, device=device) if data.mirror else None
 
     def draw_for_critic(self, step: int) -> None:
         """Fill what critic step `step` reads."""
         self.batches.fill(self.pixels, step)
+        if self.coins is not None:
+            fill_uniform(self.coins, self.seed, Purpose.MIRRORING, self.rank, step)
+            mirror(self.pixels, self.coins < 0.5)
         fill_normal(self.critic_noise, self.seed, Purpose.CRITIC_NOISE, self.rank, step)
         if self.reads_epsilon:
             fill_uniform(self.epsilon, self.seed, Purpose.INTERPOLATION, self.rank, step)
@@ -41,3 +45,8 @@ class StepInputs:
     def real(self) -> Tensor:
         """The batch of real images (m, C, H, W), float32 in [-1, 1]."""
         return in_range_of_tanh(self.pixels)
+
+
+def mirror(images: Tensor, chosen: Tensor) -> None:
+    """Flip the `chosen` (N,) of the images (N, C, H, W) left to right, in place."""
+    images.copy_(torch.where(chosen.view(-1, 1, 1, 1), images.flip(3), images))

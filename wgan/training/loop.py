@@ -33,6 +33,7 @@ from wgan.training.checkpoint import load_checkpoint
 from wgan.training.device import arithmetic, limit_threads
 from wgan.training.execution import choose_execution
 from wgan.training.inputs import StepInputs
+from wgan.training.learning_rate import learning_rate_at, set_learning_rate
 from wgan.training.memory import out_of_memory
 from wgan.training.notebook import PRINTED, require_configured_shape
 from wgan.training.objectives import objective_of
@@ -105,6 +106,8 @@ def _train(
     # ── Algorithm 1 ──
     callbacks = Callbacks(config, data_digest, observer, state, device, folder, resume_from, world)
     while state.generator_steps < settings.generator_steps:
+        for optimizer in (state.critic_optimizer, state.generator_optimizer):
+            set_learning_rate(optimizer, learning_rate_at(state.generator_steps, settings))
         for _ in range(critic_steps_before(state.generator_steps, settings)):
             measured = steps.critic(state.critic_steps)
             state.critic_steps += 1

@@ -8,6 +8,7 @@
     clip_share               wgan only: share of the critic's parameters that lie on −c or c
     critic_gradient_norm     Euclidean norm of the critic's gradient in that critic step
     generator_gradient_norm  and of the generator's in the generator step
+    learning_rate            with a schedule only: the rate of the step
     images_per_second        real images shown to the critic per second since the last log
 
 The objective `gan` estimates no distance: both losses are cross-entropies, and there is no `wasserstein_*`.
@@ -19,6 +20,7 @@ import torch
 from torch import nn
 
 from wgan.config import TrainingConfig
+from wgan.training.learning_rate import learning_rate_at
 from wgan.training.state import TrainingState
 
 ESTIMATE = "wasserstein_estimate"
@@ -31,6 +33,8 @@ def step_metrics(state: TrainingState, settings: TrainingConfig) -> dict[str, fl
         values["wasserstein_median"] = state.history.running_median(ESTIMATE)
     if settings.objective == "wgan":
         values["clip_share"] = clip_share(state.critic, settings.clip_value)
+    if settings.lr_schedule != "constant":
+        values["learning_rate"] = learning_rate_at(state.generator_steps - 1, settings)
     values["critic_gradient_norm"] = gradient_norm(state.critic)
     values["generator_gradient_norm"] = gradient_norm(state.generator)
     return values

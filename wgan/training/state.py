@@ -72,15 +72,18 @@ def new_state(config: RetrainConfig, device: torch.device) -> TrainingState:
 def optimizer_of(network: nn.Module, training: TrainingConfig) -> Optimizer:
     """RMSProp without momentum (Algorithm 1), or Adam for comparison.
 
-    On CUDA its step counters are on the device, so that an update can be part of a CUDA graph.
+    On CUDA its step counters are on the device, and so is a learning rate that changes, so that an update can be part
+    of a CUDA graph.
     """
     parameters = list(network.parameters())
     capturable = parameters[0].is_cuda
+    on_device = capturable and training.lr_schedule != "constant"
+    lr = torch.tensor(training.lr, device=parameters[0].device) if on_device else training.lr
     if training.optimizer == "adam":
-        return Adam(parameters, lr=training.lr, betas=training.adam_betas, foreach=True, capturable=capturable)
+        return Adam(parameters, lr=lr, betas=training.adam_betas, foreach=True, capturable=capturable)
     return RMSprop(
         parameters,
-        lr=training.lr,
+        lr=lr,
         alpha=training.rmsprop_alpha,
         eps=training.rmsprop_eps,
         foreach=True,

@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     CRITIC_NOISE = 3
     GENERATOR_NOISE = 4
     INTERPOLATION = 5
+    MIRRORING = 6
 
 
 def torch_stream(seed: int, purpose: Purpose, rank: int = 0, step: int = 0, device: str = "cpu") -> torch.Generator:

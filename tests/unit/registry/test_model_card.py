@@ -65,6 +65,15 @@ def test_an_average_of_the_weights_is_on_the_card() -> None:
     assert "average of the weights" not in version_card(VERSION, CONFIG)
 
 
+def test_a_schedule_and_mirror_images_are_on_the_card() -> None:
+    training = CONFIG.training.model_copy(update={"lr": 2e-4, "lr_schedule": "linear", "final_lr_share": 0.1})
+    data = CONFIG.data.model_copy(update={"mirror": True})
+    card = version_card(VERSION, CONFIG.model_copy(update={"data": data, "training": training}))
+    assert "| rmsprop, 0.0002, linear to 2e-05 |" in card
+    assert "images are mirrored left to right at random" in card
+    assert "mirrored" not in version_card(VERSION, CONFIG)
+
+
 def test_the_models_description_explains_the_aliases() -> None:
     description = model_description(CONFIG)
     assert all(alias in description for alias in ("`champion`", "`challenger`", "`previous`"))
