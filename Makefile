@@ -11,7 +11,7 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 .PHONY: run unit test test-failed coverage test-long test-containers lint types contracts docs sbom audit release clean
 
-# `make run RETRAIN="--set training.seed=1"` trains with options of one's own.
+# `make run RETRAIN="--set training.seed=1"` trains with other options.
 run: $(VENV)/.train
 	$(BIN)/wgan up --detach
 	$(BIN)/wgan retrain --preset digits $(RETRAIN)

@@ -1,4 +1,4 @@
-"""An objective of your own: the hinge loss (Lim and Ye 2017), with the critic's weights clipped as in the paper.
+"""A custom objective: the hinge loss (Lim and Ye 2017), with the critic's weights clipped as in the paper.
 
     WGAN_PLUGINS=hinge_objective PYTHONPATH=examples wgan retrain --preset digits \
         --set training.objective=hinge_objective:HingeObjective

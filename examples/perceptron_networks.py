@@ -1,4 +1,4 @@
-"""Networks of your own: perceptrons with one hidden layer, instead of convolutions.
+"""Custom networks: perceptrons with one hidden layer, instead of convolutions.
 
     WGAN_PLUGINS=perceptron_networks PYTHONPATH=examples wgan retrain --preset digits \
         --set networks.generator=perceptron_networks:PerceptronGenerator \

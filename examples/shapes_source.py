@@ -1,4 +1,4 @@
-"""A data source of your own: discs and squares, drawn when they are asked for.
+"""A custom data source: discs and squares, drawn when they are asked for.
 
     WGAN_PLUGINS=shapes_source PYTHONPATH=examples wgan retrain --preset digits \
         --set data.source=shapes_source:shapes --set data.name=shapes

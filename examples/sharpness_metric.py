@@ -1,4 +1,4 @@
-"""A metric of your own: how sharp the generated images are.
+"""A custom metric: how sharp the generated images are.
 
     WGAN_PLUGINS=sharpness_metric PYTHONPATH=examples wgan retrain --preset digits \
         --set 'evaluation.metrics=["sharpness_metric:sharpness"]'

@@ -78,7 +78,7 @@ def cause_of(error: CancelledRun, flow_run_id: str | None = None) -> BaseExcepti
 
 
 def _interrupted(resumed_by: str) -> Interrupted:
-    return Interrupted(f"the run was stopped; `{resumed_by} {runtime.flow_run.id}` goes on with it.")
+    return Interrupted(f"the run was stopped; `{resumed_by} {runtime.flow_run.id}` resumes it.")
 
 
 def _has_begun(kept_in: Callable[[Settings], Settings]) -> bool:

@@ -36,7 +36,7 @@ LEASE_SECONDS = 60
 MOST_AT_ONCE = 50
 
 
-class Told(Record):
+class Cursor(Record):
     """How far notifications have been sent."""
 
     until: datetime
@@ -52,35 +52,35 @@ class Notifier:
         self._say = say
         self._silent = False
 
-    def tell(self) -> None:
-        """Send what happened since the last call. Whatever the webhook does not accept is retried for an hour."""
+    def send_new(self) -> None:
+        """Send what happened since the last call. What the webhook rejects is retried for an hour."""
         if self._url is None:
             return
         with get_client(sync_client=True) as client:
-            told = _read(client)
-            if told is None:
+            cursor = _read(client)
+            if cursor is None:
                 client.upsert_global_concurrency_limit_by_name(LIMIT, 1)
-                client.create_variable(VariableCreate(name=VARIABLE, value=_value(Told(until=datetime.now(UTC)))))
+                client.create_variable(VariableCreate(name=VARIABLE, value=_value(Cursor(until=datetime.now(UTC)))))
                 return
-            if not _untold(client, told):
+            if not _unsent(client, cursor):
                 return
             with suppress(TimeoutError), concurrency(LIMIT, timeout_seconds=1, lease_duration=LEASE_SECONDS):
-                self._tell_all(client, _read(client) or told)
+                self._send_all(client, _read(client) or cursor)
 
-    def _tell_all(self, client: SyncPrefectClient, told: Told) -> None:
+    def _send_all(self, client: SyncPrefectClient, cursor: Cursor) -> None:
         now = datetime.now(UTC)
-        ids = set(told.ids)
-        events = _untold(client, told)
+        ids = set(cursor.ids)
+        events = _unsent(client, cursor)
         for event in events:
             if not self._post(message_of(event)) and datetime.fromisoformat(event["occurred"]) > now - KEPT:
                 break
             ids.add(event["id"])
         else:
             if len(events) < MOST_AT_ONCE:
-                told = told.model_copy(update={"until": max(told.until, now - LATE)})
-        recent = _ids_after(client, told)
+                cursor = cursor.model_copy(update={"until": max(cursor.until, now - LATE)})
+        recent = _ids_after(client, cursor)
         client.update_variable(
-            VariableUpdate(name=VARIABLE, value=_value(Told(until=told.until, ids=tuple(sorted(ids & recent)))))
+            VariableUpdate(name=VARIABLE, value=_value(Cursor(until=cursor.until, ids=tuple(sorted(ids & recent)))))
         )
 
     def _post(self, message: dict[str, Any]) -> bool:
@@ -91,7 +91,7 @@ class Notifier:
             # The error's message contains the URL.
             why = f"status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else type(error)
             if not self._silent:
-                self._say(f"The webhook of WGAN_NOTIFY_URL does not take what it is told ({why}); it is tried again.")
+                self._say(f"The webhook of WGAN_NOTIFY_URL did not accept a notification ({why}); it is retried.")
             self._silent = True
             return False
         self._silent = False
@@ -102,48 +102,48 @@ def message_of(event: dict[str, Any]) -> dict[str, Any]:
     """The webhook's message about an event."""
     payload, resource = event["payload"], event["resource"]
     if event["event"] in MODEL_EVENTS:
-        told = {
+        content = {
             "what": payload["what"],
             "state": payload["action"],
             "reason": payload["reason"],
             "flow_run_id": payload.get("flow_run_id") or "",
         }
     else:
-        told = {
+        content = {
             "what": f"flow run {resource['prefect.resource.name']}",
             "state": resource["prefect.state-name"],
             "reason": resource.get("prefect.state-message") or "",
             "flow_run_id": resource["prefect.resource.id"].removeprefix("prefect.flow-run."),
         }
-    return {"event": event["event"], **told, "time": event["occurred"]}
+    return {"event": event["event"], **content, "time": event["occurred"]}
 
 
-def _untold(client: SyncPrefectClient, told: Told) -> list[dict[str, Any]]:
-    return [event for event in _events(client, told) if event["id"] not in told.ids]
+def _unsent(client: SyncPrefectClient, cursor: Cursor) -> list[dict[str, Any]]:
+    return [event for event in _events(client, cursor) if event["id"] not in cursor.ids]
 
 
-def _ids_after(client: SyncPrefectClient, told: Told) -> set[str]:
-    return {event["id"] for event in _events(client, told)}
+def _ids_after(client: SyncPrefectClient, cursor: Cursor) -> set[str]:
+    return {event["id"] for event in _events(client, cursor)}
 
 
-def _events(client: SyncPrefectClient, told: Told) -> list[dict[str, Any]]:
+def _events(client: SyncPrefectClient, cursor: Cursor) -> list[dict[str, Any]]:
     wanted = {
         "event": {"name": [*FLOW_RUN_EVENTS, *MODEL_EVENTS]},
-        "occurred": {"since": told.until.isoformat(), "until": (datetime.now(UTC) + LATE).isoformat()},
+        "occurred": {"since": cursor.until.isoformat(), "until": (datetime.now(UTC) + LATE).isoformat()},
         "order": "ASC",
     }
     answer = client.request("POST", "/events/filter", json={"filter": wanted, "limit": MOST_AT_ONCE})
     return list(answer.json()["events"])
 
 
-def _read(client: SyncPrefectClient) -> Told | None:
+def _read(client: SyncPrefectClient) -> Cursor | None:
     variable = client.read_variable_by_name(VARIABLE)
     if variable is None:
         return None
     with suppress(ValidationError):
-        return Told.model_validate(variable.value)
-    return Told(until=datetime.now(UTC))
+        return Cursor.model_validate(variable.value)
+    return Cursor(until=datetime.now(UTC))
 
 
-def _value(told: Told) -> dict[str, Any]:
-    return told.model_dump(mode="json")
+def _value(cursor: Cursor) -> dict[str, Any]:
+    return cursor.model_dump(mode="json")

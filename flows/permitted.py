@@ -18,7 +18,7 @@ def reason_to_refuse(flow_run: FlowRun, deployment: DeploymentResponse | None) -
     fault = _fault(flow_run, deployment)
     if fault is None:
         return None
-    return f"The worker refused this run, since {fault}: it runs {' and '.join(sorted(ENTRY_POINTS))} and nothing else."
+    return f"The worker refused this run because {fault}; it runs only {' and '.join(sorted(ENTRY_POINTS))}."
 
 
 def _fault(flow_run: FlowRun, deployment: DeploymentResponse | None) -> str | None:
@@ -29,7 +29,7 @@ def _fault(flow_run: FlowRun, deployment: DeploymentResponse | None) -> str | No
     if deployment.entrypoint not in ENTRY_POINTS:
         return f"its deployment's entry point is {_shown(deployment.entrypoint)}"
     if deployment.storage_document_id is not None or deployment.path not in OWN_PATHS:
-        return "its deployment names a place to take code from"
+        return "its deployment names a location to fetch code from"
     variables = sorted({**(deployment.job_variables or {}), **(flow_run.job_variables or {})})
     if variables:
         return f"it sets job variables ({_shown(', '.join(variables))})"

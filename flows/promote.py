@@ -7,7 +7,7 @@ from prefect import flow
 from flows.endings import ended, named_endings
 from tasks.evaluation import decide_promotion, evaluate_registered
 from tasks.registry import find_version, promote_generator, read_configuration, require_comparable
-from tasks.serving import confirm_serving, take_back_refused
+from tasks.serving import confirm_serving, roll_back_refused
 from wgan.records import GateDecision, LedgerEntry
 
 
@@ -34,4 +34,4 @@ def promote(
     if dry_run:
         return decision
     promotion = promote_generator(measured, decision, force=force, reason=reason, actor=actor)
-    return ended(take_back_refused(promotion, confirm_serving(promotion)))
+    return ended(roll_back_refused(promotion, confirm_serving(promotion)))

@@ -12,7 +12,7 @@ from tasks.registration import register_generator
 from tasks.registry import promote_generator, require_comparable
 from tasks.report import announce_run, end_run_as_failed, end_run_as_killed, publish_report
 from tasks.restarts import end_tasks_of_dead_processes, stop_after_many_starts
-from tasks.serving import confirm_serving, take_back_refused
+from tasks.serving import confirm_serving, roll_back_refused
 from tasks.training import train_generator
 from wgan.config import RetrainConfig
 from wgan.plugins import require_plugins
@@ -55,7 +55,7 @@ def retrain(
         decision = decide_promotion(config.promotion, version)
         promotion = promote_generator(version, decision)
         serving = confirm_serving(promotion)
-        promotion = take_back_refused(promotion, serving)
+        promotion = roll_back_refused(promotion, serving)
     outcome = RetrainOutcome(version=version, promotion=promotion, serving=serving)
     publish_report(outcome)
     return ended(outcome)

@@ -40,7 +40,7 @@ def resume(flow: Flow[..., Any], flow_run_id: UUID) -> Any:
             flow_run = client.read_flow_run(flow_run_id)
         except ObjectNotFound:
             raise WganError(
-                f"the Prefect server knows no flow run {flow_run_id}; `wgan runs` lists those there are."
+                f"the Prefect server has no flow run {flow_run_id}; `wgan runs` lists the existing ones."
             ) from None
         if flow_run.state is not None and flow_run.state.is_completed():
             raise WganError(f"flow run {flow_run_id} has completed; there is nothing to resume.")

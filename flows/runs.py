@@ -57,7 +57,7 @@ class OwnHooks:
 with warnings.catch_warnings():  # a second class of the type `process` is intended
     warnings.simplefilter("ignore", UserWarning)
 
-    class PatientWorker(ProcessWorker):
+    class PipelineWorker(ProcessWorker):
         """Prefect's process worker, which runs this pipeline's flows and refuses everything else.
 
         It can stop taking runs while those in progress finish. It also defers a run to the next poll while that run's

@@ -36,7 +36,7 @@ LOOKED_HEARTBEATS = 2
 """How long a run must be silent while the server answers: after a server outage all runs are silent."""
 
 
-def look_after_runs(settings: Settings, silent: dict[UUID, float], say: Callable[[str], None]) -> None:
+def supervise_runs(settings: Settings, silent: dict[UUID, float], say: Callable[[str], None]) -> None:
     """Check once; reports what it did. A run that crashed too often is left alone.
 
     `silent`: monotonic time since which each silent run has been seen; kept between calls.
@@ -49,14 +49,14 @@ def look_after_runs(settings: Settings, silent: dict[UUID, float], say: Callable
             del silent[heard]
         for run in quiet:
             if now - silent.setdefault(run.id, now) >= LOOKED_HEARTBEATS * settings.heartbeat_seconds:
-                message = f"No sign of life for {silence.seconds} s: its process died."
+                message = f"No heartbeat for {silence.seconds} s: its process died."
                 client.set_flow_run_state(run.id, Crashed(message=message))
-                say(f"Flow run {run.id} gave no sign of life for {silence.seconds} s and counts as crashed.")
+                say(f"Flow run {run.id} sent no heartbeat for {silence.seconds} s and is marked as crashed.")
         for run in _crashed(client):
             if _may_start_again(client, run):
-                message = "It crashed, and is started again."
+                message = "The run crashed and is restarted."
                 client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry", message=message))
-                say(f"Flow run {run.id} crashed and is started again.")
+                say(f"Flow run {run.id} crashed and is restarted.")
 
 
 def _running(client: SyncPrefectClient) -> list[FlowRun]:

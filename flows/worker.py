@@ -15,8 +15,9 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
 from flows.notifications import Notifier
-from flows.runs import PatientWorker
-from flows.supervision import look_after_runs
+from flows.runs import PipelineWorker
+from flows.supervision import supervise_runs
+from wgan.durations import counted
 from wgan.errors import UsageError
 from wgan.settings import Settings
 
@@ -24,14 +25,14 @@ logger = logging.getLogger(__name__)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PAUSE_SECONDS = 10.0
 WATCH_SECONDS = 10.0
-TELLING_FAILURES = 6
+REPORTED_FAILURES = 6
 """Consecutive failed checks, about a minute's worth, that are logged."""
 GRACE_SECONDS = 120.0
 """Seconds a run gets to stop: a training finishes its step and uploads a checkpoint."""
 
 
 def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], None]) -> None:
-    """Work until SIGTERM or Ctrl-C; runs in progress are then told to stop, save a checkpoint and resume elsewhere.
+    """Work until SIGTERM or Ctrl-C; runs in progress then save a checkpoint, stop, and resume elsewhere.
 
     Raises `UsageError` if there is no such pool.
     """
@@ -41,7 +42,7 @@ def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], N
         except ObjectNotFound:
             pools = ", ".join(pool.name for pool in client.read_work_pools()) or "none"
             raise UsageError(
-                f"there is no work pool {settings.work_pool!r} (there are: {pools}): `wgan schedule apply` makes it."
+                f"there is no work pool {settings.work_pool!r} (there are: {pools}): `wgan schedule apply` creates it."
             ) from None
     asyncio.run(_work(settings, name, limit, say))
 
@@ -53,20 +54,20 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
         loop.add_signal_handler(number, stopping.set)
     say(f"Worker {name} takes runs from pool {settings.work_pool}; Ctrl-C stops it.")
     while not stopping.is_set():
-        worker = PatientWorker(settings.work_pool, name, limit, say)
+        worker = PipelineWorker(settings.work_pool, name, limit, say)
         working = asyncio.create_task(worker.start(printer=lambda *_: None))
-        told = asyncio.create_task(stopping.wait())
+        stop_requested = asyncio.create_task(stopping.wait())
         watching = asyncio.create_task(_watch(settings, say))
-        await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, stop_requested}, return_when=asyncio.FIRST_COMPLETED)
         if stopping.is_set():
             worker.taking = False
             await asyncio.to_thread(_end_runs, say)
-        for task in (working, told, watching):
+        for task in (working, stop_requested, watching):
             task.cancel()
-        outcome, *_ = await asyncio.gather(working, told, watching, return_exceptions=True)
+        outcome, *_ = await asyncio.gather(working, stop_requested, watching, return_exceptions=True)
         if isinstance(outcome, Exception) and not stopping.is_set():
             # The server was unreachable for longer than Prefect's worker tolerates.
-            say(f"Worker {name} lost the Prefect server ({_first_line(outcome)}) and tries again.")
+            say(f"Worker {name} lost the connection to the Prefect server ({_first_line(outcome)}) and retries.")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), PAUSE_SECONDS)
     say(f"Worker {name} has stopped.")
@@ -80,19 +81,19 @@ async def _watch(settings: Settings, say: Callable[[str], None]) -> None:
     while True:
         await asyncio.sleep(WATCH_SECONDS * random.uniform(0.8, 1.2))  # so that workers do not check at the same time
         try:
-            await asyncio.to_thread(look_after_runs, settings, silent, say)
-            await asyncio.to_thread(notifier.tell)
+            await asyncio.to_thread(supervise_runs, settings, silent, say)
+            await asyncio.to_thread(notifier.send_new)
         except Exception as error:  # the server may be unreachable: the worker itself waits for it
             failures += 1
-            logger.debug("The runs could not be looked after: %s", error)
-            if failures == TELLING_FAILURES:
+            logger.debug("The runs could not be checked: %s", error)
+            if failures == REPORTED_FAILURES:
                 say(
-                    f"Crashed runs are not started again for now: the last {failures} looks at the runs failed "
+                    f"Crashed runs are not restarted for now: the last {failures} checks of the runs failed "
                     f"({_first_line(error)})."
                 )
             continue
-        if failures >= TELLING_FAILURES:
-            say("Crashed runs are looked after again.")
+        if failures >= REPORTED_FAILURES:
+            say("Crashed runs are restarted again.")
         failures = 0
 
 
@@ -101,7 +102,7 @@ def _end_runs(say: Callable[[str], None]) -> None:
     runs = psutil.Process().children()
     if not runs:
         return
-    say(f"{len(runs)} run(s) save where they are, and go on at another worker.")
+    say(f"{counted(len(runs), 'run')} will save a checkpoint and resume on another worker.")
     for run in runs:
         with suppress(psutil.Error):
             run.terminate()

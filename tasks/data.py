@@ -26,7 +26,7 @@ def prepare_data(config: DataConfig) -> DatasetRef:
     return dataset
 
 
-@retried_task("look for changes")
+@retried_task("check for changes")
 def find_unchanged(model_name: str, dataset: DatasetRef) -> DataUnchanged | None:
     """The model's version already trained on this data, which makes another training unnecessary."""
     settings, _ = connect()

@@ -53,12 +53,14 @@ def free_gpu(gpus: Sequence[Gpu], settings: Settings) -> Iterator[Gpu]:
 
 
 def _first_free(stack: ExitStack, gpus: Sequence[Gpu]) -> Gpu:
-    told = False
+    waiting_announced = False
     while (found := next((gpu for gpu in gpus if _occupied(stack, gpu)), None)) is None:
-        if not told:
+        if not waiting_announced:
             names = ", ".join(gpu.device for gpu in gpus)
-            progress.announce("training", f"waits for a GPU ({names}); others train there, or died within a minute")
-            told = True
+            progress.announce(
+                "training", f"waits for a GPU ({names}); other trainings hold them, or died within the last minute"
+            )
+            waiting_announced = True
         time.sleep(PAUSE_SECONDS)
     return found
 

@@ -22,7 +22,9 @@ def gpu_slot() -> Iterator[None]:
     with get_client(sync_client=True) as client:
         limit = client.read_global_concurrency_limit_by_name(LIMIT)
     if limit.active_slots >= limit.limit:
-        progress.announce("training", "waits for the GPU slot; another training has it, or died within a minute")
+        progress.announce(
+            "training", "waits for the GPU slot; another training holds it, or died within the last minute"
+        )
     with ExitStack() as held:
         with waiting():
             # A lost lease must not kill a long training: the slot is advisory, not a lock.

@@ -59,7 +59,7 @@ def take_survey(dry_run: bool) -> Survey:
     return survey(settings, storage, read_flow_runs, dry_run=dry_run)
 
 
-@_rule("look for a backup")
+@_rule("check for a backup")
 def find_backup(around: Survey) -> str | None:
     """Why nothing may be removed now; None if removal is allowed."""
     return backup_under_way(around.storage, around.now)
@@ -89,7 +89,7 @@ def sweep_results(around: Survey) -> RuleReport:
     return expire_results(around)
 
 
-@_rule("give uploads up")
+@_rule("abort uploads")
 def sweep_uploads(around: Survey) -> RuleReport:
     """Abandoned multipart uploads."""
     return abort_abandoned_uploads(around)

@@ -37,14 +37,14 @@ def wait_in_queue(model_name: str) -> None:
     """Block until no earlier retraining of the model is in progress; reports which one it waits for."""
     settings, _ = connect()
     silence = timedelta(seconds=MISSED_HEARTBEATS * settings.heartbeat_seconds)
-    told: set[str] = set()
+    announced: set[str] = set()
     while True:
         with get_client(sync_client=True) as client:
             earlier = next(_earlier(client, str(runtime.flow_run.id), model_name, silence), None)
         if earlier is None:
             return
-        if str(earlier.id) not in told:
-            told.add(str(earlier.id))
+        if str(earlier.id) not in announced:
+            announced.add(str(earlier.id))
             progress.announce("retraining", f"waits for another retraining of {model_name}, flow run {earlier.id}")
         with waiting():
             time.sleep(POLL_SECONDS)

@@ -14,7 +14,7 @@ from wgan.registry.versions import load_configuration, load_version
 from wgan.tracking.names import name_judged_runs
 
 
-@retried_task("look at champion")
+@retried_task("check champion")
 def require_comparable(config: RetrainConfig) -> int | None:
     """The champion that the training will be compared with; fails early if they cannot be compared."""
     settings, _ = connect()

@@ -35,8 +35,8 @@ def stop_after_many_starts() -> None:
     """Raise `WganError` if workers have started this flow run too often."""
     if started_by_worker() and runtime.flow_run.run_count > MOST_STARTS:
         raise WganError(
-            f"this run was started {MOST_STARTS} times and died each time: it is given up; its log says where, and "
-            f"`wgan retrain --resume {runtime.flow_run.id}` goes on with it."
+            f"this run was started {MOST_STARTS} times and died each time, so it is not started again; its log says "
+            f"where, and `wgan retrain --resume {runtime.flow_run.id}` resumes it."
         )
 
 
@@ -51,7 +51,7 @@ def end_tasks_of_dead_processes() -> None:
     unfinished = _own_tasks([StateType.RUNNING, StateType.PENDING])
     with get_client(sync_client=True) as client:
         for run in client.read_task_runs(task_run_filter=unfinished):
-            message = "Its process died; the flow run went on in another one."
+            message = "Its process died; the flow run continues in another one."
             client.set_task_run_state(run.id, Crashed(message=message), force=True)
 
 

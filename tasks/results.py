@@ -49,7 +49,7 @@ class WganBucket(WritableFileSystem):
         try:
             return as_json_result(data)
         except UnknownResult as error:
-            logger.warning("The stored result %s is not read, and its step is done again: %s.", path, error)
+            logger.warning("The stored result %s is ignored and its step is repeated: %s.", path, error)
             raise
 
     async def aread_path(self, path: str) -> bytes:
@@ -74,7 +74,7 @@ def as_json_result(data: bytes) -> bytes:
         stated = {name: metadata.get(name) for name in ("storage_key", "expiration", "storage_block_id")}
         json.loads(result, object_hook=decode_record)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        reason = str(error) if isinstance(error, UnknownResult) else "it is no JSON of the expected form"
+        reason = str(error) if isinstance(error, UnknownResult) else "it is not JSON of the expected form"
         raise UnknownResult(reason) from None
     return json.dumps({"metadata": {**stated, "serializer": READER}, "result": result}).encode()
 
@@ -86,7 +86,7 @@ def decode_record(values: dict[str, Any]) -> Any:
     if "__class__" not in values:
         return values
     if set(values) != {"__class__", "data"}:
-        raise UnknownResult("it is no JSON of the expected form")
+        raise UnknownResult("it is not JSON of the expected form")
     return _record_class(values["__class__"]).model_validate(values["data"])
 
 
@@ -95,7 +95,7 @@ def _record_class(name: Any) -> type[BaseModel]:
     module, _, attribute = str(name).rpartition(".")
     found = getattr(sys.modules.get(module), attribute, None) if module.startswith("wgan.") else None
     if not (isinstance(found, type) and issubclass(found, Record | ConfigModel)):
-        raise UnknownResult(f"it is a {ascii(name)[:100]}, which is none of this pipeline's records")
+        raise UnknownResult(f"it is a {ascii(name)[:100]}, which is not a record of this pipeline")
     return found
 
 

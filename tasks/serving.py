@@ -38,8 +38,8 @@ def confirm_serving(promotion: LedgerEntry) -> tuple[ServingCheck, ...]:
     return checks
 
 
-@retried_task("take back refused")
-def take_back_refused(promotion: LedgerEntry, checks: tuple[ServingCheck, ...]) -> LedgerEntry:
+@retried_task("roll back refused")
+def roll_back_refused(promotion: LedgerEntry, checks: tuple[ServingCheck, ...]) -> LedgerEntry:
     """Restore the champion from before the promotion if a serving process refused the version.
 
     Returns the rollback, or the promotion if nothing was refused, there was no champion before, or another operation

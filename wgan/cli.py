@@ -34,7 +34,7 @@ from wgan.commands import (
 from wgan.commands.plain_letters import accept_every_letter
 from wgan.errors import WganError
 from wgan.printable import printable_lines, use_printable_records
-from wgan.proxies import settle_proxies
+from wgan.proxies import normalise_proxies
 
 SERVERS = "Servers and this machine"
 TRAINING = "Data and training"
@@ -89,7 +89,7 @@ def root(
     if context.invoked_subcommand is None:
         print(context.get_help())
     elif not {"-h", "--help"} & set(sys.argv):
-        settle_proxies(os.environ)
+        normalise_proxies(os.environ)
 
 
 def main() -> None:

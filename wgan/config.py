@@ -53,11 +53,12 @@ class ConfigModel(BaseModel):
 
 
 class DataConfig(ConfigModel):
-    """Which images, prepared how."""
+    """The images, and how they are prepared."""
 
     source: Source = Field(
         "digits",
-        description="A named data set, where images of your own are, or the import path of a source of your own.",
+        description="A named data set; folder, archive or s3 for your own images; or the import path of a custom "
+        "source.",
     )
     location: str | None = Field(
         None,
@@ -79,7 +80,7 @@ class DataConfig(ConfigModel):
         0.1,
         ge=0,
         le=0.5,
-        description="Share of the images kept out of training to tell memorisation by; a source's own test split is "
+        description="Share of the images held out of training to detect memorisation; a source's own test split is "
         "taken instead where it has one. 0: none.",
     )
     mirror: bool = Field(
@@ -104,7 +105,7 @@ class DataConfig(ConfigModel):
         """A configuration is shown in MLflow and Prefect, and stored with every checkpoint."""
         if location and "://" in location and (found := credential_in(location)):
             raise ValueError(
-                f"data.location must not hold a credential ({found}), because configurations are shown and kept: put "
+                f"data.location must not hold a credential ({found}), because configurations are shown and stored: put "
                 "user and password into ~/.netrc, or download the file and give its path, or use data.source=s3"
             )
         return location
@@ -148,8 +149,8 @@ class TrainingConfig(ConfigModel):
 
     objective: Objective = Field(
         "wgan",
-        description="wgan: weight clipping; wgan-gp: gradient penalty; gan: BCE baseline; or the import path of an "
-        "objective of your own.",
+        description="wgan: weight clipping; wgan-gp: gradient penalty; gan: BCE baseline; or the import path of a "
+        "custom objective.",
     )
     generator_steps: int = Field(850, ge=1, le=10_000_000, description="Generator updates in the whole run.")
     batch_size: int = Field(64, ge=2, le=8192, description="Images in a batch, m in Algorithm 1.")
@@ -211,7 +212,7 @@ class EvaluationConfig(ConfigModel):
         description="Feature space of the metrics; auto: classifier where the data has labels, else pixels.",
     )
     sample_count: int = Field(1024, ge=16, le=100_000, description="N generated against N real images per seed.")
-    seeds: int = Field(5, ge=2, le=100, description="Independent repetitions the intervals are made of.")
+    seeds: int = Field(5, ge=2, le=100, description="Independent repetitions from which the intervals are computed.")
     neighbours: int = Field(5, ge=1, le=100, description="k of precision, recall, density and coverage.")
     captured_share: float = Field(
         0.1,
@@ -223,13 +224,13 @@ class EvaluationConfig(ConfigModel):
         10_000,
         ge=0,
         le=1_000_000,
-        description="Most training images that memorisation and nearest neighbours are searched among; 0: none.",
+        description="Maximum training images searched for memorisation and nearest neighbours; 0: none.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
     batch_size: int = Field(256, ge=1, le=8192, description="Images per forward pass.")
     seed: int = Field(1_000, ge=0, lt=2**31, description="First of the consecutive seeds.")
     metrics: Annotated[tuple[ImportPath, ...], HoldsPaths()] = Field(
-        (), description="Import paths of metrics of your own, shown beside the others and not judged."
+        (), description="Import paths of custom metrics, shown beside the others and not judged."
     )
 
     @field_validator("metrics")
@@ -237,7 +238,7 @@ class EvaluationConfig(ConfigModel):
     def _names_are_free(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
         names = [path.rpartition(":")[2] for path in paths]
         if taken := [name for name in names if name in METRICS or names.count(name) > 1]:
-            raise PydanticCustomError("taken", f"there is another metric {taken[0]}: call the function otherwise")
+            raise PydanticCustomError("taken", f"there is already a metric {taken[0]}: rename the function")
         return paths
 
 
@@ -259,7 +260,7 @@ class PromotionConfig(ConfigModel):
 class RetrainConfig(ConfigModel):
     """One retraining run."""
 
-    data: DataConfig = Field(default_factory=DataConfig, description="Which images, prepared how.")
+    data: DataConfig = Field(default_factory=DataConfig, description="The images, and how they are prepared.")
     networks: NetworksConfig = Field(default_factory=NetworksConfig, description="Generator and critic.")
     training: TrainingConfig = Field(default_factory=TrainingConfig, description="The training algorithm.")
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig, description="The evaluation protocol.")

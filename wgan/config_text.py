@@ -88,7 +88,7 @@ def _read(file: Path, where: str) -> str:
     with file.open("rb") as opened:
         content = opened.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise UsageError(f"{where} has more than {MOST_BYTES:,} bytes: it is no configuration.")
+        raise UsageError(f"{where} has more than {MOST_BYTES:,} bytes: it is not a configuration.")
     return content.decode()
 
 

@@ -60,9 +60,9 @@ def validated(where: str, route: str, kind: type[Answer], body: bytes) -> Answer
         return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
+        place = ".".join(map(str, first["loc"])) or "the document"
         raise WganError(
-            f"the MLflow server at {where} gives no valid answer about {route} ({place}: {first['msg']})."
+            f"the MLflow server at {where} gave an invalid answer to {route} ({place}: {first['msg']})."
         ) from None
 
 
@@ -73,13 +73,13 @@ def refusal(where: str, status: int, body: bytes) -> Refusal:
     try:
         return Refusal.model_validate_json(body)
     except ValidationError:
-        raise WganError(f"{where} answers with status {status} and is no MLflow server.") from None
+        raise WganError(f"{where} answers with status {status} and is not an MLflow server.") from None
 
 
 def login_asked(where: str) -> WganError:
     """The error for a server that requires a login, with the remedy."""
     return WganError(
-        f"the MLflow server at {where} asks who this is: set WGAN_MLFLOW_USERNAME and "
+        f"the MLflow server at {where} requires a login: set WGAN_MLFLOW_USERNAME and "
         "WGAN_MLFLOW_PASSWORD to a user that may read."
     )
 

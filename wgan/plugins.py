@@ -133,7 +133,7 @@ def make_plugin(field: str, path: str, expected: type[Expected], *arguments: Any
         missing = [name for name in vars(expected) if not name.startswith("_") and not hasattr(made, name)]
         lacks = f", which lacks {', '.join(missing)}" if missing else ""
         raise UsageError(
-            f"{field}={path} gives a value of type {type(made).__name__}{lacks}; it must give what "
+            f"{field}={path} returned a value of type {type(made).__name__}{lacks}; it must return what "
             f"{expected.__module__}.{expected.__name__} describes."
         )
     return made

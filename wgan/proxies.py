@@ -17,7 +17,7 @@ SCHEMES = ("http", "https", "socks5", "socks5h")
 EVERYTHING = "*"
 
 
-def settle_proxies(environment: MutableMapping[str, str]) -> None:
+def normalise_proxies(environment: MutableMapping[str, str]) -> None:
     """Apply the rule to a process's environment, which its children inherit. Idempotent.
 
     Raises `UsageError` if a variable names an unusable proxy.

@@ -55,9 +55,9 @@ class DatasetRef(Record):
     channels: int
     classes: tuple[str, ...] = Field(description="Class names by label; empty where the data has no labels.")
     left_out: tuple[FileCount, ...] = Field(
-        (), description="What was found beside the images, by reason; files that did not decode are among it."
+        (), description="Skipped files by reason, including those that did not decode."
     )
-    remarks: tuple[FileCount, ...] = Field((), description="Images that were read in a way that must be told.")
+    remarks: tuple[FileCount, ...] = Field((), description="Images with a remark on how they were read.")
 
 
 class TrainingRef(Record):
@@ -69,7 +69,7 @@ class TrainingRef(Record):
     config_digest: str = Field(description="SHA-256 of the whole run's configuration.")
     code_version: str | None = Field(None, description="Of this package; None in records made before it was kept.")
     networks: NetworksConfig
-    plugins: tuple[PluginCode, ...] = Field((), description="Code of your own that the configuration names.")
+    plugins: tuple[PluginCode, ...] = Field((), description="Custom code that the configuration names.")
     checkpoint_uri: str = Field(description="s3:// address of the last checkpoint.")
     checkpoint_sha256: str
     generator_steps: int
@@ -107,7 +107,7 @@ class EvaluationProtocol(Record):
     own_metrics: tuple[str, ...] = Field(
         (),
         exclude_if=lambda codes: not codes,  # keeps the digest of protocols from before the field existed
-        description="Metrics of your own: import path and source digest of each.",
+        description="Custom metrics: import path and source digest of each.",
     )
 
 
@@ -123,7 +123,7 @@ class Measurement(Record):
 
 
 class Bounds(Record):
-    """Between which numbers a generator's lie under one protocol."""
+    """The bounds of a generator's numbers under one protocol."""
 
     real_images: Measurement | None = Field(
         description="Held-out images in the generator's place; None without enough."
@@ -170,7 +170,7 @@ class ModelVersionRef(Record):
 
 
 class GateRule(Record):
-    """One rule of the gate and how it came out."""
+    """One rule of the gate and its result."""
 
     name: str
     passed: bool
@@ -220,7 +220,7 @@ class LedgerEntry(Record):
 
 
 class ServingCheck(Record):
-    """What one serving process made of a promotion."""
+    """The outcome of a promotion at one serving process."""
 
     url: str
     outcome: Literal["confirmed", "refused", "unconfirmed", "not served"] = Field(
@@ -228,18 +228,18 @@ class ServingCheck(Record):
         "another alias. Both say nothing about the version."
     )
     reason: str
-    seconds: float = Field(description="From the first question to the outcome.")
+    seconds: float = Field(description="From the first request to the outcome.")
     grey_level_difference: int | None = Field(
         None, description="Largest difference of its images from the recorded sample, of 255; None: none were drawn."
     )
 
 
 class DataUnchanged(Record):
-    """What a retraining returns that had nothing to do: it was to train only on data that is new."""
+    """The result of a retraining that was limited to new data and found none."""
 
     dataset: DatasetRef
     model_name: str
-    version: int = Field(description="The version that was trained on this very data.")
+    version: int = Field(description="The version that was trained on exactly this data.")
 
 
 class RetrainOutcome(Record):

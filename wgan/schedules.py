@@ -56,7 +56,7 @@ class Schedule(Clock):
     @model_validator(mode="after")
     def _something_to_train(self) -> Self:
         if not self.preset and not self.config:
-            raise ValueError("say what to train: preset or config")
+            raise ValueError("choose what to train: preset or config")
         return self
 
     def resolved(self) -> RetrainConfig:

@@ -48,10 +48,10 @@ class Settings(BaseSettings):
         None,
         min_length=16,
         description="Key that signs what only this pipeline writes into the bucket and reads again; the same on every "
-        "machine of it. Unset: nothing is signed, and whoever may write to the bucket is trusted.",
+        "machine of it. Unset: nothing is signed, and anybody who can write to the bucket is trusted.",
     )
     s3_region: str = Field("us-east-1", description="S3 region.")
-    bucket: str = Field("wgan", description="Bucket that holds everything that lasts.", min_length=3, max_length=63)
+    bucket: str = Field("wgan", description="Bucket that holds all persistent data.", min_length=3, max_length=63)
     datasets_prefix: str = Field("datasets", description="Key prefix of prepared data sets.")
     checkpoints_prefix: str = Field("checkpoints", description="Key prefix of training checkpoints.")
     mlflow_prefix: str = Field("mlflow", description="Key prefix of MLflow's artifacts.")
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         description="postgresql://user:password@host:port/database that the embedded MLflow keeps its runs in, and "
         "that `wgan backup` saves; default: SQLite in the home folder.",
     )
-    prefect_database_url: SecretStr | None = Field(None, description="The same for Prefect; a database of its own.")
+    prefect_database_url: SecretStr | None = Field(None, description="The same for Prefect; it needs its own database.")
 
     work_pool: str = Field("wgan", description="Prefect work pool of the schedules, served by `wgan worker`.")
     gpu_slots: int = Field(
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         30,
         ge=30,
         le=3600,
-        description="Seconds between a scheduled run's signs of life; after three missing ones it counts as crashed.",
+        description="Seconds between a scheduled run's heartbeats; after three missed ones it counts as crashed.",
     )
     notify_url: SecretStr | None = Field(
         None,
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
         30.0, ge=0, description="Housekeeping: days that a data set is kept after anything last referred to it."
     )
     keep_upload_days: float = Field(
-        1.0, ge=0, description="Housekeeping: days after which an unfinished multipart upload is given up."
+        1.0, ge=0, description="Housekeeping: days after which an unfinished multipart upload is aborted."
     )
     keep_result_days: float = Field(
         30.0, ge=0, description="Housekeeping: days that task results of a finished run are kept."
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     serving_wait_seconds: float = Field(
         60.0, gt=0, le=3600, description="Longest wait for a serving process to draw the promoted version."
     )
-    serving_api_key: SecretStr | None = Field(None, description="API key that the pipeline shows to serving processes.")
+    serving_api_key: SecretStr | None = Field(None, description="API key that the pipeline sends to serving processes.")
 
     device: str = Field(
         "auto",
@@ -163,7 +163,7 @@ class Settings(BaseSettings):
     )
     serve_host: str = Field("127.0.0.1", description="Address that `wgan serve` listens on; 0.0.0.0: every one.")
     serve_port: int = Field(8080, ge=0, le=65535, description="Port of `wgan serve`; 0: any free one.")
-    serve_poll_seconds: float = Field(2.0, ge=0.05, le=3600, description="Seconds between looks at the registry.")
+    serve_poll_seconds: float = Field(2.0, ge=0.05, le=3600, description="Seconds between polls of the registry.")
     serve_challenger: Literal["off", "header", "split", "shadow"] = Field(
         "header",
         description="When the challenger draws: never, when asked, for a share of all, or unseen beside the champion.",
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         try:
             return folder.expanduser() if folder else None
         except RuntimeError:
-            raise ValueError("nobody of that name has a home folder here") from None
+            raise ValueError("there is no such user with a home folder") from None
 
     @field_validator("price_per_hour")
     @classmethod

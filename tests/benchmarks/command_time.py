@@ -109,7 +109,7 @@ def named_stack() -> Iterator[tuple[str, dict[str, str]]]:
     """A model's name and the environment that the commands run in."""
     models = list_models(load_settings())
     if not models:
-        raise SystemExit("no model is registered there: `wgan retrain` makes one.")
+        raise SystemExit("no model is registered there: `wgan retrain` creates one.")
     yield models[0].name, dict(os.environ)
 
 

@@ -1,4 +1,4 @@
-"""The comparison report as a browser shows it: on a phone and a desk, in light and dark, without a network."""
+"""The comparison report as a browser shows it: on a phone and a desktop, in light and dark, without a network."""
 
 from __future__ import annotations
 

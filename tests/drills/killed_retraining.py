@@ -15,7 +15,7 @@ from wgan.storage import open_storage
 from wgan.tracking.runs import metric_history
 
 FINISHED = (
-    "look at champion",
+    "check champion",
     "prepare data",
     "train generator",
     "evaluate generator",

@@ -94,7 +94,7 @@ def test_a_promotion_that_is_stopped_while_a_rollback_goes_on_loses_and_says_so(
     process.send_signal(signal.SIGCONT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1, said
-    assert f"the champion is version {back.to_version} by now" in said
+    assert f"the champion is now version {back.to_version}" in said
     assert_agreed(model, back.to_version, stack, storage)
 
 

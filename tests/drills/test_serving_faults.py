@@ -270,7 +270,7 @@ def test_a_cache_folder_on_a_full_disk(drill: Drill) -> None:
     version = next(drill.candidates)
     filler = drill.cache / "filler"
     filler.write_bytes(bytes(shutil.disk_usage(drill.cache).free))
-    drill.refuses(version, "make room, or set WGAN_CACHE_DIR")
+    drill.refuses(version, "free some space, or set WGAN_CACHE_DIR")
     filler.unlink()
     drill.recovers(version)
 

@@ -74,7 +74,7 @@ def test_a_promotion_beside_another_move_leaves_one_order_of_events(stack: Setti
         assert code in (0, 1, 2), errors
         assert "Traceback" not in errors
         if code:
-            assert "is the champion already" in errors or "is version" in errors
+            assert "is already the champion" in errors or "is version" in errors
     history = json_of(stack, "models", MODEL, "--history")["history"]
     moves = [entry for entry in history if entry["action"] != "refused"]
     for before, after in itertools.pairwise(moves):

@@ -69,7 +69,7 @@ def test_rubbish_is_one_sentence(ask: Callable[[PrefectServer], object], body: s
     fake.answer = lambda _: (200, {}, body)
     with PrefectServer(fake.settings) as server, pytest.raises(WganError) as refusal:
         ask(server)
-    assert "is not a Prefect server of a version that is known here: set WGAN_PREFECT_API_URL" in str(refusal.value)
+    assert "is not a Prefect server of a supported version: set WGAN_PREFECT_API_URL" in str(refusal.value)
 
 
 @pytest.mark.parametrize("ask", ASKING)
@@ -105,7 +105,7 @@ def test_a_server_that_stays_busy_is_one_sentence(fake: Fake, monkeypatch: pytes
     fake.answer = lambda _: (503, {}, "<html>busy</html>")
     with PrefectServer(fake.settings) as server, pytest.raises(WganError) as refusal:
         list_schedules(server)
-    assert str(refusal.value).endswith("does not take POST deployments/filter (status 503).")
+    assert str(refusal.value).endswith("rejected POST deployments/filter (status 503).")
 
 
 def test_a_refusal_is_told_in_the_servers_words(fake: Fake) -> None:
@@ -117,7 +117,7 @@ def test_a_refusal_is_told_in_the_servers_words(fake: Fake) -> None:
 
 @pytest.mark.parametrize(
     ("login", "words"),
-    [(None, "asks for a login, user:password: set WGAN"), ("wgan:wrong", "does not take the login of WGAN")],
+    [(None, "requires a login, user:password: set WGAN"), ("wgan:wrong", "rejects the login of WGAN")],
 )
 def test_a_login_that_is_missing_or_wrong_is_one_sentence(login: str | None, words: str, stack: Settings) -> None:
     settings = Settings(

@@ -164,8 +164,8 @@ def test_every_latest_checkpoint_in_a_backup_is_whole(saved: Saved) -> None:
 
 
 def test_nothing_is_overwritten_and_no_marker_is_left(saved: Saved) -> None:
-    assert "is there already" in run(saved.settings, "backup", str(saved.folder), code=2).stderr
-    assert "is there already" in run(saved.settings, "backup", str(saved.tar), code=2).stderr
+    assert "already exists" in run(saved.settings, "backup", str(saved.folder), code=2).stderr
+    assert "already exists" in run(saved.settings, "backup", str(saved.tar), code=2).stderr
     assert list(saved.folder.parent.glob(".*")) == []
     assert read_marker(open_storage(saved.settings)) is None
 
@@ -263,7 +263,7 @@ def test_a_promotion_during_the_backup_is_written_down_at_the_next_operation(sav
 def test_a_home_that_is_not_empty_is_refused(saved: Saved, restored: Settings) -> None:
     assert "is up: `wgan down` stops it" in run(restored, "restore", str(saved.folder), code=1).stderr
     take_down(restored)
-    assert "mlflow.db is there already" in run(restored, "restore", str(saved.folder), code=2).stderr
+    assert "mlflow.db already exists" in run(restored, "restore", str(saved.folder), code=2).stderr
     for name in ("mlflow.db", "prefect.db"):
         (restored.home / name).unlink()
-    assert "is not empty (there is " in run(restored, "restore", str(saved.folder), code=2).stderr
+    assert "is not empty (it contains " in run(restored, "restore", str(saved.folder), code=2).stderr

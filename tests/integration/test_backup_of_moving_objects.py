@@ -116,7 +116,7 @@ def test_only_checkpoints_may_vanish_meanwhile(bucket: Storage, tmp_path: Path) 
         bucket.delete(key)
     with new_archive(tmp_path / "backup") as archive:
         saved, vanished = save_objects("objects", keys, bucket, archive, "checkpoints/")
-        with pytest.raises(WganError, match=r"step-0000000[567]\.pt was deleted while the backup was made"):
+        with pytest.raises(WganError, match=r"step-0000000[567]\.pt was deleted during the backup"):
             save_objects("objects", keys, bucket, archive)
     assert [found.key for found in saved] == keys[:5] + keys[8:]
     assert vanished == keys[5:8]

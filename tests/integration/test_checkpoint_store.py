@@ -55,7 +55,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(
         found = fetch_newest(run_id, stack, storage, tmp_path)
     assert found is not None
     assert found.step == 100
-    assert "step 200 is damaged, the one before it is used" in caplog.text
+    assert "step 200 is damaged, the one before is used" in caplog.text
 
 
 def test_when_no_checkpoint_is_whole_the_run_is_not_silently_started_afresh(
@@ -63,7 +63,7 @@ def test_when_no_checkpoint_is_whole_the_run_is_not_silently_started_afresh(
 ) -> None:
     upload(run_id, [100], tmp_path / "out", stack, storage)
     storage.delete(latest_checkpoints(run_id, stack, storage)[0].key)
-    with pytest.raises(StorageError, match=r"none of the 1 checkpoints .* is whole"):
+    with pytest.raises(StorageError, match=r"none of the 1 checkpoints .* is intact"):
         fetch_newest(run_id, stack, storage, tmp_path)
 
 

@@ -51,7 +51,7 @@ def test_progress_goes_to_standard_error() -> None:
 
 
 def test_preparing_nothing_in_particular_is_a_usage_mistake() -> None:
-    with pytest.raises(UsageError, match="say what to prepare: --preset NAME"):
+    with pytest.raises(UsageError, match="choose what to prepare: --preset NAME"):
         run("prepare")
 
 
@@ -80,14 +80,14 @@ def test_what_is_left_out_is_told_by_prepare_and_show_and_kept_in_the_manifest(t
     values = ["data.source=folder", f"data.location={folder}", "data.name=own", "data.max_bad_fraction=0.1"]
     options = [part for value in values for part in ("--set", value)]
     told = run("prepare", *options).stdout
-    assert "6 × a format that is not read: HEIC (0.heic, 1.heic, 2.heic, …)" in told
-    assert "1 × no image (readme.txt)" in told
+    assert "6 × an unsupported format: HEIC (0.heic, 1.heic, 2.heic, …)" in told
+    assert "1 × another kind of file (readme.txt)" in told
     assert "1 × not an image (a/broken.png)" in told
     shown = json.loads(run("show", "own", "--json").stdout)
     assert shown["class_counts"] == {"a": 20, "b": 20}
     assert {entry["reason"]: entry["count"] for entry in shown["left_out"]} == {
-        "a format that is not read: HEIC": 6,
-        "no image": 1,
+        "an unsupported format: HEIC": 6,
+        "another kind of file": 1,
         "not an image": 1,
     }
     assert shown["location"] == str(folder)
@@ -95,7 +95,7 @@ def test_what_is_left_out_is_told_by_prepare_and_show_and_kept_in_the_manifest(t
         assert grid.size[0] > 64
     assert "classes  a 20, b 20" in run("show", "own").stdout
     (folder / "more.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
-    assert "7 × a format that is not read: HEIC" in run("prepare", *options).stdout
+    assert "7 × an unsupported format: HEIC" in run("prepare", *options).stdout
 
 
 def test_showing_what_is_not_prepared_names_what_is() -> None:

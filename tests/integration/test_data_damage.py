@@ -159,7 +159,7 @@ def test_a_source_that_changed_cannot_mend_the_old_data_set(
     flip_in_store(storage, key_of(ref, "images-00000.npy"))
     empty_cache(settings)
     Image.new("L", (32, 32), 99).save(f"{config.location}/a/00.png")
-    with pytest.raises(DataError, match="cannot be mended: its source has changed"):
+    with pytest.raises(DataError, match="cannot be repaired because its source has changed"):
         open_or_repair(ref, config, settings, storage)
 
 

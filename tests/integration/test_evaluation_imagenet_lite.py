@@ -41,7 +41,7 @@ def test_the_scale_is_found_once_and_a_damaged_one_again(
     storage.put_bytes(stored.key, b"0x1.8p+1" + content[8:])
     with caplog.at_level(logging.WARNING):
         assert open_imagenet_lite(few_digits(), stack, storage, "cpu").digest == lite.digest
-    assert "the scale of the features is found again" in caplog.text
+    assert "the scale of the features is computed again" in caplog.text
     assert storage.get_bytes(stored.key) == content
 
 

@@ -79,7 +79,7 @@ def test_checkpoints_of_a_run_that_may_go_on_are_kept_whatever_their_age(
     scene.checkpoint(run_id)
     report = expire_checkpoints(scene.survey(days=1000))
     assert report.removed == 0
-    assert [reason.split(" (")[0] for reason in report.kept] == ["the run may go on"]
+    assert [reason.split(" (")[0] for reason in report.kept] == ["the run may continue"]
     assert scene.runs_with_checkpoints() == {run_id}
 
 
@@ -89,7 +89,7 @@ def test_checkpoints_that_prefect_knows_nothing_of_go_by_their_age_and_other_fol
     scene.checkpoint("by-hand")
     assert expire_checkpoints(scene.survey(days=6.9)).kept["unknown to Prefect, younger than 7 days"] == 1
     report = expire_checkpoints(scene.survey(days=7.1))
-    assert (report.names, report.kept) == ((f"checkpoints/{unknown}/",), {"not of a flow run": 1})
+    assert (report.names, report.kept) == ((f"checkpoints/{unknown}/",), {"not part of a flow run": 1})
     assert scene.runs_with_checkpoints() == {"by-hand"}
 
 
@@ -101,7 +101,7 @@ def test_what_a_registered_version_came_from_stays_for_ever(retrained: tuple[Sce
     evaluation = expire_evaluation(later, datasets)
     assert checkpoints.kept == {"a registered version came from the run": 1}
     assert datasets.kept == {"a registered version was trained on it": 1}
-    assert set(evaluation.kept) == {"the data set is there"}
+    assert set(evaluation.kept) == {"the data set exists"}
     assert scene.keys("") == before
     version = load_version("generator-housekept", 1, scene.settings)
     assert version.evaluation.training.checkpoint_uri.rpartition(f"{scene.settings.bucket}/")[2] in before
@@ -132,8 +132,8 @@ def test_a_data_set_nobody_refers_to_goes_after_thirty_days_with_what_evaluation
     early = expire_datasets(scene.survey(days=29.9))
     assert (early.removed, early.kept) == (0, {"younger than 30 days": 1})
     assert expire_evaluation(scene.survey(days=29.9), early).kept == {
-        "the data set is there": 1,
-        "not of a data set": 1,
+        "the data set exists": 1,
+        "not part of a data set": 1,
     }
     late = scene.survey(days=30.1)
     datasets = expire_datasets(late)
@@ -161,7 +161,7 @@ def test_a_dry_run_counts_the_same_and_removes_nothing(scene: Scene) -> None:
 def test_no_data_set_goes_while_a_retraining_is_at_work(scene: Scene) -> None:
     scene.dataset("unwanted")
     scene.flow_run()
-    assert expire_datasets(scene.survey(days=31)).kept == {"a retrain run is at work": 1}
+    assert expire_datasets(scene.survey(days=31)).kept == {"a retrain run is in progress": 1}
     scene.forget_flow_runs()
     scene.flow_run(reads_data=False)
     assert expire_datasets(scene.survey(days=31)).removed == 1
@@ -180,7 +180,7 @@ def test_a_data_set_stays_when_a_retraining_begins_just_before_it_would_go(scene
         return later.read_references(flow_run_ids)
 
     report = expire_datasets(type(later)(later.settings, later.storage, read_references, later.now, dry_run=False))
-    assert report.kept == {"a retrain run is at work": 1}
+    assert report.kept == {"a retrain run is in progress": 1}
     assert {key.rsplit("/", 1)[-1] for key in scene.keys("datasets/")} >= {"manifest.json", "images-00000.npy"}
 
 
@@ -191,11 +191,11 @@ def test_a_crashed_run_keeps_the_data_it_asks_for_until_it_has_trained_then_the_
     scene.dataset("other")
     crashed = scene.flow_run(Crashed(), data_name="watched")
     report = expire_datasets(scene.survey(days=31, dry_run=True))
-    assert report.kept == {"a run that may go on refers to it": 2}
+    assert report.kept == {"a run that may continue refers to it": 2}
     assert report.removed == 1
     start_or_resume_run(scene.settings, crashed, "housekeeping", {}, {"wgan.data_digest": newer.digest}, newer)
     report = expire_datasets(scene.survey(days=61))
-    assert report.kept == {"a run that may go on refers to it": 1}
+    assert report.kept == {"a run that may continue refers to it": 1}
     assert older.digest not in {key.split("/")[2] for key in scene.keys("datasets/")}
     assert newer.digest in {key.split("/")[2] for key in scene.keys("datasets/")}
 
@@ -239,7 +239,7 @@ def test_results_stay_when_young_or_written_while_a_run_worked_that_may_go_on(sc
     scene.storage.put_bytes("prefect/0a1b", b"{}")
     assert expire_results(scene.survey(days=29.9)).kept == {"younger than 30 days": 1}
     scene.flow_run(Crashed(), reads_data=False)
-    assert expire_results(scene.survey(days=31)).kept == {"written while a run worked that may go on": 1}
+    assert expire_results(scene.survey(days=31)).kept == {"written during a run that may continue": 1}
     scene.forget_flow_runs()
     scene.flow_run(Completed())
     report = expire_results(scene.survey(days=31))
@@ -288,8 +288,10 @@ def test_nothing_is_removed_when_a_clock_went_back(scene: Scene) -> None:
 def test_a_backup_that_runs_is_told_and_one_that_died_a_day_ago_is_not(scene: Scene) -> None:
     scene.storage.put_bytes(BACKUP_MARKER, b"{}")
     now = scene.storage.clock()
-    assert "a backup runs, as it last said at" in (backup_under_way(scene.storage, now) or "")
-    assert "a backup runs, as it last said at" in (backup_under_way(scene.storage, now + timedelta(hours=23)) or "")
+    assert "a backup is running, last refreshed at" in (backup_under_way(scene.storage, now) or "")
+    assert "a backup is running, last refreshed at" in (
+        backup_under_way(scene.storage, now + timedelta(hours=23)) or ""
+    )
     assert backup_under_way(scene.storage, now + timedelta(hours=25)) is None
 
 
@@ -322,7 +324,7 @@ def test_the_flow_does_nothing_during_a_backup(at_once: Scene) -> None:
         report = housekeeping()
     finally:
         at_once.storage.delete(BACKUP_MARKER)
-    assert (report.stopped or "").startswith("a backup runs, as it last said at")
+    assert (report.stopped or "").startswith("a backup is running, last refreshed at")
     assert report.rules == ()
     assert at_once.keys("checkpoints/") == before
 

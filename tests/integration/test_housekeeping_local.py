@@ -64,7 +64,7 @@ def test_a_local_data_set_stays_while_a_retraining_is_at_work(scene: Scene) -> N
     folder = cache_folder(scene.settings, data.name, data.digest)
     unread_for(folder, 100)
     scene.flow_run()
-    assert expire_cached_datasets(scene.survey(days=0)).kept == {"a retrain run is at work": 1}
+    assert expire_cached_datasets(scene.survey(days=0)).kept == {"a retrain run is in progress": 1}
     assert (folder / "images-00000.npy").exists()
 
 
@@ -102,7 +102,7 @@ def test_training_folders_go_as_the_checkpoints_of_their_runs_may(scene: Scene) 
     assert expire_local_training(scene.survey(days=6.9)).removed == 0
     report = expire_local_training(scene.survey(days=7.1))
     assert set(report.names) == {str(training / finished), str(training / unknown)}
-    assert report.kept == {"the run may go on (crashed)": 1, "not of a flow run": 1}
+    assert report.kept == {"the run may continue (crashed)": 1, "not part of a flow run": 1}
     assert {folder.name for folder in training.iterdir()} == {crashed, "notes"}
 
 
@@ -120,7 +120,7 @@ def test_a_scratch_folder_goes_when_its_preparation_has_died(scene: Scene) -> No
         assert alive.exists()
     assert dry == report
     assert (report.names, report.removed_bytes) == ((str(abandoned),), 7)
-    assert report.kept == {"a preparation is at work in it": 1}
+    assert report.kept == {"a preparation is using it": 1}
     assert not abandoned.exists()
 
 

@@ -156,24 +156,24 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 ODD = {
-    "a page": (200, b"<html>hello</html>", "gives no valid answer about"),
-    "nothing": (200, b"", "gives no valid answer about"),
-    "half an answer": (200, b'{"registered_models": [{"name": "gen', "gives no valid answer about"),
-    "a list": (200, b"[]", "gives no valid answer about"),
-    "versions of words": (200, b'{"model_versions": [{"name": "m", "version": "two"}]}', "gives no valid answer about"),
+    "a page": (200, b"<html>hello</html>", "gave an invalid answer to"),
+    "nothing": (200, b"", "gave an invalid answer to"),
+    "half an answer": (200, b'{"registered_models": [{"name": "gen', "gave an invalid answer to"),
+    "a list": (200, b"[]", "gave an invalid answer to"),
+    "versions of words": (200, b'{"model_versions": [{"name": "m", "version": "two"}]}', "gave an invalid answer to"),
     "tags that are none": (
-        200, b'{"model_versions": [{"name": "m", "version": 1, "tags": [3]}]}', "gives no valid answer about"
+        200, b'{"model_versions": [{"name": "m", "version": 1, "tags": [3]}]}', "gave an invalid answer to"
     ),
     "a time beyond all calendars": (
         200,
         json.dumps({"model_versions": [{"name": "m", "version": 1, "creation_timestamp": 10**30}]}).encode(),
-        "gives no valid answer about",
+        "gave an invalid answer to",
     ),
-    "an error page": (502, b"<html>Bad gateway</html>", "answers with status 502 and is no MLflow server"),
-    "another program": (404, b"not found", "answers with status 404 and is no MLflow server"),
+    "an error page": (502, b"<html>Bad gateway</html>", "answers with status 502 and is not an MLflow server"),
+    "another program": (404, b"not found", "answers with status 404 and is not an MLflow server"),
     "a failure": (500, b'{"error_code": "INTERNAL_ERROR", "message": "disk\\nfull"}', "INTERNAL_ERROR: disk full"),
-    "a login": (401, b"who?", "asks who this is: set WGAN_MLFLOW_USERNAME and WGAN_MLFLOW_PASSWORD"),
-    "a refusal": (403, b"Permission denied", "does not let this user do .* .Permission denied.: set WGAN_MLFLOW"),
+    "a login": (401, b"who?", "requires a login: set WGAN_MLFLOW_USERNAME and WGAN_MLFLOW_PASSWORD"),
+    "a refusal": (403, b"Permission denied", "does not allow this user .* .Permission denied.: set WGAN_MLFLOW"),
 }  # fmt: skip
 
 
@@ -215,7 +215,7 @@ def test_an_answer_that_drips_is_given_up_by_its_time(monkeypatch: pytest.Monkey
         except OSError:
             request.close_connection = True
 
-    with answering(dripping) as settings, pytest.raises(WganError, match=r"did not give a whole answer within 0\.2 s"):
+    with answering(dripping) as settings, pytest.raises(WganError, match=r"did not answer completely within 0\.2 s"):
         list_models(settings)
 
 
@@ -229,7 +229,10 @@ def test_a_server_that_never_answers_is_one_sentence(monkeypatch: pytest.MonkeyP
 
 def test_pages_that_begin_again_are_not_read_for_ever() -> None:
     page = b'{"model_versions": [{"name": "m", "version": 1}], "next_page_token": "again"}'
-    with answering(lambda _: (200, page)) as settings, pytest.raises(WganError, match="gives the same page of"):
+    with (
+        answering(lambda _: (200, page)) as settings,
+        pytest.raises(WganError, match="keeps returning the same page of"),
+    ):
         list_models(settings)
 
 

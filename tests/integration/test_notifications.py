@@ -83,7 +83,7 @@ def test_a_crash_is_told_with_what_was_said_of_it(stack: Settings, listener: Lis
     """The state is reported as a worker or the automation for silent runs does."""
     flow = ask(stack, "flows/", name="retrain")["id"]
     run = ask(stack, "flow_runs/", flow_id=flow, name="told of a crash", state={"type": "RUNNING", "name": "Running"})
-    crash = {"type": "CRASHED", "name": "Crashed", "message": "No sign of life for 90 s: its process died."}
+    crash = {"type": "CRASHED", "name": "Crashed", "message": "No heartbeat for 90 s: its process died."}
     ask(stack, f"flow_runs/{run['id']}/set_state", state=crash)
     wait_for(lambda: listener.told("prefect.flow-run.Crashed", "told of a crash"), 60)
     entry = listener.told("prefect.flow-run.Crashed", "told of a crash")[0]

@@ -137,7 +137,7 @@ def test_a_backup_is_restored_into_empty_databases_and_serves_the_same_bytes(
 
     other = on_postgres(postgres, tmp_path / "home", "mlflow_2", "prefect_2", MODEL)
     of_sqlite = run(other, "restore", str(tmp_path / "saved.tar"), code=2)
-    assert "mlflow database is of Postgres: set WGAN_MLFLOW_DATABASE_URL" in of_sqlite.stderr
+    assert "mlflow database is a Postgres database: set WGAN_MLFLOW_DATABASE_URL" in of_sqlite.stderr
     taken = variables(stack)["WGAN_PREFECT_DATABASE_URL"]
     full = run(
         other,

@@ -170,7 +170,7 @@ def test_force_without_a_reason_is_refused(
 
 
 def test_a_version_without_a_decision_is_promoted_only_by_force(model: str, stack: Settings, storage: Storage) -> None:
-    with pytest.raises(UsageError, match="has no decision of the gate"):
+    with pytest.raises(UsageError, match="has no gate decision"):
         promote((model, 1), None, stack, storage, expected_champion=None)
     forced = promote((model, 1), None, stack, storage, force=True, reason="by hand", expected_champion=None)
     assert (forced.forced, forced.decision) == (True, None)
@@ -181,7 +181,7 @@ def test_a_champion_that_moved_since_the_measurement_is_not_overwritten(
 ) -> None:
     move(1)
     move(2)
-    with pytest.raises(WganError, match="is version 2 by now, but version 3 was measured against version 1: measure"):
+    with pytest.raises(WganError, match="is now version 2, but version 3 was measured against version 1: measure"):
         move(3, expected_champion=1)
     with pytest.raises(WganError, match="measured against no version"):
         move(3, expected_champion=None, passed=False)
@@ -192,7 +192,7 @@ def test_promoting_the_champion_does_nothing_and_says_so(
     model: str, stack: Settings, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1, flow_run_id="flow-1")
-    with pytest.raises(UsageError, match=r"version 1 of .* is the champion already; nothing was done"):
+    with pytest.raises(UsageError, match=r"version 1 of .* is already the champion; nothing was done"):
         move(1, flow_run_id="flow-2")
     assert len(moves(model, stack)) == 1
 
@@ -248,7 +248,7 @@ def test_a_rollback_to_a_version_that_does_not_exist_names_those_there_are(
         rollback(model, 9, stack, storage, reason="why not")
     with pytest.raises(UsageError, match="there is no registered model 'generator-nope'"):
         rollback("generator-nope", None, stack, storage, reason="why not")
-    with pytest.raises(UsageError, match="is the champion already"):
+    with pytest.raises(UsageError, match="is already the champion"):
         rollback(model, 1, stack, storage, reason="why not")
 
 

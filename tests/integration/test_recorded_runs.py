@@ -126,4 +126,4 @@ def test_a_server_that_does_not_take_the_end_is_warned_of_and_what_was_done_stan
     with recorded_run(server, "rollback", name, {}) as run:
         done = work(run)
     assert done == 2
-    assert f"the run {run.id} (rollback) stays open: the Prefect server does not answer." in caplog.text
+    assert f"its run {run.id} (rollback) stays open: the Prefect server does not answer." in caplog.text

@@ -71,4 +71,4 @@ def test_people_see_a_table(promoted: LedgerEntry, capsys: pytest.CaptureFixture
     models(promoted.model_name)
     shown = capsys.readouterr().out
     assert "fid 46.25 [44, 48.5]" in shown
-    assert "not put to the gate" in shown
+    assert "not judged by the gate" in shown

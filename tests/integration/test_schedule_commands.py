@@ -99,7 +99,7 @@ def test_a_schedule_is_added_paused_resumed_run_and_removed(stack: Settings) -> 
     )  # fmt: skip
     assert "Schedule digits retrains generator-digits at 0 3 * * 1 (Europe/Berlin), if the data is new" in added.stdout
     again = run_wgan(stack, "schedule", "add", "--preset", "digits", "--cron", "0 3 * * 1", code=2)
-    assert "There is a schedule digits already: remove it first" in again.stderr
+    assert "Schedule digits already exists: remove it first" in again.stderr
     run_wgan(stack, "schedule", "pause", "digits")
     assert schedules(stack)["digits"]["paused"]
     assert "paused" in run_wgan(stack, "schedule", "list").stdout
@@ -130,7 +130,7 @@ def test_an_edit_changes_what_is_given_and_leaves_the_rest(stack: Settings) -> N
     assert json_of(stack, "schedule", "edit", "edited", "--always", "--promote")["if_changed"] is False
     assert read(stack, "deployments/name/retrain/edited")["parameters"]["promote"] is True
     errors = run_wgan(stack, "schedule", "edit", "edited", code=2).stderr
-    assert errors.startswith("Say what to change: --cron")
+    assert errors.startswith("Choose what to change: --cron")
     errors = run_wgan(stack, "schedule", "edit", "edited", "--set", "training.seed=often", code=2).stderr
     assert "training.seed='often' is not allowed" in errors
 
@@ -141,7 +141,7 @@ def test_times_of_prefects_page_are_not_replaced_unasked(stack: Settings) -> Non
     hourly = [{"schedule": {"interval": 3600}, "active": True}]
     prefect(stack, "PATCH", f"deployments/{deployment['id']}", json={"schedules": hourly})
     errors = run_wgan(stack, "schedule", "edit", "by-page", "--set", "training.seed=7", code=2).stderr
-    assert re.match(r"Schedule by-page is due every 1:00:00 from .*: say --cron, which takes their place\.$", errors)
+    assert re.match(r"Schedule by-page is due every 1:00:00 from .*: give --cron, which replaces them\.$", errors)
     assert json_of(stack, "schedule", "edit", "by-page", "--cron", "1 1 * * *")["when"] == ["1 1 * * * UTC"]
 
 

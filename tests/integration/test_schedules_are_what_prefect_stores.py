@@ -101,8 +101,8 @@ def put_schedule_as_prefect(client: SyncPrefectClient, schedule: Schedule) -> No
         tags=["wgan-schedule", "model:generator-digits"],
         paused=schedule.paused,
         description=f"Retrains generator-digits{', only on new data' if schedule.if_changed else ''}. A run that is "
-        f"due while the one before is running {'is cancelled' if cancels else 'waits for its turn'}. Whichever way "
-        "retrainings of one model are started, they follow each other.",
+        f"due while the one before is running {'is cancelled' if cancels else 'waits'}. Retrainings "
+        "of one model follow each other, however they are started.",
     )
 
 
@@ -141,7 +141,7 @@ def test_housekeeping(server: PrefectServer, client: SyncPrefectClient) -> None:
         ),
         tags=["wgan-schedule"],
         paused=False,
-        description="Clears away what nothing refers to any more. A run that is due while one runs is cancelled.",
+        description="Removes what is no longer referred to. A run that is due while one runs is cancelled.",
     )
     theirs = stored(client, "/deployments/name/housekeeping/housekeeping")
     assert put_housekeeping(server, clock, POOL) is False
@@ -165,7 +165,7 @@ def test_the_automation(server: PrefectServer, client: SyncPrefectClient, stack:
     (name,) = put_automations(server, stack)
     automation = AutomationCore(
         name=name,
-        description="A run that gave no sign of life for 90 s has died with its process or machine.",
+        description="A run that sent no heartbeat for 90 s has died with its process or machine.",
         trigger=EventTrigger(
             match=ResourceSpecification.model_validate({"prefect.resource.id": "prefect.flow-run.*"}),
             after={HEARTBEAT, RUNNING},
@@ -177,7 +177,7 @@ def test_the_automation(server: PrefectServer, client: SyncPrefectClient, stack:
         ),
         actions=[
             ChangeFlowRunState(
-                state=StateType.CRASHED, name="Crashed", message="No sign of life for 90 s: its process died."
+                state=StateType.CRASHED, name="Crashed", message="No heartbeat for 90 s: its process died."
             )
         ],
     )

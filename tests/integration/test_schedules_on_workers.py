@@ -121,7 +121,7 @@ def test_a_run_whose_process_dies_is_started_again_at_its_checkpoint(own_stack: 
     assert (run["state_type"], run["run_count"]) == ("COMPLETED", 2)
     assert reached >= 25
     said = messages(own_stack, run_id)
-    assert [line for line in said if line.startswith("Training goes on at generator step")]
+    assert [line for line in said if line.startswith("Training resumes at generator step")]
     assert trained_steps(own_stack, "generator-killed") == list(range(20, STEPS + 1, 20))
 
 
@@ -138,7 +138,7 @@ def test_a_worker_that_is_told_to_stop_lets_its_run_save_and_another_goes_on(own
     assert saved > 0, "no checkpoint was written for the stop"
     with worker(own_stack, folder):
         assert wait_for_end(own_stack, run_id)["state_type"] == "COMPLETED"
-    assert f"Training goes on at generator step {saved}." in messages(own_stack, run_id)
+    assert f"Training resumes at generator step {saved}." in messages(own_stack, run_id)
     assert trained_steps(own_stack, "generator-handed-over") == list(range(20, STEPS + 1, 20))
 
 

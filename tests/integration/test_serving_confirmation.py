@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from tasks.registry import promote_generator
 from tasks.results import save_result_storage
-from tasks.serving import confirm_serving, take_back_refused
+from tasks.serving import confirm_serving, roll_back_refused
 from tests.integration.serving_process import Serving, client_of, register, serving
 from wgan.errors import UsageError
 from wgan.records import GateDecision, GateRule, LedgerEntry, ModelVersionRef, ServingCheck
@@ -123,7 +123,7 @@ def promote_and_confirm(version: ModelVersionRef) -> tuple[LedgerEntry, tuple[Se
     """The end of both flows."""
     moved = promote_generator(version, ALLOWED)
     checks = confirm_serving(moved)
-    return take_back_refused(moved, checks), checks
+    return roll_back_refused(moved, checks), checks
 
 
 def give_another_sample(settings: Settings, model: str, version: int) -> None:

@@ -115,7 +115,7 @@ def test_a_named_model_without_a_champion_is_said_and_the_others_draw(
         server.wait_ready()
         wait_for(lambda: server.ready()["reason"] is not None, 20)
         assert server.ready()["reason"] == (
-            f"{LATER}, champion: {LATER} has no champion yet: `wgan promote {LATER} VERSION` makes one."
+            f"{LATER}, champion: {LATER} has no champion yet: `wgan promote {LATER} VERSION` sets one."
         )
         assert draw(server, "/v1/images").status_code == 200
         refused = draw(server, f"/v1/models/{LATER}/images")

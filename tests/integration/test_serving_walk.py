@@ -40,7 +40,7 @@ class Visitor:
 def test_a_retraining_replaces_the_served_champion_without_losing_a_request(idle_stack: Settings) -> None:
     url = f"http://127.0.0.1:{idle_stack.serve_port}"
     run(idle_stack, "up", "--detach")
-    nothing = "no registered model has a champion yet: `wgan promote NAME VERSION` makes one."
+    nothing = "no registered model has a champion yet: `wgan promote NAME VERSION` sets one."
     wait_for(lambda: httpx.get(f"{url}/readyz").json()["reason"] == nothing)
     assert httpx.get(f"{url}/readyz").status_code == 503
 

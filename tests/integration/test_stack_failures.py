@@ -123,7 +123,7 @@ def test_a_server_that_dies_is_started_again_on_its_data(idle_stack: Settings) -
     assert storage.get_bytes("kept") == b"data"
     assert {**before, "s3": None} == {**server_pids(idle_stack.home), "s3": None}
     log = (idle_stack.home / "logs" / "stack.log").read_text()
-    assert log.count("it is started again") == 1
+    assert log.count("it is restarted") == 1
     assert "already up" in run(idle_stack, "up", "--detach").stdout
     assert (idle_stack.home / "logs" / "stack.log").read_text().startswith(log)
 

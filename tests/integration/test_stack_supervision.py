@@ -88,8 +88,8 @@ def test_a_server_that_keeps_dying_is_tried_again_now_and_then_and_the_other_goe
         shaky = pair.pid("shaky")
         pair.signal("shaky", signal.SIGKILL)
         wait_for(lambda shaky=shaky: pair.pid("shaky") not in (shaky, None))  # type: ignore[misc]
-    assert sum("it is started again" in line for line in pair.said) == supervision.RESTARTS
-    assert "the other servers go on" in pair.said[-1]
+    assert sum("it is restarted" in line for line in pair.said) == supervision.RESTARTS
+    assert "the other servers keep running" in pair.said[-1]
     wait_for(lambda: pair.state("shaky").trouble is None)
     assert pair.pid("steady") == before
     assert before is not None

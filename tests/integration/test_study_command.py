@@ -107,7 +107,7 @@ def test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims(stack:
     assert psutil.wait_procs(workers, timeout=60)[1] == []
     flow_run = re.search(r"flow run: (\S+)", heard)
     assert flow_run is not None
-    assert f"`wgan study --resume {flow_run[1]}` goes on with it." in errors
+    assert f"`wgan study --resume {flow_run[1]}` resumes it." in errors
     assert_stopped_without_failures(flow_run[1], stack)
     resumed = run(stack, "study", "--resume", flow_run[1], "--output", str(tmp_path / "report"))
     assert "claim 3:" not in resumed.stderr

@@ -280,5 +280,5 @@ def test_a_server_that_stays_away_is_named_when_the_timeout_ends(
             lone_server.stop()
             stream.log(1, values(1))
 
-    with pytest.raises(WganError, match=rf"{lone_server.address} did not take 1 steps of metrics"):
+    with pytest.raises(WganError, match=rf"{lone_server.address} did not accept 1 steps of metrics"):
         log_to_a_stopped_server()

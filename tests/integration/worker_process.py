@@ -116,7 +116,7 @@ def task_runs(settings: Settings, flow_run_id: str) -> list[Any]:
 
 
 def wait_for_end(settings: Settings, flow_run_id: str, seconds: float = PATIENCE) -> Any:
-    """The run once it has ended, which a crash does not count as: it is started again."""
+    """The run once it has ended, which a crash does not count as: it is restarted."""
     wait_for(lambda: flow_run(settings, flow_run_id)["state_type"] in ("COMPLETED", "FAILED", "CANCELLED"), seconds)
     return flow_run(settings, flow_run_id)
 

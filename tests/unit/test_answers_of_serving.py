@@ -58,7 +58,7 @@ def test_one_failure_is_no_refusal_yet() -> None:
 def test_a_fault_of_the_process_is_unconfirmed_however_often_it_fails() -> None:
     outcome, reason = _followed(ready(failures=50, fault="process", stale="its disk is full"), PROMOTION)
     assert outcome == "unconfirmed"
-    assert reason == "it has a trouble of its own and still draws version 1: its disk is full"
+    assert reason == "it has a local fault and still draws version 1: its disk is full"
 
 
 def test_a_process_that_does_not_say_whose_fault_it_was_says_nothing_about_the_version() -> None:
@@ -87,7 +87,7 @@ def test_a_process_for_other_models_or_another_alias_is_not_waited_for() -> None
 def test_a_process_that_takes_up_every_model_is_waited_for() -> None:
     outcome, reason = _followed(refusing("unknown-model", every=True), PROMOTION)
     assert outcome == "unconfirmed"
-    assert reason.startswith("it has not taken up generator-x")
+    assert reason.startswith("it has not added generator-x")
 
 
 def test_a_key_that_is_asked_for_is_named() -> None:
@@ -100,4 +100,4 @@ def test_a_key_that_is_asked_for_is_named() -> None:
 def test_pictures_that_are_none_say_nothing_about_the_version(body: bytes) -> None:
     client = answering(content=body, headers={"X-WGAN-Version": "2"})
     outcome, reason, _ = _drawn(client, PROMOTION, np.zeros((1, 1, 8, 8), dtype=np.float32), 0)
-    assert (outcome, reason) == ("unconfirmed", "what it answered is no array of images")
+    assert (outcome, reason) == ("unconfirmed", "its answer is not an array of images")

@@ -75,7 +75,8 @@ def test_an_earlier_run_in_words() -> None:
 def test_what_is_not_known_is_not_counted_and_said_so() -> None:
     first, _ = words(Settings(), measured=True)
     assert first == (
-        "It takes about 10 min: training 10 min, evaluation 30 s; the rest not counted, for only a first run tells."
+        "It takes about 10 min: training 10 min, evaluation 30 s; the rest not included, because only a finished run "
+        "shows it."
     )
 
 

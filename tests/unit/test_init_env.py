@@ -28,9 +28,7 @@ def test_the_file_is_readable_by_its_owner_only_whatever_the_umask(tmp_path: Pat
 def test_an_existing_file_is_left_as_it_is_and_the_sentence_names_it(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("MINE=1\n")
-    with pytest.raises(
-        UsageError, match=rf"^{re.escape(str(path))} is there already and is not overwritten"
-    ) as refused:
+    with pytest.raises(UsageError, match=rf"^{re.escape(str(path))} already exists and is not overwritten") as refused:
         write_env_file(path)
     assert path.read_text() == "MINE=1\n"
     assert str(refused.value).count("\n") == 0

@@ -46,11 +46,11 @@ def test_the_list_that_a_run_leaves_is_read() -> None:
         (b"\xff\xfe", "is damaged"),
         (b"[" * 100_000, "is damaged"),
         (b"{}", "is damaged"),
-        (listing(), "is empty, which no run leaves it"),
+        (listing(), "is empty, which no run writes"),
         (listing(ENTRY | {"step": -1}), "is damaged"),
         (listing(ENTRY | {"step": "9" * 5000}), "is damaged"),
-        (listing(ENTRY | {"key": "datasets/../../x.pt"}), "is no checkpoint of the run"),
-        (listing(ENTRY | {"key": checkpoint_key(checkpoint_prefix("another", SETTINGS), 100)}), "is no checkpoint"),
+        (listing(ENTRY | {"key": "datasets/../../x.pt"}), "is not a checkpoint of the run"),
+        (listing(ENTRY | {"key": checkpoint_key(checkpoint_prefix("another", SETTINGS), 100)}), "is not a checkpoint"),
     ],
 )
 def test_another_list_is_refused_and_never_counts_as_a_fresh_start(
@@ -58,7 +58,7 @@ def test_another_list_is_refused_and_never_counts_as_a_fresh_start(
 ) -> None:
     with pytest.raises(CheckpointError, match=sentence) as caught:
         fetch_newest(RUN, SETTINGS, holding(content).storage, tmp_path)
-    assert str(caught.value).endswith("bring it back from a backup, or start a fresh run.")
+    assert str(caught.value).endswith("restore it from a backup, or start a new run.")
 
 
 @given(content=st.binary(max_size=80) | JSON.map(lambda value: json.dumps(value).encode()) | JSON.map(listing))
@@ -79,4 +79,4 @@ def test_a_checkpoint_that_no_list_names_is_told_of(tmp_path: Path, caplog: pyte
     servers = Servers(objects={checkpoint_key(PREFIX, 100): b"whole"})
     with caplog.at_level(logging.WARNING):
         assert fetch_newest(RUN, SETTINGS, Process(servers).storage, tmp_path) is None
-    assert "Training begins at step 0, although s3://memory/checkpoints/a-run/step-00000100.pt is there" in caplog.text
+    assert "Training begins at step 0, although s3://memory/checkpoints/a-run/step-00000100.pt exists" in caplog.text

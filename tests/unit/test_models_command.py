@@ -66,7 +66,7 @@ def test_all_models_are_listed_with_their_aliases(capsys: pytest.CaptureFixture[
 
 def test_an_empty_registry_says_what_makes_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     command._show_models([])
-    assert capsys.readouterr().out == "no model is registered yet: `wgan retrain` makes one.\n"
+    assert capsys.readouterr().out == "no model is registered yet: `wgan retrain` creates one.\n"
 
 
 def test_a_version_is_listed_with_alias_intervals_and_the_gates_decision(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +80,7 @@ def test_a_version_is_listed_with_alias_intervals_and_the_gates_decision(capsys:
 def test_a_version_that_was_only_registered_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     registered = VERSION.model_copy(update={"gate": None, "gate_reason": None, "gate_time": None, "aliases": ()})
     command._show_versions("generator-digits", [registered])
-    assert "not put to the gate" in capsys.readouterr().out
+    assert "not judged by the gate" in capsys.readouterr().out
 
 
 def test_the_history_shows_who_moved_what_and_why(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,7 +71,7 @@ def test_ctrl_c_ends_a_run_as_stopped_by_the_user(
 
 def test_what_can_go_on_says_by_which_command(ended: list[tuple[str, str]]) -> None:
     state = state_after(KeyboardInterrupt(), "wgan study --resume")
-    going_on = f"`wgan study --resume {'0f' * 16}` goes on with it."
+    going_on = f"`wgan study --resume {'0f' * 16}` resumes it."
     assert state.message == f"Stopped by the user: the run was stopped; {going_on}"
     cause = endings.cause_of(CancelledRun(state.message), "0f" * 16)
     assert (type(cause), str(cause)) == (Interrupted, f"the run was stopped; {going_on}")

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.utils import get_environ_proxies
 
 from wgan.errors import UsageError
-from wgan.proxies import PROXIES, past_proxies, settle_proxies
+from wgan.proxies import PROXIES, normalise_proxies, past_proxies
 
 NOWHERE = "127.0.0.1:9"
 """Nobody listens there."""
@@ -28,21 +28,21 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_this_machine_is_added_to_what_either_spelling_holds() -> None:
     environment = {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "intranet, 127.0.0.1", "no_proxy": "other"}
-    settle_proxies(environment)
+    normalise_proxies(environment)
     assert environment["NO_PROXY"] == environment["no_proxy"] == "intranet,127.0.0.1,other,localhost,::1"
 
 
 def test_a_second_call_changes_nothing() -> None:
     environment = {"ALL_PROXY": "socks://proxy:1080"}
-    settle_proxies(environment)
+    normalise_proxies(environment)
     once = dict(environment)
-    settle_proxies(environment)
+    normalise_proxies(environment)
     assert environment == once
 
 
 def test_without_a_proxy_nothing_is_set() -> None:
     environment: dict[str, str] = {}
-    settle_proxies(environment)
+    normalise_proxies(environment)
     assert environment == {}
 
 
@@ -53,20 +53,20 @@ def test_a_star_stays_alone() -> None:
 
 def test_what_desktops_call_socks_is_socks5() -> None:
     environment = {"all_proxy": "socks://127.0.0.1:1080/"}
-    settle_proxies(environment)
+    normalise_proxies(environment)
     assert environment["all_proxy"] == "socks5://127.0.0.1:1080/"
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy", "ALL_PROXY"])
 def test_a_proxy_that_nothing_can_use_is_one_sentence_without_its_password(name: str) -> None:
     with pytest.raises(UsageError, match=rf"^{name} names a proxy of the kind socks4://.* http://, https://") as error:
-        settle_proxies({name: "socks4://user:hunter2@proxy:1080"})
+        normalise_proxies({name: "socks4://user:hunter2@proxy:1080"})
     assert "hunter2" not in str(error.value)
 
 
 def test_a_proxy_for_all_is_one_for_the_clients_that_read_only_http_and_https() -> None:
     environment = {"ALL_PROXY": "http://proxy:3128", "https_proxy": "http://other:3128"}
-    settle_proxies(environment)
+    normalise_proxies(environment)
     assert environment["HTTP_PROXY"] == environment["http_proxy"] == "http://proxy:3128"
     assert environment["https_proxy"] == "http://other:3128"
     assert "HTTPS_PROXY" not in environment
@@ -76,7 +76,7 @@ def test_a_proxy_for_all_is_one_for_the_clients_that_read_only_http_and_https() 
 def test_every_client_asks_this_machine_past_both_kinds_of_proxy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy.invalid:1080")
-    settle_proxies(os.environ)
+    normalise_proxies(os.environ)
     url = f"http://{host}:{NOWHERE.partition(':')[2]}/"
     # Refused by this machine itself: a proxy's name would not have been found.
     with pytest.raises(httpx.ConnectError, match="refused"):
@@ -90,7 +90,7 @@ def test_every_client_asks_this_machine_past_both_kinds_of_proxy(host: str, monk
 
 def test_a_client_for_s3_can_be_made_with_a_socks_proxy_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy.invalid:1080")
-    settle_proxies(os.environ)
+    normalise_proxies(os.environ)
     client = boto3.client(
         "s3",
         endpoint_url=f"http://{NOWHERE}",
@@ -106,7 +106,7 @@ def test_a_client_for_s3_can_be_made_with_a_socks_proxy_set(monkeypatch: pytest.
 def test_a_socks_proxy_is_asked_for_what_lies_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at this one; without support for SOCKS the clients cannot even be made."""
     monkeypatch.setenv("ALL_PROXY", f"socks5h://{NOWHERE}")
-    settle_proxies(os.environ)
+    normalise_proxies(os.environ)
     with pytest.raises(httpx.ConnectError, match="refused"):
         httpx.get("http://elsewhere.invalid/")
     with pytest.raises(requests.ConnectionError, match="SOCKS"):

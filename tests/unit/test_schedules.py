@@ -46,7 +46,7 @@ def test_an_empty_file_declares_only_housekeeping(tmp_path: Path) -> None:
         ({"timezone": "Mars/Olympus"}, "timezone='Mars/Olympus' is not allowed: timezone is an IANA name"),
         ({"name": "Weekly run"}, "name='Weekly run' is not allowed"),
         ({"overlap": "pile"}, "overlap='pile' is not allowed: Input should be 'enqueue' or 'cancel'"),
-        ({"preset": None}, "say what to train: preset or config"),
+        ({"preset": None}, "choose what to train: preset or config"),
         ({"preset": "digitz"}, "there is no preset 'digitz'"),
         ({"config": {"training": {"lr": 0}}}, "training.lr=0 is not allowed"),
         ({"often": True}, "there is no setting often"),

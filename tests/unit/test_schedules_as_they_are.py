@@ -56,7 +56,7 @@ def test_a_schedule_whose_tags_were_edited_retrains_what_its_parameters_say() ->
 
 @pytest.mark.parametrize("schedules", [[], [clock(NoSchedule(), active=False)]])
 def test_without_a_clock_it_runs_by_hand_only(schedules: list[DeploymentClock]) -> None:
-    assert entry(schedules=schedules).when == ("by hand only",)
+    assert entry(schedules=schedules).when == ("on demand only",)
 
 
 def test_the_last_run_is_the_newest_that_began_and_the_next_the_first_that_is_due() -> None:

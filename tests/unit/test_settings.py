@@ -118,7 +118,7 @@ def test_an_impossible_value_is_named_with_its_variable_and_what_is_allowed(
 @pytest.mark.parametrize("variable", ["WGAN_HOME", "WGAN_CACHE_DIR", "WGAN_INCEPTION_WEIGHTS"])
 def test_the_home_of_a_user_who_is_not_known_is_one_sentence(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "~nouser/x")
-    with pytest.raises(UsageError, match=f"setting {variable}='~nouser/x': .*nobody of that name has a home folder"):
+    with pytest.raises(UsageError, match=f"setting {variable}='~nouser/x': .*there is no such user with a home folder"):
         load_settings()
 
 

@@ -54,7 +54,7 @@ def test_an_awkward_key_is_refused_in_one_line_before_a_request_goes_out(key: st
     file = tmp_path / "file"
     file.write_bytes(b"content")
     for write in (lambda: STORAGE.put_bytes(key, b"content"), lambda: STORAGE.put_file(key, file)):
-        with pytest.raises(StorageError, match=r"is not written: its key .* not every object store takes") as error:
+        with pytest.raises(StorageError, match=r"is not written: its key .* not every object store accepts") as error:
             write()
         assert len(str(error.value).splitlines()) == 1
 

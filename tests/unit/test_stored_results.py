@@ -70,7 +70,7 @@ def test_json_is_read_as_json_whatever_the_metadata_say() -> None:
 )
 def test_what_a_result_names_as_its_class_is_neither_called_nor_imported(name: str) -> None:
     """Prefect's own reader calls `subprocess.getoutput(cmd=…)` for the first of these."""
-    with pytest.raises(UnknownResult, match="none of this pipeline's records"):
+    with pytest.raises(UnknownResult, match="not a record of this pipeline"):
         read(stored(json.dumps({"__class__": name, "data": {"cmd": "false"}})))
 
 

@@ -23,20 +23,20 @@ def said_over(outcomes: list[Exception | None], monkeypatch: pytest.MonkeyPatch)
             raise outcome
 
     monkeypatch.setattr(worker, "WATCH_SECONDS", 0.001)
-    monkeypatch.setattr(worker, "look_after_runs", look)
+    monkeypatch.setattr(worker, "supervise_runs", look)
     with suppress(KeyboardInterrupt):
         asyncio.run(worker._watch(Settings(_env_file=None), said.append))
     return said
 
 
 def test_a_few_failures_are_not_worth_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = [ConnectionError("refused")] * (worker.TELLING_FAILURES - 1)
+    few = [ConnectionError("refused")] * (worker.REPORTED_FAILURES - 1)
     assert said_over([*few, None, *few, None], monkeypatch) == []
 
 
 def test_a_lasting_failure_is_said_once_with_its_cause_and_so_is_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = [ConnectionError("refused")] * (worker.TELLING_FAILURES + 3)
+    many = [ConnectionError("refused")] * (worker.REPORTED_FAILURES + 3)
     assert said_over([*many, None, None], monkeypatch) == [
-        "Crashed runs are not started again for now: the last 6 looks at the runs failed (refused).",
-        "Crashed runs are looked after again.",
+        "Crashed runs are not restarted for now: the last 6 checks of the runs failed (refused).",
+        "Crashed runs are restarted again.",
     ]

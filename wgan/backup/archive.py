@@ -129,7 +129,7 @@ def open_archive(path: Path) -> Archive:
         with tarfile.open(path, "r:") as tar:
             return Archive(path, {entry.name: (entry.offset_data, entry.size) for entry in tar if entry.isreg()})
     except (tarfile.TarError, OSError) as error:
-        raise UsageError(f"{path} is not a backup, or not a whole one ({error}).") from None
+        raise UsageError(f"{path} is not a backup, or is incomplete ({error}).") from None
 
 
 def _read(file: BinaryIO, left: int) -> bytes:
@@ -138,4 +138,4 @@ def _read(file: BinaryIO, left: int) -> bytes:
 
 def _require_absent(destination: Path) -> None:
     if destination.exists() or destination.is_symlink():
-        raise UsageError(f"{destination} is there already: name a new folder or .tar file, nothing is overwritten.")
+        raise UsageError(f"{destination} already exists: name a new folder or .tar file; nothing is overwritten.")

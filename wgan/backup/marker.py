@@ -26,7 +26,7 @@ class BackupMarker(Record):
 
     backup: str = Field(description="Id of the backup.")
     started: datetime
-    time: datetime = Field(description="When the backup last said that it goes on.")
+    time: datetime = Field(description="When the backup last refreshed the marker.")
 
 
 @contextmanager
@@ -39,23 +39,23 @@ def backup_announced(backup: str, storage: Storage) -> Iterator[None]:
     other = read_marker(storage)
     if other is not None and started - other.time < DEAD_AFTER:
         raise WganError(
-            f"another backup of {storage.uri('')} runs since {other.started:%H:%M:%S} UTC: wait for its end; if it was "
-            f"killed, try again in {DEAD_AFTER.seconds // 60} minutes."
+            f"another backup of {storage.uri('')} has been running since {other.started:%H:%M:%S} UTC: wait until it "
+            f"ends; if it was killed, try again in {DEAD_AFTER.seconds // 60} minutes."
         )
 
-    def say() -> None:
+    def refresh() -> None:
         marker = BackupMarker(backup=backup, started=started, time=datetime.now(UTC))
         storage.put_bytes(BACKUP_KEY, marker.model_dump_json(indent=1).encode(), "application/json")
 
     ended = threading.Event()
 
-    def go_on() -> None:
+    def refresh_until_ended() -> None:
         while not ended.wait(REFRESH_SECONDS):
             with suppress(StorageError):
-                say()
+                refresh()
 
-    say()
-    refreshing = threading.Thread(target=go_on, name="backup marker", daemon=True)
+    refresh()
+    refreshing = threading.Thread(target=refresh_until_ended, name="backup marker", daemon=True)
     refreshing.start()
     try:
         yield

@@ -69,7 +69,7 @@ def _collect(
     except ObjectMissing:
         if replaceable is None or not key.startswith(replaceable):
             raise WganError(
-                f"{storage.uri(key)} was deleted while the backup was made, and what is in the databases may need it: "
+                f"{storage.uri(key)} was deleted during the backup, but the databases may need it: "
                 "make the backup again while nothing is deleted."
             ) from None
         vanished.append(key)

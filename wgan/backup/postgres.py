@@ -65,9 +65,9 @@ def find_program(name: Literal["pg_dump", "pg_restore"], server: int) -> str:
     for program, version in found.items():
         if version >= server:
             return program
-    what = f"{name} here is of version {max(found.values())}" if found else f"{name} is not installed"
+    what = f"{name} here has version {max(found.values())}" if found else f"{name} is not installed"
     raise WganError(
-        f"{what}, and the server is Postgres {server}: install Postgres's client programs of version {server} or later "
+        f"{what}, but the server is Postgres {server}: install Postgres's client programs of version {server} or later "
         f"(Debian: apt-get install postgresql-client-{server})."
     )
 

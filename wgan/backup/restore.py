@@ -90,7 +90,7 @@ def _require_layout(manifest: BackupManifest, settings: Settings) -> None:
     for name, value in manifest.layout.items():
         if here.get(name) != value:
             raise UsageError(
-                f"the backup is of {name}={value}, which addresses in its databases contain, and here it is "
+                f"the backup was made with {name}={value}, which URLs in its databases contain, but here it is "
                 f"{here.get(name)}: set {name}={value}."
             )
 
@@ -98,10 +98,10 @@ def _require_layout(manifest: BackupManifest, settings: Settings) -> None:
 def _target(saved: SavedDatabase, settings: Settings) -> Target:
     target, variable = database_of(saved.name, settings), f"WGAN_{saved.name.upper()}_DATABASE_URL"
     if saved.kind == "sqlite" and isinstance(target, PostgresDatabase):
-        raise UsageError(f"the backup's {saved.name} database is SQLite's, not Postgres's: unset {variable}.")
+        raise UsageError(f"the backup's {saved.name} database is SQLite, not Postgres: unset {variable}.")
     if saved.kind == "postgresql" and isinstance(target, SqliteFile):
         raise UsageError(
-            f"the backup's {saved.name} database is of Postgres: set {variable} to an empty database there."
+            f"the backup's {saved.name} database is a Postgres database: set {variable} to an empty database there."
         )
     return target
 
@@ -111,7 +111,7 @@ def _require_empty_database(target: Target) -> None:
         postgres.require_empty(target)
     elif target.path.exists():
         raise UsageError(
-            f"{target.path} is there already: `wgan restore` needs an empty home; set WGAN_HOME to a new folder."
+            f"{target.path} already exists: `wgan restore` needs an empty home; set WGAN_HOME to a new folder."
         )
 
 

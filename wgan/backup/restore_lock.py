@@ -36,12 +36,13 @@ def holds_restore_lock(storage: Storage, manifest: BackupManifest) -> bool:
         return True
     if marker is not None:
         raise UsageError(
-            f"another backup ({marker.backup}) was being restored into {storage.uri('')}: go on with it, or empty it."
+            f"another backup ({marker.backup}) is partly restored into {storage.uri('')}: resume that restore, or "
+            "empty the bucket."
         )
     if first is not None:
         raise UsageError(
-            f"{storage.uri('')} is not empty (there is {first}): `wgan restore` needs an empty bucket; set WGAN_HOME "
-            "to a new folder, or WGAN_S3_ENDPOINT_URL to another store."
+            f"{storage.uri('')} is not empty (it contains {first}): `wgan restore` needs an empty bucket; set "
+            "WGAN_HOME to a new folder, or WGAN_S3_ENDPOINT_URL to another store."
         )
     return False
 

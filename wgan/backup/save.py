@@ -72,7 +72,7 @@ def _database(name: DatabaseName, settings: Settings) -> SqliteFile | PostgresDa
         return database
     if SERVERS[name] in dict(overruling(settings)):
         raise UsageError(
-            f"{SERVERS[name]} names another server than that of {settings.home}, whose database is not known: set "
+            f"{SERVERS[name]} names a server other than the one of {settings.home}, so its database is not known: set "
             f"WGAN_{name.upper()}_DATABASE_URL."
         )
     if not database.path.is_file():

@@ -17,12 +17,12 @@ STAGE = "check"
 def read_manifest(archive: Archive) -> BackupManifest:
     """The backup's manifest. Raises `UsageError` if it is not a backup, or of another format."""
     if not archive.has(MANIFEST_FILE):
-        raise UsageError(f"{archive.path} is not a backup, or not a whole one: there is no {MANIFEST_FILE} in it.")
+        raise UsageError(f"{archive.path} is not a backup, or is incomplete: it has no {MANIFEST_FILE}.")
     try:
         return BackupManifest.model_validate_json(b"".join(archive.blocks(MANIFEST_FILE)))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
+        where = ".".join(map(str, first["loc"])) or "the document"
         raise UsageError(f"{MANIFEST_FILE} in {archive.path} is damaged: {where}: {first['msg']}.") from None
 
 
@@ -40,7 +40,9 @@ def verify(archive: Archive, manifest: BackupManifest) -> None:
         progress.report(STAGE, done, len(expected))
     if faults:
         more = f" and {len(faults) - 3} more faults" if len(faults) > 3 else ""
-        raise WganError(f"the backup {archive.path} is not whole: {', '.join(faults[:3])}{more}; use another one.")
+        raise WganError(
+            f"the backup {archive.path} is damaged or incomplete: {', '.join(faults[:3])}{more}; use another one."
+        )
 
 
 def _sha256(archive: Archive, name: str) -> str:

@@ -36,8 +36,8 @@ def backup(
     from wgan.settings import load_settings
 
     if (destination is None) == (check is None):
-        raise UsageError("say either where to write the backup, `wgan backup DESTINATION`, or which to --check.")
-    with _shown("the backup was stopped; nothing is left of it."):
+        raise UsageError("give either a destination, `wgan backup DESTINATION`, or a backup to --check.")
+    with _shown("the backup was stopped; its partial files are removed."):
         if check is not None:
             archive = open_archive(check)
             manifest = read_manifest(archive)
@@ -49,27 +49,27 @@ def backup(
     if as_json:
         print_json({**_summary(manifest), "path": str((check or destination or Path()).resolve())})
     elif check:
-        _print(f"The backup {check} is whole: {_content(manifest)}, of {local_time(manifest.started)}.")
+        _print(f"The backup {check} is intact: {_content(manifest)}, of {local_time(manifest.started)}.")
     else:
         _print(f"Saved in {destination}: {_content(manifest)}, in {_seconds(manifest):.1f} s.")
         if manifest.replaced:
             checkpoints = counted(len(manifest.replaced), "checkpoint was", "checkpoints were")
-            _print(f"{checkpoints} replaced meanwhile; what came in their place is saved.")
-        _print("Keep it as safe as the system: Prefect's database holds the credentials that were saved in its blocks.")
-        _print(f"`wgan backup --check {destination}` reads it again; `wgan restore {destination}` brings it back.")
+            _print(f"{checkpoints} replaced during the backup; the newer ones are saved.")
+        _print("Protect it like the system itself: Prefect's database holds the credentials saved in its blocks.")
+        _print(f"`wgan backup --check {destination}` verifies it; `wgan restore {destination}` restores it.")
 
 
 def restore(
     path: Annotated[Path, typer.Argument(help="Folder or .tar file that `wgan backup` wrote.")], as_json: AsJson = False
 ) -> None:
-    """Bring a backup back: into an empty home whose stack is down, or into empty databases and an empty bucket."""
+    """Restore a backup into an empty home whose stack is down, or into empty databases and an empty bucket."""
     from wgan.backup import restore as bring_back
     from wgan.commands.extras import require_extra
     from wgan.commands.output import local_time, print_json
     from wgan.settings import load_settings
 
     require_extra("pipeline")
-    with _shown("the restore was stopped before its end; the same command goes on with it."):
+    with _shown("the restore was interrupted; run the same command to resume it."):
         report = bring_back(path, load_settings())
     if as_json:
         print_json(report.model_dump(mode="json"))
@@ -80,7 +80,7 @@ def restore(
         _print(f"{name}'s database into {place}.")
     for note in report.notes:
         _print(note)
-    _print("`wgan up` starts the servers; runs that were going on then: `wgan retrain --resume FLOW_RUN_ID`.")
+    _print("`wgan up` starts the servers; `wgan retrain --resume FLOW_RUN_ID` resumes a run that was in progress.")
 
 
 def _content(manifest: BackupManifest) -> str:

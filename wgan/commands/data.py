@@ -14,7 +14,7 @@ from wgan.durations import counted
 if TYPE_CHECKING:
     from wgan.records import DatasetRef
 
-app = typer.Typer(help="Prepare data sets, and look at them.", no_args_is_help=True)
+app = typer.Typer(help="Prepare, list and inspect data sets.", no_args_is_help=True)
 MOST_CLASSES = 20
 """Maximum number of classes listed by name."""
 
@@ -37,7 +37,7 @@ def prepare(
     from wgan.storage import open_storage
 
     if not (preset or config or assignments):
-        raise UsageError("say what to prepare: --preset NAME (`wgan presets` lists them), --config FILE or --set.")
+        raise UsageError("choose what to prepare: --preset NAME (`wgan presets` lists them), --config FILE or --set.")
     data = load_config(preset, config, assignments or []).data
     require_extra("pipeline")
     from wgan.data.local_location import require_local_data
@@ -74,7 +74,7 @@ def list_prepared(
         print_json({"datasets": [ref.model_dump(mode="json") for ref in refs]})
         return
     if not refs:
-        console.print("No data set is prepared yet: `wgan data prepare --preset digits` makes the first.")
+        console.print("No data set is prepared yet: `wgan data prepare --preset digits` prepares the first.")
         return
     columns = ("name", "source", "images", "held out", "size", "channels", "classes", "left out", "digest")
     rows = []
@@ -93,7 +93,7 @@ def list_prepared(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Data set; `wgan data list` names those there are.")],
+    name: Annotated[str, typer.Argument(help="Data set; `wgan data list` lists the existing ones.")],
     digest: Annotated[str, typer.Option(help="Beginning of its digest; default: the newest.")] = "",
     as_json: AsJson = False,
 ) -> None:

@@ -37,7 +37,7 @@ FREE_BYTES = 2 * 2**30
 PROBE_BYTES = 2**20
 NEEDED_FOR: dict[Extra, str] = {
     "serve": "serving",
-    "pipeline": "everything that speaks to Prefect or MLflow",
+    "pipeline": "everything that uses Prefect or MLflow",
     "train": "training and measuring",
 }
 
@@ -48,7 +48,7 @@ class Check(Record):
     name: str
     outcome: Literal["ok", "info", "failed"] = Field(description="`info`: missing, but only needed for some commands.")
     finding: str
-    remedy: str | None = Field(None, description="How to mend a failure.")
+    remedy: str | None = Field(None, description="How to fix a failure.")
 
 
 class Diagnosis(Record):
@@ -86,7 +86,7 @@ def _python() -> Check:
     if found in SpecifierSet(allowed):
         return Check(name="Python", outcome="ok", finding=f"{found} at {sys.executable}")
     remedy = f"install into an environment of a Python {allowed}, e.g. `make run PYTHON=python3.13`."
-    return Check(name="Python", outcome="failed", finding=f"{found}; {allowed} is needed", remedy=remedy)
+    return Check(name="Python", outcome="failed", finding=f"{found}; {allowed} is required", remedy=remedy)
 
 
 def _packages() -> Iterator[Check]:
@@ -103,7 +103,7 @@ def _packages() -> Iterator[Check]:
                 yield Check(
                     name="package", outcome="failed", finding=obstacle, remedy=f"pip install '{_bare(requirement)}'"
                 )
-    yield Check(name="packages", outcome="ok", finding=f"{good} at the versions that are needed")
+    yield Check(name="packages", outcome="ok", finding=f"{good} at the required versions")
 
 
 def _obstacle(requirement: Requirement) -> str | None:
@@ -113,7 +113,7 @@ def _obstacle(requirement: Requirement) -> str | None:
         return f"{requirement.name} is not installed"
     if requirement.specifier.contains(found, prereleases=True):
         return None
-    return f"{requirement.name} is {found}; {requirement.specifier} is needed"
+    return f"{requirement.name} is {found}; {requirement.specifier} is required"
 
 
 def _bare(requirement: Requirement) -> str:
@@ -170,7 +170,7 @@ def _is_loopback(address: str) -> bool:
 
 def _disk(name: str, folder: Path, variable: str) -> Check:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
-    remedy = f"set {variable} to a folder on a disk with room that you may write to."
+    remedy = f"set {variable} to a writable folder on a disk with free space."
     try:
         with tempfile.TemporaryFile(dir=existing) as file:
             file.write(b"\0" * 4096)
@@ -207,7 +207,7 @@ def _server(name: str, url: str, variable: str, headers: dict[str, str] | None =
         answer = httpx.get(url, headers=headers, timeout=10.0, trust_env=not _is_loopback(url))
         if headers is not None and answer.status_code == httpx.codes.UNAUTHORIZED:
             remedy = "set WGAN_PREFECT_AUTH_STRING to its user:password; leave it unset for the embedded server."
-            return Check(name=name, outcome="failed", finding=f"{url} does not take the login", remedy=remedy)
+            return Check(name=name, outcome="failed", finding=f"{url} rejects the login", remedy=remedy)
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Check(name=name, outcome="failed", finding=f"{url}: {error}", remedy=_start(variable))
@@ -215,4 +215,4 @@ def _server(name: str, url: str, variable: str, headers: dict[str, str] | None =
 
 
 def _start(variable: str) -> str:
-    return f"start the embedded stack with `wgan up`, or set {variable} to a server of your own."
+    return f"start the embedded stack with `wgan up`, or set {variable} to your own server."

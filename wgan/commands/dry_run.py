@@ -17,10 +17,10 @@ def show_plan(config: RetrainConfig, settings: Settings, promote: bool, as_json:
     """Print the plan, and change nothing. Raises `UsageError` if a run would be refused."""
     import yaml
 
-    from wgan.commands.flow_session import look_at_champion
+    from wgan.commands.flow_session import check_champion
     from wgan.commands.output import console, error_console, print_json
 
-    champion = look_at_champion(config, settings)
+    champion = check_champion(config, settings)
     if champion.remark:
         error_console.print(champion.remark, highlight=False, markup=False, soft_wrap=True)
 
@@ -80,7 +80,7 @@ def _estimate(config: RetrainConfig, settings: Settings, champion: ChampionAhead
     from wgan.errors import WganError
 
     if missing_mark("train"):
-        return f"How long it takes is known where training is installed: {install_command('train')}."
+        return f"An estimate of the time needs the training extra: {install_command('train')}."
     from wgan.commands.output import error_console
 
     try:
@@ -89,7 +89,7 @@ def _estimate(config: RetrainConfig, settings: Settings, champion: ChampionAhead
 
             return estimate_run(config, settings, ask_server=champion.known, champion=champion.version is not None)
     except WganError as error:
-        return f"How long it takes is not known here: {error}"
+        return f"The time cannot be estimated here: {error}"
 
 
 def _as_json(estimate: Estimate | str, settings: Settings) -> dict[str, Any]:
@@ -124,4 +124,4 @@ def _parts(estimate: Estimate) -> str:
     known["the rest"] = estimate.rest_seconds
     text = ", ".join(f"{part} {spoken(seconds)}" for part, seconds in known.items() if seconds is not None)
     unknown = [part for part, seconds in known.items() if seconds is None]
-    return f"{text}; {' and '.join(unknown)} not counted, for only a first run tells" if unknown else text
+    return f"{text}; {' and '.join(unknown)} not included, because only a finished run shows it" if unknown else text

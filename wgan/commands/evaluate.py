@@ -32,7 +32,7 @@ def evaluate(
         bool,
         typer.Option(
             "--fetch-data",
-            help="If a checkpoint's data is not in storage, fetch it from wherever the checkpoint says.",
+            help="If a checkpoint's data is not in storage, fetch it from the source that the checkpoint names.",
         ),
     ] = False,
     as_json: AsJson = False,

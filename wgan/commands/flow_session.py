@@ -73,7 +73,7 @@ class ChampionAhead:
     """Why it is unknown."""
 
 
-def look_at_champion(config: RetrainConfig, settings: Settings) -> ChampionAhead:
+def check_champion(config: RetrainConfig, settings: Settings) -> ChampionAhead:
     """The champion that a run of the configuration will be compared with.
 
     Raises `UsageError` if the two cannot be compared, since a run would then be refused. With only the base installed,

@@ -17,7 +17,7 @@ def housekeeping(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; show what would be removed.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what nobody refers to any more: old checkpoints, data sets, results, uploads and local copies."""
+    """Remove what is no longer referred to: old checkpoints, data sets, results, uploads and local copies."""
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
     from wgan.commands.output import print_json
     from wgan.errors import WganError

@@ -12,7 +12,7 @@ import typer
 from wgan.errors import UsageError
 
 PASSWORDS = {
-    "POSTGRES_PASSWORD": "Postgres's superuser: to make the two databases, and for maintenance",
+    "POSTGRES_PASSWORD": "Postgres's superuser: creates the two databases, and for maintenance",
     "PREFECT_DB_PASSWORD": "Prefect's role, owner of Prefect's database",
     "MLFLOW_DB_PASSWORD": "MLflow's role, owner of MLflow's database",
     "REDIS_PASSWORD": "messages between Prefect's two processes",
@@ -65,18 +65,18 @@ def write_env_file(path: Path) -> None:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise UsageError(
-            f"{path} is there already and is not overwritten, since databases and volumes may have been made with its "
+            f"{path} already exists and is not overwritten, because databases and volumes may use its "
             "secrets: move it away first, or give another file."
         ) from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}): give a file in a folder of your own.") from None
+        raise UsageError(f"{path} cannot be written ({error.strerror}): name a file in a writable folder.") from None
     try:
         with os.fdopen(handle, "w") as file:
             os.fchmod(file.fileno(), 0o600)  # regardless of the umask
             file.write(new_env_file())
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written ({error.strerror}): make room first.") from None
+        raise UsageError(f"{path} cannot be written ({error.strerror}): free some space first.") from None
 
 
 def _word() -> str:

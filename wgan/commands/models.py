@@ -74,7 +74,7 @@ def _show_models(found: list[ModelEntry]) -> None:
     _show(
         ("model", "champion", "challenger", "previous", "versions", "changed"),
         rows,
-        "no model is registered yet: `wgan retrain` makes one.",
+        "no model is registered yet: `wgan retrain` creates one.",
     )
 
 
@@ -88,7 +88,7 @@ def _show_versions(model: str, versions: list[VersionEntry]) -> None:
                 f"{name} {metric.mean:.4g} [{metric.low:.4g}, {metric.high:.4g}]"
                 for name, metric in entry.metrics.items()
             ),
-            "not put to the gate"
+            "not judged by the gate"
             if entry.gate is None
             else f"{entry.gate}{f' {_when(entry.gate_time)}' if entry.gate_time else ''}\n{entry.gate_reason or ''}",
         )

@@ -17,11 +17,11 @@ def promote(
     model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
     version: Annotated[int, typer.Argument(help="Version to promote.", min=1)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure and decide; change nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Promote whatever the gate says; needs --reason.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote regardless of the gate; needs --reason.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why, for the ledger.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a version against the champion and promote it if the gate agrees. Exit code 3: it or serving refused."""
+    """Measure a version against the champion and promote it if the gate agrees. Exit code 3: refused."""
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
     from wgan.errors import UsageError
     from wgan.records import GateDecision
@@ -58,7 +58,7 @@ def rollback(
     to: Annotated[
         int | None, typer.Option(help="Version to serve again; default: the previous champion.", min=1)
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "rolled back by hand",
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "rolled back manually",
     as_json: AsJson = False,
 ) -> None:
     """Make the previous champion, or the version given with --to, the champion again."""

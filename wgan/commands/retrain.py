@@ -25,7 +25,7 @@ def retrain(
         bool, typer.Option("--dry-run", help="Show the configuration, the steps, and how long they take; do nothing.")
     ] = False,
     resume: Annotated[
-        UUID | None, typer.Option(help="Go on with an earlier flow run; its completed steps are not repeated.")
+        UUID | None, typer.Option(help="Resume an earlier flow run; its completed steps are not repeated.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,9 +38,9 @@ def retrain(
     from wgan.settings import load_settings
 
     if resume and (preset or config or assignments):
-        raise UsageError("--resume takes the configuration of its flow run: leave out --preset, --config and --set.")
+        raise UsageError("--resume uses the configuration of its flow run: leave out --preset, --config and --set.")
     if not (resume or preset or config):
-        raise UsageError("say what to train: --preset NAME (`wgan presets` lists them) or --config FILE.")
+        raise UsageError("choose what to train: --preset NAME (`wgan presets` lists them) or --config FILE.")
     resolved = None if resume else load_config(preset, config, assignments or [])
     settings = load_settings()
     if resolved is not None:
@@ -147,7 +147,7 @@ def _show_unchanged(outcome: DataUnchanged, as_json: bool) -> None:
         print_json(outcome.model_dump(mode="json"))
         return
     console.print(
-        f"Nothing to train: {outcome.model_name} version {outcome.version} was trained on this very data "
+        f"Nothing to train: {outcome.model_name} version {outcome.version} was trained on exactly this data "
         f"(digest {outcome.dataset.digest[:16]}…).",
         highlight=False,
         markup=False,

@@ -25,7 +25,7 @@ def runs(
         print_json({"runs": [entry.model_dump(mode="json") for entry in found]})
         return
     if not found:
-        console.print("Nothing has run yet: `wgan retrain --preset digits` makes the first run.")
+        console.print("Nothing has run yet: `wgan retrain --preset digits` starts the first run.")
         return
     rows = [
         (
@@ -45,7 +45,7 @@ def logs(
     run: Annotated[str, typer.Argument(help="Id of a run, or its beginning; `wgan runs` lists them.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run said."""
+    """Show the log of a run."""
     from wgan.commands.output import print_json, print_line
     from wgan.prefect_server.client import PrefectServer
     from wgan.prefect_server.runs import find_run, read_log

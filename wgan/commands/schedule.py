@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wgan.prefect_server.operations import Applied
     from wgan.settings import Settings
 
-app = typer.Typer(help="Retrain by the clock, on workers.", no_args_is_help=True)
+app = typer.Typer(help="Retrain on a schedule, on workers.", no_args_is_help=True)
 Result = TypeVar("Result")
 Name = Annotated[str, typer.Argument(help="Name of the schedule; `wgan schedule list` shows them.")]
 DECLARED = Path("infra/schedules.yaml")
@@ -36,7 +36,7 @@ def add(
     if_changed: IfChanged = False,
     promote: Promote = True,
     overlap: Annotated[
-        str, typer.Option(help="A run that is due while the one before is running: enqueue or cancel it.")
+        str, typer.Option(help="A run that is due while the previous one is running: enqueue or cancel it.")
     ] = "enqueue",
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +46,7 @@ def add(
     from wgan.schedules import make_schedule
 
     if not (preset or config):
-        raise UsageError("say what to train: --preset NAME (`wgan presets` lists them) or --config FILE.")
+        raise UsageError("choose what to train: --preset NAME (`wgan presets` lists them) or --config FILE.")
     resolved = load_config(preset, config, assignments or [])
     schedule = make_schedule(
         name=name or resolved.data.dataset_name,
@@ -63,7 +63,7 @@ def add(
         from wgan.prefect_server.operations import prepare_operations
 
         require_new_name(server, schedule.name)
-        _look_at_champion(resolved, settings)
+        _check_champion(resolved, settings)
         prepare_operations(server, settings)
         put_schedule(server, schedule, settings.work_pool)
         return read_schedule(server, schedule.name)
@@ -91,24 +91,26 @@ def edit(
     ] = None,
     overlap: Annotated[
         str | None,
-        typer.Option(help="A run that is due while the one before is running: enqueue or cancel.", show_default=False),
+        typer.Option(
+            help="A run that is due while the previous one is running: enqueue or cancel.", show_default=False
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what is given of a schedule; the rest, its past runs among it, stays."""
+    """Change the given settings of a schedule; its other settings and its past runs stay."""
     from wgan.errors import UsageError
 
     changes = {
         "cron": cron, "timezone": timezone, "if_changed": if_changed, "promote": promote, "overlap": overlap
     }  # fmt: skip
     if not assignments and all(value is None for value in changes.values()):
-        raise UsageError("say what to change: --cron, --timezone, --set, --if-changed, --promote or --overlap.")
+        raise UsageError("choose what to change: --cron, --timezone, --set, --if-changed, --promote or --overlap.")
 
     def work(server: PrefectServer, settings: Settings) -> ScheduleEntry:
         from wgan.prefect_server.deployments import edited_schedule, put_schedule, read_schedule
 
         schedule = edited_schedule(server, name, assignments or [], **changes)
-        _look_at_champion(schedule.resolved(), settings)
+        _check_champion(schedule.resolved(), settings)
         put_schedule(server, schedule, settings.work_pool)
         return read_schedule(server, name)
 
@@ -135,21 +137,21 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def pause(name: Name) -> None:
-    """Stop starting a schedule by the clock; a run under way goes on."""
+    """Pause a schedule; a run in progress continues."""
     _pause(name, True)
     _print(f"Schedule {name} is paused.")
 
 
 @app.command()
 def resume(name: Name) -> None:
-    """Start a paused schedule by the clock again."""
+    """Resume a paused schedule."""
     _pause(name, False)
-    _print(f"Schedule {name} is on again.")
+    _print(f"Schedule {name} is resumed.")
 
 
 @app.command()
 def run(name: Name, as_json: AsJson = False) -> None:
-    """Have a worker run a schedule's job now."""
+    """Run a schedule's job now, on a worker."""
 
     def work(server: PrefectServer, settings: Settings) -> tuple[str, str]:
         from wgan.prefect_server.deployments import run_schedule
@@ -184,7 +186,7 @@ def apply(
     file: Annotated[Path, typer.Argument(help="File that declares the schedules.")] = DECLARED,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the Prefect server to what a file declares: work pool, GPU slots, automations, housekeeping, schedules.
+    """Make the Prefect server match a file: work pool, GPU slots, automations, housekeeping, schedules.
 
     The same file again changes nothing. Schedules that the file does not name are left alone.
     """
@@ -197,27 +199,27 @@ def apply(
 
         server.require()
         for schedule in declared.schedules:
-            _look_at_champion(schedule.resolved(), settings)
+            _check_champion(schedule.resolved(), settings)
         return apply_declared(server, declared, settings)
 
     applied = _at_the_server(work)
     lines = [
         f"Pool {applied.pool}, {applied.gpu_slots} GPU slot(s), {len(applied.automations)} automations.",
-        *(f"{name}: brought up to date" for name in applied.changed),
-        *(f"{name}: as it was" for name in applied.unchanged),
+        *(f"{name}: updated" for name in applied.changed),
+        *(f"{name}: unchanged" for name in applied.unchanged),
         *(f"{name}: not in {file}, left alone (`wgan schedule remove {name}`)" for name in applied.undeclared),
     ]
     _say(applied.model_dump(mode="json"), "\n".join(lines), as_json)
 
 
-def _look_at_champion(config: RetrainConfig, settings: Settings) -> None:
+def _check_champion(config: RetrainConfig, settings: Settings) -> None:
     """Raise `UsageError` if a run could not be compared with the champion; warn if that is unknown."""
     from wgan.commands.extras import require_extra
-    from wgan.commands.flow_session import look_at_champion
+    from wgan.commands.flow_session import check_champion
     from wgan.commands.output import error_console
 
     require_extra("pipeline")  # without it nothing is checked, and every run could be refused
-    champion = look_at_champion(config, settings)
+    champion = check_champion(config, settings)
     if champion.remark:
         error_console.print(champion.remark, highlight=False, markup=False, soft_wrap=True)
 
@@ -245,12 +247,12 @@ def _show(entries: list[ScheduleEntry]) -> None:
     from wgan.commands.output import local_time, print_table
 
     if not entries:
-        _print("There is no schedule yet: `wgan schedule add` makes one.")
+        _print("There is no schedule yet: `wgan schedule add` creates one.")
         return
     rows = [
         (
             entry.name,
-            f"{entry.model_name or 'clears away'}{', if the data is new' if entry.if_changed else ''}",
+            f"{entry.model_name or 'cleans up'}{', if the data is new' if entry.if_changed else ''}",
             "\n".join(entry.when),
             local_time(entry.next_run) if entry.next_run else "–",
             entry.last_run or "–",

@@ -45,13 +45,13 @@ def up(
 
 
 def down() -> None:
-    """Stop the embedded servers, however they were started, and clear away what a killed `up` left."""
+    """Stop the embedded servers, however they were started, and those that a killed `wgan up` left."""
     from wgan.settings import load_settings
     from wgan.stack import take_down
 
     stopped, cleaned = take_down(load_settings())
     if stopped:
-        _print("The stack is stopped; its data stays.")
+        _print("The stack is stopped; its data is kept.")
     elif cleaned:
         left = counted(cleaned, "process", "processes")
         _print(f"The stack was not running; a killed `wgan up` had left {left}, now stopped.")
@@ -87,7 +87,7 @@ class Page(StrEnum):
 
 
 def open_(
-    page: Annotated[Page, typer.Argument(help="Whose page.")] = Page.PREFECT,
+    page: Annotated[Page, typer.Argument(help="The page to open.")] = Page.PREFECT,
 ) -> None:
     """Open a page in the browser; Prefect's is signed in. Without a browser, print its address."""
     from wgan.settings import load_settings

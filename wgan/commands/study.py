@@ -21,19 +21,19 @@ CLAIM_COUNT = 7
 def study(
     full: Annotated[bool, typer.Option("--full", help="The long protocol: as long as the papers train.")] = False,
     tiny: Annotated[
-        bool, typer.Option("--tiny", help="A few steps of each training: tries the machinery only.")
+        bool, typer.Option("--tiny", help="A few steps of each training, to test the machinery only.")
     ] = False,
-    claims: Annotated[str | None, typer.Option(help="Claims to try, e.g. 3,7; default: all.")] = None,
+    claims: Annotated[str | None, typer.Option(help="Claims to test, e.g. 3,7; default: all.")] = None,
     seed: Annotated[int, typer.Option(help="First of the consecutive seeds.", min=0, max=2**30)] = 0,
     output: Annotated[Path, typer.Option(help="Folder for report.html, report.md and the figures.")] = Path(
         "study-report"
     ),
     resume: Annotated[
-        UUID | None, typer.Option(help="Go on with an earlier flow run; its finished claims are not repeated.")
+        UUID | None, typer.Option(help="Resume an earlier flow run; its finished claims are not repeated.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try the paper's claims by experiment and report, for each, whether it holds."""
+    """Test the paper's claims by experiment and report for each whether it holds."""
     from wgan.errors import UsageError
     from wgan.settings import load_settings
     from wgan.study.sizes import parse_claims
@@ -41,7 +41,7 @@ def study(
     if full and tiny:
         raise UsageError("--full and --tiny exclude each other.")
     if resume and (full or tiny or claims or seed):
-        raise UsageError("--resume takes what its flow run was given: leave out --full, --tiny, --claims and --seed.")
+        raise UsageError("--resume uses the options of its flow run: leave out --full, --tiny, --claims and --seed.")
     size: SizeName = "full" if full else "tiny" if tiny else "short"
     numbers = parse_claims(claims, CLAIM_COUNT) if claims else tuple(range(1, CLAIM_COUNT + 1))
     if output.exists() and not output.is_dir():

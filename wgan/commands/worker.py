@@ -35,10 +35,10 @@ def worker(
         ),
     ] = None,
 ) -> None:
-    """Run due retrainings and housekeeping, each in a process of its own; Ctrl-C or SIGTERM stops it.
+    """Run due retrainings and housekeeping, each in its own process; Ctrl-C or SIGTERM stops it.
 
     Start as many workers as you like, on any machine that reaches the servers. A run that a stopping worker leaves
-    saves a checkpoint and goes on at another worker. Each GPU holds one training at a time.
+    saves a checkpoint and resumes on another worker. Each GPU holds one training at a time.
     """
     from wgan.commands.extras import require_extra
     from wgan.commands.flow_session import enter_environment, require_servers

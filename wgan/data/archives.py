@@ -107,10 +107,12 @@ def _extract_tar(path: Path, first: bytes, folder: Path, room: _Room, progress: 
 
 def _not_an_archive(path: Path, first: bytes, stream: Decompressed) -> str:
     if stream.compression:
-        return f"{path} is {stream.compression}-compressed, but what it holds is no tar archive."
+        return f"{path} is {stream.compression}-compressed, but its content is not a tar archive."
     known = next((name for mark, name in OTHER_ARCHIVES.items() if first.startswith(mark)), None)
     if known:
-        return f"{path} is a {known} archive, which is not read: unpack it and give the folder (data.source=folder)."
+        return (
+            f"{path} is a {known} archive, which is not supported: unpack it and give the folder (data.source=folder)."
+        )
     if first.lstrip()[:1] == b"<":
         return f"{path} is neither a zip nor a tar archive, but a web page or XML: open its address in a browser."
     return f"{path} is neither a zip nor a tar archive (plain, gz, bz2 or xz)."

@@ -50,8 +50,8 @@ def fetch(entry: StoredFile, folder: Path, storage: Storage) -> None:
             if (found := file_sha256(arrival)) != entry.sha256:
                 raise DatasetDamaged(
                     f"{uri} is damaged (SHA-256 {found[:12]}…, written as {entry.sha256[:12]}…): "
-                    "`wgan data prepare` with its configuration mends it."
+                    "`wgan data prepare` with its configuration repairs it."
                 )
             arrival.replace(path)
     except ObjectMissing:
-        raise DatasetDamaged(f"{uri} is missing: `wgan data prepare` with its configuration mends it.") from None
+        raise DatasetDamaged(f"{uri} is missing: `wgan data prepare` with its configuration repairs it.") from None

@@ -119,7 +119,7 @@ def _map(path: Path, dtype: type[Value], shape: tuple[int, ...]) -> NDArray[Valu
     try:
         array: NDArray[Value] = load_array(path, mapped=True)
     except NotAnArray as reason:
-        raise DatasetDamaged(f"{path.name} of a prepared data set is no array file ({reason}).") from None
+        raise DatasetDamaged(f"{path.name} of a prepared data set is not an array file ({reason}).") from None
     if array.dtype != dtype or array.shape != shape:
         raise DatasetDamaged(
             f"{path.name} of a prepared data set holds {array.dtype} {array.shape}, not {dtype.__name__} {shape}: "

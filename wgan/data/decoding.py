@@ -101,14 +101,14 @@ def _worker_processes(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     with ExitStack() as started:
         processes = []
         for _ in range(count):
-            # In a session of its own, so that the caller handles Ctrl-C.
+            # In its own session, so that the caller handles Ctrl-C.
             process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, start_new_session=True)
-            started.callback(_bury, process)
+            started.callback(_kill_worker, process)
             processes.append(process)
         yield processes
 
 
-def _bury(process: subprocess.Popen[bytes]) -> None:
+def _kill_worker(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     with suppress(BrokenPipeError), process:  # input it has not read
         pass
@@ -123,8 +123,8 @@ def _ask(process: subprocess.Popen[bytes], task: str, chunk: list[EncodedImage],
         return pickle.load(process.stdout)
     except (EOFError, BrokenPipeError, pickle.UnpicklingError):
         raise DataError(
-            f"a process that decodes images ended ({_end(process.wait())}) at one of the files {chunk[0].name} to "
-            f"{chunk[-1].name}: set WGAN_PREPARE_WORKERS lower when memory is short, or remove the file that kills it."
+            f"a decoding process ended ({_end(process.wait())}) at one of the files {chunk[0].name} to "
+            f"{chunk[-1].name}: lower WGAN_PREPARE_WORKERS if memory is short, or remove the file that kills it."
         ) from None
 
 

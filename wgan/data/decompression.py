@@ -101,7 +101,7 @@ class Decompressed:
         del self._ready[:size]
         self._position += len(data)
         if self._position > self.limit:
-            raise StreamDamaged(f"it unfolds to more than {self.limit:,} bytes")
+            raise StreamDamaged(f"it expands to more than {self.limit:,} bytes")
         return data
 
     def unread(self, data: bytes) -> None:
@@ -153,7 +153,7 @@ class Decompressed:
             return False
         if compression_of(self._following) != self.compression:
             raise StreamDamaged(
-                f"after {self._streams} {self.compression} stream(s) follow bytes that are none: "
+                f"{self._streams} {self.compression} stream(s) are followed by other bytes: "
                 "a part of it is damaged or missing"
             )
         self._stream = self._new_stream()

@@ -41,7 +41,7 @@ def find_dataset(name: str, digest: str, settings: Settings, storage: Storage) -
     refs = list_datasets(storage, settings)
     found = [ref for ref in refs if ref.name == name and ref.digest.startswith(digest)]
     if not found:
-        known = ", ".join(sorted({ref.name for ref in refs})) or "none yet: `wgan data prepare` makes one"
+        known = ", ".join(sorted({ref.name for ref in refs})) or "none yet: `wgan data prepare` creates one"
         raise UsageError(f"there is no prepared data set {name!r}{f' {digest}…' if digest else ''}; there is {known}.")
     if len(found) == 1:
         return found[0]

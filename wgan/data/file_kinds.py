@@ -80,8 +80,8 @@ def reason_to_leave_out(name: str, first_bytes: bytes) -> str | None:
     if known in READ_FORMATS or is_claimed_image(name):
         return None
     if known:
-        return f"a format that is not read: {known}"
-    return "no image" if first_bytes else "empty and not named as an image"
+        return f"an unsupported format: {known}"
+    return "another kind of file" if first_bytes else "empty and not named as an image"
 
 
 def open_regular(path: Path) -> BufferedReader:

@@ -1,4 +1,4 @@
-"""Chooses the images held out from training, so that memorisation can be told from learning.
+"""Chooses the images held out from training, so that memorisation can be distinguished from learning.
 
 A source with its own test split holds that out. For every other source, the hash of an image's prepared pixels decides:
 an image stays on its side when others are added or removed, copies are on the same side, and no class or folder is

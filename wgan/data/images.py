@@ -135,7 +135,7 @@ def _read(content: Path | bytes) -> bytes:
 def _picture(data: bytes, scale: Scale | None) -> Picture:
     kind = format_of(data[:FIRST_BYTES])
     if kind not in READ_FORMATS:
-        raise BadImage(f"a format that is not read: {kind}" if kind else "not an image")
+        raise BadImage(f"an unsupported format: {kind}" if kind else "not an image")
     if kind == "TIFF" and (picture := read_tiff(data, scale, MAX_PIXELS)):
         return picture
     with _opened(data, kind) as image:

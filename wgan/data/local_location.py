@@ -24,7 +24,9 @@ def require_local_data(config: DataConfig) -> None:
         raise UsageError(str(error)) from None
     if config.source == "archive" and "://" in location and not location.startswith(SCHEMES):
         scheme = location.partition("://")[0]
-        raise UsageError(f"data.location begins with {scheme}://, and is neither a path nor an http or https address.")
+        raise UsageError(
+            f"data.location begins with {scheme}://, which is neither a path nor an http or https address."
+        )
     if config.source == "s3" and not location.startswith("s3://"):
         raise UsageError(f"data.location={location!r} is not an S3 address of the form s3://bucket/prefix.")
 
@@ -53,9 +55,7 @@ def _local_path(location: str) -> Path:
     try:
         return Path(location).expanduser()
     except RuntimeError:
-        raise DataMissing(
-            f"data.location={location!r} names the home folder of a user who is not known here."
-        ) from None
+        raise DataMissing(f"data.location={location!r} names the home folder of an unknown user.") from None
 
 
 def _is(question: Callable[[Path], bool], path: Path) -> bool:

@@ -90,7 +90,7 @@ class Manifest(Entry):
     held_out: HeldOut | None
     bad_files: tuple[BadFile, ...] = Field(description="Files that did not decode, each with the reason.")
     left_out: tuple[FileCount, ...] = Field((), description="What else was found beside the images, by reason.")
-    remarks: tuple[FileCount, ...] = Field((), description="Images that were read in a way that must be told.")
+    remarks: tuple[FileCount, ...] = Field((), description="Images with a remark on how they were read.")
 
     def to_bytes(self) -> bytes:
         """The manifest as stored: equal manifests give equal bytes."""
@@ -113,7 +113,7 @@ def parse_manifest(content: bytes, uri: str) -> Manifest:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise DatasetDamaged(f"the manifest {uri} is damaged ({where}: {first['msg']}).") from None
     held_out = manifest.held_out.count if manifest.held_out else 0
     if (
@@ -125,7 +125,9 @@ def parse_manifest(content: bytes, uri: str) -> Manifest:
     prefix = uri.removesuffix(MANIFEST_NAME).partition("://")[2].partition("/")[2]
     for entry in manifest.objects:
         if not (entry.key.startswith(prefix) and OBJECT_NAME.fullmatch(entry.key.removeprefix(prefix))):
-            raise DatasetDamaged(f"the manifest {uri} is damaged: {entry.key[:100]!r} is no object of the data set.")
+            raise DatasetDamaged(
+                f"the manifest {uri} is damaged: {entry.key[:100]!r} is not an object of the data set."
+            )
     return manifest
 
 

@@ -17,8 +17,8 @@ class BadImage(Exception):
 
 ANIMATION = "an animation or several pages: the first is used"
 NO_PROFILE = "a colour profile that is damaged or for another kind of image: ignored"
-NO_RANGE = "samples of no declared range: scaled by the data set's"
-MULTIPLIED = "alpha declared as separate, and multiplied in all the same"
+NO_RANGE = "samples without a declared range: scaled by the range of the data set"
+MULTIPLIED = "alpha declared as separate, but already multiplied in"
 
 
 @dataclass(frozen=True)

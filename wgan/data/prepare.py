@@ -89,7 +89,9 @@ def open_or_repair(
     except DatasetDamaged as damage:
         repaired = repair_dataset(config, settings, storage, progress, pinned=ref.manifest_sha256)
         if repaired.digest != ref.digest:
-            raise DataError(f"{damage} It cannot be mended: its source has changed, so prepare it anew.") from None
+            raise DataError(
+                f"{damage} It cannot be repaired because its source has changed: prepare it again."
+            ) from None
         return open_dataset(repaired, settings, storage)
 
 
@@ -127,7 +129,7 @@ def _described(config: DataConfig, digest: str, access: Access) -> tuple[Manifes
             access.settings, access.storage, dataset_prefix(access.settings, config.dataset_name, digest)
         )
     except DatasetDamaged as damage:
-        log.warning("%s It is not taken: the data set is prepared again from its source.", damage)
+        log.warning("%s It is ignored, and the data set is prepared again from its source.", damage)
         return None
 
 

@@ -97,7 +97,7 @@ class TarReader:
             self.bytes_after_the_end += len(block)
             block = self._stream.read(BLOCK)
             if is_header(block) and block[257:262] == b"ustar":
-                raise StreamDamaged("between two of its members lie bytes that are none")
+                raise StreamDamaged("bytes between two of its members belong to neither")
 
 
 def is_header(block: bytes) -> bool:

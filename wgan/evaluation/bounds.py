@@ -100,7 +100,7 @@ def _load(key: str, settings: Settings, storage: Storage) -> Bounds | None:
     except ObjectMissing:
         return None
     except NotSigned as error:
-        log.warning("%s is not taken (%s): real images and untrained are measured again.", storage.uri(key), error)
+        log.warning("%s is ignored (%s): real images and untrained are measured again.", storage.uri(key), error)
         return None
     except ValidationError:
         log.warning("%s is damaged: real images and untrained are measured again.", storage.uri(key))

@@ -45,7 +45,7 @@ def load_reference(protocol: EvaluationProtocol, settings: Settings, storage: St
     except ObjectMissing:
         return None
     except NotSigned as error:
-        log.warning("%s is not taken (%s): the real images are measured again.", storage.uri(key), error)
+        log.warning("%s is ignored (%s): the real images are measured again.", storage.uri(key), error)
         return None
     except DamagedReference as error:
         log.warning("%s is damaged (%s): the real images are measured again.", storage.uri(key), error)

@@ -59,9 +59,9 @@ class OwnPages:
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in self._probes and not origins:
             return None
         if len(hosts) != 1 or not is_name_in(hosts[0], self._names):
-            return "This server does not go by the name that the request's Host header gives it."
+            return "This server does not accept the host name in the request's Host header."
         if origins and not (len(origins) == 1 and self._is_own_page(origins[0], hosts[0])):
-            return "Requests of other pages are refused."
+            return "Requests from other pages are refused."
         return None
 
     def _is_own_page(self, origin: str, host: str) -> bool:

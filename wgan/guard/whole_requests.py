@@ -28,9 +28,9 @@ class WholeRequests:
             read = read or message["type"] == "http.disconnect" or not message.get("more_body", False)
             return message
 
-        async def told(message: Message) -> None:
+        async def send_after_request(message: Message) -> None:
             while message["type"] == "http.response.start" and not read:
                 await heard()
             await send(message)
 
-        await self._application(scope, heard, told)
+        await self._application(scope, heard, send_after_request)

@@ -34,7 +34,7 @@ def expire_cached_datasets(survey: Survey) -> RuleReport:
 
         def why_kept_now(folder: Path = folder) -> str | None:
             if busy := survey.read_references(()).reading_data:
-                return f"a {busy[0].flow} run is at work"
+                return f"a {busy[0].flow} run is in progress"
             return _why_unread_is_kept([folder], days, survey)
 
         def delete(folder: Path = folder) -> None:

@@ -43,13 +43,13 @@ def expire_checkpoints(survey: Survey) -> RuleReport:
 def why_kept(run_id: str, objects: list[StoredObject], references: References, survey: Survey) -> str | None:
     """Why the checkpoints of a run are kept; None if they may be removed."""
     if not is_flow_run_id(run_id):
-        return "not of a flow run"
+        return "not part of a flow run"
     prefix = survey.storage.uri(f"{checkpoint_prefix(run_id, survey.settings)}/")
     for version in references.versions:
         if version.flow_run_id == run_id or (version.checkpoint_uri or "").startswith(prefix):
             return "a registered version came from the run"
     if not objects:
-        return "gone meanwhile"
+        return "already gone"
     return why_run_kept(run_id, newest(objects).modified, references, survey)
 
 
@@ -63,7 +63,7 @@ def why_run_kept(run_id: str, last_written: datetime, references: References, su
     if run is None:
         return None if survey.older(last_written, days) else f"unknown to Prefect, younger than {days:g} days"
     if not run.finished:
-        return f"the run may go on ({run.state.lower()})"
+        return f"the run may continue ({run.state.lower()})"
     return None if survey.older(run.since, days) else f"the run finished less than {days:g} days ago"
 
 

@@ -51,7 +51,7 @@ def why_kept(name: str, digest: str, objects: list[StoredObject], references: Re
     if not digest:
         return "not a data set"
     if not objects:
-        return "gone meanwhile"
+        return "already gone"
     if reason := why_data_kept(digest, (name,), references, survey):
         return reason
     if not survey.older(newest(objects).modified, days):
@@ -66,9 +66,9 @@ def why_data_kept(digest: str, names: Iterable[str], references: References, sur
         return "a registered version was trained on it"
     if references.reading_data:
         # A run preparing this data set again would upload shards that are then deleted.
-        return f"a {references.reading_data[0].flow} run is at work"
+        return f"a {references.reading_data[0].flow} run is in progress"
     if any(refers(run_id, digest, names, references) for run_id in (run.id for run in references.unfinished)):
-        return "a run that may go on refers to it"
+        return "a run that may continue refers to it"
     if any(
         training.data_digest == digest and not survey.older(training.last_active, days)
         for training in references.trainings

@@ -55,9 +55,9 @@ def _why_kept(
 ) -> str | None:
     days = survey.settings.keep_dataset_days
     if not digest:
-        return "not of a data set"
+        return "not part of a data set"
     if digest in there:
-        return "the data set is there"
+        return "the data set exists"
     if reason := why_data_kept(digest, (), references, survey):
         return reason
     if digest not in gone and not survey.older(newest(objects).modified, days):

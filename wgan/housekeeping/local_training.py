@@ -49,7 +49,7 @@ def remove_abandoned_scratch(survey: Survey) -> RuleReport:
     with exclusive(root / ".lock"):  # no preparation creates a folder and its lock meanwhile
         for folder in sorted(folder for folder in root.iterdir() if folder.is_dir()):
             if _in_use(folder, survey):
-                deletions.keep("a preparation is at work in it")
+                deletions.keep("a preparation is using it")
                 continue
 
             def delete(folder: Path = folder) -> None:
@@ -61,9 +61,9 @@ def remove_abandoned_scratch(survey: Survey) -> RuleReport:
 
 def _why_kept(folder: Path, references: References, survey: Survey) -> str | None:
     if not is_flow_run_id(folder.name):
-        return "not of a flow run"
+        return "not part of a flow run"
     written = last_used([folder])
-    return why_run_kept(folder.name, written, references, survey) if written else "gone meanwhile"
+    return why_run_kept(folder.name, written, references, survey) if written else "already gone"
 
 
 def _in_use(folder: Path, survey: Survey) -> bool:

@@ -31,7 +31,7 @@ class FlowRun(Record):
     since: datetime = Field(description="When it entered that state.")
     started: datetime | None = Field(description="When it first ran; None: it never did.")
     ended: datetime | None = Field(description="When it reached a final state; crashed is one of them.")
-    data_names: tuple[str, ...] | None = Field((), description="Data sets it may read; None: that cannot be told.")
+    data_names: tuple[str, ...] | None = Field((), description="Data sets it may read; None: unknown.")
 
     @property
     def finished(self) -> bool:

@@ -33,13 +33,13 @@ def expire_results(survey: Survey) -> RuleReport:
     unfinished = survey.read_references(()).unfinished
     expired = [entry for entry in old if not _may_belong(entry, unfinished)]
     if len(old) > len(expired):
-        deletions.keep("written while a run worked that may go on", len(old) - len(expired))
+        deletions.keep("written during a run that may continue", len(old) - len(expired))
     for start in range(0, len(expired), MOST_IN_A_REQUEST):
         part = expired[start : start + MOST_IN_A_REQUEST]
 
         def why_kept_now(part: list[StoredObject] = part) -> str | None:
             runs = survey.read_references(()).unfinished
-            return "a run has been taken up again" if any(_may_belong(entry, runs) for entry in part) else None
+            return "a run has been resumed" if any(_may_belong(entry, runs) for entry in part) else None
 
         def delete(part: list[StoredObject] = part) -> None:
             delete_keys(survey.storage, [entry.key for entry in part])

@@ -71,8 +71,8 @@ def backup_under_way(storage: Storage, now: datetime) -> str | None:
         if entry.key == BACKUP_MARKER and now - entry.modified < timedelta(hours=BACKUP_HOURS):
             said = f"{entry.modified.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
             return (
-                f"a backup runs, as it last said at {said}; if it died, delete {storage.uri(entry.key)} or wait until "
-                f"that is {BACKUP_HOURS} hours old."
+                f"a backup is running, last refreshed at {said}; if it was killed, delete {storage.uri(entry.key)} "
+                f"or wait until that is {BACKUP_HOURS} hours old."
             )
     return None
 

@@ -20,7 +20,7 @@ def abort_abandoned_uploads(survey: Survey) -> RuleReport:
         return deletions.report(note=f"they could not be listed: {error}")
     if uploads is None:
         return deletions.report(
-            note="this object store does not list them: give its bucket a lifecycle rule that does it."
+            note="this object store does not list them: give its bucket a lifecycle rule that aborts them."
         )
     untouched = (f"{settings.mlflow_prefix}/", f"{settings.promotions_prefix}/")
     for upload in uploads:
@@ -39,7 +39,7 @@ def abort_abandoned_uploads(survey: Survey) -> RuleReport:
             try:
                 _, last = storage.uploaded_parts(upload)
             except ObjectMissing:
-                return "gone meanwhile"
+                return "already gone"
             return None if survey.older(last, days) else f"younger than {days:g} days"
 
         def delete(upload: UnfinishedUpload = upload) -> None:

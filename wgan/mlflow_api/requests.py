@@ -101,7 +101,7 @@ class Mlflow:
         yield page
         while token := page.next_page_token:
             if token in seen:
-                raise WganError(f"the MLflow server at {self.where} gives the same page of {route} again and again.")
+                raise WganError(f"the MLflow server at {self.where} keeps returning the same page of {route}.")
             seen.add(token)
             page = self.send(method, route, kind, **arguments, page_token=token)
             yield page
@@ -112,7 +112,7 @@ class Mlflow:
         if status == httpx.codes.FORBIDDEN:
             said = " ".join(body[:200].decode(errors="replace").split())
             raise WganError(
-                f"the MLflow server at {self.where} does not let this user do {route} ({said or 'status 403'}): "
+                f"the MLflow server at {self.where} does not allow this user {route} ({said or 'status 403'}): "
                 "set WGAN_MLFLOW_USERNAME and WGAN_MLFLOW_PASSWORD to one that may."
             )
         found = refusal(self.where, status, body)
@@ -149,10 +149,12 @@ class Mlflow:
             for block in response.iter_bytes():
                 body += block
                 if len(body) > ANSWER_BYTES:
-                    raise WganError(f"{self.where} answers with more than {ANSWER_BYTES} bytes: no MLflow server.")
+                    raise WganError(
+                        f"{self.where} answers with more than {ANSWER_BYTES} bytes and is not an MLflow server."
+                    )
                 if time.monotonic() > until:
                     raise WganError(
-                        f"the MLflow server at {self.where} did not give a whole answer within {ANSWER_SECONDS:g} s."
+                        f"the MLflow server at {self.where} did not answer completely within {ANSWER_SECONDS:g} s."
                     )
             return response.status_code, bytes(body)
 

@@ -72,7 +72,7 @@ def _wanted(settings: Settings) -> tuple[dict[str, Any], ...]:
     silence = MISSED_HEARTBEATS * settings.heartbeat_seconds
     for_silent_runs = {
         "name": f"{PREFIX}mark silent runs as crashed",
-        "description": f"A run that gave no sign of life for {silence} s has died with its process or machine.",
+        "description": f"A run that sent no heartbeat for {silence} s has died with its process or machine.",
         "enabled": True,
         "trigger": {
             "type": "event",
@@ -90,7 +90,7 @@ def _wanted(settings: Settings) -> tuple[dict[str, Any], ...]:
                 "type": "change-flow-run-state",
                 "state": "CRASHED",
                 "name": "Crashed",
-                "message": f"No sign of life for {silence} s: its process died.",
+                "message": f"No heartbeat for {silence} s: its process died.",
                 "force": False,
             }
         ],

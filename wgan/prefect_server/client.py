@@ -123,12 +123,12 @@ class PrefectServer:
                 break
             answer = self._try(method, route, values)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            fault = "does not take the login of" if self._login else "asks for a login, user:password: set"
+            fault = "rejects the login of" if self._login else "requires a login, user:password: set"
             raise WganError(f"the Prefect server at {self._address} {fault} WGAN_PREFECT_AUTH_STRING.")
         if not answer.is_success:
             reason, faults = _refusal(answer)
             raise NotTaken(
-                f"the Prefect server at {self._address} does not take {method} {route} ({reason}).",
+                f"the Prefect server at {self._address} rejected {method} {route} ({reason}).",
                 answer.status_code,
                 faults,
             )
@@ -154,7 +154,7 @@ class PrefectServer:
             return TypeAdapter(kind).validate_python(answer.json())
         except (ValueError, RecursionError):  # a ValidationError is a ValueError
             raise WganError(
-                f"what answers at {self._address}/{route} is not a Prefect server of a version that is known here: set "
+                f"what answers at {self._address}/{route} is not a Prefect server of a supported version: set "
                 "WGAN_PREFECT_API_URL to the server's address, which ends in /api."
             ) from None
 

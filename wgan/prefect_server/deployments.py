@@ -23,7 +23,7 @@ FLOWS = (RETRAIN, HOUSEKEEPING)
 START_SECONDS = 600
 """Seconds within which a run that was granted its slot must be running; else the next one gets it."""
 STRATEGIES = {"enqueue": "ENQUEUE", "cancel": "CANCEL_NEW"}
-IN_WORDS = {"enqueue": "waits for its turn", "cancel": "is cancelled"}
+IN_WORDS = {"enqueue": "waits", "cancel": "is cancelled"}
 
 
 class CronClock(Answer):
@@ -62,7 +62,7 @@ class NoClock(Answer):
     """Runs only on demand."""
 
     def __str__(self) -> str:
-        return "by hand only"
+        return "on demand only"
 
 
 class DeploymentClock(Answer):
@@ -153,7 +153,7 @@ def require_new_name(server: PrefectServer, name: str) -> None:
     """Raise `UsageError` if a schedule of that name exists."""
     if _find(server, name) is not None:
         raise UsageError(
-            f"there is a schedule {name} already: remove it first (`wgan schedule remove {name}`), or give this one "
+            f"schedule {name} already exists: remove it first (`wgan schedule remove {name}`), or give this one "
             "another --name."
         )
 
@@ -176,8 +176,8 @@ def put_schedule(server: PrefectServer, schedule: Schedule, work_pool: str) -> b
         paused=schedule.paused,
         overlap=schedule.overlap,
         description=f"Retrains {config.model_name}{', only on new data' if schedule.if_changed else ''}. A run that "
-        f"is due while the one before is running {IN_WORDS[schedule.overlap]}. Whichever way retrainings of one model "
-        "are started, they follow each other.",
+        f"is due while the one before is running {IN_WORDS[schedule.overlap]}. Retrainings of one model "
+        "follow each other, however they are started.",
     )
 
 
@@ -193,7 +193,7 @@ def put_housekeeping(server: PrefectServer, clock: Clock, work_pool: str) -> boo
         tags=[TAG],
         paused=False,
         overlap="cancel",
-        description="Clears away what nothing refers to any more. A run that is due while one runs is cancelled.",
+        description="Removes what is no longer referred to. A run that is due while one runs is cancelled.",
     )
 
 
@@ -208,12 +208,12 @@ def edited_schedule(server: PrefectServer, name: str, assignments: Sequence[str]
     if name == HOUSEKEEPING:
         raise UsageError("housekeeping is edited in the file of schedules: `wgan schedule apply FILE`.")
     if not changes.get("cron") and (entry.cron is None or len(entry.when) > 1):
-        raise UsageError(f"schedule {name} is due {' and '.join(entry.when)}: say --cron, which takes their place.")
+        raise UsageError(f"schedule {name} is due {' and '.join(entry.when)}: give --cron, which replaces them.")
     try:
         stored = RetrainConfig.model_validate(found.parameters.get("config"))
     except ValidationError:
         raise UsageError(
-            f"the configuration of schedule {name} is none of this version's: remove the schedule and add it again."
+            f"the configuration of schedule {name} is not valid in this version: remove the schedule and add it again."
         ) from None
     now = {
         "cron": entry.cron,
@@ -282,7 +282,7 @@ def _put(
     entrypoint = f"flows.{flow}.{flow}"
     before = _find(server, name)
     if before is not None and before.entrypoint != entrypoint:
-        raise WganError(f"the Prefect server has a deployment {flow}/{name} that is none of this pipeline's.")
+        raise WganError(f"the Prefect server has a deployment {flow}/{name} that is not this pipeline's.")
     flow_id = server.ask(_Made, "POST", "flows/", name=flow).id
     cron = {"cron": clock.cron, "timezone": clock.timezone, "day_or": True}
     try:
@@ -343,7 +343,7 @@ def _require(server: PrefectServer, name: str) -> Deployment:
     found = _find(server, name)
     if found is None:
         names = ", ".join(schedule_names(server))
-        there = f"there are {names}" if names else "there is none yet, `wgan schedule add` makes one"
+        there = f"there are {names}" if names else "there is none yet, `wgan schedule add` creates one"
         raise UsageError(f"there is no schedule {name!r}: {there}.")
     return found
 

@@ -97,7 +97,7 @@ def recorded_run(server: PrefectServer, flow: str, name: str, parameters: Mappin
     try:
         _end(server, run, "COMPLETED", "Completed", run.ended)
     except WganError as error:
-        log.warning("What was asked is done, but the run %s (%s) stays open: %s", run.id, flow, error)
+        log.warning("The operation is done, but its run %s (%s) stays open: %s", run.id, flow, error)
 
 
 def _state_after(error: BaseException) -> tuple[str, str, str]:

@@ -138,7 +138,7 @@ def _export(version: ModelVersionRef) -> str:
 
 def _lineage(version: ModelVersionRef) -> str:
     training = version.evaluation.training
-    plugins = "".join(f"\n| code of your own | `{code}` |" for code in training.plugins)
+    plugins = "".join(f"\n| custom code | `{code}` |" for code in training.plugins)
     code = "not recorded" if training.code_version is None else f"`{training.code_version}`"
     return f"""## Lineage
 

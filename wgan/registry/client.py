@@ -27,7 +27,7 @@ def require_model(models: Models, name: str) -> RegisteredModel:
     found = models.model(name)
     if found is None:
         names = ", ".join(sorted(model.name for model in models.models()))
-        there = f"there are {names}" if names else "none is registered yet, `wgan retrain` makes one"
+        there = f"there are {names}" if names else "none is registered yet, `wgan retrain` creates one"
         raise UsageError(f"there is no registered model {name!r}: {there}.")
     return found
 

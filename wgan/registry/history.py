@@ -1,6 +1,6 @@
 """A model's production history: reconciles the ledger, the aliases and the versions' intents.
 
-They disagree if a process died or stalled between its writes, or if somebody moved an alias by hand.
+They disagree if a process died or stalled between its writes, or if somebody moved an alias in MLflow.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Desk:
+class ModelStores:
     """One model, and the servers that hold its history."""
 
     models: Models
@@ -79,7 +79,7 @@ class History:
         ]
 
     def came_late(self, version: int | None) -> bool:
-        """Whether an operation made the version champion after it had lost its turn."""
+        """Whether an operation made the version champion after it was overtaken."""
         intent = None if version is None else self.intents.get(version)
         if intent is None or intent.entry.id in self.ledger.ids:
             return False
@@ -94,12 +94,12 @@ class History:
         return None
 
 
-def read_history(desk: Desk, known: History | None = None) -> History:
+def read_history(stores: ModelStores, known: History | None = None) -> History:
     """Read the current history; with `known`, only new ledger entries are fetched."""
-    found = ledger.read_ledger(desk.model, desk.storage, desk.settings, known.ledger if known else None)
-    aliases = read_aliases(desk.models, desk.model)
+    found = ledger.read_ledger(stores.model, stores.storage, stores.settings, known.ledger if known else None)
+    aliases = read_aliases(stores.models, stores.model)
     intents, versions = {}, set()
-    for version in desk.models.versions(desk.model):
+    for version in stores.models.versions(stores.model):
         versions.add(version.version)
         if (intent := read_intent(version.tags)) is not None:
             intents[version.version] = intent
@@ -107,39 +107,39 @@ def read_history(desk: Desk, known: History | None = None) -> History:
     return History(found.without(void), aliases, intents, frozenset(versions))
 
 
-def settled_history(desk: Desk, flow_run_id: str | None = None) -> History:
+def reconciled_history(stores: ModelStores, flow_run_id: str | None = None) -> History:
     """The history with nothing in progress or left over; `previous` agrees with the ledger.
 
     Waits for an operation in progress and abandons it if it wrote nothing for `PATIENCE_SECONDS` (one of the same flow
     run, at once). Adds a move that is missing from the ledger, and reverts one that came too late.
     """
-    history = _quiet_history(desk, flow_run_id)
+    history = _quiet_history(stores, flow_run_id)
     for dead in history.under_way:
         if dead.action == "refused" or history.champion != dead.to_version:
-            close(desk.models, dead, "void")  # it changed nothing; if it resumes, it finds this
-            log.warning("%s; nothing of it had been done.", _given_up(dead))
-    history = read_history(desk, history)
+            close(stores.models, dead, "void")  # it changed nothing; if it resumes, it finds this
+            log.warning("%s; it had changed nothing.", _given_up(dead))
+    history = read_history(stores, history)
     last = ledger.latest_move(history.entries)
     if history.champion is not None and history.champion != (last.to_version if last else None):
-        history = _agreed(desk, history, last)
+        history = _agreed(stores, history, last)
     if ledger.predecessor(history.entries, history.versions) is not None or history.previous == history.champion:
-        aliases = move_previous(desk.models, desk.model, history.entries, history.aliases, history.versions)
+        aliases = move_previous(stores.models, stores.model, history.entries, history.aliases, history.versions)
         history = History(history.ledger, aliases, history.intents, history.versions)
     return history
 
 
-def put_back(desk: Desk, entry: LedgerEntry) -> History:
-    """Revert the writes of an operation that had lost its turn; returns the history afterwards.
+def put_back(stores: ModelStores, entry: LedgerEntry) -> History:
+    """Revert the writes of an operation that was overtaken; returns the history afterwards.
 
     The champion is kept if it is not the one that operation sets: somebody else moved it.
     """
-    history = _quiet_history(desk)
+    history = _quiet_history(stores)
     last = ledger.latest_move(history.entries)
     theirs = history.champion == entry.to_version and entry.id not in history.ledger.ids
     if theirs and last is not None and last.to_version != entry.to_version:
-        set_alias(desk.models, desk.model, CHAMPION, last.to_version)
-    move_previous(desk.models, desk.model, history.entries, history.aliases, history.versions)
-    return read_history(desk, history)
+        set_alias(stores.models, stores.model, CHAMPION, last.to_version)
+    move_previous(stores.models, stores.model, history.entries, history.aliases, history.versions)
+    return read_history(stores, history)
 
 
 def move_previous(
@@ -164,41 +164,41 @@ def tag_outcome(models: Models, entry: LedgerEntry) -> None:
         models.tag_version(entry.model_name, entry.to_version, key, value)
 
 
-def _quiet_history(desk: Desk, flow_run_id: str | None = None) -> History:
+def _quiet_history(stores: ModelStores, flow_run_id: str | None = None) -> History:
     """The history once nothing is in progress, or nothing has been written for a while."""
-    history = read_history(desk)
+    history = read_history(stores)
     quiet_since = time.monotonic()
     while others := [entry for entry in history.under_way if flow_run_id is None or entry.flow_run_id != flow_run_id]:
         if time.monotonic() - quiet_since > PATIENCE_SECONDS:
             log.warning("%s.", _given_up(others[0]))
             break
         time.sleep(POLL_SECONDS)
-        newer = read_history(desk, history)
+        newer = read_history(stores, history)
         if newer != history:
             history, quiet_since = newer, time.monotonic()
     return history
 
 
-def _agreed(desk: Desk, history: History, last: LedgerEntry | None) -> History:
+def _agreed(stores: ModelStores, history: History, last: LedgerEntry | None) -> History:
     """The history after reconciling champion and ledger, which contradict each other."""
     champion = history.champion
     assert champion is not None
     intent = history.intents.get(champion)
     if intent is not None and last is not None and history.came_late(champion):
         log.warning("%s, yet moved the champion afterwards: put back to version %d.", _lost(intent), last.to_version)
-        back = put_back(desk, intent.entry)
-        close(desk.models, intent.entry, "undone")  # a later move to this version is deliberate
+        back = put_back(stores, intent.entry)
+        close(stores.models, intent.entry, "undone")  # a later move to this version is deliberate
         return back
     unwritten = None
     if intent is not None and intent.entry.id not in history.ledger.ids and intent.outcome in ("open", "done"):
         unwritten = intent.entry if intent.entry.previous == history.ledger.last_id else None
-    entry = _missing_entry(desk.model, history, champion, unwritten, last)
-    if not desk.storage.exists(ledger.entry_key(entry, desk.settings)):  # another process may have written it
-        ledger.append(entry, desk.storage, desk.settings)
-    tag_outcome(desk.models, entry)
+    entry = _missing_entry(stores.model, history, champion, unwritten, last)
+    if not stores.storage.exists(ledger.entry_key(entry, stores.settings)):  # another process may have written it
+        ledger.append(entry, stores.storage, stores.settings)
+    tag_outcome(stores.models, entry)
     if unwritten is not None:
-        close(desk.models, entry, "done")
-    return read_history(desk, history)
+        close(stores.models, entry, "done")
+    return read_history(stores, history)
 
 
 def _missing_entry(
@@ -212,7 +212,7 @@ def _missing_entry(
         "from_version": last.to_version if last else None,
     }
     if intent is not None:
-        reason = f"An interrupted operation ({intent.action}) was written down afterwards: {intent.reason}"
+        reason = f"An interrupted operation ({intent.action}) was recorded afterwards: {intent.reason}"
         return intent.model_copy(update={**values, "reason": reason})
     # Two processes that find it at once write the same entry.
     identity = hashlib.sha256(f"{model} {history.ledger.last_id} {champion}".encode()).hexdigest()[:12]
@@ -229,10 +229,10 @@ def _missing_entry(
 
 def _given_up(entry: LedgerEntry) -> str:
     return (
-        f"An operation on {entry.model_name} version {entry.to_version} ({entry.action}) gave no sign of life for "
-        f"{PATIENCE_SECONDS:g} s and is given up"
+        f"An operation on {entry.model_name} version {entry.to_version} ({entry.action}) wrote nothing for "
+        f"{PATIENCE_SECONDS:g} s and is abandoned"
     )
 
 
 def _lost(intent: Intent) -> str:
-    return f"An operation on {intent.entry.model_name} version {intent.entry.to_version} had lost its turn"
+    return f"An operation on {intent.entry.model_name} version {intent.entry.to_version} was overtaken"

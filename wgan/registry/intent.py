@@ -19,7 +19,7 @@ from wgan.records import LedgerEntry
 INTENT_TAG = "promotion"
 """JSON of the ledger entry that the version's last promotion, refusal or rollback is writing, or has written."""
 OUTCOME_TAG = "promotion.outcome"
-"""`done:<id>`: fully written; `void:<id>`: it lost its turn; `undone:<id>`: its late write was reverted."""
+"""`done:<id>`: fully written; `void:<id>`: it was overtaken; `undone:<id>`: its late write was reverted."""
 
 Outcome = Literal["open", "done", "void", "undone"]
 
@@ -47,7 +47,7 @@ def read_intent(tags: Mapping[str, str]) -> Intent | None:
     text = tags.get(INTENT_TAG)
     try:
         entry = LedgerEntry.model_validate_json(text) if text else None
-    except ValidationError:  # written by another version of the code, or by hand
+    except ValidationError:  # written by another version of the code, or by a person
         return None
     if entry is None:
         return None

@@ -89,7 +89,7 @@ def read(model: str, storage: Storage, settings: Settings) -> list[LedgerEntry]:
     """The chain of a model's entries, oldest first; a damaged one is skipped with a warning."""
     ledger = read_ledger(model, storage, settings)
     for reason in ledger.damaged.values():
-        log.warning("%s; it is left out.", reason)
+        log.warning("%s; it is skipped.", reason)
     return list(ledger.entries)
 
 
@@ -104,9 +104,9 @@ def read_ledger(model: str, storage: Storage, settings: Settings, known: Ledger 
         if known is not None and key in known.found:
             found[key] = known.found[key]
         elif not (NUMBERED.fullmatch(name) or TIMED.fullmatch(name)):
-            damaged[key] = f"{storage.uri(key)} has no name of a ledger's entry"
+            damaged[key] = f"{storage.uri(key)} is not named like a ledger entry"
         elif size > MOST_BYTES:
-            damaged[key] = f"{storage.uri(key)} has {size:,} bytes, more than a ledger's entry"
+            damaged[key] = f"{storage.uri(key)} has {size:,} bytes, more than a ledger entry may have"
         else:
             fetched.append(key)
     with ThreadPoolExecutor(READERS) as pool:
@@ -191,11 +191,11 @@ def _entry(key: str, model: str, storage: Storage) -> LedgerEntry | str | None:
         return None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        return f"the ledger's entry {storage.uri(key)} is damaged: {where}: {first['msg']}"
+        where = ".".join(map(str, first["loc"])) or "the document"
+        return f"the ledger entry {storage.uri(key)} is damaged: {where}: {first['msg']}"
     name = NUMBERED.fullmatch(_name(key))
     if entry.model_name != model or entry.number != (int(name[1]) if name else None) or entry.id not in key:
-        return f"the ledger's entry {storage.uri(key)} is damaged: it says that it belongs elsewhere"
+        return f"the ledger entry {storage.uri(key)} is damaged: it names another place in the ledger"
     return entry
 
 

@@ -41,7 +41,7 @@ class VersionEntry(Record):
     created: datetime
     aliases: tuple[str, ...] = Field(description="Sorted: challenger, champion, previous.")
     metrics: dict[str, MetricSummary]
-    gate: str | None = Field(description="promoted, refused, rolled-back, reconciled; None: not put to the gate.")
+    gate: str | None = Field(description="promoted, refused, rolled-back, reconciled; None: not judged by the gate.")
     gate_reason: str | None
     gate_time: datetime | None
     wasserstein_estimate: float | None

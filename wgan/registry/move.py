@@ -10,87 +10,87 @@ from wgan.errors import Overtaken
 from wgan.records import LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.aliases import CHALLENGER, CHAMPION, set_alias
-from wgan.registry.history import Desk, History, move_previous, put_back, read_history, tag_outcome
+from wgan.registry.history import History, ModelStores, move_previous, put_back, read_history, tag_outcome
 from wgan.registry.intent import announce, close
 
 WRITES = 3
-"""How often to set the champion if an operation that had lost its turn overwrites it at the same moment."""
+"""How often to set the champion if an operation that was overtaken overwrites it at the same moment."""
 
 
-class Crowded(Exception):
+class Contended(Exception):
     """Another operation started at the same moment, so this one withdrew without a trace."""
 
 
-def make_move(desk: Desk, history: History, entry: LedgerEntry) -> None:
-    """Carry out a decision made from the history. Raises `Crowded`, or `Overtaken` if it no longer holds."""
-    announce(desk.models, entry)
-    now = _looked(desk, history, entry)
+def make_move(stores: ModelStores, history: History, entry: LedgerEntry) -> None:
+    """Carry out a decision made from the history. Raises `Contended`, or `Overtaken` if it no longer holds."""
+    announce(stores.models, entry)
+    now = _looked(stores, history, entry)
     if [other for other in now.under_way if other.id != entry.id]:
-        close(desk.models, entry, "void")
-        raise Crowded
+        close(stores.models, entry, "void")
+        raise Contended
     if entry.action == "refused":
-        set_alias(desk.models, desk.model, CHALLENGER, entry.to_version)
-        now = _looked(desk, history, entry)
+        set_alias(stores.models, stores.model, CHALLENGER, entry.to_version)
+        now = _looked(stores, history, entry)
     else:
-        now = _champion_made(desk, history, entry)
-    _written_down(desk, now, entry)
+        now = _champion_made(stores, history, entry)
+    _written_down(stores, now, entry)
     if entry.action != "refused" and history.aliases.get(CHALLENGER) == entry.to_version:
-        set_alias(desk.models, desk.model, CHALLENGER, None)
-    tag_outcome(desk.models, entry)
-    close(desk.models, entry, "done")
+        set_alias(stores.models, stores.model, CHALLENGER, None)
+    tag_outcome(stores.models, entry)
+    close(stores.models, entry, "done")
 
 
-def _champion_made(desk: Desk, history: History, entry: LedgerEntry) -> History:
+def _champion_made(stores: ModelStores, history: History, entry: LedgerEntry) -> History:
     """Set `previous` and `champion`; returns the history that confirms it."""
     planned = [*history.entries, entry]
-    move_previous(desk.models, desk.model, planned, history.aliases, history.versions)
-    now = _looked(desk, history, entry)
+    move_previous(stores.models, stores.model, planned, history.aliases, history.versions)
+    now = _looked(stores, history, entry)
     for _ in range(WRITES):
-        set_alias(desk.models, desk.model, CHAMPION, entry.to_version)
-        now = _looked(desk, history, entry, now)
+        set_alias(stores.models, stores.model, CHAMPION, entry.to_version)
+        now = _looked(stores, history, entry, now)
         if now.champion == entry.to_version:
-            move_previous(desk.models, desk.model, planned, now.aliases, now.versions)
+            move_previous(stores.models, stores.model, planned, now.aliases, now.versions)
             return now
-    raise _overtaken(desk, entry)
+    raise _overtaken(stores, entry)
 
 
-def _looked(desk: Desk, decided: History, entry: LedgerEntry, known: History | None = None) -> History:
+def _looked(stores: ModelStores, decided: History, entry: LedgerEntry, known: History | None = None) -> History:
     """The history now. Raises `Overtaken` unless the ledger, the champion and the announcement are unchanged."""
-    now = read_history(desk, known or decided)
+    now = read_history(stores, known or decided)
     intent = now.intents.get(entry.to_version)
     announced = intent is not None and intent.entry.id == entry.id and intent.outcome == "open"
     as_decided = now.champion in (decided.champion, entry.to_version) or now.came_late(now.champion)
     if announced and now.ledger.last_id == decided.ledger.last_id and as_decided:
         return now
-    raise _overtaken(desk, entry, announced)
+    raise _overtaken(stores, entry, announced)
 
 
-def _written_down(desk: Desk, known: History, entry: LedgerEntry) -> None:
+def _written_down(stores: ModelStores, known: History, entry: LedgerEntry) -> None:
     """Append the entry; withdraw it and raise `Overtaken` if another one has its number or came after it."""
-    key = ledger.entry_key(entry, desk.settings)
-    if not desk.storage.exists(key):  # else another operation considered this one dead and wrote it
-        ledger.append(entry, desk.storage, desk.settings)
-    now = read_history(desk, known)
+    key = ledger.entry_key(entry, stores.settings)
+    if not stores.storage.exists(key):  # else another operation considered this one dead and wrote it
+        ledger.append(entry, stores.storage, stores.settings)
+    now = read_history(stores, known)
     if any(other.number == entry.number and other.id != entry.id for other in now.ledger.found.values()):
-        desk.storage.delete(key)
+        stores.storage.delete(key)
     elif now.ledger.last_id == entry.id:
         return
-    raise _overtaken(desk, entry)
+    raise _overtaken(stores, entry)
 
 
-def _overtaken(desk: Desk, entry: LedgerEntry, announced: bool = True) -> Overtaken:
+def _overtaken(stores: ModelStores, entry: LedgerEntry, announced: bool = True) -> Overtaken:
     """Revert late writes, and report what happened."""
     if announced:
-        close(desk.models, entry, "void")
-    now = put_back(desk, entry)
+        close(stores.models, entry, "void")
+    now = put_back(stores, entry)
     intent = now.intents.get(entry.to_version)
     if intent is not None and intent.entry.id == entry.id and entry.id not in now.ledger.ids:
-        close(desk.models, entry, "undone")
+        close(stores.models, entry, "undone")
     last = ledger.latest_move(now.entries)
     what = {"rolled-back": "the rollback to", "refused": "the refusal of"}.get(entry.action, "the promotion of")
     champion = "no version" if now.champion is None else f"version {now.champion}"
     reason = f" ({last.action}: {last.reason.rstrip('.')})" if last is not None else ""
     return Overtaken(
-        f"{what} version {entry.to_version} of {desk.model} was held up, and another operation went first: "
-        f"the champion is {champion} by now{reason}; look, and decide anew."
+        f"{what} version {entry.to_version} of {stores.model} was delayed, and another operation came first: "
+        f"the champion is now {champion}{reason}; check it, and decide again."
     )

@@ -21,7 +21,7 @@ def require_comparable(config: RetrainConfig, settings: Settings) -> int | None:
     champion = champion_version(model, settings)
     if champion is None:
         return None
-    other_name = "give this configuration another data.name, and it begins a model of its own"
+    other_name = "give this configuration another data.name, which starts a new model"
     try:
         theirs = load_version(model, champion, settings).evaluation.training.dataset
     except ForeignVersion as error:

@@ -17,10 +17,10 @@ from typing import Literal
 from wgan.errors import Overtaken, UsageError
 from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
 from wgan.registry.client import registry, require_model, require_version
-from wgan.registry.history import Desk, History, settled_history, tag_outcome
+from wgan.registry.history import History, ModelStores, reconciled_history, tag_outcome
 from wgan.registry.judgement import tag_judgement
 from wgan.registry.ledger import latest_move, new_id, next_time
-from wgan.registry.move import Crowded, make_move
+from wgan.registry.move import Contended, make_move
 from wgan.settings import Settings
 from wgan.storage import Storage
 
@@ -51,22 +51,20 @@ def promote(
     """
     model, number = (version.model_name, version.version) if isinstance(version, ModelVersionRef) else version
     if force and not (reason and reason.strip()):
-        raise UsageError(f"promoting version {number} of {model} whatever the gate says needs a reason: --reason TEXT.")
+        raise UsageError(f"promoting version {number} of {model} regardless of the gate needs a reason: --reason TEXT.")
     passed = decision is not None and decision.promote
     if decision is None and not force:
-        raise UsageError(
-            f"version {number} of {model} has no decision of the gate: measure it, or force it with a reason."
-        )
+        raise UsageError(f"version {number} of {model} has no gate decision: measure it, or force it with a reason.")
     with registry(settings) as models:
         require_version(models, model, number)
-        desk = Desk(models, model, settings, storage)
+        stores = ModelStores(models, model, settings, storage)
 
         def entry_from(history: History) -> LedgerEntry:
             if history.champion == number:
-                raise UsageError(f"version {number} of {model} is the champion already; nothing was done.")
+                raise UsageError(f"version {number} of {model} is already the champion; nothing was done.")
             if history.champion != expected_champion:
                 raise Overtaken(
-                    f"the champion of {model} is {_named(history.champion)} by now, but version {number} was measured "
+                    f"the champion of {model} is now {_named(history.champion)}, but version {number} was measured "
                     f"against {_named(expected_champion)}: measure it again."
                 )
             return _entry(
@@ -81,7 +79,7 @@ def promote(
                 actor=actor,
             )
 
-        entry, versions = _carried_out(desk, entry_from, flow_run_id, number)
+        entry, versions = _carried_out(stores, entry_from, flow_run_id, number)
         tag_judgement(models, entry, versions)
         return _as_begun(entry, "promoted")
 
@@ -99,7 +97,7 @@ def rollback(
 ) -> LedgerEntry:
     """Make an earlier version the champion again: `to`, or the one under the alias `previous`.
 
-    `previous` is then the champion before that one, so that a second rollback goes one further back. A repeated call of
+    `previous` is then the champion before that one, so that a second rollback goes back one more. A repeated call of
     the same flow run returns the entry it wrote before, as a rollback even if it was reconciled after a crash. Raises
     `UsageError` listing the existing versions if `to` is none of them, is already the champion, or there is nothing to
     go back to; `Overtaken` if the champion is not the one that `undoing` set.
@@ -114,8 +112,8 @@ def rollback(
             last = latest_move(history.entries)
             if undoing is not None and (last is None or last.id != undoing.id):
                 raise Overtaken(
-                    f"version {undoing.to_version} of {model} is not taken back: the champion is "
-                    f"{_named(history.champion)} by now."
+                    f"version {undoing.to_version} of {model} is not rolled back: the champion is "
+                    f"now {_named(history.champion)}."
                 )
             target = history.previous if to is None else to
             if target is None:
@@ -124,36 +122,36 @@ def rollback(
                     f"{model} has no previous champion to go back to; name a version with --to (there are: {numbers})."
                 )
             if target == history.champion:
-                raise UsageError(f"version {target} of {model} is the champion already; nothing was done.")
+                raise UsageError(f"version {target} of {model} is already the champion; nothing was done.")
             return _entry(history, model, target, "rolled-back", reason=reason, flow_run_id=flow_run_id, actor=actor)
 
-        entry, _ = _carried_out(Desk(models, model, settings, storage), entry_from, flow_run_id, to)
+        entry, _ = _carried_out(ModelStores(models, model, settings, storage), entry_from, flow_run_id, to)
         return _as_begun(entry, "rolled-back")
 
 
 def _carried_out(
-    desk: Desk, entry_from: Callable[[History], LedgerEntry], flow_run_id: str | None, version: int | None
+    stores: ModelStores, entry_from: Callable[[History], LedgerEntry], flow_run_id: str | None, version: int | None
 ) -> tuple[LedgerEntry, frozenset[int]]:
     """The entry decided from the history, written now or before; and the existing versions."""
     basis = None
     for _ in range(ATTEMPTS):
-        history = settled_history(desk, flow_run_id)
+        history = reconciled_history(stores, flow_run_id)
         if (written := history.written_by(flow_run_id, version)) is not None:
-            tag_outcome(desk.models, written)
+            tag_outcome(stores.models, written)
             return written, history.versions
         if basis not in (None, history.basis):
             raise Overtaken(
-                f"another operation on {desk.model} went first: the champion is {_named(history.champion)} by now; "
-                "look, and decide anew."
+                f"another operation on {stores.model} came first: the champion is now {_named(history.champion)}; "
+                "check it, and decide again."
             )
         basis, entry = history.basis, entry_from(history)
         try:
-            make_move(desk, history, entry)
-        except Crowded:
+            make_move(stores, history, entry)
+        except Contended:
             time.sleep(random.uniform(*PAUSE_SECONDS))
         else:
             return entry, history.versions
-    raise Overtaken(f"others keep promoting or rolling back {desk.model}: try again when they are done.")
+    raise Overtaken(f"others keep promoting or rolling back {stores.model}: try again when they are done.")
 
 
 def _as_begun(written: LedgerEntry, action: Literal["promoted", "rolled-back"]) -> LedgerEntry:

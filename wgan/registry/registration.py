@@ -77,7 +77,7 @@ def _mlflow(settings: Settings) -> Iterator[MlflowClient]:
     except MlflowException as error:
         if ARTIFACT_ROUTE in str(error):
             raise WganError(
-                f"the MLflow server at {where} does not pass files on, so the object store behind it may be down: "
+                f"the MLflow server at {where} cannot deliver files, so the object store behind it may be down: "
                 "`wgan status` shows it, `wgan up` starts the embedded one."
             ) from None
         reason = " ".join(str(error).split())[:300].rstrip(".")

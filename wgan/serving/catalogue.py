@@ -19,7 +19,7 @@ from wgan.settings import Settings
 
 LOADS = 2
 """Versions downloaded and verified concurrently, so that a slow one does not block all others."""
-TOLD = 20
+LISTED = 20
 """Maximum number of names listed in a sentence."""
 
 log = logging.getLogger("wgan.serving")
@@ -85,7 +85,7 @@ class Catalogue:
         """The model of that name. Raises `UnknownModel` with the names that are served."""
         found = self.entries.get(name)
         if found is None:
-            *others, last = list(self.entries)[:TOLD] or [""]
+            *others, last = list(self.entries)[:LISTED] or [""]
             names = f"{', '.join(others)} or {last}" if others else last
             remedy = f"ask for {names}" if last else "none is served yet"
             raise UnknownModel(f"model {name[:64]!r} is not served here: {remedy}.")
@@ -154,15 +154,15 @@ class Catalogue:
         most, new = self.settings.serve_max_models, [name for name in names if name not in self.entries]
         room = max(0, most - len(self.entries))
         for name in new[:room]:
-            log.info("model taken up", extra={"fields": {"model": name}})
+            log.info("model added", extra={"fields": {"model": name}})
             entry = self._entry(name)
             self.entries = dict(sorted({**self.entries, name: entry}.items()))
             self._start(entry)
         if left := new[room:]:
-            self.problem = f"WGAN_SERVE_MAX_MODELS={most} leaves out {', '.join(left[:TOLD])}."
+            self.problem = f"WGAN_SERVE_MAX_MODELS={most} leaves out {', '.join(left[:LISTED])}."
 
     def _nothing(self) -> str:
-        return f"no registered model has a {self.alias} yet: `wgan promote NAME VERSION` makes one."
+        return f"no registered model has a {self.alias} yet: `wgan promote NAME VERSION` sets one."
 
     def _entry(self, name: str) -> Entry:
         settings = self.settings

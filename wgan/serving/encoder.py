@@ -69,7 +69,7 @@ class Encoder:
         except BaseException as error:  # a disconnect, the deadline, the end of the process
             self._end_process()
             if isinstance(error, Exception):
-                raise WganError("the encoding ended before its time.") from error
+                raise WganError("the encoding process ended unexpectedly.") from error
             raise
         if answer.error is not None:
             raise WganError(answer.error)

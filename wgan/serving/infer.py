@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Wish:
+class ImageQuery:
     """What a request asks for."""
 
     count: int
@@ -65,7 +65,7 @@ class HeldResponse(Response):
                 await send({"type": "http.response.body", "body": bytes(block), "more_body": more})
 
 
-async def answer(request: Request, service: Service, wish: Wish) -> Response:
+async def answer(request: Request, service: Service, query: ImageQuery) -> Response:
     """Choose the version, generate all the requested images with it, encode them.
 
     Raises `UsageError`, `UnknownAlias`, `NoModel`, `QueueFull`, `NotFinite`, `TooLargePicture`, `ClientLeft`,
@@ -76,17 +76,17 @@ async def answer(request: Request, service: Service, wish: Wish) -> Response:
     mode, percent = settings.serve_challenger, settings.serve_challenger_percent
     model, alias = choose(models, request.headers.get(ALIAS_HEADER), mode, percent)
     shape = model.engine.image_shape
-    most = service.workload.max_count(shape, settings.serve_max_count, wish.encoding.scale)
-    cost = Cost.of(min(wish.count, most + 1), shape, wish.encoding, settings.serve_max_batch)
-    service.workload.check(wish.name, wish.count, cost, most)
-    check_side(wish.count, shape[1], wish.encoding)
-    latents = wish.make_latents(model)
-    request.state.drawn = {"model": entry.name, "version": model.version.version, "alias": alias, "images": wish.count}
+    most = service.workload.max_count(shape, settings.serve_max_count, query.encoding.scale)
+    cost = Cost.of(min(query.count, most + 1), shape, query.encoding, settings.serve_max_batch)
+    service.workload.check(query.name, query.count, cost, most)
+    check_side(query.count, shape[1], query.encoding)
+    latents = query.make_latents(model)
+    request.state.drawn = {"model": entry.name, "version": model.version.version, "alias": alias, "images": query.count}
     held = AsyncExitStack()
     try:
         await held.enter_async_context(service.workload.admitted(cost))
         held.enter_context(model.used())
-        work = _made(service, entry.batcher, model, _role(alias, models.alias), latents, wish, cost)
+        work = _made(service, entry.batcher, model, _role(alias, models.alias), latents, query, cost)
         body = await _while_wanted(request, work, settings.serve_request_seconds)
     except BaseException as error:
         if isinstance(error, QueueFull):
@@ -97,9 +97,9 @@ async def answer(request: Request, service: Service, wish: Wish) -> Response:
     if beside is not None and beside is not model and beside.engine.latent_dim == model.engine.latent_dim:
         service.background.start(_shadowed(service, entry.batcher, beside, latents))
     headers = {VERSION_HEADER: str(model.version.version), ALIAS_HEADER: alias, "Vary": "Accept"}
-    if wish.seed is not None:
-        headers[SEED_HEADER] = str(wish.seed)
-    return HeldResponse(body, wish.encoding.media_type, headers, held)
+    if query.seed is not None:
+        headers[SEED_HEADER] = str(query.seed)
+    return HeldResponse(body, query.encoding.media_type, headers, held)
 
 
 async def _made(
@@ -108,15 +108,15 @@ async def _made(
     model: LoadedModel,
     role: Role,
     latents: NDArray[np.float32],
-    wish: Wish,
+    query: ImageQuery,
     cost: Cost,
 ) -> bytes:
     facts = {
-        "model": model.version.model, "version": model.version.version, "count": wish.count, "seed": wish.seed,
+        "model": model.version.model, "version": model.version.version, "count": query.count, "seed": query.seed,
     }  # fmt: skip
     async with service.workload.turn(cost):
         images = await _measured(service, batcher, model, role, latents)
-        return await service.encoder.encode(images, wish.encoding, facts, cost)
+        return await service.encoder.encode(images, query.encoding, facts, cost)
 
 
 async def _measured(
@@ -163,7 +163,7 @@ async def _while_wanted(request: Request, work: Coroutine[Any, Any, Result], sec
             return job.result()
         if gone in done:
             raise ClientLeft
-        raise DeadlinePassed(f"the images were not made within {seconds:g} s: ask for fewer, or later.")
+        raise DeadlinePassed(f"the images were not generated within {seconds:g} s: ask for fewer, or try again later.")
     finally:
         job.cancel()
         gone.cancel()

@@ -91,7 +91,7 @@ def _parse(text: str, where: str) -> list[str]:
             continue
         if not HASH.fullmatch(words[0].lower()):
             raise UsageError(
-                f"entry {number} of {where} is not a SHA-256 in hex: `wgan serve --new-api-key` makes one."
+                f"entry {number} of {where} is not a SHA-256 in hex: `wgan serve --new-api-key` creates one."
             )
         hashes.append(words[0].lower())
     return hashes

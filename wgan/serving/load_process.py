@@ -81,7 +81,9 @@ def carry_out(given: Order) -> Report:
     except WganError as error:
         return Report(fault="process", reason=str(error))
     except OSError as error:
-        reason = f"the cache folder cannot be written ({error.strerror or error}): make room, or set WGAN_CACHE_DIR."
+        reason = (
+            f"the cache folder cannot be written ({error.strerror or error}): free some space, or set WGAN_CACHE_DIR."
+        )
         return Report(fault="process", reason=reason)
 
 

@@ -100,7 +100,7 @@ def _outcome(code: int, out: str, errors: bytes, settings: Settings) -> Verified
     except ValidationError:
         lines = errors.decode(errors="replace").strip().splitlines()
         log.error("the load process ended", extra={"fields": {"code": code, "stderr": "\n".join(lines[-20:])}})
-        raise WganError(f"the process that verifies a version ended with {code} and without a word.") from None
+        raise WganError(f"the process that verifies a version ended with {code} and no message.") from None
     if report.verified is not None:
         return report.verified
     raise (VersionFault if report.fault == "version" else WganError)(report.reason)

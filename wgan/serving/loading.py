@@ -109,7 +109,7 @@ def open_verified(files: VersionFiles, verified: Verified, settings: Settings) -
     record = files.record()
     files.check_digest(record)
     if record.onnx_sha256 != verified.onnx_sha256:
-        raise WganError(f"what was verified of {files.name} was another graph.")
+        raise WganError(f"the graph of {files.name} is not the one that was verified.")
     engine = Engine(load_engine(files.graph, settings.serve_threads).generator, verified.batch_sizes)
     for size in verified.batch_sizes:
         engine.generator.decode(np.zeros((size, engine.latent_dim), np.float32))

@@ -49,7 +49,7 @@ class Metrics:
         self.queue_images = Gauge("wgan_queue_images", "Images that wait for a forward pass.", ["model"], registry=r)
         self.rejected = Counter("wgan_rejected", "Requests refused, by reason.", ["reason"], registry=r)
         self.abandoned = Counter(
-            "wgan_abandoned_images", "Images not drawn, since nobody waited for them any more.", ["model"], registry=r
+            "wgan_abandoned_images", "Images not drawn because the client had left.", ["model"], registry=r
         )
         self.model = Gauge(
             "wgan_model_info", "1 for each version loaded.", ["model", "alias", "version", "digest"], registry=r
@@ -60,7 +60,7 @@ class Metrics:
         )
         self.failed_polls = Counter(
             "wgan_failed_polls",
-            "Looks at the registry without an answer; an empty model: at its list of models.",
+            "Polls of the registry without an answer; an empty model: of its list of models.",
             ["model"],
             registry=r,
         )

@@ -125,7 +125,8 @@ class ModelCache:
             yield
         except OSError as error:
             raise WganError(
-                f"the cache folder cannot be written ({error.strerror or error}): make room, or set WGAN_CACHE_DIR."
+                f"the cache folder cannot be written ({error.strerror or error}): free some space, or set "
+                "WGAN_CACHE_DIR."
             ) from error
 
 

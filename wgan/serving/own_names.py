@@ -25,7 +25,7 @@ class OwnNames:
         if scope["type"] == "http" and scope["path"] not in PROBES:
             hosts = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
             if len(hosts) != 1 or not is_name_in(hosts[0], self.names):
-                message = "this server does not go by the name in the Host header: WGAN_SERVE_NAMES lists its names."
+                message = "this server does not accept the name in the Host header: WGAN_SERVE_NAMES lists its names."
                 await error_response(421, "host", message)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
@@ -33,5 +33,5 @@ class OwnNames:
 
 def own_names(settings: Settings) -> tuple[str, ...]:
     """The host names of a process with these settings; empty allows any, as behind a proxy with unknown names."""
-    told = tuple(name.strip() for name in settings.serve_names.split(",") if name.strip())
-    return told or (LOOPBACK_NAMES if settings.serve_host in THIS_MACHINE else ())
+    configured = tuple(name.strip() for name in settings.serve_names.split(",") if name.strip())
+    return configured or (LOOPBACK_NAMES if settings.serve_host in THIS_MACHINE else ())

@@ -114,7 +114,7 @@ class RegistryClient:
                 return await self._find(model, alias)
         except TimeoutError:
             raise WganError(
-                f"the MLflow server at {self.where} did not give a whole answer within {ANSWER_SECONDS:g} s."
+                f"the MLflow server at {self.where} did not answer completely within {ANSWER_SECONDS:g} s."
             ) from None
 
     async def models_with(self, alias: str) -> tuple[str, ...]:
@@ -158,9 +158,9 @@ class RegistryClient:
             if await self._get("registered-models/get", _ModelAnswer, {"name": model}) is None:
                 raise ModelNotRegistered(
                     f"there is no registered model {model!r} at {self.where}, or this user may not read it: "
-                    "`wgan models` lists them, `wgan retrain` makes one."
+                    "`wgan models` lists them, `wgan retrain` creates one."
                 )
-            raise AliasNotSet(f"{model} has no {alias} yet: `wgan promote {model} VERSION` makes one.")
+            raise AliasNotSet(f"{model} has no {alias} yet: `wgan promote {model} VERSION` sets one.")
         entry = answer.model_version
         if entry.name != model:
             raise WganError(f"the MLflow server at {self.where} answers about another model than {model}.")
@@ -184,7 +184,9 @@ class RegistryClient:
                 async for block in response.aiter_bytes():
                     body += block
                     if len(body) > ANSWER_BYTES:
-                        raise WganError(f"{self.where} answers with more than {ANSWER_BYTES} bytes: no MLflow server.")
+                        raise WganError(
+                            f"{self.where} answers with more than {ANSWER_BYTES} bytes and is not an MLflow server."
+                        )
         except httpx.HTTPError as error:
             raise WganError(
                 f"the MLflow server at {self.where} does not answer ({reason_of(error)}): "

@@ -15,7 +15,7 @@ from wgan.errors import UsageError
 from wgan.latents import draw_latents
 from wgan.serving.encoding import JSON, LARGEST_SCALE, NPY, enlarged
 from wgan.serving.errors import first_mistake
-from wgan.serving.infer import Wish, answer
+from wgan.serving.infer import ImageQuery, answer
 from wgan.serving.latents import check_latents, parse_lists, parse_npy, walk
 from wgan.serving.models import LoadedModel
 from wgan.serving.negotiation import media_type_of, negotiate, negotiate_walk
@@ -56,13 +56,13 @@ def image_routes(service: Service) -> APIRouter:
         def latents(model: LoadedModel) -> NDArray[np.float32]:
             return draw_latents(seed, body.count, model.engine.latent_dim)
 
-        return await answer(request, service, Wish(body.count, "count", latents, encoding, seed))
+        return await answer(request, service, ImageQuery(body.count, "count", latents, encoding, seed))
 
     @router.post(
         "/decode",
         responses={**IMAGE_RESPONSES, **IMAGE_ERRORS},
         response_class=Response,
-        summary="Draw images from latents of your own",
+        summary="Draw images from your own latents",
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -88,7 +88,7 @@ def image_routes(service: Service) -> APIRouter:
             return given
 
         count = len(given) if given.ndim else 0
-        return await answer(request, service, Wish(count, "latents", latents, encoding))
+        return await answer(request, service, ImageQuery(count, "latents", latents, encoding))
 
     @router.get(
         "/interpolate",
@@ -132,7 +132,7 @@ def image_routes(service: Service) -> APIRouter:
             ends = [draw_latents(seed, 1, model.engine.latent_dim)[0] for seed in (start, end)]
             return walk(ends[0], ends[1], frames, way)
 
-        return await answer(request, service, Wish(frames, "frames", latents, encoding))
+        return await answer(request, service, ImageQuery(frames, "frames", latents, encoding))
 
     return router
 

@@ -24,7 +24,7 @@ def models_routes(service: Service) -> APIRouter:
         "/v1/models/{model}",
         responses=error_responses(401, 404, 422),
         dependencies=[Depends(the_named(service.catalogue))],
-        summary="How it stands with a model",
+        summary="The state of a model",
     )
     async def one_model(request: Request) -> ModelState:
         """Answers even if no version is loaded; 404 for a model that is not served here."""

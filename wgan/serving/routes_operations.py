@@ -26,7 +26,7 @@ def operation_routes(service: Service) -> APIRouter:
         "/readyz",
         response_model=Readiness,
         responses={503: {"model": Readiness, "description": "No model yet."}},
-        summary="Whether there is something to draw with, and what is stale and why",
+        summary="Whether images can be drawn, and what is stale and why",
     )
     async def readyz(request: Request) -> Response:
         """200 once every model that has a version has loaded it, and from then on while any is loaded; else 503.

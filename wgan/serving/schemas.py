@@ -162,7 +162,7 @@ class ModelList(BaseModel):
     """The models of a serving process."""
 
     alias: str
-    every: bool = Field(description="Whether it serves every registered model with the alias, and takes up new ones.")
+    every: bool = Field(description="Whether it serves every registered model with the alias, and adds new ones.")
     default: str | None = Field(description="The model of the routes without a name; null: none yet.")
     reason: str | None = Field(description="Why a model may be missing; null: none is.")
     models: list[ModelState] = Field(description="The default first.")

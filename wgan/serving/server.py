@@ -42,7 +42,7 @@ class Server(uvicorn.Server):
 
 
 def serve(names: tuple[str, ...], alias: str, settings: Settings, listening: Callable[[str], None]) -> None:
-    """Serve the named models, or all that have the alias, until told to stop.
+    """Serve the named models, or all that have the alias, until it is stopped.
 
     `listening` is called with the address once connections are accepted.
 

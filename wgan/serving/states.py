@@ -56,8 +56,8 @@ def readiness(catalogue: Catalogue, with_paths: bool = False) -> Readiness:
     """The state of the process, as `/readyz` reports it."""
     states = [model_state(entry, with_paths) for entry in catalogue.entries.values()]
     default = states[0] if states else None
-    told = [state for state in states if state.reason]
-    reasons = [f"{state.name}, {state.reason}" if len(states) > 1 else f"{state.reason}" for state in told]
+    explained = [state for state in states if state.reason]
+    reasons = [f"{state.name}, {state.reason}" if len(states) > 1 else f"{state.reason}" for state in explained]
     if catalogue.problem and not any(catalogue.problem in reason for reason in reasons):
         reasons.append(catalogue.problem)
     return Readiness(

@@ -77,7 +77,7 @@ def database_of(name: DatabaseName, settings: Settings) -> SqliteFile | Postgres
     other: SecretStr | None = getattr(settings, "prefect_database_url" if name == "mlflow" else "mlflow_database_url")
     if other is not None and other.get_secret_value() == url.get_secret_value():
         raise UsageError(
-            "WGAN_MLFLOW_DATABASE_URL and WGAN_PREFECT_DATABASE_URL are the same: give each a database of its own."
+            "WGAN_MLFLOW_DATABASE_URL and WGAN_PREFECT_DATABASE_URL are the same: give each its own database."
         )
     return found
 

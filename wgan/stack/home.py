@@ -25,7 +25,7 @@ def prepare_home(home: Path) -> None:
             more = " and more" if len(foreign) > NAMED_IN_A_MESSAGE else ""
             raise WganError(
                 f"the folder {home} holds files that are not this pipeline's ({', '.join(foreign[:NAMED_IN_A_MESSAGE])}"
-                f"{more}) and is left as it is: set WGAN_HOME to an empty or a new folder."
+                f"{more}) and is not used: set WGAN_HOME to an empty or a new folder."
             )
         home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o700)

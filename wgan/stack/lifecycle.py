@@ -36,7 +36,7 @@ class StackIsUp(WganError):
 
 
 class StackInterrupted(WganError):
-    """The stack was told to stop before it was up."""
+    """The stack was stopped before it was up."""
 
     exit_code = 0
 

@@ -71,7 +71,7 @@ class _Watch:
         silence = now - self._pulse.last_answer
         if silence > (HUNG_SECONDS if self._pulse.answered else max(HUNG_SECONDS, self._stack.settings.start_timeout)):
             kill(self.running)
-            return self._lost(f"{self.server.title} did not answer for {silence:.0f} s and was ended", now)
+            return self._lost(f"{self.server.title} did not answer for {silence:.0f} s and was killed", now)
         if self._deaths and self._pulse.healthy_for(now) > HEALTHY_SECONDS:
             self._deaths = 0
         if self.trouble and self._pulse.healthy_for(now):
@@ -92,12 +92,12 @@ class _Watch:
         self.trouble = what
         if self._deaths <= RESTARTS:
             self._next_try = now
-            self._say(f"{what}; it is started again ({self._deaths} of {RESTARTS} times at once).\n{end}")
+            self._say(f"{what}; it is restarted ({self._deaths} of {RESTARTS} immediate restarts).\n{end}")
         else:
             self._next_try = now + PAUSE_SECONDS
             self._say(
-                f"{what}, after {RESTARTS} restarts: it is tried again every {PAUSE_SECONDS:.0f} s, and the other "
-                f"servers go on.\n{end}"
+                f"{what}, after {RESTARTS} restarts: it is retried every {PAUSE_SECONDS:.0f} s, and the other "
+                f"servers keep running.\n{end}"
             )
         return True
 
@@ -109,7 +109,7 @@ class _Watch:
             if self.trouble == str(error):
                 return False
             self.trouble = str(error)
-            self._say(f"{error} It is tried again every {PAUSE_SECONDS:.0f} s; the other servers go on.")
+            self._say(f"{error} It is retried every {PAUSE_SECONDS:.0f} s; the other servers keep running.")
             return True
         self.running = launch(self.server, self._stack.home)
         self._pulse = _Pulse(self.running)

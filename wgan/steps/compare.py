@@ -125,8 +125,8 @@ def _nearest(
     if protocol.memorisation_images < NEAREST:
         return None
     device = str(resolve_device(settings.device))
-    told = progress.titled("nearest training images")
-    found = nearest_training_images(generated, images, NEAREST, protocol, settings, storage, device, told)
+    report = progress.titled("nearest training images")
+    found = nearest_training_images(generated, images, NEAREST, protocol, settings, storage, device, report)
     pictures = images.gather(found.indices.ravel()).reshape(*found.indices.shape, *generated.shape[1:])
     return NearestImages(generated, pictures, found.distances)
 

@@ -135,8 +135,8 @@ def _followed(client: httpx.Client, promotion: LedgerEntry) -> tuple[Outcome, st
         if isinstance(faults, int) and faults >= REFUSALS:
             return "refused", f"it could not take the version into service: {stale}"
         if champion.get("fault") == "process":
-            return "unconfirmed", f"it has a trouble of its own and still draws version {serving}: {stale}"
-    return "unconfirmed", f"it still draws version {serving}: {stale or 'it has not looked yet'}"
+            return "unconfirmed", f"it has a local fault and still draws version {serving}: {stale}"
+    return "unconfirmed", f"it still draws version {serving}: {stale or 'it has not polled the registry yet'}"
 
 
 def _model_path(promotion: LedgerEntry) -> str:
@@ -153,7 +153,7 @@ def _not_taken_up(client: httpx.Client, promotion: LedgerEntry, refusal: dict[st
     name = promotion.model_name
     served = _json(client.get("/v1/models")) or {}
     if served.get("every") is True:
-        return "unconfirmed", f"it has not taken up {name}: {served.get('reason') or 'it has not looked yet'}"
+        return "unconfirmed", f"it has not added {name}: {served.get('reason') or 'it has not polled the registry yet'}"
     raise _NotServed(
         f"it was started for other models: name {name} too (`wgan serve`, WGAN_SERVE_MODELS), or none for every model "
         "with a champion"
@@ -177,9 +177,9 @@ def _drawn(
     try:
         images = load_array(io.BytesIO(answer.content))
     except NotAnArray:
-        return "unconfirmed", "what it answered is no array of images", None
+        return "unconfirmed", "its answer is not an array of images", None
     if images.dtype != np.uint8:
-        return "unconfirmed", f"what it answered is an array of {images.dtype}", None
+        return "unconfirmed", f"its answer is an array of {images.dtype}", None
     expected = to_bytes(sample)
     if images.shape != expected.shape:
         return "refused", f"it draws images {images.shape}, the recorded sample is {expected.shape}", None

@@ -75,7 +75,7 @@ def compare_with_champion(
     The version's card then shows both. Every error says that the version is registered.
     """
     champion = champion_version(version.model_name, settings)
-    if champion == version.version:  # a run resumed after its version was promoted by hand
+    if champion == version.version:  # a run resumed after its version was promoted manually
         champion = None
     training = version.evaluation.training
     began = time.monotonic()

@@ -104,7 +104,7 @@ def measure_checkpoint(
 
 def _stored(data: DataConfig, digest: str, settings: Settings, storage: Storage) -> PreparedImages:
     """The data set of a checkpoint, from storage."""
-    offer = f"--fetch-data prepares it from what the file names, data.source={data.source}" + (
+    offer = f"--fetch-data prepares it from the source that the file names, data.source={data.source}" + (
         f" and data.location={data.location}." if data.location else "."
     )
     try:

@@ -113,7 +113,7 @@ def run_training(
     (folder / WHOLE_CONFIG).unlink()
     found = fetch_newest(flow_run_id, settings, storage, folder)
     if found is not None:
-        logger.info("Training goes on at generator step %d.", found.step)
+        logger.info("Training resumes at generator step %d.", found.step)
     resumed = "" if found is None else "resumed from the checkpoint"
     progress.report("training", found.step if found else 0, config.training.generator_steps, resumed)
     try:
@@ -151,14 +151,14 @@ def run_training(
             end_run(settings, run_id, "KILLED")
             raise Interrupted(
                 f"training stopped at generator step {result.generator_steps} and its checkpoint is in S3: "
-                f"`wgan retrain --resume {flow_run_id}` goes on there."
+                f"`wgan retrain --resume {flow_run_id}` resumes there."
             )
         took = {TRAINING_SECONDS: result.seconds, GENERATOR_STEPS: result.generator_steps}
         log_values(settings, run_id, took, {WORKLOAD_TAG: workload(config, device_name(device))})
         newest = uploads.newest
         if newest is None or newest.step != result.generator_steps:
             raise WganError(
-                f"the last checkpoint did not reach S3: `wgan retrain --resume {flow_run_id}` goes on from the one "
+                f"the last checkpoint did not reach S3: `wgan retrain --resume {flow_run_id}` resumes from the one "
                 "before."
             )
         _log_pictures(settings, run_id, dataset, trained, folder)

@@ -24,7 +24,7 @@ from wgan.storage import Storage, file_sha256
 
 LONGEST_PAUSE = 15.0
 """Seconds between attempts while the store is unreachable."""
-REMEDY = "bring it back from a backup, or start a fresh run"
+REMEDY = "restore it from a backup, or start a new run"
 STAGE = "training"
 """The logger of warnings to the user."""
 
@@ -70,12 +70,12 @@ def latest_checkpoints(flow_run_id: str, settings: Settings, storage: Storage) -
         return ()
     except ValidationError as error:
         first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+        reason = f"{'.'.join(map(str, first['loc'])) or 'the document'}: {first['msg']}"
         raise CheckpointError(f"{where} is damaged ({reason}): {REMEDY}.") from None
     if not found:
-        raise CheckpointError(f"{where} is empty, which no run leaves it: {REMEDY}.")
+        raise CheckpointError(f"{where} is empty, which no run writes: {REMEDY}.")
     if strange := [entry.key for entry in found if entry.key != checkpoint_key(prefix, entry.step)]:
-        raise CheckpointError(f"{where} names {strange[0][:100]!r}, which is no checkpoint of the run: {REMEDY}.")
+        raise CheckpointError(f"{where} names {strange[0][:100]!r}, which is not a checkpoint of the run: {REMEDY}.")
     return found
 
 
@@ -91,16 +91,16 @@ def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder:
             storage.get_file(checkpoint.key, folder / Path(checkpoint.key).name, checkpoint.sha256)
         except (ObjectMissing, ObjectDamaged) as error:
             state = "missing" if isinstance(error, ObjectMissing) else "damaged"
-            _warn(f"Checkpoint of step {checkpoint.step} is {state}, the one before it is used: {error}")
+            _warn(f"Checkpoint of step {checkpoint.step} is {state}, the one before is used: {error}")
         else:
             return checkpoint
     if stored:
         raise StorageError(
-            f"none of the {len(stored)} checkpoints of flow run {flow_run_id} is whole; start a fresh run."
+            f"none of the {len(stored)} checkpoints of flow run {flow_run_id} is intact; start a new run."
         )
     if unlisted := [entry.key for entry in storage.list(f"{checkpoint_prefix(flow_run_id, settings)}/step-")]:
         _warn(
-            f"Training begins at step 0, although {storage.uri(unlisted[-1])} is there: no list names it, as when a "
+            f"Training begins at step 0, although {storage.uri(unlisted[-1])} exists: no list names it, as when a "
             "run is killed before its first checkpoint is complete."
         )
     return None
@@ -190,7 +190,7 @@ class CheckpointUploads:
                     if time.monotonic() > self._give_up_at:
                         raise
                     if failures == 1:
-                        _warn(f"The checkpoint of step {step} was not uploaded and is tried again: {error}")
+                        _warn(f"The checkpoint of step {step} was not uploaded and is retried: {error}")
                 self._news.wait(min(2.0**failures, LONGEST_PAUSE))
         finally:
             path.unlink(missing_ok=True)

@@ -231,7 +231,9 @@ class Storage:
 
     def _require_plain(self, key: str) -> None:
         if (why := key_obstacle(key)) is not None:
-            raise StorageError(f"{self.uri(key)!r} is not written: its key {why}, which not every object store takes.")
+            raise StorageError(
+                f"{self.uri(key)!r} is not written: its key {why}, which not every object store accepts."
+            )
 
     def _read(self, key: str) -> bytes:
         answer = self.client.get_object(Bucket=self.bucket, Key=key)
@@ -251,7 +253,7 @@ class Storage:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if key and status in (400, 403) and (why := key_obstacle(key)) is not None:
                 raise StorageError(
-                    f"the object store at {where} does not take {self.uri(key)!r}: its key {why}."
+                    f"the object store at {where} does not accept {self.uri(key)!r}: its key {why}."
                 ) from None
             raise _refusal(error, code or str(error), f"the object store at {where}", self.uri(key)) from None
         except NoCredentialsError:
@@ -305,11 +307,11 @@ def _refusal(error: ClientError, code: str, store: str, uri: str) -> StorageErro
     answer = error.response.get("ResponseMetadata", {})
     status = answer.get("HTTPStatusCode", 0)
     if status >= 500 or code == "SlowDown":
-        return StorageError(f"{store} failed for {uri} ({code}), again and again: look at its log, or wait for it.")
+        return StorageError(f"{store} failed for {uri} ({code}), repeatedly: see its log, or try later.")
     if status in (401, 403) and (late := _seconds_late(answer.get("HTTPHeaders", {}))) is not None:
         return AccessRefused(
             f"{store} refused {uri} ({code}): this computer's clock is {abs(late) / 60:.0f} minutes "
-            f"{'behind' if late > 0 else 'ahead of'} the store's; set it right (NTP), for signatures carry the time."
+            f"{'behind' if late > 0 else 'ahead of'} the store's; correct it (NTP), because signatures carry the time."
         )
     if "Expired" in code:
         return AccessRefused(

@@ -45,7 +45,7 @@ def run_trials(
         except BrokenProcessPool:
             raise WganError(
                 "a training process of the study was killed, perhaps for lack of memory: `wgan study --resume "
-                "FLOW_RUN` goes on with the claims that are left."
+                "FLOW_RUN` resumes with the remaining claims."
             ) from None
         finally:
             stop.set()

@@ -25,7 +25,7 @@ def retraining_description(settings: Settings) -> str:
     """The description of the experiment of all retrainings, in markdown."""
     paragraphs = (
         "Retrainings of Wasserstein-GAN generators: each run is one flow run of `retrain`, which prepares the data, "
-        "trains, measures, registers a version and puts it to the promotion gate.",
+        "trains, measures, registers a version and submits it to the promotion gate.",
         "**Names** are *data set · version · outcome · seed*. The outcome is `promoted`, `refused` by the gate, "
         "`rolled back`, or `registered` where the gate was not asked. A run without a version is training, or failed.",
         "**In a run**: *Model metrics* has the samples of the same noise step by step, and the curves. *Overview* has "

@@ -81,7 +81,7 @@ class MetricStream:
         self._thread.join(self._timeout + 60.0)
         if self._failure and error is None:
             raise WganError(
-                f"the MLflow server at {self._where} did not take {len(self._pending)} steps of metrics and "
+                f"the MLflow server at {self._where} did not accept {len(self._pending)} steps of metrics and "
                 f"{len(self._images)} pictures within {self._timeout:.0f} s: {self._failure}."
             )
 

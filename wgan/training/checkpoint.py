@@ -88,8 +88,8 @@ def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, d
             reason = f"the disk that holds {folder} is full"
         aside.unlink(missing_ok=True)
         raise CheckpointError(
-            f"checkpoint {path.name} could not be written: {reason}; make room, or set WGAN_CACHE_DIR to a folder on "
-            "another disk."
+            f"checkpoint {path.name} could not be written: {reason}; free some space, or set WGAN_CACHE_DIR to a "
+            "folder on another disk."
         ) from None
     return path
 
@@ -138,7 +138,7 @@ def load_generator(path: Path) -> ImageGenerator:
     if not is_of(content[weights], config.networks, config.data.channels, config.data.image_size):
         raise CheckpointError(
             f"checkpoint {path} is damaged: its weights are not those of networks.width={config.networks.width} and "
-            f"networks.latent_dim={config.networks.latent_dim}, which it names; take another one."
+            f"networks.latent_dim={config.networks.latent_dim}, which it names; use another one."
         )
     _require_finite_weights(path, content, weights)
     generator = new_generator(config.networks, config.data.channels, config.data.image_size, config.training.seed)
@@ -230,7 +230,7 @@ def _require_same_code(path: Path, content: dict[str, Any], config: RetrainConfi
     for code in require_plugins(config, *sections):
         if f"{code.path} {code.sha256}" not in content.get("plugins", ()):
             raise CheckpointError(
-                f"checkpoint {path} was trained with other code of {code.path}; bring it back or start a new run."
+                f"checkpoint {path} was trained with other code of {code.path}; restore it or start a new run."
             )
 
 

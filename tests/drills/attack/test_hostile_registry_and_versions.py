@@ -85,7 +85,7 @@ def test_an_odd_answer_of_the_registry_is_stale_with_a_reason(
     wait_for(server, lambda state: state["aliases"]["champion"]["stale"] is not None)
     state = server.get("/readyz").json()
     assert (state["ready"], state["version"], drawn_by(server)) == (True, 1, "1")
-    assert "MLflow server" in state["reason"] or "no MLflow server" in state["reason"]
+    assert "MLflow server" in state["reason"] or "not an MLflow server" in state["reason"]
     registry.answer = None
     wait_for(server, lambda state: state["reason"] is None)
 
@@ -101,7 +101,7 @@ def test_an_answer_that_drips_is_given_up_and_stale(
 
     monkeypatch.setattr("wgan.serving.registry.ANSWER_SECONDS", 0.5)
     registry.answer = drip
-    wait_for(server, lambda state: "did not give a whole answer" in str(state["reason"]), 10)
+    wait_for(server, lambda state: "did not answer completely" in str(state["reason"]), 10)
     assert drawn_by(server) == "1"
 
 

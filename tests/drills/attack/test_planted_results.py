@@ -62,7 +62,7 @@ def test_resuming_executes_nothing_of_a_planted_result(
     assert "Traceback" not in output.stderr
     assert not proof.exists()
     logs = json.dumps(ask(stack, "logs/filter", logs={"flow_run_id": {"any_": [run_id]}}, limit=200))
-    assert "is not read, and its step is done again" in logs
+    assert "is ignored and its step is repeated" in logs
 
 
 def test_results_that_nobody_touched_are_not_computed_again(stack: Settings, failed_run: tuple[str, list[str]]) -> None:

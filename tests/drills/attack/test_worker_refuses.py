@@ -81,7 +81,7 @@ def test_a_deployment_is_refused_that_has(stack: Settings, attacked: Worker, pro
     started = ask(stack, f"deployments/{made['id']}/create_flow_run", state={"type": "SCHEDULED"})
     found = end_of(stack, started["id"])
     assert (found["state_type"], found["state_name"]) == ("FAILED", "Forbidden")
-    assert found["state"]["message"].startswith("The worker refused this run, since ")
+    assert found["state"]["message"].startswith("The worker refused this run because ")
     assert not proof.exists()
 
 

@@ -27,6 +27,6 @@ def test_of_a_corrupted_checkpoint_the_one_before_is_used_and_that_is_said(
     out, errors = resumed.communicate(timeout=600)
     assert resumed.returncode == 0, errors
     said = " ".join(errors.split())
-    assert f"step {newest.step} is damaged, the one before it is used" in said
+    assert f"step {newest.step} is damaged, the one before is used" in said
     assert f"training: step {before.step:,} of " in said
     assert_whole(faulty, loads(out), undisturbed)

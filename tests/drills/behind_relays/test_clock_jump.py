@@ -72,7 +72,7 @@ def test_a_clock_too_wrong_for_signatures_is_named(
 ) -> None:
     ended = faulty.run("data", "list", code=1, **faketime, FAKETIME=f"{seconds:+d}")
     (sentence,) = ended.stderr.strip().splitlines()
-    assert f"this computer's clock is {words} the store's; set it right" in sentence
+    assert f"this computer's clock is {words} the store's; correct it" in sentence
 
 
 def test_a_training_goes_on_when_the_clock_jumps_ahead_and_back(

@@ -34,7 +34,7 @@ def test_a_full_disk_ends_the_training_in_one_sentence_and_room_lets_it_go_on(
         print(sentence)
         assert "could not be written" in sentence
         assert f"the disk that holds {cache}" in sentence
-        assert "is full; make room, or set WGAN_CACHE_DIR" in sentence
+        assert "is full; free some space, or set WGAN_CACHE_DIR" in sentence
         assert "Traceback" not in ended.stderr
         assert retries(faulty, flow_run) == {}, "a full disk was tried again"
         assert faulty.checkpoints(flow_run)[0].step >= EVERY

@@ -67,10 +67,10 @@ def test_what_is_there_is_not_overwritten_even_if_it_came_meanwhile(name: str, t
             put(archive, "manifest.json", b"{}")
             (tmp_path / name).write_text("another's")
 
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         be_late()
     assert (tmp_path / name).read_text() == "another's"
-    with pytest.raises(UsageError, match="is there already"), new_archive(tmp_path / name):
+    with pytest.raises(UsageError, match="already exists"), new_archive(tmp_path / name):
         pytest.fail("the block must not begin")
 
 
@@ -87,5 +87,5 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no backup"):
         open_archive(tmp_path / "nowhere")
     (tmp_path / "text.tar").write_text("hello")
-    with pytest.raises(UsageError, match="is not a backup, or not a whole one"):
+    with pytest.raises(UsageError, match="is not a backup, or is incomplete"):
         open_archive(tmp_path / "text.tar")

@@ -100,5 +100,5 @@ def test_without_a_manifest_or_with_a_damaged_one_it_is_no_backup(backup: Archiv
     with pytest.raises(UsageError, match="format"):
         read_manifest(backup)
     manifest.unlink()
-    with pytest.raises(UsageError, match=r"there is no manifest\.json"):
+    with pytest.raises(UsageError, match=r"it has no manifest\.json"):
         read_manifest(backup)

@@ -78,7 +78,7 @@ def test_without_an_address_the_database_is_in_the_home() -> None:
 
 def test_one_database_for_both_is_refused() -> None:
     url = SecretStr("postgresql://ada:x@db.example/both")
-    with pytest.raises(UsageError, match="are the same: give each a database of its own"):
+    with pytest.raises(UsageError, match="are the same: give each its own database"):
         database_of("prefect", Settings(mlflow_database_url=url, prefect_database_url=url))
 
 

@@ -73,11 +73,11 @@ def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     assert list_images(tmp_path).names == ["1.png"]
     assert reasons(tmp_path) == {
-        "a format that is not read: HEIC": 1,
-        "a format that is not read: JPEG XL": 2,
-        "a format that is not read: PostScript": 1,
-        "a format that is not read: SVG": 1,
-        "no image": 2,
+        "an unsupported format: HEIC": 1,
+        "an unsupported format: JPEG XL": 2,
+        "an unsupported format: PostScript": 1,
+        "an unsupported format: SVG": 1,
+        "another kind of file": 2,
         "empty and not named as an image": 1,
         "hidden": 3,
     }
@@ -140,7 +140,7 @@ def test_a_folder_without_images_is_refused_with_what_there_is(tmp_path: Path) -
     with pytest.raises(DataError, match=r"there are no image files in .*\.$"):
         list_images(tmp_path)
     (tmp_path / "readme.txt").write_text("hello")
-    with pytest.raises(DataError, match=r"\(left out: 1 × no image\)"):
+    with pytest.raises(DataError, match=r"\(left out: 1 × another kind of file\)"):
         list_images(tmp_path)
 
 

@@ -37,7 +37,7 @@ def test_a_metric_is_called_with_features_and_images_and_has_its_functions_name(
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("nothing", r"gave nan on seed 5; it must give a finite number\."),
+        ("nothing", r"returned nan on seed 5; it must return a finite number\."),
         ("missing_pixel", "missing_pixel failed with IndexError: index 3 is out of bounds"),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_protocol_without_such_metrics_has_the_digest_it_always_had() -> None:
 
 @pytest.mark.parametrize("paths", [["mine:fid"], ["mine:sharpness", "yours:sharpness"]])
 def test_two_metrics_of_one_name_are_refused(paths: list[str]) -> None:
-    with pytest.raises(UsageError, match="there is another metric"):
+    with pytest.raises(UsageError, match="there is already a metric"):
         parse_config({"evaluation": {"metrics": paths}})
 
 

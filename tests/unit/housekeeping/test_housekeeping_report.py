@@ -31,7 +31,7 @@ def test_sizes_are_decimal(count: int, text: str) -> None:
 
 
 def test_the_table_has_counts_sizes_and_every_reason() -> None:
-    kept = {"the run may go on (crashed)": 1, "a registered version came from the run": 1200}
+    kept = {"the run may continue (crashed)": 1, "a registered version came from the run": 1200}
     report = HousekeepingReport(
         time=TIME,
         dry_run=False,
@@ -46,7 +46,7 @@ def test_the_table_has_counts_sizes_and_every_reason() -> None:
             "2",
             "6",
             "3.2 MB",
-            "1,200 a registered version came from the run; 1 the run may go on (crashed)",
+            "1,200 a registered version came from the run; 1 the run may continue (crashed)",
         ),
         ("checkpoints", "0", "0", "0 B", "it does not list them"),
     ]

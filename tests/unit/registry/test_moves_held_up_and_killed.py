@@ -143,7 +143,7 @@ def test_a_move_held_up_before_any_write_never_overrides_what_came_meanwhile(
         assert entries[-1].id == later.id
         if last_before.action == "promoted" and last_before.to_version == 2:  # it had written nothing down
             assert isinstance(outcome[0], Overtaken)
-            assert f"the champion is version {later.to_version} by now" in str(outcome[0])
+            assert f"the champion is now version {later.to_version}" in str(outcome[0])
             own = "champion=1" if first == "rollback" else "champion=3"
             assert own not in slow.writes[pause + 1 :], "it looked, and wrote all the same"
     else:

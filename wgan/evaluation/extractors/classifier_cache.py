@@ -48,7 +48,7 @@ def cached_classifier(
     except ObjectMissing:
         pass
     except NotSigned as error:
-        log.warning("%s is not taken (%s): training the classifier again.", storage.uri(key), error)
+        log.warning("%s is ignored (%s): training the classifier again.", storage.uri(key), error)
     except DamagedClassifier as error:
         log.warning("%s is damaged (%s): training the classifier again.", storage.uri(key), error)
     packed = pack_classifier(train_classifier(images, definition, device, advance))

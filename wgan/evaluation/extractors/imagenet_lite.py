@@ -80,11 +80,11 @@ def _stored_scale(key: str, settings: Settings, storage: Storage) -> float | Non
     except ObjectMissing:
         return None
     except NotSigned as error:
-        log.warning("%s is not taken (%s): the scale of the features is found again.", storage.uri(key), error)
+        log.warning("%s is ignored (%s): the scale of the features is computed again.", storage.uri(key), error)
         return None
     number, _, digest = content.decode("ascii", errors="replace").partition(" ")
     if digest != _sha256(number):
-        log.warning("%s is damaged: the scale of the features is found again.", storage.uri(key))
+        log.warning("%s is damaged: the scale of the features is computed again.", storage.uri(key))
         return None
     return float.fromhex(number)
 

@@ -47,5 +47,5 @@ def _value(path: str, sample: MetricSample) -> float:
         reason = " ".join(str(error).split())
         raise UsageError(f"{FIELD}={path} failed with {type(error).__name__}: {reason}.") from error
     if not math.isfinite(value):
-        raise UsageError(f"{FIELD}={path} gave {value} on seed {sample.seed}; it must give a finite number.")
+        raise UsageError(f"{FIELD}={path} returned {value} on seed {sample.seed}; it must return a finite number.")
     return value

@@ -1,4 +1,4 @@
-// A board: a grid of pictures of consecutive seeds, of which two can be chosen; `onChoice` hears which, and whether by hand.
+// A board: a grid of pictures of consecutive seeds, of which two can be chosen; `onChoice` hears which, and whether a person chose them.
 
 export function makeBoard(grid, onChoice) {
   let seeds = [];

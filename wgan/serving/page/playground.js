@@ -47,7 +47,7 @@ function describe() {
   const images = `${facts.data_set.count.toLocaleString()} images of ${facts.data_set.name}`;
   element("origin").textContent =
     `${facts.alias} is version ${facts.version}, served since ${day(facts.since)}; trained on ${images}`;
-  const told = {
+  const rows = {
     "Version": `${facts.version} (${facts.alias})`,
     "Challenger": facts.challenger === null ? "none" : `version ${facts.challenger}`,
     "Registered": day(facts.registered),
@@ -57,7 +57,7 @@ function describe() {
     "Images": `${facts.image_size}×${facts.image_size}, ${facts.channels === 1 ? "grey" : "colour"}`,
     "Noise": `${facts.latent_dim} numbers`,
   };
-  element("facts").replaceChildren(...Object.entries(told).map(([name, value]) => {
+  element("facts").replaceChildren(...Object.entries(rows).map(([name, value]) => {
     const [pair, term, meaning] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
     [term.textContent, meaning.textContent] = [name, value];
     pair.append(term, meaning);
