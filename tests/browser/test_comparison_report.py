@@ -68,7 +68,7 @@ def test_nothing_is_wider_than_the_window(chromium_page: Any, report: Path) -> N
 
 
 @pytest.mark.parametrize("metrics", [3, 9])
-def test_no_label_of_a_figure_lies_on_another_or_outside(chromium_page: Any, tmp_path: Path, metrics: int) -> None:
+def test_no_label_of_a_figure_overlaps_another_or_is_outside(chromium_page: Any, tmp_path: Path, metrics: int) -> None:
     path = tmp_path / "crowded.html"
     path.write_text(comparison_html(crowded_comparison(metrics)), encoding="utf-8")
     chromium_page.goto(path.as_uri())
@@ -80,7 +80,7 @@ def test_no_label_of_a_figure_lies_on_another_or_outside(chromium_page: Any, tmp
         assert chromium_page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_both_sample_grids_are_the_first_thing_to_be_seen_side_by_side(chromium_page: Any, report: Path) -> None:
+def test_both_sample_grids_come_first_and_side_by_side(chromium_page: Any, report: Path) -> None:
     chromium_page.goto(report.as_uri())
     for width in (390, 1280):
         chromium_page.set_viewport_size({"width": width, "height": 800})
@@ -112,7 +112,7 @@ def test_figures_take_the_colours_of_the_page(chromium_page: Any, report: Path) 
     assert drawn[0] != drawn[1]
 
 
-def test_every_picture_is_there_without_one_request(chromium_page: Any, report: Path) -> None:
+def test_every_picture_loads_without_a_request(chromium_page: Any, report: Path) -> None:
     requests: list[str] = []
     messages: list[str] = []
     chromium_page.on("request", lambda request: requests.append(request.url))

@@ -75,14 +75,14 @@ def sources(page: Page, selector: str = SAMPLES) -> list[str]:
     return page.locator(selector).evaluate_all("images => images.map(image => image.src)")
 
 
-def test_the_samples_say_which_version_and_seeds_made_them(page: Page, model: str) -> None:
+def test_the_samples_name_their_version_and_seeds(page: Page, model: str) -> None:
     assert page.locator("h1").inner_text() == model
     assert page.locator("#samples-version").inner_text() == "version 1 · seeds 1 to 16"
     assert page.locator(SAMPLES).first.get_attribute("alt") == f"Sample of seed 1, {model} version 1"
     assert len(set(sources(page))) == 16
 
 
-def test_a_seed_gives_the_same_pictures_again_and_shuffle_gives_others(page: Page) -> None:
+def test_a_seed_repeats_its_pictures_and_shuffle_changes_them(page: Page) -> None:
     first = sources(page)
     page.get_by_role("button", name="Shuffle").click()
     page.wait_for_function("first => document.querySelector('#samples img').src !== first", arg=first[0])
@@ -134,7 +134,7 @@ def test_the_walk_plays_until_it_is_paused(page: Page) -> None:
     assert page.locator("#walk-caption").inner_text().endswith("· 0 %")
 
 
-def test_champion_and_challenger_walk_beside_each_other_with_the_same_latents(page: Page, server: Serving) -> None:
+def test_champion_and_challenger_walk_side_by_side_through_the_same_latents(page: Page, server: Serving) -> None:
     page.locator("#walk-challenger-picture").wait_for()
     assert page.locator("#walk-caption").inner_text() == "champion, version 1 · 0 %"
     assert page.locator("#walk-challenger-caption").inner_text() == "challenger, version 2 · 0 %"
@@ -179,7 +179,7 @@ def test_controls_samples_and_walk_share_the_width_of_a_wide_screen(page: Page, 
     assert sum(box["width"] for box in (controls, samples, walk)) > 0.85 * width
 
 
-def test_the_grid_is_reached_by_tab_once_and_walked_with_arrow_keys(page: Page) -> None:
+def test_the_grid_is_one_tab_stop_and_arrow_keys_move_inside_it(page: Page) -> None:
     cells = page.locator("#samples .cell")
     cells.first.focus()
     for key in ("ArrowRight", "ArrowDown", "Enter"):
@@ -189,7 +189,7 @@ def test_the_grid_is_reached_by_tab_once_and_walked_with_arrow_keys(page: Page) 
     assert page.evaluate("document.activeElement.closest('#samples')") is None
 
 
-def test_the_challenger_is_shown_beside_the_champion_on_the_same_seeds(page: Page) -> None:
+def test_challenger_and_champion_are_shown_on_the_same_seeds(page: Page) -> None:
     page.get_by_label("Compare with the challenger").check()
     page.get_by_text("version 2 · the same seeds").wait_for()
     assert len(sources(page, "#challenger img")) == 16
@@ -207,7 +207,7 @@ def test_a_promotion_is_announced_and_its_version_offered(page: Page, stack: Set
     assert not page.locator("#news").is_visible()
 
 
-def test_the_pictures_can_be_downloaded_as_they_are_seen(page: Page, tmp_path: Path, model: str) -> None:
+def test_the_pictures_can_be_downloaded_as_shown(page: Page, tmp_path: Path, model: str) -> None:
     from PIL import Image
 
     size = page.locator(SAMPLES).first.evaluate("image => image.naturalWidth")
@@ -239,7 +239,7 @@ def test_the_animation_can_be_downloaded_enlarged(page: Page, tmp_path: Path) ->
         assert (film.size, film.n_frames) == ((2 * size, 2 * size), 24)  # type: ignore[attr-defined]
 
 
-def test_a_server_that_is_gone_is_said_and_the_pictures_stay(page: Page) -> None:
+def test_a_server_that_is_gone_is_reported_and_the_pictures_stay(page: Page) -> None:
     page.route("**/readyz", lambda route: route.abort())
     page.get_by_text("The server does not answer.").wait_for(timeout=20_000)
     assert page.locator(SAMPLES).count() == 16

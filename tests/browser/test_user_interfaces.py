@@ -79,7 +79,7 @@ def test_the_printed_link_shows_the_samples_without_scrolling(chromium_page: Any
         assert pictures.nth(index).evaluate(IN_VIEW) > SEEN_PIXELS
 
 
-def test_mlflow_opens_with_the_model_registry_and_says_what_the_experiment_is(
+def test_mlflow_opens_with_the_model_registry_and_describes_the_experiment(
     chromium_page: Any, outcome: Any, picture: Path
 ) -> None:
     page = chromium_page

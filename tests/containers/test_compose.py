@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 
-def test_nothing_starts_without_secrets_and_the_sentence_says_what_to_do(
+def test_nothing_starts_without_secrets_and_the_message_says_what_to_do(
     compose_command: None, services_image: str, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("")
@@ -46,7 +46,7 @@ def test_a_profile_adds_its_services(compose_command: None, profile: str, servic
     assert added == services
 
 
-def test_prefect_mlflow_and_s3_let_nobody_in_without_credentials(running: Composed) -> None:
+def test_prefect_mlflow_and_s3_require_credentials(running: Composed) -> None:
     flows = f"{running.url('prefect')}/api/flows/count"
     assert httpx.post(flows, json={}).status_code == 401
     assert httpx.post(flows, json={}, auth=_pair(running.secrets["PREFECT_AUTH_STRING"])).status_code == 200
@@ -99,7 +99,7 @@ def test_neither_the_worker_nor_serving_reaches_a_database(running: Composed) ->
     assert running.inside("prefect", "healthy", "tcp://postgres:5432", "tcp://redis:6379").returncode == 0
 
 
-def test_the_roles_of_the_databases_are_closed_to_one_another(running: Composed) -> None:
+def test_a_database_role_cannot_use_another_ones_database(running: Composed) -> None:
     privilege = "has_database_privilege('{}', '{}', 'CONNECT')"
     asked = f"SELECT {privilege.format('mlflow', 'prefect')}, {privilege.format('prefect', 'mlflow')}"
     found = running.inside("postgres", "psql", "-h", "/var/run/postgresql", "-U", "postgres", "-Atc", asked)
@@ -107,7 +107,7 @@ def test_the_roles_of_the_databases_are_closed_to_one_another(running: Composed)
 
 
 @pytest.mark.parametrize("service", ["worker", "serving", "mlflow", "prefect", "prefect-services"])
-def test_every_service_of_ours_is_confined(running: Composed, service: str) -> None:
+def test_every_service_of_this_pipeline_is_confined(running: Composed, service: str) -> None:
     (found,) = json.loads(run("podman", "inspect", running.container(service)).stdout)
     assert found["HostConfig"]["ReadonlyRootfs"] is True
     assert found["EffectiveCaps"] in ([], None)

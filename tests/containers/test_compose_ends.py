@@ -18,7 +18,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("service", ["worker", "prefect-services", "mlflow", "prefect", "serving"])
-def test_every_service_of_ours_ends_well_when_it_is_told_to(running: Composed, service: str) -> None:
+def test_every_service_of_this_pipeline_stops_cleanly(running: Composed, service: str) -> None:
     name = running.container(service)
     run("podman", "stop", "--time", "120", name)
     assert run("podman", "inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() == "0"

@@ -26,7 +26,7 @@ def test_only_its_volume_and_tmp_can_be_written(services_image: str) -> None:
     assert inside(services_image, "sh", "-c", code).returncode == 0
 
 
-def test_its_three_programs_start_and_its_packages_fit_one_another(services_image: str) -> None:
+def test_its_three_programs_start_and_its_packages_are_compatible(services_image: str) -> None:
     assert inside(services_image, "wgan", "--version").stdout.startswith("wgan ")
     assert inside(services_image, "prefect", "--version").stdout.strip()
     assert inside(services_image, "mlflow", "--version").stdout.strip()
@@ -48,7 +48,7 @@ def test_there_is_no_torch_no_compiler_and_no_cache(services_image: str) -> None
     assert inside(services_image, "sh", "-c", "test ! -e /opt/wgan/bin/pip && test ! -e /source && test ! -e /wheels")
 
 
-def test_it_says_who_it_is_and_by_what_it_stops(services_image: str) -> None:
+def test_it_declares_its_labels_and_its_stop_signal(services_image: str) -> None:
     (found,) = json.loads(run("podman", "image", "inspect", services_image).stdout)
     assert found["Config"]["User"] == "10001:10001"
     assert found["Config"]["StopSignal"] == "SIGTERM"
@@ -57,7 +57,7 @@ def test_it_says_who_it_is_and_by_what_it_stops(services_image: str) -> None:
     assert found["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
 
 
-def test_what_pip_was_told_in_secret_is_in_no_layer(services_image: str) -> None:
+def test_pips_secret_configuration_is_in_no_layer(services_image: str) -> None:
     history = run("podman", "history", "--no-trunc", "--format", "{{.CreatedBy}}", services_image).stdout
     assert "cert =" not in history
     assert "BEGIN CERTIFICATE" not in history
@@ -84,7 +84,7 @@ def test_no_layer_holds_the_secret_or_a_file_of_settings(services_image: str, tm
     assert layers >= 2, "the layers were not read"
 
 
-def test_every_file_of_ours_has_the_same_time(services_image: str) -> None:
+def test_every_file_of_this_pipeline_has_the_same_time(services_image: str) -> None:
     code = "find /opt/wgan ! -newermt @0 -o -print | grep -v '^/opt/wgan$' | head"
     assert inside(services_image, "sh", "-c", code).stdout == ""
 
@@ -102,7 +102,7 @@ def test_the_same_sources_make_the_same_layers(services_image: str, tmp_path: Pa
     assert layers[0] == layers[1]
 
 
-def test_a_container_waits_for_what_it_needs_and_says_so_when_it_gives_up(services_image: str) -> None:
+def test_a_container_waits_for_what_it_needs_and_reports_when_it_gives_up(services_image: str) -> None:
     options = ("--env", "WAIT_FOR=tcp://127.0.0.1:9", "--env", "WAIT_SECONDS=1")
     done = run("podman", "run", "--rm", *CONFINED, *options, services_image, "wgan", "--version", check=False)
     assert done.returncode == 1

@@ -30,21 +30,21 @@ def test_its_environment_is_small(serving_image: str) -> None:
     assert size < BYTES
 
 
-def test_a_command_that_needs_more_says_what_to_install(serving_image: str) -> None:
+def test_a_command_that_needs_another_extra_says_what_to_install(serving_image: str) -> None:
     done = inside(serving_image, "wgan", "models", check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "pipeline" in done.stderr
 
 
-def test_it_runs_as_a_numeric_user_and_says_how_its_health_is_found(serving_image: str) -> None:
+def test_it_runs_as_a_numeric_user_and_declares_its_health_check(serving_image: str) -> None:
     (found,) = json.loads(run("podman", "image", "inspect", serving_image).stdout)
     assert found["Healthcheck"]["Test"] == ["CMD", "healthy"]
     assert found["Config"]["User"] == "10001:10001"
     assert found["Config"]["Entrypoint"] == ["start"]
 
 
-def test_serving_is_healthy_without_a_model_and_ends_well_at_sigterm(serving_image: str) -> None:
+def test_serving_is_healthy_without_a_model_and_exits_cleanly_at_sigterm(serving_image: str) -> None:
     name = f"wgan-test-{uuid.uuid4().hex[:8]}"
     unreachable = "WGAN_MLFLOW_TRACKING_URI=http://127.0.0.1:9"
     run("podman", "run", "--detach", "--name", name, *CONFINED, "--env", unreachable, serving_image)

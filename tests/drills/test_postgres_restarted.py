@@ -33,7 +33,7 @@ def own_stack(postgres: PostgresServer, tmp_path: Path) -> Iterator[Settings]:
         yield settings
 
 
-def test_a_training_goes_on_no_step_of_its_metrics_is_missing(
+def test_a_training_continues_and_no_metric_step_is_missing(
     own_stack: Settings, postgres: PostgresServer, tmp_path: Path
 ) -> None:
     config = quick("postgres", f"training.generator_steps={STEPS}", "training.checkpoint_every_steps=25")

@@ -28,7 +28,7 @@ def own_stack(stack: Settings, tmp_path: Path) -> Iterator[Settings]:
         yield settings
 
 
-def test_a_training_goes_on_and_its_slot_becomes_free_afterwards(own_stack: Settings, tmp_path: Path) -> None:
+def test_a_training_continues_and_releases_its_slot(own_stack: Settings, tmp_path: Path) -> None:
     config = quick(
         "restarted", f"training.generator_steps={STEPS}", "training.log_every=50", "training.checkpoint_every_steps=25"
     )

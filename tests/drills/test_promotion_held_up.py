@@ -85,7 +85,7 @@ def assert_agreed(model: str, champion: int, settings: Settings, storage: Storag
 
 
 @pytest.mark.parametrize("write", range(4))
-def test_a_promotion_that_is_stopped_while_a_rollback_goes_on_loses_and_says_so(
+def test_a_promotion_that_is_stopped_during_a_rollback_loses_and_says_so(
     model: str, stack: Settings, storage: Storage, write: int
 ) -> None:
     """The writes: its announcement, the alias previous, the alias champion, the ledger's entry."""

@@ -201,7 +201,7 @@ def test_a_corrupt_graph(drill: Drill) -> None:
     drill.recovers(version)
 
 
-def test_a_graph_of_another_digest(drill: Drill) -> None:
+def test_a_graph_with_another_digest(drill: Drill) -> None:
     version = next(drill.candidates)
     with drill.replaced(version, lambda good: good[:-1] + bytes([good[-1] ^ 1]), registered=False):
         drill.refuses(version, "is damaged: its SHA-256 is")
@@ -222,7 +222,7 @@ def test_a_model_that_loads_but_draws_nan(drill: Drill) -> None:
     drill.recovers(version)
 
 
-def test_a_model_of_the_wrong_channel_count(drill: Drill, tmp_path: Path) -> None:
+def test_a_model_with_the_wrong_channel_count(drill: Drill, tmp_path: Path) -> None:
     coloured = write_export(example_generator(3, channels=3), tmp_path / "coloured").onnx.read_bytes()
     version = next(drill.candidates)
     with drill.replaced(version, lambda good: coloured, registered=True):
@@ -230,7 +230,7 @@ def test_a_model_of_the_wrong_channel_count(drill: Drill, tmp_path: Path) -> Non
     drill.recovers(version)
 
 
-def test_a_download_that_breaks_off(drill: Drill) -> None:
+def test_an_interrupted_download(drill: Drill) -> None:
     version = next(drill.candidates)
     size = len(drill.storage.get_bytes(drill.key(version, "model.onnx")))
     drill.relay.cut_after = size // 2

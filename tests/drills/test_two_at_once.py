@@ -49,7 +49,9 @@ def retrained(stack: Settings) -> Retrained:
     return Retrained(ended, versions, json_of(stack, "models", MODEL, "--history")["history"])
 
 
-def test_two_retrainings_of_one_model_follow_each_other_and_the_second_meets_the_first(retrained: Retrained) -> None:
+def test_two_retrainings_of_one_model_run_in_turn_and_the_second_is_compared_with_the_first(
+    retrained: Retrained,
+) -> None:
     assert sum(f"waits for another retraining of {MODEL}" in errors for _, _, errors in retrained.ended) == 1
     assert [entry["version"] for entry in retrained.versions] == [2, 1]
     assert [entry["to_version"] for entry in retrained.history] == [1, 2]
@@ -61,7 +63,7 @@ def test_two_retrainings_of_one_model_follow_each_other_and_the_second_meets_the
 
 @pytest.mark.usefixtures("retrained")
 @pytest.mark.parametrize("other", ["promote", "rollback"])
-def test_a_promotion_beside_another_move_leaves_one_order_of_events(stack: Settings, other: str) -> None:
+def test_a_promotion_concurrent_with_another_move_leaves_one_order_of_events(stack: Settings, other: str) -> None:
     """Whichever comes first: each entry leaves from the champion that the one before it made."""
     versions = {entry["version"]: entry for entry in json_of(stack, "models", MODEL)["versions"]}
     champion = next(number for number, entry in versions.items() if "champion" in entry["aliases"])

@@ -39,7 +39,7 @@ def own_stack(tmp_path: Path) -> Iterator[Settings]:
         yield settings
 
 
-def test_a_run_goes_on_at_another_worker_whatever_step_its_own_died_in(own_stack: Settings, tmp_path: Path) -> None:
+def test_a_run_resumes_on_another_worker_after_its_worker_dies_in_any_step(own_stack: Settings, tmp_path: Path) -> None:
     names = [f"drill-{number}" for number in range(len(LINES))]
     file = tmp_path / "schedules.yaml"
     file.write_text(json.dumps(_declared(names)))

@@ -76,7 +76,7 @@ def test_float32_on_cuda_is_float32_on_the_cpu(tmp_path: Path, request: pytest.F
 
 @pytest.mark.parametrize("objective", ["wgan", "wgan-gp", "gan"])
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
-def test_captured_steps_compute_what_eager_ones_do(
+def test_captured_steps_equal_eager_ones(
     objective: str, optimizer: str, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = configured(objective=objective, optimizer=optimizer)
@@ -93,7 +93,7 @@ def test_captured_steps_compute_what_eager_ones_do(
     assert max(found.values()) < tolerance
 
 
-def test_compiled_and_captured_steps_compute_what_eager_ones_do(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_compiled_and_captured_steps_equal_eager_ones(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     config = configured()
     ours, _ = trained(config, tmp_path / "both", Execution("float32", captured=True, compiled=True))
     theirs, _ = trained(config, tmp_path / "eager", EAGER)
@@ -111,7 +111,7 @@ def test_bf16_is_near_float32(execution: Execution, tmp_path: Path, request: pyt
 
 
 @pytest.mark.parametrize("execution", [EAGER, CAPTURED])
-def test_a_resumed_run_is_the_uninterrupted_one(
+def test_a_resumed_run_equals_the_uninterrupted_one(
     execution: Execution, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     config = configured()
@@ -124,7 +124,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 
 @pytest.mark.usefixtures("noise_of_the_cpu")
-def test_a_run_of_the_cpu_goes_on_on_cuda_and_back(tmp_path: Path) -> None:
+def test_a_run_resumes_from_the_cpu_on_cuda_and_back(tmp_path: Path) -> None:
     config = configured()
     first, _ = trained(config, tmp_path / "a", EAGER, CPU, stop_at=2)
     second, _ = trained(config, tmp_path / "a", CAPTURED, CUDA, resume_from=first.checkpoint, stop_at=16)

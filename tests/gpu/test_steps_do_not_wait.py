@@ -60,7 +60,7 @@ def test_a_captured_step_is_a_graph_after_the_warm_up() -> None:
     assert steps._critic.graph is not None  # type: ignore[attr-defined]
 
 
-def test_too_little_memory_is_one_sentence_and_the_batch_size_in_it_fits(tmp_path: Path) -> None:
+def test_too_little_memory_is_one_sentence_that_names_a_batch_size_that_fits(tmp_path: Path) -> None:
     gc.collect()
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(CUDA).total_memory
@@ -91,7 +91,7 @@ def trained_64(config: RetrainConfig, folder: Path) -> int:
     return train(config, images, "data", Recorder(), CUDA, folder, execution=Execution("bf16", True)).generator_steps
 
 
-def test_cuda_is_captured_and_its_timings_are_kept(tmp_path: Path) -> None:
+def test_steps_are_captured_on_cuda_and_their_timings_are_stored(tmp_path: Path) -> None:
     config = configured(precision="auto")
     with arithmetic(CUDA, tf32=True):
         first = choose_execution(config, CUDA, ALONE, 100, None, tmp_path)

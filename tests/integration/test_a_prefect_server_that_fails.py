@@ -65,7 +65,7 @@ def fake() -> Iterator[Fake]:
 @pytest.mark.parametrize(
     "body", ["<html>Welcome</html>", "", "{}", "[1, 2]", '[{"id": 7}]', '{"detail": []}', "null", "[" * 100_000, "\0"]
 )
-def test_rubbish_is_one_sentence(ask: Callable[[PrefectServer], object], body: str, fake: Fake) -> None:
+def test_an_invalid_answer_is_one_sentence(ask: Callable[[PrefectServer], object], body: str, fake: Fake) -> None:
     fake.answer = lambda _: (200, {}, body)
     with PrefectServer(fake.settings) as server, pytest.raises(WganError) as refusal:
         ask(server)
@@ -85,13 +85,13 @@ def test_a_server_that_hangs_is_one_sentence(ask: Callable[[PrefectServer], obje
     assert len(fake.asked) == 1
 
 
-def test_a_server_that_breaks_off_is_one_sentence(fake: Fake) -> None:
+def test_an_interrupted_answer_is_one_sentence(fake: Fake) -> None:
     fake.answer = lambda _: (200, {"Content-Length": "10"}, "[")
     with PrefectServer(fake.settings) as server, pytest.raises(WganError, match="does not answer"):
         list_schedules(server)
 
 
-def test_a_busy_server_is_asked_again(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_to_a_busy_server_is_retried(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "PAUSES", (0.01,) * 5)
     answers = iter([(503, {}, "busy"), (429, {"Retry-After": "0"}, ""), (200, {}, "[]")])
     fake.answer = lambda _: next(answers)
@@ -108,7 +108,7 @@ def test_a_server_that_stays_busy_is_one_sentence(fake: Fake, monkeypatch: pytes
     assert str(refusal.value).endswith("rejected POST deployments/filter (status 503).")
 
 
-def test_a_refusal_is_told_in_the_servers_words(fake: Fake) -> None:
+def test_a_refusal_quotes_the_servers_reason(fake: Fake) -> None:
     fake.answer = lambda _: (409, {}, json.dumps({"detail": "It is \x1b[31mfull."}))
     with PrefectServer(fake.settings) as server, pytest.raises(WganError) as refusal:
         list_schedules(server)
@@ -129,7 +129,7 @@ def test_a_login_that_is_missing_or_wrong_is_one_sentence(login: str | None, wor
         list_schedules(server)
 
 
-def test_a_server_that_wants_a_token_against_other_sites_gets_one(fake: Fake) -> None:
+def test_a_server_with_csrf_protection_gets_its_token(fake: Fake) -> None:
     def guarded(request: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], str]:
         if "csrf-token?client=" in request.path:
             return 200, {}, json.dumps({"token": "a-token", "client": "x", "expiration": "2026-01-01T00:00:00Z"})
@@ -145,13 +145,13 @@ def test_a_server_that_wants_a_token_against_other_sites_gets_one(fake: Fake) ->
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:0x1/api", "prefect.example.org/api", "http://[::1/api"])
-def test_an_address_that_cannot_be_is_one_sentence(address: str) -> None:
+def test_an_impossible_address_is_one_sentence(address: str) -> None:
     settings = Settings(_env_file=None, prefect_api_url=address)
     with pytest.raises(WganError, match=r"does not answer .* or set WGAN_PREFECT_API_URL\."):
         list_schedules(PrefectServer(settings))
 
 
-def test_a_name_that_is_none_asks_for_nothing_else(fake: Fake) -> None:
+def test_an_impossible_name_causes_no_further_request(fake: Fake) -> None:
     fake.answer = lambda request: (404, {}, "{}") if "/name/" in request.path else (200, {}, "[]")
     with PrefectServer(fake.settings) as server, pytest.raises(UsageError, match="there is none yet"):
         pause_schedule(server, "../../flows/x?y\udcff", True)
@@ -159,7 +159,7 @@ def test_a_name_that_is_none_asks_for_nothing_else(fake: Fake) -> None:
 
 
 @pytest.mark.parametrize("command", [("schedule", "list"), ("schedule", "run", "digits"), ("runs",), ("logs", "1")])
-def test_every_command_says_it_without_a_traceback(command: tuple[str, ...], fake: Fake, stack: Settings) -> None:
+def test_every_command_reports_it_without_a_traceback(command: tuple[str, ...], fake: Fake, stack: Settings) -> None:
     fake.answer = lambda _: (200, {}, "<html>Welcome</html>")
     answer = run(stack, *command, code=1, WGAN_PREFECT_API_URL=fake.settings.prefect_api_url)
     assert answer.stderr.startswith("What answers at http://127.0.0.1:")

@@ -33,14 +33,14 @@ def taken(slot: str) -> int:
         return client.read_global_concurrency_limit_by_name(slot).active_slots
 
 
-def test_two_trainings_of_one_host_get_a_gpu_each(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
+def test_two_trainings_on_one_host_get_a_gpu_each(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
     with free_gpu(gpus, stack) as one, free_gpu(gpus, stack) as other:
         assert {one, other} == set(gpus)
         assert [taken(gpu.slot) for gpu in gpus] == [1, 1]
     assert [taken(gpu.slot) for gpu in gpus] == [0, 0]
 
 
-def test_a_third_waits_says_so_and_gets_the_gpu_that_becomes_free(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
+def test_a_third_waits_reports_it_and_gets_the_gpu_that_becomes_free(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
     said: list[Progress] = []
     waits, ends, got = threading.Event(), threading.Event(), threading.Event()
     found: list[Gpu] = []
@@ -68,7 +68,7 @@ def test_a_third_waits_says_so_and_gets_the_gpu_that_becomes_free(stack: Setting
     assert "waits for a GPU (cuda:0, cuda:1)" in said[0].note
 
 
-def test_a_free_gpu_of_another_host_is_nothing_to_this_one(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
+def test_a_free_gpu_of_another_host_is_not_used(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
     here, there = gpus
     with free_gpu([here], stack), free_gpu([there], stack) as found:
         assert found == there
@@ -98,7 +98,7 @@ def test_without_a_gpu_a_training_takes_one_of_the_gpu_slots(stack: Settings) ->
         (("--gpus", "99"), {}, "--gpus 99 is not possible here: torch sees no such GPU."),
     ],
 )
-def test_a_worker_that_cannot_offer_what_it_is_asked_for_does_not_start(
+def test_a_worker_that_cannot_offer_the_requested_gpus_does_not_start(
     stack: Settings, arguments: tuple[str, ...], variables: dict[str, str], sentence: str
 ) -> None:
     assert sentence in run(stack, "worker", *arguments, code=2, **variables).stderr

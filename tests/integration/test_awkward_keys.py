@@ -43,7 +43,7 @@ def test_the_request_after_a_refused_upload_is_answered(
 
 
 @pytest.mark.parametrize("key", ["awkward//b", "awkward/", "awkward%20b"])
-def test_our_storage_refuses_such_a_key_itself(storage: Storage, key: str) -> None:
+def test_storage_refuses_such_a_key_itself(storage: Storage, key: str) -> None:
     storage.ensure_bucket()
     with pytest.raises(StorageError, match="is not written: its key"):
         storage.put_bytes(key, b"content")
@@ -53,7 +53,7 @@ def test_our_storage_refuses_such_a_key_itself(storage: Storage, key: str) -> No
 
 
 @pytest.mark.parametrize("key", ["100%", "50%+more", "ä b/é&c=d?e#f"])
-def test_other_unusual_keys_come_back_as_they_were(storage: Storage, key: str) -> None:
+def test_other_unusual_keys_come_back_unchanged(storage: Storage, key: str) -> None:
     storage.ensure_bucket()
     storage.put_bytes(key, b"content")
     assert storage.get_bytes(key) == b"content"

@@ -143,7 +143,7 @@ def restored(saved: Saved, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         take_down(empty)
 
 
-def test_a_backup_tells_what_is_in_it_and_that_it_is_whole(saved: Saved) -> None:
+def test_a_backup_reports_its_content_and_that_it_is_intact(saved: Saved) -> None:
     assert {database["kind"] for database in saved.answer["databases"]} == {"sqlite"}
     assert saved.answer["objects"] > 30
     checked = json_of(saved.settings, "backup", "--check", str(saved.tar))
@@ -196,7 +196,7 @@ def test_a_bucket_of_another_name_is_refused(saved: Saved, tmp_path: Path) -> No
     assert not empty.home.exists()
 
 
-def test_an_interrupted_restore_looks_empty_and_goes_on(saved: Saved, tmp_path: Path) -> None:
+def test_an_interrupted_restore_looks_empty_and_resumes(saved: Saved, tmp_path: Path) -> None:
     planned = new_settings(tmp_path / "home")
     empty = planned.model_copy(update=embedded_addresses(planned))
 
@@ -224,11 +224,11 @@ def test_the_restored_stack_serves_the_same_bytes_for_the_same_seed(saved: Saved
     assert drawn_by(restored, "2") == saved.images
 
 
-def test_the_versions_and_what_is_said_of_them_are_the_same(saved: Saved, restored: Settings) -> None:
+def test_the_versions_and_their_descriptions_are_the_same(saved: Saved, restored: Settings) -> None:
     assert json_of(restored, "models", MODEL) == saved.versions
 
 
-def test_every_object_is_back_and_credentials_are_new(saved: Saved, restored: Settings) -> None:
+def test_every_object_is_restored_and_credentials_are_new(saved: Saved, restored: Settings) -> None:
     storage = open_storage(restored)
     assert {entry.key: entry.size for entry in storage.list("")}.items() >= {
         found.key: found.bytes for found in saved.manifest.objects
@@ -238,7 +238,7 @@ def test_every_object_is_back_and_credentials_are_new(saved: Saved, restored: Se
     assert restored.s3_secret_access_key != saved.settings.s3_secret_access_key
 
 
-def test_the_run_that_was_going_on_is_taken_up_and_ends_as_it_did_to_the_bit(saved: Saved, restored: Settings) -> None:
+def test_the_run_in_progress_resumes_and_ends_the_same_to_the_bit(saved: Saved, restored: Settings) -> None:
     resumed = json_of(restored, "retrain", "--resume", saved.flow_run)
     assert resumed["version"]["onnx_sha256"] == saved.finished["version"]["onnx_sha256"]
     run_id = resumed["version"]["evaluation"]["training"]["mlflow_run_id"]
@@ -246,7 +246,7 @@ def test_the_run_that_was_going_on_is_taken_up_and_ends_as_it_did_to_the_bit(sav
     assert sorted(metric.step for metric in history) == list(range(1, STEPS + 1))
 
 
-def test_a_promotion_during_the_backup_is_written_down_at_the_next_operation(saved: Saved, restored: Settings) -> None:
+def test_a_promotion_during_the_backup_is_recorded_at_the_next_operation(saved: Saved, restored: Settings) -> None:
     storage = open_storage(restored)
     assert [(entry.action, entry.to_version) for entry in ledger.read(MODEL, storage, restored)] == [("promoted", 1)]
     rollback(MODEL, None, restored, storage, reason="as a test")

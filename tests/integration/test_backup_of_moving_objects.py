@@ -94,7 +94,7 @@ def test_a_checkpoint_that_was_missing_before_does_not_stop_a_backup(bucket: Sto
     assert {found.key for found in saved} == {one.key, f"{RUN}/latest.json"}
 
 
-def test_a_run_that_never_stands_still_is_an_error(bucket: Storage, tmp_path: Path) -> None:
+def test_a_run_that_replaces_checkpoints_too_fast_is_an_error(bucket: Storage, tmp_path: Path) -> None:
     put_latest(bucket, put_step(bucket, 1))
 
     def run_ahead(key: str) -> None:
@@ -110,7 +110,7 @@ def test_a_run_that_never_stands_still_is_an_error(bucket: Storage, tmp_path: Pa
         save_run(f"{RUN}/latest.json", watched, archive)
 
 
-def test_only_checkpoints_may_vanish_meanwhile(bucket: Storage, tmp_path: Path) -> None:
+def test_only_checkpoints_may_be_deleted_during_a_backup(bucket: Storage, tmp_path: Path) -> None:
     keys = [put_step(bucket, step).key for step in range(20)]
     for key in keys[5:8]:
         bucket.delete(key)
@@ -122,7 +122,7 @@ def test_only_checkpoints_may_vanish_meanwhile(bucket: Storage, tmp_path: Path) 
     assert vanished == keys[5:8]
 
 
-def test_a_marker_is_there_while_a_backup_runs_and_gone_after_it_failed(bucket: Storage) -> None:
+def test_a_marker_exists_while_a_backup_runs_and_is_removed_after_it_failed(bucket: Storage) -> None:
     def fail() -> None:
         with backup_announced("first", bucket):
             marker = read_marker(bucket)

@@ -54,5 +54,5 @@ def test_a_proxy_that_cannot_be_used_is_one_sentence(stack: Settings) -> None:
     assert len(answer.stderr.splitlines()) == 1
 
 
-def test_help_is_given_whatever_the_proxies_are(stack: Settings) -> None:
+def test_help_works_with_any_proxies(stack: Settings) -> None:
     assert "Usage" in run(stack, "models", "--help", ALL_PROXY="socks4://127.0.0.1:9").stdout

@@ -46,7 +46,7 @@ def test_a_flow_run_without_checkpoints_has_none(stack: Settings, storage: Stora
     assert fetch_newest("never-started", stack, storage, tmp_path) is None
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(
     stack: Settings, storage: Storage, tmp_path: Path, run_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     upload(run_id, [100, 200], tmp_path / "out", stack, storage)
@@ -58,7 +58,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(
     assert "step 200 is damaged, the one before is used" in caplog.text
 
 
-def test_when_no_checkpoint_is_whole_the_run_is_not_silently_started_afresh(
+def test_when_no_checkpoint_is_intact_the_run_does_not_silently_start_over(
     stack: Settings, storage: Storage, tmp_path: Path, run_id: str
 ) -> None:
     upload(run_id, [100], tmp_path / "out", stack, storage)

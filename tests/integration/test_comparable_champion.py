@@ -64,19 +64,19 @@ def test_another_shape_is_refused_with_the_remedy(
         require_comparable(with_data(config, **{field: value}), stack)
 
 
-def test_a_champion_without_our_record_is_refused_with_the_way_back(config: RetrainConfig, stack: Settings) -> None:
+def test_a_champion_without_our_record_is_refused_with_the_remedy(config: RetrainConfig, stack: Settings) -> None:
     foreign = foreign_champion(config, stack)
     with pytest.raises(UsageError, match=rf"version {foreign}, .*`wgan rollback {config.model_name} --to 2`"):
         require_comparable(config, stack)
 
 
-def test_the_way_back_leads_back(config: RetrainConfig, stack: Settings) -> None:
+def test_the_remedy_works(config: RetrainConfig, stack: Settings) -> None:
     foreign_champion(config, stack)
     run_wgan(stack, "rollback", config.model_name, "--to", "2")
     assert require_comparable(config, stack) == 2
 
 
-def test_every_command_that_would_train_refuses_before_data_is_touched(
+def test_every_command_that_would_train_refuses_before_touching_data(
     config: RetrainConfig, stack: Settings, storage: Storage
 ) -> None:
     name = config.data.dataset_name

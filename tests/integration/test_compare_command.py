@@ -55,7 +55,7 @@ def test_two_versions_are_judged_on_the_newer_data_as_one_json_object(
     assert tracking_client(stack).get_registered_model(model).aliases == before
 
 
-def test_people_see_a_table_the_gates_rules_and_where_the_report_is(
+def test_people_see_a_table_the_gates_rules_and_the_path_of_the_report(
     model: str, report: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     compare(model, "1", "2", output=report)
@@ -67,7 +67,7 @@ def test_people_see_a_table_the_gates_rules_and_where_the_report_is(
         assert part in html
 
 
-def test_without_an_output_the_report_lies_in_the_home_folder(model: str, stack_home: Path) -> None:
+def test_without_an_output_the_report_is_in_the_home_folder(model: str, stack_home: Path) -> None:
     compare(model, "2", "1", protocol="quick", as_json=True)
     assert (stack_home / "comparisons" / f"{model}-v2-v1.html").stat().st_size > 10_000
 
@@ -85,12 +85,12 @@ def test_without_an_output_the_report_lies_in_the_home_folder(model: str, stack_
         ),
     ],
 )
-def test_what_cannot_be_compared_is_told_in_one_sentence(model: str, report: Path, second: str, sentence: str) -> None:
+def test_an_impossible_comparison_is_one_sentence(model: str, report: Path, second: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         compare(model, "1", second, output=report)
 
 
-def test_a_report_that_cannot_be_written_is_told_before_anything_is_measured(model: str, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_reported_before_anything_is_measured(model: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"the report .*file/report.html cannot be written"):
         compare(model, "1", "2", output=tmp_path / "file" / "report.html")

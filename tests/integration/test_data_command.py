@@ -30,7 +30,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
-def test_prepare_prints_one_json_object_that_list_then_holds() -> None:
+def test_prepare_prints_one_json_object_that_list_then_includes() -> None:
     prepared = json.loads(run("prepare", "--preset", "digits", "--set", "data.max_images=64", "--json").stdout)
     assert (prepared["name"], prepared["count"], prepared["image_size"]) == ("digits", 64, 32)
     assert json.loads(run("list", "--json").stdout) == {"datasets": [prepared]}
@@ -50,12 +50,12 @@ def test_progress_goes_to_standard_error() -> None:
     assert "decode" not in result.stdout
 
 
-def test_preparing_nothing_in_particular_is_a_usage_mistake() -> None:
+def test_preparing_without_a_configuration_is_a_usage_mistake() -> None:
     with pytest.raises(UsageError, match="choose what to prepare: --preset NAME"):
         run("prepare")
 
 
-def test_a_configuration_file_says_what_to_prepare(tmp_path: Path) -> None:
+def test_a_configuration_file_names_what_to_prepare(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("data: {source: digits, name: mine, max_images: 32}")
     assert json.loads(run("prepare", "--config", str(file), "--json").stdout)["name"] == "mine"
@@ -75,7 +75,7 @@ def folder_of_all_kinds(folder: Path) -> Path:
     return folder
 
 
-def test_what_is_left_out_is_told_by_prepare_and_show_and_kept_in_the_manifest(tmp_path: Path) -> None:
+def test_skipped_files_are_reported_by_prepare_and_show_and_recorded_in_the_manifest(tmp_path: Path) -> None:
     folder = folder_of_all_kinds(tmp_path / "pictures")
     values = ["data.source=folder", f"data.location={folder}", "data.name=own", "data.max_bad_fraction=0.1"]
     options = [part for value in values for part in ("--set", value)]
@@ -98,12 +98,12 @@ def test_what_is_left_out_is_told_by_prepare_and_show_and_kept_in_the_manifest(t
     assert "7 × an unsupported format: HEIC" in run("prepare", *options).stdout
 
 
-def test_showing_what_is_not_prepared_names_what_is() -> None:
+def test_showing_an_unknown_data_set_lists_the_existing_ones() -> None:
     with pytest.raises(UsageError, match="there is no prepared data set 'mine'; there is none yet"):
         run("show", "mine")
 
 
-def test_a_folder_that_is_not_there_is_known_before_any_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_folder_is_reported_before_any_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WGAN_S3_ENDPOINT_URL", "http://127.0.0.1:9")
     values = ["data.source=folder", "data.location=/nowhere/at/all", "data.name=own"]
     with pytest.raises(UsageError, match=r"data\.location='/nowhere/at/all' is not a folder"):

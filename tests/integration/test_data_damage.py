@@ -86,7 +86,7 @@ def test_a_flipped_bit_in_the_cache_is_fetched_again(
 
 @pytest.mark.parametrize("name", ["images-00000.npy", "labels.npy"])
 @pytest.mark.parametrize("harm", [flip_in_store, Storage.delete], ids=["flipped", "lost"])
-def test_what_is_damaged_in_the_store_and_not_here_is_refused_by_name(
+def test_damage_in_the_store_without_a_local_copy_is_refused_by_name(
     ref: DatasetRef, settings: Settings, storage: Storage, name: str, harm: Callable[[Storage, str], None]
 ) -> None:
     harm(storage, key_of(ref, name))
@@ -114,7 +114,7 @@ def test_verifying_rebuilds_what_the_store_lost(
 
 
 @pytest.mark.parametrize("name", ["images-00000.npy", "labels.npy"])
-def test_verifying_puts_back_what_the_store_lost_while_the_local_copy_is_whole(
+def test_verifying_restores_what_the_store_lost_from_an_intact_local_copy(
     ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage, name: str
 ) -> None:
     open_dataset(ref, settings, storage)
@@ -123,7 +123,7 @@ def test_verifying_puts_back_what_the_store_lost_while_the_local_copy_is_whole(
     assert storage.exists(key_of(ref, name))
 
 
-def test_verifying_a_data_set_that_is_whole_here_and_there_reads_no_image_again(
+def test_verifying_an_intact_data_set_reads_no_image_again(
     ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage
 ) -> None:
     open_dataset(ref, settings, storage)
@@ -133,7 +133,7 @@ def test_verifying_a_data_set_that_is_whole_here_and_there_reads_no_image_again(
     assert f"GET {key_of(ref, 'manifest.json')}" in requests
 
 
-def test_opening_for_training_mends_by_itself(
+def test_opening_for_training_repairs_the_data(
     ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage
 ) -> None:
     flip_in_store(storage, key_of(ref, "images-00000.npy"))
@@ -142,7 +142,7 @@ def test_opening_for_training_mends_by_itself(
     assert values(ref, settings, storage) == list(range(20))
 
 
-def test_an_intact_local_copy_mends_the_store_without_the_source(
+def test_an_intact_local_copy_repairs_the_store_without_the_source(
     ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage
 ) -> None:
     flip_in_store(storage, key_of(ref, "images-00000.npy"))
@@ -153,7 +153,7 @@ def test_an_intact_local_copy_mends_the_store_without_the_source(
     assert values(ref, settings, storage) == list(range(20))
 
 
-def test_a_source_that_changed_cannot_mend_the_old_data_set(
+def test_a_changed_source_cannot_repair_the_old_data_set(
     ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage
 ) -> None:
     flip_in_store(storage, key_of(ref, "images-00000.npy"))
@@ -171,14 +171,14 @@ def test_an_altered_manifest_is_refused(ref: DatasetRef, settings: Settings, sto
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe"])
-def test_an_unreadable_manifest_is_written_anew(
+def test_an_unreadable_manifest_is_rewritten(
     ref: DatasetRef, config: DataConfig, settings: Settings, storage: Storage, content: bytes
 ) -> None:
     storage.put_bytes(key_of(ref, "manifest.json"), content)
     assert prepare_dataset(config, settings, storage) == ref
 
 
-def test_a_data_set_that_is_gone_says_how_to_get_it_back(ref: DatasetRef, settings: Settings, storage: Storage) -> None:
+def test_a_missing_data_set_says_how_to_prepare_it_again(ref: DatasetRef, settings: Settings, storage: Storage) -> None:
     storage.delete(key_of(ref, "manifest.json"))
     with pytest.raises(DatasetDamaged, match=f"there is no data set {ref.uri}: `wgan data prepare`"):
         open_dataset(ref, settings, storage)

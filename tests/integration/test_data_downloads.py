@@ -41,7 +41,7 @@ def access(tmp_path: Path, **more: object) -> Access:
 
 
 @pytest.mark.parametrize("fault", ["stall", "truncate", "lie", 500, 503, 429])
-def test_a_passing_fault_is_tried_again(mirror: Mirror, tmp_path: Path, fault: str | int) -> None:
+def test_a_transient_fault_is_retried(mirror: Mirror, tmp_path: Path, fault: str | int) -> None:
     url = mirror.serve("file", CONTENT, fault, fault)
     fetch(tmp_path / "file", url)
     assert (tmp_path / "file").read_bytes() == CONTENT
@@ -57,7 +57,7 @@ def test_a_passing_fault_is_tried_again(mirror: Mirror, tmp_path: Path, fault: s
         (500, "answered 500"),
     ],
 )
-def test_a_lasting_fault_is_one_sentence_and_leaves_no_file(
+def test_a_permanent_fault_is_one_sentence_and_leaves_no_file(
     mirror: Mirror, tmp_path: Path, fault: str | int, reason: str
 ) -> None:
     url = mirror.serve("file", CONTENT, *[fault] * HASTY.attempts)
@@ -69,14 +69,14 @@ def test_a_lasting_fault_is_one_sentence_and_leaves_no_file(
 
 
 @pytest.mark.parametrize("status", [404, 403, 401, 410])
-def test_a_refusal_is_not_tried_again(mirror: Mirror, tmp_path: Path, status: int) -> None:
+def test_a_refusal_is_not_retried(mirror: Mirror, tmp_path: Path, status: int) -> None:
     url = mirror.serve("file", CONTENT, status)
     with pytest.raises(DataError, match=f"answered {status}"):
         fetch(tmp_path / "file", url)
     assert len(mirror.requests) == 1
 
 
-def test_a_failure_keeps_the_file_that_was_there(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_failure_keeps_the_existing_file(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"before")
     with pytest.raises(DataError):
         fetch(tmp_path / "file", mirror.serve("file", CONTENT, *["truncate"] * 3))
@@ -84,7 +84,7 @@ def test_a_failure_keeps_the_file_that_was_there(mirror: Mirror, tmp_path: Path)
 
 
 @pytest.mark.parametrize("faults", [[], ["endless"]])
-def test_more_than_the_cap_is_refused_whether_announced_or_not(
+def test_more_than_the_cap_is_refused_with_or_without_a_length(
     mirror: Mirror, tmp_path: Path, faults: list[str | int]
 ) -> None:
     url = mirror.serve("file", CONTENT, *faults)
@@ -100,7 +100,7 @@ def test_published_addresses_are_tried_in_order(mirror: Mirror, tmp_path: Path) 
     assert mirror.requests == ["GET gone -> 404", "GET good -> 200"]
 
 
-def test_a_server_that_is_not_there_is_named(tmp_path: Path, free_port: int) -> None:
+def test_an_unreachable_server_is_named(tmp_path: Path, free_port: int) -> None:
     with pytest.raises(DataError, match=rf"http://127\.0\.0\.1:{free_port}/file broke off or does not answer"):
         fetch(tmp_path / "file", f"http://127.0.0.1:{free_port}/file")
 
@@ -122,7 +122,7 @@ def test_a_published_file_comes_from_the_mirror_of_the_settings_once(mirror: Mir
     assert mirror.requests == ["GET numbers/file.bin -> 200"]
 
 
-def test_a_kept_file_with_a_flipped_bit_is_fetched_again(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_cached_file_with_a_flipped_bit_is_fetched_again(mirror: Mirror, tmp_path: Path) -> None:
     mirror.serve("numbers/file.bin", CONTENT)
     file = PublishedFile("numbers", "file.bin", (), MD5)
     at = access(tmp_path, mirror_url=mirror.url)
@@ -142,7 +142,7 @@ def test_a_file_the_mirror_lacks_names_the_address_and_the_setting(mirror: Mirro
     )
 
 
-def test_what_is_at_a_url_is_fetched_again_only_when_it_changed(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_url_is_fetched_again_only_when_it_changed(mirror: Mirror, tmp_path: Path) -> None:
     url = mirror.serve("file.zip", CONTENT)
     mirror.etags["file.zip"] = '"1"'
     at = access(tmp_path)
@@ -155,7 +155,7 @@ def test_what_is_at_a_url_is_fetched_again_only_when_it_changed(mirror: Mirror, 
     assert [request.split()[-1] for request in mirror.requests] == ["200", "304", "304", "200"]
 
 
-def test_a_kept_copy_that_was_altered_is_not_taken_for_current(mirror: Mirror, tmp_path: Path) -> None:
+def test_an_altered_cached_copy_does_not_count_as_current(mirror: Mirror, tmp_path: Path) -> None:
     url = mirror.serve("file.zip", CONTENT)
     mirror.etags["file.zip"] = '"1"'
     path, _ = fetch_url(url, access(tmp_path))

@@ -101,7 +101,7 @@ def test_an_image_stays_on_its_side_when_others_are_added(settings: Settings, st
     assert before[1] < after[1]
 
 
-def test_nothing_is_held_out_when_that_is_asked_for_or_would_be_too_little(
+def test_nothing_is_held_out_if_disabled_or_if_too_little_would_be(
     settings: Settings, storage: Storage, pictures: Path
 ) -> None:
     for config in (DIGITS.model_copy(update={"held_out_fraction": 0.0}), of_folder(pictures)):
@@ -110,9 +110,7 @@ def test_nothing_is_held_out_when_that_is_asked_for_or_would_be_too_little(
         assert open_dataset(ref, settings, storage).held_out is None
 
 
-def test_holding_out_so_much_that_too_little_is_left_is_one_sentence(
-    settings: Settings, storage: Storage, tmp_path: Path
-) -> None:
+def test_holding_out_too_much_is_one_sentence(settings: Settings, storage: Storage, tmp_path: Path) -> None:
     for number in range(25):
         Image.new("L", (8, 8), number).save(tmp_path / f"{number:02}.png")
     with pytest.raises(DataError, match=r"25 images that decode, of which data\.held_out_fraction=0\.5 leaves \d+; at"):
@@ -184,7 +182,7 @@ def test_sub_folders_become_labels(settings: Settings, storage: Storage, picture
     assert np.array_equal(opened.labels, opened.gather(np.arange(40))[:, 0, 0, 0] % 2)
 
 
-def test_shards_are_equal_to_the_byte_whatever_the_number_of_workers(
+def test_shards_are_equal_to_the_byte_for_any_number_of_workers(
     store: ObjectStore, tmp_path: Path, pictures: Path
 ) -> None:
     contents = []
@@ -218,7 +216,7 @@ def test_the_digest_changes_with_everything_that_shapes_the_pixels(
     assert len(set(digests)) == len(digests)
 
 
-def test_the_digest_stays_with_everything_else(settings: Settings, pictures: Path, tmp_path: Path) -> None:
+def test_the_digest_does_not_change_with_anything_else(settings: Settings, pictures: Path, tmp_path: Path) -> None:
     first = digest(of_folder(pictures), settings)
     moved = shutil.copytree(pictures, tmp_path / "moved")
     (moved / "readme.txt").touch()
@@ -240,7 +238,7 @@ def test_only_the_first_images_are_used_when_there_is_a_limit(
     assert limited.count + limited.held_out_count == 100
 
 
-def test_bad_files_are_left_out_and_listed_with_their_reasons(
+def test_bad_files_are_skipped_and_listed_with_their_reasons(
     settings: Settings, storage: Storage, pictures: Path
 ) -> None:
     (pictures / "odd" / "00-broken.png").write_bytes(b"broken")
@@ -280,9 +278,7 @@ def test_fewer_than_sixteen_images_are_refused(settings: Settings, storage: Stor
 
 
 @pytest.mark.parametrize(("source", "reason"), [("folder", "is not a folder"), ("archive", "is not a file")])
-def test_a_location_that_is_not_there_is_one_sentence(
-    settings: Settings, storage: Storage, source: str, reason: str
-) -> None:
+def test_a_missing_location_is_one_sentence(settings: Settings, storage: Storage, source: str, reason: str) -> None:
     config = DataConfig(source=source, location="nowhere", name="nothing")  # type: ignore[arg-type]
     with pytest.raises(DataError, match=f"data.location='nowhere' {reason}"):
         prepare_dataset(config, settings, storage)
@@ -305,7 +301,7 @@ def test_concurrent_preparations_of_one_digest_agree(settings: Settings, picture
     assert open_dataset(refs[0], settings, open_storage(settings)).count == 40
 
 
-def test_nothing_of_the_work_is_left_in_the_cache(settings: Settings, storage: Storage, pictures: Path) -> None:
+def test_no_temporary_files_are_left_in_the_cache(settings: Settings, storage: Storage, pictures: Path) -> None:
     prepare_dataset(of_folder(pictures), settings, storage)
     (pictures / "even" / "00.png").write_bytes(b"broken")
     with pytest.raises(DataError):
@@ -314,7 +310,7 @@ def test_nothing_of_the_work_is_left_in_the_cache(settings: Settings, storage: S
     assert left == [".lock"]
 
 
-def test_progress_is_told_to_the_end(settings: Settings, storage: Storage, pictures: Path) -> None:
+def test_progress_is_reported_to_the_end(settings: Settings, storage: Storage, pictures: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
     prepare_dataset(of_folder(pictures), settings, storage, lambda *position: told.append(position))
     assert [position for position in told if position[0] == "hash"][-1] == ("hash", 40, 40)

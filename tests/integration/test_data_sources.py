@@ -56,7 +56,7 @@ def idx(path: Path, header: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
-def test_the_real_files_come_whole_from_a_mirror_that_stalls_truncates_lies_and_fails(
+def test_the_real_files_arrive_intact_from_a_mirror_that_stalls_truncates_lies_and_fails(
     name: str, mirror: Mirror, settings: Settings, storage: Storage, shared_data: Path
 ) -> None:
     for file, faults in (
@@ -203,7 +203,7 @@ def test_an_s3_prefix_follows_the_rules_of_a_folder(settings: Settings, storage:
     assert prepare_dataset(config, settings, storage).digest != opened.ref.digest
 
 
-def test_an_s3_bucket_that_is_not_there_is_one_sentence(settings: Settings, storage: Storage) -> None:
+def test_a_missing_s3_bucket_is_one_sentence(settings: Settings, storage: Storage) -> None:
     with pytest.raises(StorageError, match=r"there is no s3://no-such-bucket") as raised:
         prepared(DataConfig(source="s3", location="s3://no-such-bucket/a", name="a"), settings, storage)
     assert "\n" not in str(raised.value)
@@ -236,7 +236,7 @@ def test_a_class_of_lsun_is_read_from_its_lmdb(
     assert opened.gather(np.arange(40))[:, 0, 0, 0].tolist() == list(range(40))
 
 
-def test_a_class_that_lsun_does_not_have_names_those_it_has(settings: Settings, storage: Storage) -> None:
+def test_an_unknown_lsun_class_lists_the_existing_ones(settings: Settings, storage: Storage) -> None:
     with pytest.raises(UsageError, match=r"'garden' is not a class of LSUN: choose one of bedroom, .*, tower"):
         prepared(DataConfig(source="lsun", location="garden"), settings, storage)
 

@@ -29,7 +29,7 @@ def without_torch(tmp_path: Path) -> dict[str, str]:
     return hide_torch(tmp_path / "hidden")
 
 
-def test_all_is_well_where_the_stack_is_up_even_behind_a_proxy(stack: Settings) -> None:
+def test_all_checks_pass_where_the_stack_is_up_even_behind_a_proxy(stack: Settings) -> None:
     proxies = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     checks = checks_of(stack, code=0, **proxies)
     assert {name: check["outcome"] for name, check in checks.items()} == dict.fromkeys(
@@ -80,7 +80,7 @@ def test_a_taken_port_is_named_with_its_setting(idle_stack: Settings, without_to
     assert check["remedy"].startswith("set WGAN_PREFECT_PORT ")
 
 
-def test_without_torch_the_way_to_install_it_is_said_and_nothing_fails(
+def test_without_torch_the_command_to_install_it_is_shown_and_nothing_fails(
     stack: Settings, without_torch: dict[str, str]
 ) -> None:
     check = checks_of(stack, code=0, **without_torch)["device"]
@@ -88,7 +88,7 @@ def test_without_torch_the_way_to_install_it_is_said_and_nothing_fails(
     assert "pip install 'wgan-pipeline[train]'" in check["finding"]
 
 
-def test_a_package_of_another_version_is_named_with_the_one_that_is_needed(
+def test_a_package_of_another_version_is_named_with_the_required_one(
     stack: Settings, without_torch: dict[str, str]
 ) -> None:
     folder = Path(without_torch["PYTHONPATH"]) / "nanio-0.0.1.dist-info"

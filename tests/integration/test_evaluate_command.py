@@ -51,7 +51,7 @@ def checkpoint(config: RetrainConfig, tmp_path: Path) -> Path:
     return saved(config, tmp_path)
 
 
-def test_a_version_is_found_by_its_alias_and_told_as_one_json_object(
+def test_a_version_is_found_by_its_alias_and_printed_as_one_json_object(
     model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate(model, "champion", protocol="standard", as_json=True)
@@ -88,7 +88,7 @@ def test_a_checkpoint_whose_data_is_in_storage_is_measured_on_it(
 
 
 @pytest.mark.parametrize("source", ["folder", "archive", "s3"])
-def test_what_a_checkpoint_names_is_not_read_without_the_users_word(
+def test_the_source_in_a_checkpoint_is_not_read_without_consent(
     config: RetrainConfig, source: str, tmp_path: Path
 ) -> None:
     location = "s3://wgan/elsewhere" if source == "s3" else "http://192.0.2.1/images.zip"
@@ -103,12 +103,12 @@ def test_what_a_checkpoint_names_is_not_read_without_the_users_word(
     assert time.monotonic() - started < 10
 
 
-def test_a_checkpoint_of_no_prepared_data_set_is_refused(config: RetrainConfig, tmp_path: Path) -> None:
+def test_a_checkpoint_without_a_prepared_data_set_is_refused(config: RetrainConfig, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="names no prepared data set"):
         evaluate(str(saved(config, tmp_path, "../../elsewhere")), protocol="quick")
 
 
-def test_people_see_every_metric_beside_floor_and_ceiling_and_what_they_mean(
+def test_people_see_every_metric_with_its_bounds_and_what_they_mean(
     model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate(model, "champion")
@@ -136,7 +136,7 @@ def test_what_does_not_exist_is_named_in_one_sentence(model: str, target: str, v
         evaluate(target, version, protocol="quick")
 
 
-def test_a_version_that_does_not_exist_is_named_with_those_that_do(model: str) -> None:
+def test_an_unknown_version_lists_the_existing_ones(model: str) -> None:
     with pytest.raises(UsageError, match="no version 7: there are 1"):
         evaluate(model, "7", protocol="quick")
 
@@ -150,7 +150,7 @@ def test_the_command_is_registered() -> None:
     assert "evaluate" in {command.callback.__name__ for command in app.registered_commands if command.callback}
 
 
-def test_the_protocols_are_the_runs_own_a_small_one_and_the_papers(config: RetrainConfig) -> None:
+def test_the_protocols_are_the_runs_own_a_quick_one_and_the_papers(config: RetrainConfig) -> None:
     assert named_protocol(config, "standard") == config.evaluation
     quick = named_protocol(RetrainConfig(), "quick")
     assert (quick.sample_count, quick.seeds) == (256, 3)

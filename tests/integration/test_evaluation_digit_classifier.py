@@ -54,7 +54,7 @@ def test_training_twice_gives_the_same_weights_to_the_bit() -> None:
     )
 
 
-def test_training_leaves_torchs_random_stream_as_it_was() -> None:
+def test_training_does_not_change_torchs_random_stream() -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
@@ -81,7 +81,7 @@ def test_larger_images_are_averaged_down_to_the_input_size() -> None:
     torch.testing.assert_close(to_input(enlarged, definition, "cpu"), to_input(small, definition, "cpu"))
 
 
-def test_training_leaves_the_number_of_threads_as_it_was() -> None:
+def test_training_does_not_change_the_number_of_threads() -> None:
     threads = torch.get_num_threads()
     train_classifier(digits(), SHORT, "cpu")
     assert torch.get_num_threads() == threads
@@ -125,7 +125,7 @@ def test_a_flipped_bit_anywhere_in_the_weights_is_detected(trained: TrainedClass
 
 
 @pytest.mark.parametrize("data", [b"", b"not safetensors at all", save({"weight": torch.zeros(2)})])
-def test_what_is_not_a_classifier_is_refused(trained: TrainedClassifier, data: bytes) -> None:
+def test_bytes_that_are_not_a_classifier_are_refused(trained: TrainedClassifier, data: bytes) -> None:
     with pytest.raises(DamagedClassifier):
         unpack_classifier(data, trained.definition, "cpu")
 
@@ -143,7 +143,7 @@ def test_the_stored_file_holds_arrays_and_text_only(trained: TrainedClassifier) 
     assert set(load(packed)) == set(trained.network.state_dict())
 
 
-def test_stacked_labels_come_apart_into_digits() -> None:
+def test_stacked_labels_split_into_digits() -> None:
     np.testing.assert_array_equal(channel_labels(np.array([7, 120, 999]), 3), [[0, 0, 7], [1, 2, 0], [9, 9, 9]])
 
 

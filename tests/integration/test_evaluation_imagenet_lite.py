@@ -31,7 +31,7 @@ def test_imagenet_lite_gives_1280_features_with_a_total_variance_of_one_hundred(
     np.testing.assert_allclose(vectors.var(axis=0, dtype=np.float64).sum(), 100, rtol=1e-3)
 
 
-def test_the_scale_is_found_once_and_a_damaged_one_again(
+def test_the_scale_is_computed_once_and_again_if_damaged(
     lite: PretrainedExtractor, stack: Settings, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     [stored] = storage.list(f"{stack.evaluation_prefix}/imagenet-lite/{few_digits().ref.digest}")

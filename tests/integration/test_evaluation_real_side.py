@@ -66,7 +66,7 @@ def noise(seed: int, count: int) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (count, 1, 32, 32), dtype=np.uint8)
 
 
-def test_the_second_time_no_real_image_goes_through_the_extractor(images: ImagesInMemory, measure: Measure) -> None:
+def test_a_second_evaluation_extracts_no_real_image(images: ImagesInMemory, measure: Measure) -> None:
     generated = 2 * 200
     first, seen = measure(images, noise)
     assert seen > generated + TRAINED_ON  # every training image, and held-out ones
@@ -75,7 +75,7 @@ def test_the_second_time_no_real_image_goes_through_the_extractor(images: Images
     assert second == first
 
 
-def test_another_data_set_or_protocol_has_a_real_side_of_its_own(
+def test_another_data_set_or_protocol_has_its_own_real_side(
     images: ImagesInMemory, settings: Settings, storage: Storage
 ) -> None:
     for config in (CONFIG, CONFIG.model_copy(update={"neighbours": 3})):
@@ -100,7 +100,7 @@ def test_a_damaged_real_side_is_measured_again_and_replaced(
     assert storage.get_bytes(stored.key) == whole
 
 
-def test_copies_of_training_images_are_told_from_unseen_ones(images: ImagesInMemory, measure: Measure) -> None:
+def test_copies_of_training_images_are_distinguished_from_unseen_ones(images: ImagesInMemory, measure: Measure) -> None:
     assert images.held_out is not None
     assert measure(images, copies(images))[0].metrics["memorisation"].mean == 1.0
     unseen = measure(images, copies(images.held_out))[0].metrics["memorisation"]
@@ -120,7 +120,9 @@ def test_a_training_image_is_its_own_nearest_one(images: ImagesInMemory, setting
     assert (found.distances[:, 1] > 0).all()
 
 
-def test_nearest_images_among_none_are_a_mistake(images: ImagesInMemory, settings: Settings, storage: Storage) -> None:
+def test_nearest_images_without_training_images_are_refused(
+    images: ImagesInMemory, settings: Settings, storage: Storage
+) -> None:
     config = CONFIG.model_copy(update={"memorisation_images": 0})
     with pytest.raises(UsageError, match=r"evaluation\.memorisation_images=0 leaves 0 training images"):
         nearest_training_images(images.gather(np.array([0])), images, 1, config, settings, storage, "cpu")
@@ -133,7 +135,7 @@ def bounds(images: ImagesInMemory, config: EvaluationConfig, settings: Settings,
     return measure_bounds(images, NETWORKS, untrained, config, settings, storage, "cpu")
 
 
-def test_real_held_out_digits_are_the_floor_and_an_untrained_generator_the_ceiling(
+def test_held_out_digits_and_an_untrained_generator_are_the_bounds(
     images: ImagesInMemory, settings: Settings, storage: Storage
 ) -> None:
     found = bounds(images, CONFIG, settings, storage)
@@ -162,7 +164,7 @@ def test_damaged_bounds_are_measured_again(
     assert "real images and untrained are measured again" in caplog.text
 
 
-def test_too_few_held_out_images_leave_the_floor_out_and_say_which_sample_would_do(
+def test_too_few_held_out_images_omit_the_real_bound_and_name_a_sample_size_that_works(
     images: ImagesInMemory, settings: Settings, storage: Storage
 ) -> None:
     found = bounds(images, CONFIG.model_copy(update={"sample_count": 500}), settings, storage)

@@ -116,7 +116,7 @@ def test_both_sides_share_the_protocol_and_it_records_what_was_used(digits: Prep
     assert mine.protocol.data_digest == digits.ref.digest
 
 
-def test_the_classifier_is_trained_once_and_a_damaged_one_again(
+def test_the_classifier_is_trained_once_and_again_if_damaged(
     digits: PreparedImages, stack: Settings, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = stack.model_copy(update={"evaluation_prefix": "evaluation-of-this-test"})
@@ -164,7 +164,7 @@ def test_progress_ends_at_the_total(digits: PreparedImages, stack: Settings, sto
 
 
 @pytest.mark.parametrize("count", [2, 3, 16])
-def test_a_tiny_unlabelled_set_is_measured_with_all_it_has(count: int, stack: Settings, storage: Storage) -> None:
+def test_a_tiny_unlabelled_set_is_measured_with_all_its_images(count: int, stack: Settings, storage: Storage) -> None:
     images = ImagesInMemory(np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8))
     found, _ = measure_side_by_side(
         lambda seed, n: np.random.default_rng(seed).integers(0, 256, (n, 3, 32, 32), dtype=np.uint8),
@@ -214,7 +214,7 @@ def test_a_generator_of_another_shape_is_refused_in_one_sentence(
         )
 
 
-def test_a_classifier_cannot_be_asked_for_without_labels(stack: Settings, storage: Storage) -> None:
+def test_the_classifier_is_refused_without_labels(stack: Settings, storage: Storage) -> None:
     images = ImagesInMemory(np.zeros((30, 1, 32, 32), dtype=np.uint8), source="folder")
     with pytest.raises(UsageError, match=r"evaluation\.extractor=classifier needs labels"):
         measure_side_by_side(

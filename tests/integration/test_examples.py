@@ -54,7 +54,7 @@ def test_the_lines_of_the_training_page_train_on_an_array(
 
 
 @pytest.mark.slow(minutes=1)
-def test_the_modules_plug_into_the_whole_pipeline_and_are_recorded(stack: Settings) -> None:
+def test_the_modules_work_in_the_whole_pipeline_and_are_recorded(stack: Settings) -> None:
     outcome = json_of(stack, "retrain", *quick("own-code", *OWN_CODE), WGAN_PLUGINS=",".join(MODULES), PYTHONPATH=PATH)
     evaluation = outcome["version"]["evaluation"]
     training = evaluation["training"]
@@ -64,7 +64,7 @@ def test_the_modules_plug_into_the_whole_pipeline_and_are_recorded(stack: Settin
     assert all(code["sha256"] in tags["wgan.plugins"] for code in training["plugins"])
 
 
-def test_a_module_that_the_operator_did_not_allow_ends_the_run_in_one_sentence(stack: Settings) -> None:
+def test_a_module_that_the_operator_does_not_allow_ends_the_run_in_one_sentence(stack: Settings) -> None:
     refused = run(stack, "retrain", *quick("not-allowed", OWN_CODE[3]), code=2, PYTHONPATH=PATH)
     assert "training.objective=hinge_objective:HingeObjective: this machine does not import" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -78,12 +78,12 @@ def test_the_package_alone_has_the_command_line_and_the_configuration(pythons: d
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_package_alone_does_not_say_whether_there_is_a_champion(pythons: dict[str, Path]) -> None:
+def test_the_package_alone_does_not_report_a_champion(pythons: dict[str, Path]) -> None:
     plan = json.loads(wgan(pythons[""], "retrain --preset digits --dry-run --json").stdout)
     assert "compare with the champion, if there is one" in plan["steps"]
 
 
-def test_the_package_alone_looks_for_the_stack_and_says_how_to_start_it(pythons: dict[str, Path]) -> None:
+def test_the_package_alone_checks_the_stack_and_says_how_to_start_it(pythons: dict[str, Path]) -> None:
     done = wgan(pythons[""], "status")
     assert (done.returncode, done.stderr) == (1, "")
     assert "is not running: start it with `wgan up`." in done.stdout
@@ -98,7 +98,7 @@ def test_the_package_alone_asks_the_prefect_server(pythons: dict[str, Path], com
     assert done.stderr.startswith("The Prefect server at http://127.0.0.1:9/api does not answer (")
 
 
-def test_doctor_says_which_extras_are_missing_and_fails_for_none_of_them(pythons: dict[str, Path]) -> None:
+def test_doctor_lists_missing_extras_without_failing(pythons: dict[str, Path]) -> None:
     checks = json.loads(wgan(pythons[""], "doctor --json").stdout)["checks"]
     missing = {check["name"]: check for check in checks if check["name"].startswith("extra ")}
     assert set(missing) == {f"extra {extra}" for extra in EXTRAS}
@@ -117,7 +117,7 @@ def test_doctor_says_which_extras_are_missing_and_fails_for_none_of_them(pythons
         *(("pipeline", command, "train", "trainer") for command in TO_TRAIN),
     ],
 )
-def test_a_command_whose_extra_is_missing_says_in_one_sentence_what_to_install(
+def test_a_command_whose_extra_is_missing_says_what_to_install_in_one_sentence(
     pythons: dict[str, Path], present: str, command: str, needed: str, image: str
 ) -> None:
     done = wgan(pythons[present], command)
@@ -151,7 +151,7 @@ def test_the_extra_serve_answers_with_images(pythons: dict[str, Path], tmp_path:
 
 
 @pytest.mark.slow
-def test_the_extra_pipeline_runs_the_servers_prepares_data_and_lists_what_there_is(
+def test_the_extra_pipeline_runs_the_servers_prepares_data_and_lists_it(
     pythons: dict[str, Path], tmp_path: Path
 ) -> None:
     settings = new_settings(tmp_path / "home")
@@ -172,6 +172,6 @@ def test_the_extra_pipeline_runs_the_servers_prepares_data_and_lists_what_there_
         take_down(settings)
 
 
-def test_the_extra_train_has_whatever_the_library_imports(pythons: dict[str, Path]) -> None:
+def test_the_extra_train_has_everything_that_the_library_imports(pythons: dict[str, Path]) -> None:
     done = subprocess.run([pythons["train"], "-c", IMPORT_EVERYTHING], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]

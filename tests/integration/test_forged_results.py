@@ -85,7 +85,7 @@ def another_machine(settings: Settings, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"home": tmp_path / "another"})
 
 
-def test_forged_data_is_not_taken_for_what_a_record_pinned(settings: Settings, tmp_path: Path) -> None:
+def test_forged_data_is_refused_where_a_record_pins_it(settings: Settings, tmp_path: Path) -> None:
     storage = open_storage(settings)
     ref = prepare_dataset(CONFIG, settings, storage)
     whole = open_dataset(ref, settings, storage).gather(np.arange(16))
@@ -97,7 +97,7 @@ def test_forged_data_is_not_taken_for_what_a_record_pinned(settings: Settings, t
     assert np.array_equal(mended.gather(np.arange(16)), whole)
 
 
-def test_forged_data_is_not_taken_where_nothing_pins_it(
+def test_forged_data_is_refused_where_nothing_pins_it(
     signing: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage = open_storage(signing)
@@ -114,7 +114,7 @@ def test_forged_data_is_not_taken_where_nothing_pins_it(
     assert np.array_equal(open_dataset(again, other, storage).gather(np.arange(16)), whole)
 
 
-def test_a_prepared_data_set_is_found_by_whoever_has_the_key(signing: Settings, tmp_path: Path) -> None:
+def test_a_prepared_data_set_is_found_by_everybody_with_the_key(signing: Settings, tmp_path: Path) -> None:
     storage = open_storage(signing)
     ref = prepare_dataset(CONFIG, signing, storage)
     before = {entry.key: entry.modified for entry in storage.list(f"{signing.datasets_prefix}/")}
@@ -162,9 +162,7 @@ def test_cached_measurements_with_recomputed_digests_do_not_change_a_number(
     assert told(caplog) == [], "what was measured anew is signed"
 
 
-def test_a_cached_measurement_of_before_signatures_is_measured_anew(
-    signing: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unsigned_cached_measurement_is_measured_again(signing: Settings, caplog: pytest.LogCaptureFixture) -> None:
     storage = open_storage(signing)
     keyless = signing.model_copy(update={"signing_key": None})
     honest = measured(keyless, storage, CLASSIFIED)

@@ -72,9 +72,7 @@ def test_checkpoints_of_a_finished_run_are_kept_seven_days(scene: Scene, state: 
     [(), (Crashed(),), (Failed(), AwaitingRetry()), (Paused(),)],
     ids=["Running", "Crashed", "AwaitingRetry", "Paused"],
 )
-def test_checkpoints_of_a_run_that_may_go_on_are_kept_whatever_their_age(
-    scene: Scene, states: tuple[State, ...]
-) -> None:
+def test_checkpoints_of_a_run_that_may_continue_are_kept_at_any_age(scene: Scene, states: tuple[State, ...]) -> None:
     run_id = scene.flow_run(*states)
     scene.checkpoint(run_id)
     report = expire_checkpoints(scene.survey(days=1000))
@@ -83,7 +81,7 @@ def test_checkpoints_of_a_run_that_may_go_on_are_kept_whatever_their_age(
     assert scene.runs_with_checkpoints() == {run_id}
 
 
-def test_checkpoints_that_prefect_knows_nothing_of_go_by_their_age_and_other_folders_stay(scene: Scene) -> None:
+def test_checkpoints_unknown_to_prefect_expire_by_age_and_other_folders_stay(scene: Scene) -> None:
     unknown = str(uuid4())
     scene.checkpoint(unknown)
     scene.checkpoint("by-hand")
@@ -93,7 +91,7 @@ def test_checkpoints_that_prefect_knows_nothing_of_go_by_their_age_and_other_fol
     assert scene.runs_with_checkpoints() == {"by-hand"}
 
 
-def test_what_a_registered_version_came_from_stays_for_ever(retrained: tuple[Scene, Any]) -> None:
+def test_the_origin_of_a_registered_version_is_kept_for_ever(retrained: tuple[Scene, Any]) -> None:
     scene, _ = retrained
     before = scene.keys("")
     later = scene.survey(days=10_000)
@@ -124,7 +122,7 @@ def test_a_version_whose_tags_were_deleted_is_traced_through_its_run(retrained: 
             client.set_model_version_tag("generator-housekept", "1", tag, tags[tag])
 
 
-def test_a_data_set_nobody_refers_to_goes_after_thirty_days_with_what_evaluations_kept_of_it(scene: Scene) -> None:
+def test_an_unreferenced_data_set_is_removed_after_thirty_days_with_its_evaluation_caches(scene: Scene) -> None:
     data = scene.dataset("unwanted")
     scene.storage.put_bytes(f"evaluation/reference-1/{data.digest}/protocol.npz", b"123")
     scene.storage.put_bytes(f"evaluation/classifiers/{data.digest}/definition.safetensors", b"4567")
@@ -158,7 +156,7 @@ def test_a_dry_run_counts_the_same_and_removes_nothing(scene: Scene) -> None:
     assert [rule.removed for rule in outcomes[0]] == [1, 1, 1]
 
 
-def test_no_data_set_goes_while_a_retraining_is_at_work(scene: Scene) -> None:
+def test_no_data_set_is_removed_during_a_retraining(scene: Scene) -> None:
     scene.dataset("unwanted")
     scene.flow_run()
     assert expire_datasets(scene.survey(days=31)).kept == {"a retrain run is in progress": 1}
@@ -167,7 +165,7 @@ def test_no_data_set_goes_while_a_retraining_is_at_work(scene: Scene) -> None:
     assert expire_datasets(scene.survey(days=31)).removed == 1
 
 
-def test_a_data_set_stays_when_a_retraining_begins_just_before_it_would_go(scene: Scene) -> None:
+def test_a_data_set_stays_if_a_retraining_starts_just_before_its_removal(scene: Scene) -> None:
     scene.dataset("unwanted")
     later = scene.survey(days=31)
     looks = 0
@@ -184,7 +182,7 @@ def test_a_data_set_stays_when_a_retraining_begins_just_before_it_would_go(scene
     assert {key.rsplit("/", 1)[-1] for key in scene.keys("datasets/")} >= {"manifest.json", "images-00000.npy"}
 
 
-def test_a_crashed_run_keeps_the_data_it_asks_for_until_it_has_trained_then_the_data_it_trained_on(
+def test_a_crashed_run_keeps_the_data_it_names_until_it_has_trained_then_the_data_it_trained_on(
     scene: Scene,
 ) -> None:
     older, newer = scene.dataset("watched", 64), scene.dataset("watched", 96)
@@ -222,7 +220,7 @@ class RefusingStore(Storage):
         return super().delete_all(keys)
 
 
-def test_one_failure_is_reported_the_others_go_on_and_half_a_data_set_has_no_manifest(scene: Scene) -> None:
+def test_one_failure_is_reported_without_stopping_the_others_and_half_a_data_set_has_no_manifest(scene: Scene) -> None:
     stuck, gone = scene.dataset("a-stuck"), scene.dataset("b-gone", 96)
     store = RefusingStore(scene.storage.client, scene.storage.bucket, refused=stuck.digest)
     report = expire_datasets(Scene(scene.settings, store).survey(days=31))
@@ -235,7 +233,7 @@ def test_one_failure_is_reported_the_others_go_on_and_half_a_data_set_has_no_man
     assert scene.keys("datasets/") == set()
 
 
-def test_results_stay_when_young_or_written_while_a_run_worked_that_may_go_on(scene: Scene) -> None:
+def test_results_stay_if_young_or_written_during_a_run_that_may_continue(scene: Scene) -> None:
     scene.storage.put_bytes("prefect/0a1b", b"{}")
     assert expire_results(scene.survey(days=29.9)).kept == {"younger than 30 days": 1}
     scene.flow_run(Crashed(), reads_data=False)
@@ -247,7 +245,7 @@ def test_results_stay_when_young_or_written_while_a_run_worked_that_may_go_on(sc
     assert scene.keys("prefect/") == set()
 
 
-def test_an_upload_is_given_up_a_day_after_its_last_part_but_mlflows_own_are_not(scene: Scene) -> None:
+def test_an_upload_is_aborted_a_day_after_its_last_part_unless_it_is_mlflows_own(scene: Scene) -> None:
     client, bucket = scene.storage.client, scene.storage.bucket
     for key in ("datasets/x/half.npy", "mlflow/0/half"):
         upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
@@ -285,7 +283,7 @@ def test_nothing_is_removed_when_a_clock_went_back(scene: Scene) -> None:
         scene.survey(days=-1)
 
 
-def test_a_backup_that_runs_is_told_and_one_that_died_a_day_ago_is_not(scene: Scene) -> None:
+def test_a_running_backup_is_reported_and_one_killed_a_day_ago_is_not(scene: Scene) -> None:
     scene.storage.put_bytes(BACKUP_MARKER, b"{}")
     now = scene.storage.clock()
     assert "a backup is running, last refreshed at" in (backup_under_way(scene.storage, now) or "")
@@ -295,7 +293,7 @@ def test_a_backup_that_runs_is_told_and_one_that_died_a_day_ago_is_not(scene: Sc
     assert backup_under_way(scene.storage, now + timedelta(hours=25)) is None
 
 
-def test_a_backup_that_begins_in_the_middle_stops_the_rest(scene: Scene) -> None:
+def test_a_backup_that_starts_in_the_middle_stops_the_rest(scene: Scene) -> None:
     scene.checkpoint(str(uuid4()))
     later = survey(
         scene.settings.model_copy(update={"keep_checkpoint_days": 0.0}),

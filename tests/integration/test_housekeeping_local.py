@@ -38,7 +38,7 @@ def unread_for(path: Path, days: float) -> None:
         os.utime(entry, (moment, moment))
 
 
-def test_a_local_data_set_goes_when_unread_for_thirty_days_and_comes_back_from_s3(scene: Scene) -> None:
+def test_a_local_data_set_is_removed_when_unread_for_thirty_days_and_fetched_again_from_s3(scene: Scene) -> None:
     data = scene.dataset("copied")
     folder = cache_folder(scene.settings, data.name, data.digest)
     unread_for(folder, 29.9)
@@ -59,7 +59,7 @@ def test_reading_one_file_of_a_local_data_set_keeps_all_of_it(scene: Scene) -> N
     assert expire_cached_datasets(scene.survey(days=0)).kept == {"used within 30 days": 1}
 
 
-def test_a_local_data_set_stays_while_a_retraining_is_at_work(scene: Scene) -> None:
+def test_a_local_data_set_stays_during_a_retraining(scene: Scene) -> None:
     data = scene.dataset("copied")
     folder = cache_folder(scene.settings, data.name, data.digest)
     unread_for(folder, 100)
@@ -77,7 +77,7 @@ def test_what_a_killed_sweep_renamed_is_removed_by_the_next(scene: Scene) -> Non
     assert not folder.exists()
 
 
-def test_downloads_go_when_unread_for_thirty_days_with_what_the_server_said_of_them(scene: Scene) -> None:
+def test_downloads_are_removed_when_unread_for_thirty_days_with_their_validators(scene: Scene) -> None:
     downloads = scene.settings.cache / "downloads"
     published, at_url = downloads / "mnist" / "train.gz", downloads / "urls" / "0f" / "faces.zip"
     for path in (published, at_url, at_url.with_name(".validators.json")):
@@ -93,7 +93,7 @@ def test_downloads_go_when_unread_for_thirty_days_with_what_the_server_said_of_t
     assert not at_url.with_name(".validators.json").exists()
 
 
-def test_training_folders_go_as_the_checkpoints_of_their_runs_may(scene: Scene) -> None:
+def test_training_folders_are_removed_when_their_runs_checkpoints_may_be(scene: Scene) -> None:
     finished, crashed, unknown = scene.flow_run(Completed()), scene.flow_run(Crashed()), str(uuid4())
     training = scene.settings.cache / "training"
     for name in (finished, crashed, unknown, "notes"):
@@ -106,7 +106,7 @@ def test_training_folders_go_as_the_checkpoints_of_their_runs_may(scene: Scene) 
     assert {folder.name for folder in training.iterdir()} == {crashed, "notes"}
 
 
-def test_a_scratch_folder_goes_when_its_preparation_has_died(scene: Scene) -> None:
+def test_a_scratch_folder_is_removed_when_its_preparation_has_died(scene: Scene) -> None:
     root = scene.settings.cache / "preparing"
     abandoned = root / "tmpdead"
     (abandoned / "contents").mkdir(parents=True)
@@ -124,7 +124,7 @@ def test_a_scratch_folder_goes_when_its_preparation_has_died(scene: Scene) -> No
     assert not abandoned.exists()
 
 
-def test_what_serving_keeps_on_disk_is_never_touched(scene: Scene) -> None:
+def test_servings_cache_is_never_touched(scene: Scene) -> None:
     served = model_cache(scene.settings.cache, "generator-digits").folder / "version-1-abc" / "generator.onnx"
     served.parent.mkdir(parents=True)
     served.write_bytes(b"onnx")

@@ -93,7 +93,7 @@ def test_an_old_version_is_judged_on_the_newest_data_of_its_model(
     )
 
 
-def test_both_sides_grids_and_a_table_lie_on_the_challengers_run(
+def test_both_sides_grids_and_a_table_are_on_the_challengers_run(
     judged: ModelVersionRef, stack: Settings, tmp_path: Path
 ) -> None:
     client, run = tracking_client(stack), judged.evaluation.training.mlflow_run_id
@@ -137,7 +137,7 @@ def test_ledger_and_tags_carry_all_numbers_of_the_decision(
     assert sides[0]["protocol_digest"] == sides[1]["protocol_digest"]
 
 
-def test_the_next_judgement_knows_that_the_champion_was_judged_on_the_new_data(
+def test_the_next_judgement_says_that_the_champion_was_judged_on_the_new_data(
     entry: LedgerEntry, versions: tuple[ModelVersionRef, ...], stack: Settings, storage: Storage
 ) -> None:
     evaluation = judge(versions[1], stack, storage).evaluation

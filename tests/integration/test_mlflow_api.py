@@ -46,7 +46,7 @@ def model(client: MlflowClient) -> str:
     return name
 
 
-def test_versions_are_what_mlflows_own_client_says(stack: Settings, client: MlflowClient, model: str) -> None:
+def test_versions_equal_those_of_mlflows_own_client(stack: Settings, client: MlflowClient, model: str) -> None:
     with registry(stack) as models:
         found = {version.version: version for version in models.versions(model)}
     theirs = {int(version.version): version for version in client.search_model_versions(f"name = '{model}'")}
@@ -64,7 +64,7 @@ def test_a_search_reads_every_page(stack: Settings, model: str, monkeypatch: pyt
         assert model in [entry.name for entry in models.models()]
 
 
-def test_an_alias_is_set_moved_and_taken_away(stack: Settings, client: MlflowClient, model: str) -> None:
+def test_an_alias_is_set_moved_and_deleted(stack: Settings, client: MlflowClient, model: str) -> None:
     with registry(stack) as models:
         models.set_alias(model, "champion", 1)
         models.set_alias(model, "champion", 2)
@@ -85,7 +85,7 @@ def test_a_version_is_tagged_and_described(stack: Settings, client: MlflowClient
     assert (version.tags["gate.reason"], version.description) == ("„besser“ & 100 % \\", "# Card\n")
 
 
-def test_runs_are_searched_page_by_page_with_deleted_ones_where_asked(
+def test_runs_are_searched_page_by_page_with_deleted_ones_on_request(
     stack: Settings, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs_api, "A_PAGE", 2)
@@ -109,7 +109,7 @@ def test_a_run_is_ended_with_its_time(stack: Settings, client: MlflowClient) -> 
     assert (info.status, info.end_time) == ("KILLED", 1_700_000_000_000)
 
 
-def test_what_the_server_refuses_is_told_in_its_words(stack: Settings, model: str) -> None:
+def test_a_refusal_quotes_the_server(stack: Settings, model: str) -> None:
     with (
         pytest.raises(WganError, match=r"failed: RESOURCE_DOES_NOT_EXIST: .*version=9.*\.$"),
         registry(stack) as models,
@@ -178,7 +178,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("form", ODD)
-def test_an_odd_answer_is_one_sentence(form: str) -> None:
+def test_an_unexpected_answer_is_one_sentence(form: str) -> None:
     status, body, sentence = ODD[form]
     with answering(lambda _: (status, body)) as settings, pytest.raises(WganError, match=sentence) as caught:
         list_models(settings)
@@ -186,7 +186,7 @@ def test_an_odd_answer_is_one_sentence(form: str) -> None:
     assert settings.mlflow_tracking_uri in str(caught.value)
 
 
-def test_an_answer_without_an_end_is_given_up_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_answer_is_abandoned_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests_api, "ANSWER_BYTES", 10_000)
 
     def endless(request: BaseHTTPRequestHandler) -> None:
@@ -202,7 +202,7 @@ def test_an_answer_without_an_end_is_given_up_by_its_size(monkeypatch: pytest.Mo
         list_models(settings)
 
 
-def test_an_answer_that_drips_is_given_up_by_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_drips_is_abandoned_after_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests_api, "ANSWER_SECONDS", 0.2)
 
     def dripping(request: BaseHTTPRequestHandler) -> None:
@@ -227,7 +227,7 @@ def test_a_server_that_never_answers_is_one_sentence(monkeypatch: pytest.MonkeyP
             list_models(Settings(_env_file=None, mlflow_tracking_uri=where))
 
 
-def test_pages_that_begin_again_are_not_read_for_ever() -> None:
+def test_repeating_pages_are_not_read_for_ever() -> None:
     page = b'{"model_versions": [{"name": "m", "version": 1}], "next_page_token": "again"}'
     with (
         answering(lambda _: (200, page)) as settings,
@@ -236,13 +236,13 @@ def test_pages_that_begin_again_are_not_read_for_ever() -> None:
         list_models(settings)
 
 
-def test_a_busy_server_is_asked_again() -> None:
+def test_a_request_to_a_busy_server_is_retried() -> None:
     replies = iter([(503, b"busy"), (500, b'{"error_code": "INTERNAL_ERROR"}'), (200, b"{}"), (200, b"{}")])
     with answering(lambda _: next(replies)) as settings:
         assert list_models(settings) == []
 
 
-def test_a_connection_that_breaks_is_made_again() -> None:
+def test_a_broken_connection_is_retried() -> None:
     broken: list[int] = []
 
     def breaking(request: BaseHTTPRequestHandler) -> Reply | None:
@@ -256,7 +256,7 @@ def test_a_connection_that_breaks_is_made_again() -> None:
         assert list_models(settings) == []
 
 
-def test_an_unreadable_model_is_answered_with_those_that_may_be_read() -> None:
+def test_an_unreadable_model_lists_the_readable_ones() -> None:
     """MLflow's basic-auth says 403 of a model that is not there, or is not for this user."""
 
     def guarded(request: BaseHTTPRequestHandler) -> Reply:
@@ -271,7 +271,7 @@ def test_an_unreadable_model_is_answered_with_those_that_may_be_read() -> None:
             load_version("generator-yours", 1, settings)
 
 
-def test_user_and_password_are_shown_to_the_server() -> None:
+def test_user_and_password_are_sent_to_the_server() -> None:
     shown: list[str | None] = []
 
     def guarded(request: BaseHTTPRequestHandler) -> Reply:
@@ -283,7 +283,7 @@ def test_user_and_password_are_shown_to_the_server() -> None:
     assert set(shown) == {f"Basic {base64.b64encode(b'ada:secret').decode()}"}
 
 
-def test_a_store_that_is_down_is_told_from_a_file_that_is_not_there() -> None:
+def test_a_store_that_is_down_is_distinguished_from_a_missing_file() -> None:
     def without_store(request: BaseHTTPRequestHandler) -> Reply:
         if "/model-versions/get-download-uri" in request.path:
             return 200, b'{"artifact_uri": "mlflow-artifacts:/1/models/m-1/artifacts"}'

@@ -62,7 +62,7 @@ def listener(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
         server.shutdown()
 
 
-def test_a_promotion_a_refusal_and_a_failure_are_told_with_their_reasons(
+def test_a_promotion_a_refusal_and_a_failure_are_sent_with_their_reasons(
     stack: Settings, listener: Listener, tmp_path: Path
 ) -> None:
     model = "generator-told"
@@ -79,7 +79,7 @@ def test_a_promotion_a_refusal_and_a_failure_are_told_with_their_reasons(
     assert str(tmp_path) in listener.told("prefect.flow-run.Failed", "flow run")[0]["reason"]
 
 
-def test_a_crash_is_told_with_what_was_said_of_it(stack: Settings, listener: Listener) -> None:
+def test_a_crash_is_sent_with_its_message(stack: Settings, listener: Listener) -> None:
     """The state is reported as a worker or the automation for silent runs does."""
     flow = ask(stack, "flows/", name="retrain")["id"]
     run = ask(stack, "flow_runs/", flow_id=flow, name="told of a crash", state={"type": "RUNNING", "name": "Running"})
@@ -98,6 +98,6 @@ def test_the_server_does_not_know_the_address_with_its_token(stack: Settings, li
     assert b"hook-secret-3141" not in (stack.home / "prefect.db").read_bytes()
 
 
-def test_everything_is_told_once(listener: Listener) -> None:
+def test_every_notification_is_sent_once(listener: Listener) -> None:
     told = [(entry["event"], entry["what"], entry["time"]) for entry in listener.heard]
     assert len(told) == len(set(told))

@@ -27,7 +27,7 @@ def arguments(name: str, source: str, location: str) -> list[str]:
     return ["--if-changed", *quick(name, f"data.source={source}", f"data.location={location}")]
 
 
-def test_a_watched_folder_is_trained_on_again_once_it_holds_a_new_image(stack: Settings, tmp_path: Path) -> None:
+def test_a_folder_is_trained_on_again_once_it_has_a_new_image(stack: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "watched"
     folder.mkdir()
     for number in range(40):
@@ -45,7 +45,9 @@ def test_a_watched_folder_is_trained_on_again_once_it_holds_a_new_image(stack: S
     assert json_of(stack, *command)["version"]["version"] == 2
 
 
-def test_so_is_a_watched_s3_prefix(stack: Settings, storage: Storage, tmp_path: Path) -> None:
+def test_an_s3_prefix_is_trained_on_again_once_it_has_a_new_image(
+    stack: Settings, storage: Storage, tmp_path: Path
+) -> None:
     for number in range(40):
         storage.put_file(f"incoming/{number}.png", picture(tmp_path, number))
     command = ["retrain", *arguments("incoming", "s3", f"s3://{storage.bucket}/incoming")]

@@ -30,8 +30,10 @@ test_the_outcome_walks_back = on_sqlite.test_the_outcome_walks_back_to_run_check
 test_the_first_version_is_promoted = on_sqlite.test_the_first_version_is_promoted_over_the_floors
 test_every_step_is_in_mlflow = on_sqlite.test_every_step_is_in_mlflow_and_the_pictures_are_a_series
 test_results_of_tasks_are_json = on_sqlite.test_results_of_tasks_are_json_in_the_bucket
-test_nothing_that_lasts_is_a_pickle = on_sqlite.test_nothing_that_lasts_is_a_pickle
-test_a_second_run_meets_the_champion = on_sqlite.test_a_second_run_reuses_the_data_and_meets_the_champion
+test_no_persistent_object_is_a_pickle = on_sqlite.test_no_persistent_object_is_a_pickle
+test_a_second_run_is_compared_with_the_champion = (
+    on_sqlite.test_a_second_run_reuses_the_data_and_is_compared_with_the_champion
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +80,10 @@ def uninterrupted(stack: Settings) -> Any:
 
 
 @pytest.mark.long
-def test_an_ended_run_goes_on_and_equals_the_uninterrupted_one_to_the_bit(
+def test_an_interrupted_run_resumes_and_equals_the_uninterrupted_one_to_the_bit(
     stack: Settings, storage: Storage, uninterrupted: Any
 ) -> None:
-    ended = on_sqlite.test_an_ended_run_goes_on_and_equals_the_uninterrupted_one_to_the_bit
+    ended = on_sqlite.test_an_interrupted_run_resumes_and_equals_the_uninterrupted_one_to_the_bit
     ended(signal.SIGTERM, 130, stack, storage, uninterrupted)
 
 

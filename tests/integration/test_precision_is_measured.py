@@ -31,7 +31,7 @@ def test_a_resumed_run_keeps_the_precision_of_its_checkpoint(tmp_path: Path, mon
     assert run(config, Recorder(), tmp_path / "new").precision == "float32"
 
 
-def test_a_measurement_is_kept_for_the_same_processor_and_shape(
+def test_a_measurement_is_cached_for_the_same_processor_and_shape(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = critic_step_seconds(tiny(), CPU, Execution(), tmp_path)

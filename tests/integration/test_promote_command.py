@@ -78,7 +78,7 @@ def artifacts(settings: Settings, key: str) -> list[Any]:
     return [artifact for artifact in found if MODEL in artifact["description"]]
 
 
-def test_the_decision_is_a_table_and_pictures_of_both_sides_that_open(
+def test_the_decision_is_a_table_and_loadable_pictures_of_both_sides(
     versions: Any, dry_run: Any, stack: Settings
 ) -> None:
     best, worse = versions

@@ -98,7 +98,7 @@ def die_at_alias(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "set_alias", set_alias)
 
 
-def test_the_first_promotion_makes_a_champion_with_nothing_before_it(
+def test_the_first_promotion_makes_a_champion_without_a_previous_one(
     model: str, stack: Settings, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     entry = move(1, flow_run_id="flow-1", actor="ada")
@@ -138,9 +138,7 @@ def test_a_challenger_that_is_promoted_is_no_longer_the_challenger(
     assert aliases(client, model) == {"champion": 2, "previous": 1}
 
 
-def test_the_version_is_tagged_with_what_became_of_it(
-    model: str, stack: Settings, move: Callable[..., LedgerEntry]
-) -> None:
+def test_the_version_is_tagged_with_its_outcome(model: str, stack: Settings, move: Callable[..., LedgerEntry]) -> None:
     entries = [move(1), move(2, passed=False)]
     shown = {entry.version: entry for entry in list_versions(model, stack)}
     for entry in entries:
@@ -156,7 +154,7 @@ def test_force_overrules_the_gate_with_a_reason(model: str, stack: Settings, mov
     assert champion_version(model, stack) == 1
 
 
-def test_force_that_the_gate_agrees_with_is_not_noted_as_forced(move: Callable[..., LedgerEntry]) -> None:
+def test_force_is_not_recorded_if_the_gate_agrees(move: Callable[..., LedgerEntry]) -> None:
     assert not move(1, force=True, reason="sure").forced
 
 
@@ -188,7 +186,7 @@ def test_a_champion_that_moved_since_the_measurement_is_not_overwritten(
     assert moves(model, stack) == [("promoted", None, 1), ("promoted", 1, 2)]
 
 
-def test_promoting_the_champion_does_nothing_and_says_so(
+def test_promoting_the_champion_changes_nothing_and_says_so(
     model: str, stack: Settings, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1, flow_run_id="flow-1")
@@ -198,7 +196,7 @@ def test_promoting_the_champion_does_nothing_and_says_so(
 
 
 @pytest.mark.parametrize("passed", [True, False])
-def test_a_retry_of_the_same_flow_run_gives_the_entry_it_wrote(
+def test_a_retry_of_the_same_flow_run_returns_the_entry_it_wrote(
     model: str, stack: Settings, move: Callable[..., LedgerEntry], passed: bool
 ) -> None:
     first = move(1, passed=passed, flow_run_id="flow-1")
@@ -216,7 +214,7 @@ def test_a_retry_does_not_undo_what_was_rolled_back_since(
     assert champion_version(model, stack) == 1
 
 
-def test_a_rollback_returns_to_the_previous_champion_and_the_next_one_further(
+def test_a_rollback_returns_to_the_previous_champion_and_the_next_one_goes_back_further(
     model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     for version in (1, 2, 3):
@@ -231,7 +229,7 @@ def test_a_rollback_returns_to_the_previous_champion_and_the_next_one_further(
         rollback(model, None, stack, storage, reason="again")
 
 
-def test_a_rollback_goes_to_the_version_that_is_named(
+def test_a_rollback_goes_to_the_named_version(
     model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     for version in (1, 2, 3):
@@ -240,7 +238,7 @@ def test_a_rollback_goes_to_the_version_that_is_named(
     assert aliases(client, model) == {"champion": 1}
 
 
-def test_a_rollback_to_a_version_that_does_not_exist_names_those_there_are(
+def test_a_rollback_to_an_unknown_version_lists_the_existing_ones(
     model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
@@ -302,7 +300,7 @@ def test_the_retry_of_a_flow_that_died_before_the_ledger_finishes_its_own_promot
     assert (listed.gate, listed.aliases) == ("reconciled", ("champion",))
 
 
-def test_dying_between_previous_and_champion_changes_nothing_that_is_served(
+def test_dying_between_previous_and_champion_does_not_change_the_champion(
     model: str,
     stack: Settings,
     storage: Storage,
@@ -346,7 +344,7 @@ def test_a_rollback_that_died_anywhere_is_finished_by_its_retry(
     assert len(moves(model, stack)) == 4
 
 
-def test_a_champion_moved_by_hand_is_written_down_first(
+def test_a_champion_moved_outside_the_pipeline_is_recorded_first(
     model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
@@ -370,7 +368,7 @@ def test_a_previous_champion_that_was_deleted_does_not_stop_promotions(
     assert aliases(client, model) == {"champion": 1, "previous": 4}
 
 
-def test_an_object_store_that_does_not_answer_leaves_the_aliases_alone(
+def test_an_unreachable_object_store_leaves_the_aliases_unchanged(
     model: str, stack: Settings, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
@@ -425,7 +423,7 @@ def test_a_stray_or_damaged_object_never_stops_a_promotion_or_a_rollback(
     assert aliases(client, model) == {"champion": 1}
 
 
-def test_the_last_entry_damaged_is_written_down_again_from_the_version(
+def test_a_damaged_last_entry_is_recorded_again_from_the_version(
     model: str, stack: Settings, storage: Storage, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)

@@ -75,7 +75,7 @@ def test_a_run_has_its_flow_parameters_times_log_and_end(
         (ValueError("a defect"), "FAILED", "Failed", "ValueError: a defect"),
     ],
 )
-def test_a_run_that_does_not_reach_its_end_says_why(
+def test_a_run_that_fails_or_stops_says_why(
     client: SyncPrefectClient,
     server: PrefectServer,
     name: str,
@@ -92,7 +92,7 @@ def test_a_run_that_does_not_reach_its_end_says_why(
     assert str(ended.message).startswith(message)
 
 
-def test_its_event_is_found_with_the_run_that_it_is_of(server: PrefectServer, name: str) -> None:
+def test_its_event_is_related_to_its_run(server: PrefectServer, name: str) -> None:
     with recorded_run(server, "rollback", name, {}) as run:
         run.tell(
             {
@@ -113,7 +113,7 @@ def test_its_event_is_found_with_the_run_that_it_is_of(server: PrefectServer, na
     assert f"prefect.flow-run.{run.id}" in [related["prefect.resource.id"] for related in event["related"]]
 
 
-def test_a_server_that_does_not_take_the_end_is_warned_of_and_what_was_done_stands(
+def test_a_final_state_that_the_server_rejects_is_a_warning_and_the_work_stands(
     server: PrefectServer, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refused(*_: object, **__: object) -> None:

@@ -62,7 +62,7 @@ def test_a_models_history_as_one_json_object(promoted: LedgerEntry, capsys: pyte
 
 
 @pytest.mark.parametrize("history", [False, True])
-def test_a_model_that_does_not_exist_is_answered_with_those_there_are(promoted: LedgerEntry, history: bool) -> None:
+def test_an_unknown_model_lists_the_existing_ones(promoted: LedgerEntry, history: bool) -> None:
     with pytest.raises(UsageError, match=rf"no registered model 'generator-nope': there are .*{promoted.model_name}"):
         models("generator-nope", history=history)
 

@@ -88,7 +88,7 @@ def model_files(client: MlflowClient, version: ModelVersionRef, folder: Path, se
     )
 
 
-def test_the_record_that_comes_back_is_the_one_that_was_registered(
+def test_the_record_read_back_is_the_registered_one(
     stack: Settings, registered: tuple[RetrainConfig, ModelVersionRef], exported: ExportedGenerator
 ) -> None:
     config, version = registered
@@ -115,7 +115,7 @@ def test_the_version_belongs_to_the_trainings_run_and_has_tags_and_a_card(
     assert [(output.model_id, output.step) for output in outputs] == [(found.source.removeprefix("models:/"), 850)]
 
 
-def test_registering_again_gives_the_version_that_is_there(
+def test_registering_again_returns_the_existing_version(
     stack: Settings, config: RetrainConfig, evaluation: EvaluationRef, exported: ExportedGenerator
 ) -> None:
     first = register_generator(evaluation, exported, config, stack)
@@ -267,7 +267,7 @@ def test_a_flipped_bit_in_the_stored_graph_is_detected(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_names_are_answered_with_what_there_is(
+def test_unknown_names_list_the_existing_ones(
     stack: Settings, registered: tuple[RetrainConfig, ModelVersionRef], tmp_path: Path
 ) -> None:
     name = registered[1].model_name
@@ -279,7 +279,7 @@ def test_unknown_names_are_answered_with_what_there_is(
         list_versions("a/b:c", stack)
 
 
-def test_a_version_that_something_else_registered_is_named_as_such(stack: Settings, client: MlflowClient) -> None:
+def test_a_foreign_version_is_reported_as_such(stack: Settings, client: MlflowClient) -> None:
     logged = client.create_logged_model(client.create_experiment(uuid.uuid4().hex)).model_id
     name = f"classifier-{uuid.uuid4().hex[:8]}"
     client.create_registered_model(name)
@@ -288,7 +288,7 @@ def test_a_version_that_something_else_registered_is_named_as_such(stack: Settin
         load_version(name, 1, stack)
 
 
-def test_a_model_nobody_promoted_or_registered_has_no_champion(
+def test_an_unpromoted_or_unknown_model_has_no_champion(
     stack: Settings, registered: tuple[RetrainConfig, ModelVersionRef]
 ) -> None:
     assert champion_version(registered[1].model_name, stack) is None
@@ -314,7 +314,7 @@ def test_a_run_that_does_not_exist_is_one_sentence(
         register_generator(example_evaluation(config), exported, config, stack)
 
 
-def test_an_absent_server_is_named_with_the_setting_and_at_once(stack: Settings) -> None:
+def test_an_unreachable_server_is_named_with_its_setting_at_once(stack: Settings) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         where = f"http://127.0.0.1:{taken.getsockname()[1]}"

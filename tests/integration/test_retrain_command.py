@@ -82,7 +82,7 @@ def test_every_step_is_in_mlflow_and_the_pictures_are_a_series(first: Any, stack
     assert not halves
 
 
-def test_the_run_says_in_its_name_what_became_of_it(first: Any, stack: Settings) -> None:
+def test_the_name_of_the_run_shows_its_outcome(first: Any, stack: Settings) -> None:
     run = tracking_client(stack).get_run(first["version"]["evaluation"]["training"]["mlflow_run_id"])
     assert run.info.run_name == f"first · v{first['version']['version']} · promoted · seed 0"
 
@@ -99,7 +99,7 @@ def test_the_run_has_few_tags_and_parameters_and_its_whole_configuration_as_a_fi
     assert config_digest(load_config(file=tmp_path / "config.yaml")) == training["config_digest"]
 
 
-def test_run_record_and_version_name_one_version_of_the_code(first: Any, stack: Settings) -> None:
+def test_run_record_and_version_name_the_same_version_of_the_code(first: Any, stack: Settings) -> None:
     version, training = first["version"], first["version"]["evaluation"]["training"]
     client = tracking_client(stack)
     of_run = client.get_run(training["mlflow_run_id"]).data.tags["wgan.code_version"]
@@ -129,13 +129,13 @@ def test_results_of_tasks_are_json_in_the_bucket(first: Any, stack: Settings, st
     assert {result["metadata"]["serializer"]["type"] for result in of_tasks} == {"json"}
 
 
-def test_nothing_that_lasts_is_a_pickle(first: Any, stack: Settings, storage: Storage) -> None:
+def test_no_persistent_object_is_a_pickle(first: Any, stack: Settings, storage: Storage) -> None:
     models = [entry.key for entry in storage.list(f"{stack.mlflow_prefix}/")]
     assert any(key.endswith(".onnx") for key in models)
     assert not [key for key in models if key.endswith((".pkl", ".pickle", ".pth", ".pt2"))]
 
 
-def test_a_second_run_reuses_the_data_and_meets_the_champion(first: Any, stack: Settings) -> None:
+def test_a_second_run_reuses_the_data_and_is_compared_with_the_champion(first: Any, stack: Settings) -> None:
     second = json_of(stack, "retrain", *quick("first", "training.seed=1", "evaluation.extractor=auto"))
     assert (
         second["version"]["evaluation"]["training"]["dataset"] == first["version"]["evaluation"]["training"]["dataset"]
@@ -190,7 +190,7 @@ def test_without_promotion_the_version_is_registered_and_no_alias_moves(uninterr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_an_ended_run_goes_on_and_equals_the_uninterrupted_one_to_the_bit(
+def test_an_interrupted_run_resumes_and_equals_the_uninterrupted_one_to_the_bit(
     number: signal.Signals, code: int, stack: Settings, storage: Storage, uninterrupted: Any
 ) -> None:
     known = known_runs(stack, storage)
@@ -235,7 +235,7 @@ def test_mistakes_are_one_sentence_and_exit_code_2(stack: Settings) -> None:
         assert result.stdout == ""
 
 
-def test_a_dry_run_shows_configuration_and_steps_and_needs_no_server(tmp_path: Path) -> None:
+def test_a_dry_run_shows_configuration_and_steps_without_a_server(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     plan = json_of(settings, "retrain", "--preset", "digits", "--set", "training.lr=1e-4", "--dry-run")
     assert plan["config"]["training"]["lr"] == 1e-4
@@ -279,7 +279,7 @@ def test_a_dry_run_takes_the_times_of_the_last_run_of_its_configuration(first: A
     assert "cost" not in run_wgan(stack, "retrain", *twice, "--dry-run").stdout
 
 
-def test_another_batch_size_is_measured_anew(first: Any, stack: Settings) -> None:
+def test_another_batch_size_is_measured_again(first: Any, stack: Settings) -> None:
     other = quick("first", "evaluation.extractor=auto", "training.batch_size=8")
     assert json_of(stack, "retrain", *other, "--dry-run")["estimate"]["source"] == "measured"
 

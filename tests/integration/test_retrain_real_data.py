@@ -104,7 +104,7 @@ def test_too_many_broken_files_stop_the_run_with_their_names(stack: Settings, im
     assert "Traceback" not in errors
 
 
-def test_a_run_that_fails_after_training_is_failed_in_mlflow_too(stack: Settings, image_folder: Path) -> None:
+def test_a_run_that_fails_after_training_is_marked_as_failed_in_mlflow(stack: Settings, image_folder: Path) -> None:
     unlabelled = of_folder(image_folder, "data.max_bad_fraction=0.2", "evaluation.extractor=classifier")
     errors = run_wgan(stack, "retrain", *unlabelled, code=2).stderr.replace("\n", " ")
     assert "labels" in errors

@@ -85,9 +85,7 @@ def test_a_rollback_names_both_runs(stack: Settings, versions: list[ModelVersion
     ]
 
 
-def test_a_registration_that_is_repeated_leaves_the_name_that_the_gate_gave(
-    stack: Settings, versions: list[ModelVersionRef]
-) -> None:
+def test_a_repeated_registration_keeps_the_name_from_the_gate(stack: Settings, versions: list[ModelVersionRef]) -> None:
     first, _ = versions
     tracking_client(stack).set_model_version_tag(first.model_name, "1", "gate", "promoted")
     name_judged_runs(entry("promoted", None, first), stack)
@@ -95,7 +93,7 @@ def test_a_registration_that_is_repeated_leaves_the_name_that_the_gate_gave(
     assert name_of(first, stack) == "digits · v1 · promoted · seed 0"
 
 
-def test_a_name_changes_nothing_else_of_the_run(stack: Settings, versions: list[ModelVersionRef]) -> None:
+def test_renaming_changes_nothing_else_about_the_run(stack: Settings, versions: list[ModelVersionRef]) -> None:
     run_id = versions[0].evaluation.training.mlflow_run_id
     end_run(stack, run_id, "FINISHED")
     before = tracking_client(stack).get_run(run_id)

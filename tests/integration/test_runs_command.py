@@ -35,24 +35,24 @@ def test_a_run_is_listed_with_how_it_ended_and_why(refused: Any, stack: Settings
     assert REASON in line
 
 
-def test_a_runs_log_is_found_by_the_beginning_of_its_id(refused: Any, stack: Settings) -> None:
+def test_a_runs_log_is_found_by_a_prefix_of_its_id(refused: Any, stack: Settings) -> None:
     text = run_wgan(stack, "logs", refused["id"][:8]).stdout
     assert f"Not done: {REASON}" in text
     assert "Traceback" not in text
 
 
-def test_a_run_that_is_not_there_is_one_sentence(stack: Settings) -> None:
+def test_an_unknown_run_is_one_sentence(stack: Settings) -> None:
     answer = run_wgan(stack, "logs", "no-such-run", code=2)
     assert "have an id that begins with 'no-such-run'" in answer.stderr
 
 
-def test_both_commands_do_without_the_large_libraries(refused: Any, stack: Settings, tmp_path: Path) -> None:
+def test_both_commands_work_without_the_large_libraries(refused: Any, stack: Settings, tmp_path: Path) -> None:
     hidden = hide(tmp_path / "hidden", "mlflow", "prefect", "torch")
     assert refused["id"] in [run["id"] for run in json_of(stack, "runs", **hidden)["runs"]]
     assert REASON in run_wgan(stack, "logs", refused["id"], **hidden).stdout
 
 
-def test_a_training_under_way_is_listed_with_how_far_it_is_and_what_is_left(stack: Settings) -> None:
+def test_a_running_training_is_listed_with_its_progress_and_time_left(stack: Settings) -> None:
     long = quick("long", "training.generator_steps=100000", "training.checkpoint_every_steps=100000")
     process = start_wgan(stack, "retrain", *long)
     try:

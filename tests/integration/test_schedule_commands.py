@@ -76,7 +76,7 @@ def test_a_file_is_applied_once_and_changes_nothing_the_second_time(stack: Setti
     assert {"declared-one", "declared-two"} <= set(json_of(stack, "schedule", "apply", str(file))["undeclared"])
 
 
-def test_the_file_that_ships_is_what_apply_looks_for(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_apply_finds_the_shipped_file(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).resolve().parents[2])
     assert json_of(stack, "schedule", "apply")["changed"] == ["housekeeping", "digits", "mnist"]
 
@@ -113,7 +113,7 @@ def test_a_schedule_is_added_paused_resumed_run_and_removed(stack: Settings) -> 
     assert "digits" not in schedules(stack)
 
 
-def test_an_edit_changes_what_is_given_and_leaves_the_rest(stack: Settings) -> None:
+def test_an_edit_changes_only_the_given_settings(stack: Settings) -> None:
     cron = ("--cron", "5 3 * * 1", "--timezone", "Europe/Berlin")
     run_wgan(stack, "schedule", "add", "--name", "edited", *cron, "--if-changed", "--no-promote", *quick("edited"))
     run_wgan(stack, "schedule", "pause", "edited")
@@ -135,7 +135,7 @@ def test_an_edit_changes_what_is_given_and_leaves_the_rest(stack: Settings) -> N
     assert "training.seed='often' is not allowed" in errors
 
 
-def test_times_of_prefects_page_are_not_replaced_unasked(stack: Settings) -> None:
+def test_times_set_on_prefects_page_are_kept_unless_replaced(stack: Settings) -> None:
     run_wgan(stack, "schedule", "add", "--name", "by-page", "--cron", "5 3 * * 1", *quick("by-page"))
     deployment = read(stack, "deployments/name/retrain/by-page")
     hourly = [{"schedule": {"interval": 3600}, "active": True}]
@@ -145,7 +145,7 @@ def test_times_of_prefects_page_are_not_replaced_unasked(stack: Settings) -> Non
     assert json_of(stack, "schedule", "edit", "by-page", "--cron", "1 1 * * *")["when"] == ["1 1 * * * UTC"]
 
 
-def test_what_prefects_page_made_of_a_schedule_is_listed(stack: Settings) -> None:
+def test_changes_made_on_prefects_page_are_listed(stack: Settings) -> None:
     run_wgan(stack, "schedule", "add", "--name", "by-page", "--cron", "5 3 * * 1", *quick("by-page"))
     page = {
         "tags": ["mine"],
@@ -161,7 +161,7 @@ def test_what_prefects_page_made_of_a_schedule_is_listed(stack: Settings) -> Non
     assert "7 7 * * * Europe/Berlin" in entry["when"]
 
 
-def test_schedules_are_listed_with_their_own_runs_where_one_has_more_than_an_answer_holds(stack: Settings) -> None:
+def test_schedules_list_their_own_runs_even_if_one_fills_a_page(stack: Settings) -> None:
     for name in ("rare", "often"):
         run_wgan(stack, "schedule", "add", "--name", name, "--cron", "0 0 1 1 *", *quick(name))
     flow_run = json_of(stack, "schedule", "run", "rare")["flow_run_id"]
@@ -175,7 +175,7 @@ def test_schedules_are_listed_with_their_own_runs_where_one_has_more_than_an_ans
     assert found["often"]["last_run"] is None
 
 
-def test_every_command_does_without_prefect(stack: Settings, file: Path, tmp_path: Path) -> None:
+def test_every_command_works_without_prefect(stack: Settings, file: Path, tmp_path: Path) -> None:
     hidden = hide(tmp_path / "hidden", "prefect", "torch")
     run_wgan(stack, "schedule", "add", "--preset", "digits", "--cron", "0 3 * * 1", **hidden)
     assert json_of(stack, "schedule", "edit", "digits", "--cron", "0 4 * * 1", **hidden)["cron"] == "0 4 * * 1"
@@ -189,17 +189,17 @@ def test_every_command_does_without_prefect(stack: Settings, file: Path, tmp_pat
     run_wgan(stack, "schedule", "remove", "digits", **also_hidden)
 
 
-def test_a_schedule_that_is_not_there_is_one_sentence(stack: Settings) -> None:
+def test_an_unknown_schedule_is_one_sentence(stack: Settings) -> None:
     refused = run_wgan(stack, "schedule", "pause", "nightly", code=2)
     assert refused.stderr.startswith("There is no schedule 'nightly': ")
     assert "Traceback" not in refused.stderr
 
 
-def test_a_cron_that_prefect_does_not_understand_is_one_sentence(stack: Settings) -> None:
+def test_an_invalid_cron_expression_is_one_sentence(stack: Settings) -> None:
     refused = run_wgan(stack, "schedule", "add", "--preset", "digits", "--cron", "0 3 * * x", code=2)
     assert "cron='0 3 * * x' is not allowed" in refused.stderr
 
 
-def test_a_worker_of_a_pool_that_is_not_there_is_one_sentence(stack: Settings) -> None:
+def test_a_worker_of_an_unknown_pool_is_one_sentence(stack: Settings) -> None:
     refused = run_wgan(stack, "worker", "--pool", "nowhere", code=2)
     assert "There is no work pool 'nowhere'" in refused.stderr

@@ -148,7 +148,7 @@ def test_housekeeping(server: PrefectServer, client: SyncPrefectClient) -> None:
     assert stored(client, "/deployments/name/housekeeping/housekeeping") == theirs
 
 
-def test_a_run_that_somebody_asked_for(server: PrefectServer, client: SyncPrefectClient) -> None:
+def test_a_run_on_demand(server: PrefectServer, client: SyncPrefectClient) -> None:
     put_schedule(server, SCHEDULES[1], POOL)
     deployment = client.read_deployment_by_name("retrain/stored")
     theirs = client.create_flow_run_from_deployment(deployment.id, tags=deployment.tags)

@@ -79,9 +79,7 @@ def names_of_finished_tasks(settings: Settings, flow_run_id: str) -> list[str]:
     ]
 
 
-def test_a_user_walks_from_nothing_to_a_second_automatic_run_that_survives_its_worker(
-    own_stack: Settings, folder: Path
-) -> None:
+def test_from_nothing_to_a_second_automatic_run_that_survives_its_worker(own_stack: Settings, folder: Path) -> None:
     """The walk of the README's operations chapter, with a schedule of every minute."""
     add(own_stack, "walk", *LONG, cron="* * * * *", overlap="cancel")
     with worker(own_stack, folder) as first:
@@ -110,7 +108,7 @@ def test_a_user_walks_from_nothing_to_a_second_automatic_run_that_survives_its_w
 
 
 @pytest.mark.long
-def test_a_run_whose_process_dies_is_started_again_at_its_checkpoint(own_stack: Settings, folder: Path) -> None:
+def test_a_run_whose_process_dies_resumes_from_its_checkpoint(own_stack: Settings, folder: Path) -> None:
     add(own_stack, "killed", *LONG)
     with worker(own_stack, folder) as running:
         run_id = start_run(own_stack, "killed")
@@ -126,7 +124,7 @@ def test_a_run_whose_process_dies_is_started_again_at_its_checkpoint(own_stack: 
 
 
 @pytest.mark.long
-def test_a_worker_that_is_told_to_stop_lets_its_run_save_and_another_goes_on(own_stack: Settings, folder: Path) -> None:
+def test_a_stopping_worker_lets_its_run_save_and_another_worker_resumes_it(own_stack: Settings, folder: Path) -> None:
     add(own_stack, "handed-over", *LONG, "training.checkpoint_every_steps=1000")  # no other checkpoint is due
     with worker(own_stack, folder) as first:
         run_id = start_run(own_stack, "handed-over")
@@ -142,7 +140,7 @@ def test_a_worker_that_is_told_to_stop_lets_its_run_save_and_another_goes_on(own
     assert trained_steps(own_stack, "generator-handed-over") == list(range(20, STEPS + 1, 20))
 
 
-def test_a_cancelled_run_is_not_started_again(own_stack: Settings, folder: Path) -> None:
+def test_a_cancelled_run_is_not_restarted(own_stack: Settings, folder: Path) -> None:
     add(own_stack, "cancelled", *LONG)
     with worker(own_stack, folder) as running:
         run_id = start_run(own_stack, "cancelled")
@@ -154,7 +152,9 @@ def test_a_cancelled_run_is_not_started_again(own_stack: Settings, folder: Path)
 
 
 @pytest.mark.long
-def test_two_workers_share_the_load_and_one_slot_lets_one_training_at_a_time(own_stack: Settings, folder: Path) -> None:
+def test_two_workers_share_the_load_and_one_slot_allows_one_training_at_a_time(
+    own_stack: Settings, folder: Path
+) -> None:
     steps = ("training.generator_steps=400", "training.log_every=10")
     for name in ("left", "right"):
         add(own_stack, name, *steps)

@@ -87,7 +87,7 @@ def test_not_in_the_settings_when_they_are_printed() -> None:
     assert not found(f"{settings!r} {settings}", [PASSWORD, AUTH, HOOK])
 
 
-def test_the_files_that_hold_them_are_their_owners_alone(stack: Settings) -> None:
+def test_only_the_owner_can_read_the_files_that_hold_them(stack: Settings) -> None:
     for name in ("connection.json", "credentials.json"):
         assert (stack.home / name).stat().st_mode & 0o077 == 0
     assert stack.home.stat().st_mode & 0o077 == 0

@@ -109,11 +109,11 @@ def test_a_process_that_does_not_answer_is_waited_for_and_then_unconfirmed(
     assert check.reason.startswith("it does not answer (")
 
 
-def test_no_serving_process_means_nothing_to_wait_for(stack: Settings) -> None:
+def test_without_serving_processes_there_is_nothing_to_wait_for(stack: Settings) -> None:
     assert serving_urls(watched(stack)) == []
 
 
-def test_an_address_that_is_none_is_named(stack: Settings) -> None:
+def test_an_invalid_address_is_named(stack: Settings) -> None:
     with pytest.raises(UsageError, match=r"WGAN_SERVING_URLS: 'localhost:8080' is not an address"):
         serving_urls(watched(stack, "http://a:1", "localhost:8080"))
 
@@ -135,7 +135,7 @@ def give_another_sample(settings: Settings, model: str, version: int) -> None:
     store.put_bytes(key, out.getvalue())
 
 
-def test_what_no_serving_process_can_take_is_rolled_back_with_the_reason(
+def test_a_version_that_serving_refuses_is_rolled_back_with_the_reason(
     server: Serving,
     versions: list[ModelVersionRef],
     stack: Settings,

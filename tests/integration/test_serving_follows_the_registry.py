@@ -114,7 +114,7 @@ def test_a_version_that_cannot_be_served_leaves_the_old_one(stack: Settings, mod
         assert server.ready()["reason"] is None
 
 
-def test_the_challenger_is_served_to_those_who_ask(stack: Settings, model: str, tmp_path: Path) -> None:
+def test_the_challenger_is_served_on_request(stack: Settings, model: str, tmp_path: Path) -> None:
     promote(stack, model, 1)
     promote(stack, model, 2, "challenger")
     with serving(stack, model, tmp_path) as server:
@@ -133,7 +133,7 @@ def test_the_challenger_is_served_to_those_who_ask(stack: Settings, model: str, 
         assert drawn(server).headers["x-wgan-version"] == "2"
 
 
-def test_a_split_gives_all_to_the_challenger_at_100_percent_and_a_shadow_nothing(
+def test_a_split_of_100_percent_sends_all_to_the_challenger_and_a_shadow_none(
     stack: Settings, model: str, tmp_path: Path
 ) -> None:
     promote(stack, model, 1)
@@ -148,7 +148,7 @@ def test_a_split_gives_all_to_the_challenger_at_100_percent_and_a_shadow_nothing
     client_of(stack).delete_registered_model_alias(model, "challenger")
 
 
-def test_without_a_champion_it_waits_and_says_so(stack: Settings, tmp_path: Path) -> None:
+def test_without_a_champion_it_waits_and_reports_it(stack: Settings, tmp_path: Path) -> None:
     name = f"serving-{uuid.uuid4().hex[:8]}"
     with serving(stack, f"generator-{name}", tmp_path) as server:
         wait_for(lambda: "there is no registered model" in str(server.ready()["reason"]), 20)

@@ -61,7 +61,7 @@ def is_closed(url: str) -> bool:
         return probe.connect_ex((address.hostname, address.port)) != 0
 
 
-def test_sigterm_finishes_the_request_that_was_begun_and_exits_with_0(server: Process) -> None:
+def test_sigterm_finishes_the_current_request_and_exits_with_0(server: Process) -> None:
     process, url = server
     body = b'{"count": 3, "seed": 7}'
     with connected(url, body[:5], len(body)) as connection:
@@ -73,7 +73,7 @@ def test_sigterm_finishes_the_request_that_was_begun_and_exits_with_0(server: Pr
     assert process.wait(30) == 0
 
 
-def test_nothing_more_is_drawn_for_a_client_that_left(server: Process) -> None:
+def test_nothing_more_is_drawn_for_a_disconnected_client(server: Process) -> None:
     _, url = server
     body = b'{"count": 512}'
     connected(url, body, len(body)).close()

@@ -96,7 +96,7 @@ def test_each_model_draws_under_its_name_and_the_first_named_without_one(registr
         assert server.metric(f'wgan_images_total{{model="{DIGITS}",role="served",version="1"}}') == 3
 
 
-def test_a_name_that_is_not_served_is_told_those_that_are(registry: Settings, tmp_path: Path) -> None:
+def test_an_unknown_name_lists_the_served_ones(registry: Settings, tmp_path: Path) -> None:
     with serving(registry, (DIGITS, FACES), tmp_path) as server:
         server.wait_ready()
         answer = draw(server, f"/v1/models/{LATER}/images")
@@ -108,7 +108,7 @@ def test_a_name_that_is_not_served_is_told_those_that_are(registry: Settings, tm
         assert [server.client.get(f"/v1/models/{LATER}{rest}").status_code for rest in ("", "/model")] == [404, 404]
 
 
-def test_a_named_model_without_a_champion_is_said_and_the_others_draw(
+def test_a_named_model_without_a_champion_is_reported_and_the_others_draw(
     without_a_third: Settings, tmp_path: Path
 ) -> None:
     with serving(without_a_third, (DIGITS, LATER), tmp_path) as server:
@@ -125,7 +125,7 @@ def test_a_named_model_without_a_champion_is_said_and_the_others_draw(
         assert server.ready()["reason"] is None
 
 
-def test_without_names_every_model_with_a_champion_is_served_and_a_new_one_taken_up(
+def test_without_names_every_model_with_a_champion_is_served_and_new_ones_are_added(
     without_a_third: Settings, tmp_path: Path
 ) -> None:
     with serving(without_a_third, (), tmp_path) as server:
@@ -139,7 +139,7 @@ def test_without_names_every_model_with_a_champion_is_served_and_a_new_one_taken
         assert (listed(server)["every"], listed(server)["default"]) == (True, LATER)
 
 
-def test_without_a_registry_the_models_of_the_last_time_are_served(registry: Settings, tmp_path: Path) -> None:
+def test_without_a_registry_the_cached_models_are_served(registry: Settings, tmp_path: Path) -> None:
     with serving(registry, (), tmp_path) as server:
         server.wait_ready()
         before = draw(server, f"/v1/models/{FACES}/images").content
@@ -151,7 +151,7 @@ def test_without_a_registry_the_models_of_the_last_time_are_served(registry: Set
         assert "does not answer" in str(server.ready()["reason"])
 
 
-def test_no_more_models_are_taken_up_than_there_is_room_for(registry: Settings, tmp_path: Path) -> None:
+def test_no_more_models_are_added_than_allowed(registry: Settings, tmp_path: Path) -> None:
     with serving(registry, (), tmp_path, WGAN_SERVE_MAX_MODELS="1") as server:
         server.wait_ready()
         assert ready_names(server) == [DIGITS]

@@ -53,7 +53,7 @@ def test_a_second_up_shows_the_addresses_and_changes_nothing(detached: Settings,
     assert read_state(detached.home) == before
 
 
-def test_a_setting_that_leads_past_the_stack_is_pointed_out(detached: Settings) -> None:
+def test_a_setting_that_overrides_the_stack_is_pointed_out(detached: Settings) -> None:
     errors = run(detached, "up", WGAN_MLFLOW_TRACKING_URI="http://mlflow.example.org").stderr
     assert "WGAN_MLFLOW_TRACKING_URI is set to http://mlflow.example.org, so the commands use that server" in errors
     assert "WGAN_PREFECT_API_URL" not in errors
@@ -94,7 +94,7 @@ def test_every_listener_is_on_loopback(detached: Settings) -> None:
     assert {address.port for address in listeners} == ports
 
 
-def test_every_file_is_its_owners_alone(detached: Settings) -> None:
+def test_every_file_is_readable_only_by_its_owner(detached: Settings) -> None:
     for path in (detached.home, *detached.home.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
@@ -113,7 +113,7 @@ def test_every_server_has_the_switches_that_turn_telemetry_off(detached: Setting
         assert {switch: given.get(switch) for switch in TELEMETRY_OFF} == TELEMETRY_OFF, name
 
 
-def test_the_servers_say_themselves_that_telemetry_is_off(detached: Settings) -> None:
+def test_the_servers_report_that_telemetry_is_off(detached: Settings) -> None:
     mlflow, prefect = (f"http://127.0.0.1:{port}" for port in (detached.mlflow_port, detached.prefect_port))
     with httpx.Client(trust_env=False) as client:
         # What MLflow's and Prefect's pages ask before they send anything.

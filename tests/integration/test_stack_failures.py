@@ -22,7 +22,7 @@ from wgan.stack.state import describe, is_locked, read_state, write_state
 from wgan.storage import open_storage
 
 
-def test_a_taken_port_is_named_with_who_has_it_and_the_setting(idle_stack: Settings) -> None:
+def test_a_taken_port_is_named_with_its_process_and_the_setting(idle_stack: Settings) -> None:
     with socket.create_server(("127.0.0.1", idle_stack.mlflow_port)):
         errors = run(idle_stack, "up", code=1).stderr.splitlines()
     assert errors[-1] == (
@@ -92,14 +92,14 @@ def leave_a_server_behind(settings: Settings) -> psutil.Process:
     return process
 
 
-def test_status_and_down_see_what_a_killed_up_left(idle_stack: Settings) -> None:
+def test_status_and_down_find_what_a_killed_up_left(idle_stack: Settings) -> None:
     left = leave_a_server_behind(idle_stack)
     assert f"left process {left.pid}: `wgan down` stops it." in run(idle_stack, "status", code=1).stdout
     assert "a killed `wgan up` had left 1 process, now stopped." in run(idle_stack, "down").stdout
     assert have_ended([left])
 
 
-def test_up_clears_away_what_a_killed_one_left_and_has_its_data(idle_stack: Settings) -> None:
+def test_up_cleans_up_after_a_killed_one_and_keeps_its_data(idle_stack: Settings) -> None:
     left = leave_a_server_behind(idle_stack)
     credentials = ensure_credentials(idle_stack.home)
     before = open_storage(connected(idle_stack, credentials))
@@ -112,7 +112,7 @@ def test_up_clears_away_what_a_killed_one_left_and_has_its_data(idle_stack: Sett
     assert open_storage(load_settings(home=idle_stack.home)).get_bytes("kept") == b"data"
 
 
-def test_a_server_that_dies_is_started_again_on_its_data(idle_stack: Settings) -> None:
+def test_a_server_that_dies_is_restarted_with_its_data(idle_stack: Settings) -> None:
     run(idle_stack, "up", "--detach")
     storage = open_storage(load_settings(home=idle_stack.home))
     storage.put_bytes("kept", b"data")
@@ -128,7 +128,7 @@ def test_a_server_that_dies_is_started_again_on_its_data(idle_stack: Settings) -
     assert (idle_stack.home / "logs" / "stack.log").read_text().startswith(log)
 
 
-def test_a_folder_with_other_files_is_left_as_it_is(idle_stack: Settings, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_changed(idle_stack: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "documents"
     folder.mkdir(mode=0o755)
     (folder / "thesis.txt").touch()

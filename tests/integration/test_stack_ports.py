@@ -11,7 +11,7 @@ from wgan.stack.processes import port_obstacle
 
 
 @pytest.mark.parametrize("interface", ["127.0.0.1", "0.0.0.0"])
-def test_a_port_is_taken_whichever_interface_its_listener_is_on(free_port: int, interface: str) -> None:
+def test_a_port_is_taken_on_any_interface(free_port: int, interface: str) -> None:
     assert port_obstacle(free_port) is None
     with socket.create_server((interface, free_port)):
         assert f"taken by process {os.getpid()} " in (port_obstacle(free_port) or "")

@@ -82,7 +82,7 @@ def pair(tmp_path: Path) -> Iterator[Watched]:
         yield found
 
 
-def test_a_server_that_keeps_dying_is_tried_again_now_and_then_and_the_other_goes_on(pair: Watched) -> None:
+def test_a_server_that_keeps_dying_is_retried_periodically_and_the_other_keeps_running(pair: Watched) -> None:
     before = pair.pid("steady")
     for _ in range(supervision.RESTARTS + 1):
         shaky = pair.pid("shaky")
@@ -96,7 +96,7 @@ def test_a_server_that_keeps_dying_is_tried_again_now_and_then_and_the_other_goe
     assert psutil.pid_exists(before)
 
 
-def test_a_taken_port_is_said_once_and_waited_for(pair: Watched) -> None:
+def test_a_taken_port_is_reported_once_and_retried(pair: Watched) -> None:
     before, port = pair.pid("steady"), pair.state("shaky").port
     with socket.socket() as taker:
         taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -117,7 +117,7 @@ def _bound(taker: socket.socket, port: int) -> bool:
     return False
 
 
-def test_a_server_that_hangs_is_ended_and_started_again(pair: Watched) -> None:
+def test_a_hung_server_is_killed_and_restarted(pair: Watched) -> None:
     before, hung = pair.pid("steady"), pair.pid("shaky")
     pair.signal("shaky", signal.SIGSTOP)
     wait_for(lambda: pair.pid("shaky") not in (hung, None))
@@ -126,7 +126,7 @@ def test_a_server_that_hangs_is_ended_and_started_again(pair: Watched) -> None:
     assert pair.pid("steady") == before
 
 
-def test_deaths_before_a_time_of_health_are_forgotten(pair: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deaths_before_a_healthy_period_are_forgotten(pair: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "HEALTHY_SECONDS", 0.5)
     for _ in range(supervision.RESTARTS + 2):
         shaky = pair.pid("shaky")

@@ -34,7 +34,7 @@ def test_a_signal_stops_every_server_and_the_exit_code_is_0(idle_stack: Settings
     assert read_state(idle_stack.home) is None
 
 
-def test_down_ends_a_foreground_up_and_returns_when_all_has_ended(idle_stack: Settings) -> None:
+def test_down_stops_a_foreground_up_and_returns_when_all_have_ended(idle_stack: Settings) -> None:
     up = start(idle_stack, "up")
     wait_for(lambda: is_ready(idle_stack.home) or up.poll() is not None)
     servers = list(server_processes(idle_stack.home).values())
@@ -56,7 +56,7 @@ def test_a_signal_during_the_start_leaves_nothing_behind(idle_stack: Settings) -
     assert read_state(idle_stack.home) is None
 
 
-def test_of_two_ups_at_once_one_starts_the_servers_and_the_other_waits_for_them(idle_stack: Settings) -> None:
+def test_of_two_concurrent_ups_one_starts_the_servers_and_the_other_waits(idle_stack: Settings) -> None:
     both = [start(idle_stack, "up"), start(idle_stack, "up")]
     wait_for(lambda: any(up.poll() is not None for up in both))
     loser, winner = sorted(both, key=lambda up: up.poll() is None)
@@ -69,7 +69,7 @@ def test_of_two_ups_at_once_one_starts_the_servers_and_the_other_waits_for_them(
     assert winner.returncode == 0
 
 
-def test_a_reader_of_up_that_goes_away_takes_the_stack_with_it(idle_stack: Settings) -> None:
+def test_up_stops_when_its_terminal_closes(idle_stack: Settings) -> None:
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "wgan", "up"]
@@ -79,7 +79,7 @@ def test_a_reader_of_up_that_goes_away_takes_the_stack_with_it(idle_stack: Setti
     assert strays(idle_stack.home) == []
 
 
-def test_what_is_not_running_is_said_plainly(idle_stack: Settings) -> None:
+def test_a_stopped_stack_is_reported_plainly(idle_stack: Settings) -> None:
     assert "not running" in run(idle_stack, "status", code=1).stdout
     assert "not running" in run(idle_stack, "down").stdout
     status = json.loads(run(idle_stack, "status", "--json", code=1).stdout)
@@ -96,9 +96,7 @@ def sleeper() -> Iterator[psutil.Popen]:
     process.wait()
 
 
-def test_down_leaves_a_process_alone_that_has_the_number_of_an_ended_up(
-    idle_stack: Settings, sleeper: psutil.Popen
-) -> None:
+def test_down_does_not_kill_a_process_that_reuses_the_number(idle_stack: Settings, sleeper: psutil.Popen) -> None:
     state = describe(ready=True, services=()).model_copy(update={"supervisor_pid": sleeper.pid})
     write_state(idle_stack.home, state)
     assert "not running" in run(idle_stack, "down").stdout

@@ -16,7 +16,7 @@ from wgan.storage import Storage, file_sha256, open_storage, split_uri
 from wgan.storage.objects import MULTIPART_BYTES
 
 
-def test_bytes_come_back_as_they_were(storage: Storage) -> None:
+def test_bytes_come_back_unchanged(storage: Storage) -> None:
     assert storage.put_bytes("a/b.bin", b"\0\xff" * 500) == f"s3://{storage.bucket}/a/b.bin"
     assert storage.get_bytes("a/b.bin") == b"\0\xff" * 500
     storage.put_bytes("a/b.bin", b"")
@@ -60,7 +60,7 @@ def test_a_file_with_another_sha256_never_gets_its_final_name(storage: Storage, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_download_leaves_the_file_that_was_there(storage: Storage, tmp_path: Path) -> None:
+def test_a_failed_download_keeps_the_existing_file(storage: Storage, tmp_path: Path) -> None:
     (tmp_path / "copy").write_bytes(b"before")
     with pytest.raises(ObjectMissing):
         storage.get_file("nowhere", tmp_path / "copy")
@@ -83,7 +83,7 @@ def test_a_missing_object_is_named_with_its_store(storage: Storage, stack: Setti
     assert str(caught.value) == f"there is no s3://{storage.bucket}/nowhere at {stack.s3_endpoint_url}."
 
 
-def test_a_bucket_is_created_once_however_many_ask(storage: Storage) -> None:
+def test_a_bucket_is_created_once_by_concurrent_processes(storage: Storage) -> None:
     fresh = storage.at("fresh-bucket")
     start = threading.Barrier(4)
 
@@ -97,7 +97,7 @@ def test_a_bucket_is_created_once_however_many_ask(storage: Storage) -> None:
     assert fresh.put_bytes("key", b"value") == "s3://fresh-bucket/key"
 
 
-def test_an_upload_to_a_bucket_that_is_not_there_is_one_sentence(storage: Storage, tmp_path: Path) -> None:
+def test_an_upload_to_a_missing_bucket_is_one_sentence(storage: Storage, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(StorageError, match="s3://no-such-bucket/key"):
         storage.at("no-such-bucket").put_file("key", tmp_path / "file")
@@ -110,7 +110,7 @@ def test_wrong_credentials_name_the_settings(stack: Settings) -> None:
             attempt()
 
 
-def test_an_absent_store_names_the_command_and_the_setting(stack: Settings, free_port: int) -> None:
+def test_an_unreachable_store_names_the_command_and_the_setting(stack: Settings, free_port: int) -> None:
     absent = open_storage(stack.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{free_port}"}))
     with pytest.raises(StorageError, match=r"does not answer: start .* `wgan up`, or set WGAN_S3_ENDPOINT_URL"):
         absent.put_bytes("key", b"x")

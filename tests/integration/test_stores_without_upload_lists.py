@@ -52,14 +52,14 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[Survey]:
 
 
 @pytest.mark.parametrize("refusing", [(501, "NotImplemented"), (405, "MethodNotAllowed")], indirect=True)
-def test_the_report_says_that_the_store_does_not_list_them(refusing: Survey) -> None:
+def test_the_report_says_that_the_store_does_not_list_uploads(refusing: Survey) -> None:
     report = abort_abandoned_uploads(refusing)
     assert (report.removed, report.failures) == (0, ())
     assert (report.note or "").startswith("this object store does not list them")
 
 
 @pytest.mark.parametrize("refusing", [(403, "AccessDenied")], indirect=True)
-def test_keys_that_may_not_list_them_are_told(refusing: Survey) -> None:
+def test_credentials_that_may_not_list_uploads_are_reported(refusing: Survey) -> None:
     note = abort_abandoned_uploads(refusing).note or ""
     assert note.startswith("they could not be listed: the object store at")
     assert "AccessDenied" in note

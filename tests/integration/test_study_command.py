@@ -36,7 +36,7 @@ def tiny_study(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> tup
     return json.loads(out), folder
 
 
-def test_every_claim_is_tried_and_reported(tiny_study: tuple[Any, Path]) -> None:
+def test_every_claim_is_tested_and_reported(tiny_study: tuple[Any, Path]) -> None:
     answer, folder = tiny_study
     assert [claim["claim"] for claim in answer["claims"]] == [1, 2, 3, 4, 5, 6, 7]
     outcome = StudyOutcome.model_validate_json((folder / RESULTS).read_text())

@@ -46,7 +46,7 @@ def test_an_exception_of_the_listener_ends_all_trials() -> None:
         run_trials(endless, interrupted, workers=2)
 
 
-def test_a_divergence_is_an_outcome() -> None:
+def test_a_divergence_is_a_result() -> None:
     result = run_trial(point(objective="wgan-gp", gradient_penalty=1e39))  # beyond float32
     assert result.diverged is not None
     assert "diverged" in result.diverged

@@ -51,7 +51,7 @@ def values(step: int) -> dict[str, float]:
     return {"critic_loss": -step / 7, "generator_loss": step / 3}
 
 
-def test_a_flow_run_has_one_run_however_often_it_starts(stack: Settings) -> None:
+def test_a_flow_run_has_one_mlflow_run_however_often_it_starts(stack: Settings) -> None:
     assert begin(stack, "same") == begin(stack, "same")
     assert begin(stack, "other") != begin(stack, "same")
 
@@ -62,7 +62,7 @@ def test_the_run_names_its_data_set_and_parameters(stack: Settings) -> None:
     assert run.data.params == {"training.lr": "5e-05"}
 
 
-def test_the_experiment_says_what_it_is_and_keeps_what_somebody_writes_there(stack: Settings) -> None:
+def test_the_experiment_has_a_description_and_keeps_an_edited_one(stack: Settings) -> None:
     settings = stack.model_copy(update={"mlflow_experiment": "described"})
     client = tracking_client(stack)
     begin(settings, "first of its experiment")
@@ -75,7 +75,7 @@ def test_the_experiment_says_what_it_is_and_keeps_what_somebody_writes_there(sta
     assert client.get_experiment_by_name("described").tags["mlflow.note.content"] == "ours"
 
 
-def test_a_run_that_goes_on_has_the_tags_of_its_last_start(stack: Settings) -> None:
+def test_a_resumed_run_has_the_tags_of_its_last_start(stack: Settings) -> None:
     begin(stack, "another code")
     run_id = start_or_resume_run(stack, "another code", "again", {}, {"kind": "newer"}, DATASET)
     assert tracking_client(stack).get_run(run_id).data.tags["kind"] == "newer"
@@ -135,7 +135,7 @@ class LostAnswers:
         return getattr(self._client, name)
 
 
-def test_a_picture_whose_upload_is_not_answered_is_there_once(stack: Settings) -> None:
+def test_a_picture_whose_response_is_lost_is_stored_once(stack: Settings) -> None:
     run_id = begin(stack, "unanswered")
     with MetricStream(stack, run_id, flush_every=0.1) as stream:
         stream._client = LostAnswers(stream._client)  # type: ignore[assignment]
@@ -143,7 +143,7 @@ def test_a_picture_whose_upload_is_not_answered_is_there_once(stack: Settings) -
     assert steps_of_pictures(stack, run_id) == [5]
 
 
-def test_a_picture_of_which_a_killed_process_sent_half_is_completed(stack: Settings, tmp_path: Path) -> None:
+def test_a_picture_half_sent_by_a_killed_process_is_completed(stack: Settings, tmp_path: Path) -> None:
     run_id = begin(stack, "half a picture")
     half = tmp_path / f"{new_stem('samples', 5)}.png"
     Image.new("L", (8, 8), 100).save(half)
@@ -192,7 +192,7 @@ def test_later_pictures_do_not_count_as_the_metrics_that_a_flush_waits_for(stack
         assert metric_history(stack, run_id) == {5: values(5)}
 
 
-def test_mlflow_itself_would_give_a_picture_such_a_name(stack: Settings) -> None:
+def test_picture_names_have_mlflows_form(stack: Settings) -> None:
     run_id = begin(stack, "its own name")
     tracking_client(stack).log_image(run_id, Image.new("L", (8, 8), 100), key="samples/steps", step=5)
     assert logged_stems(tracking_client(stack), run_id) == ({("samples/steps", 5)}, {})
@@ -250,7 +250,7 @@ class LoneServer:
 
 
 @pytest.mark.slow
-def test_no_step_is_lost_or_doubled_while_the_server_is_away(
+def test_no_step_is_lost_or_duplicated_while_the_server_is_down(
     lone_server: LoneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -268,7 +268,7 @@ def test_no_step_is_lost_or_doubled_while_the_server_is_away(
 
 
 @pytest.mark.slow
-def test_a_server_that_stays_away_is_named_when_the_timeout_ends(
+def test_a_server_that_stays_down_is_named_at_the_timeout(
     lone_server: LoneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -78,7 +78,7 @@ def test_checkpoints_by_the_clock_do_not_change_the_numbers(tmp_path: Path) -> N
     assert equal(often.checkpoint, run(tiny(), Recorder(), tmp_path / "seldom").checkpoint)
 
 
-def test_how_often_is_logged_and_sampled_does_not_change_the_numbers(tmp_path: Path) -> None:
+def test_logging_and_sampling_intervals_do_not_change_the_numbers(tmp_path: Path) -> None:
     often = run(tiny(log_every=1, sample_every=1), Recorder(), tmp_path / "often")
     seldom = run(tiny(log_every=100, sample_every=100), Recorder(), tmp_path / "seldom")
     assert equal(often.checkpoint, seldom.checkpoint)
@@ -119,7 +119,7 @@ def test_a_finished_run_resumed_has_nothing_to_do(tmp_path: Path) -> None:
     assert observer.logged == {}
 
 
-def test_a_longer_run_goes_on_where_a_shorter_one_ended(tmp_path: Path) -> None:
+def test_a_longer_run_continues_where_a_shorter_one_ended(tmp_path: Path) -> None:
     short = run(tiny(generator_steps=4), Recorder(), tmp_path / "a")
     longer = run(tiny(generator_steps=6), Recorder(), tmp_path / "a", resume_from=short.checkpoint)
     assert equal(longer.checkpoint, run(tiny(generator_steps=6), Recorder(), tmp_path / "b").checkpoint)
@@ -225,7 +225,7 @@ def test_ranks_that_average_their_gradients_stay_equal() -> None:
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(first, second, strict=True))
 
 
-def test_only_rank_0_tells_and_writes(tmp_path: Path) -> None:
+def test_only_rank_0_reports_and_writes(tmp_path: Path) -> None:
     observer = Recorder()
     result = train(tiny(), Blobs(), "data", observer, CPU, tmp_path, world=World(1, 2, lambda tensors: None))
     assert (observer.logged, observer.grids, observer.checkpoints) == ({}, {}, [])

@@ -43,7 +43,7 @@ def test_a_location_with_a_credential_is_refused_without_showing_it(url: str) ->
 
 
 @pytest.mark.parametrize("url", PLAIN)
-def test_other_addresses_are_taken(url: str) -> None:
+def test_other_addresses_are_accepted(url: str) -> None:
     assert credential_in(url) is None
 
 
@@ -56,12 +56,12 @@ def test_addresses_of_this_machine_and_its_networks_are_inside(host: str) -> Non
 
 
 @pytest.mark.parametrize("host", ["8.8.8.8", "2001:4860:4860::8888"])
-def test_public_addresses_are_not(host: str) -> None:
+def test_public_addresses_are_not_inside_inside(host: str) -> None:
     assert not is_inside(host)
     assert not is_link_local(host)
 
 
-def test_link_local_addresses_are_told() -> None:
+def test_link_local_addresses_are_recognised() -> None:
     assert is_link_local("169.254.169.254")
     assert is_link_local("fe80::1")
     assert not is_link_local("127.0.0.1")

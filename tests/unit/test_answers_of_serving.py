@@ -51,17 +51,17 @@ def test_a_version_that_failed_twice_through_its_own_fault_is_refused() -> None:
     assert (outcome, reason) == ("refused", "it could not take the version into service: wrong digest")
 
 
-def test_one_failure_is_no_refusal_yet() -> None:
+def test_one_failure_is_not_yet_a_refusal() -> None:
     assert _followed(ready(failures=1, version_faults=1, fault="version"), PROMOTION)[0] == "unconfirmed"
 
 
-def test_a_fault_of_the_process_is_unconfirmed_however_often_it_fails() -> None:
+def test_a_fault_of_the_process_stays_unconfirmed_however_often_it_fails() -> None:
     outcome, reason = _followed(ready(failures=50, fault="process", stale="its disk is full"), PROMOTION)
     assert outcome == "unconfirmed"
     assert reason == "it has a local fault and still draws version 1: its disk is full"
 
 
-def test_a_process_that_does_not_say_whose_fault_it_was_says_nothing_about_the_version() -> None:
+def test_a_failure_without_a_stated_fault_says_nothing_about_the_version() -> None:
     state = {"serving": 1, "wanted": 2, "failures": 2, "stale": "no"}
     client = answering(json={"name": MODEL, "alias": "champion", "aliases": {"champion": state}})
     assert _followed(client, PROMOTION)[0] == "unconfirmed"
@@ -70,7 +70,7 @@ def test_a_process_that_does_not_say_whose_fault_it_was_says_nothing_about_the_v
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b"null", b'{"aliases": 3}', b'{"aliases": []}', b"\xff\xfe", b"<html>"]
 )
-def test_an_answer_of_something_else_says_nothing_about_the_version(body: bytes) -> None:
+def test_an_answer_from_another_program_says_nothing_about_the_version(body: bytes) -> None:
     assert _followed(answering(content=body), PROMOTION) == (
         "unconfirmed",
         "it is not a serving process of this pipeline",
@@ -84,20 +84,20 @@ def test_a_process_for_other_models_or_another_alias_is_not_waited_for() -> None
         _followed(answering(json={"name": MODEL, "alias": "challenger", "aliases": {"champion": 7}}), PROMOTION)
 
 
-def test_a_process_that_takes_up_every_model_is_waited_for() -> None:
+def test_a_process_that_serves_every_model_is_waited_for() -> None:
     outcome, reason = _followed(refusing("unknown-model", every=True), PROMOTION)
     assert outcome == "unconfirmed"
     assert reason.startswith("it has not added generator-x")
 
 
-def test_a_key_that_is_asked_for_is_named() -> None:
+def test_a_required_key_is_named() -> None:
     outcome, reason = _followed(refusing("api-key"), PROMOTION)
     assert outcome == "unconfirmed"
     assert "set WGAN_SERVING_API_KEY" in reason
 
 
 @pytest.mark.parametrize("body", [b"", b"\x93NUMPY", b"<html>", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x02\x00{}"])
-def test_pictures_that_are_none_say_nothing_about_the_version(body: bytes) -> None:
+def test_an_invalid_array_says_nothing_about_the_version(body: bytes) -> None:
     client = answering(content=body, headers={"X-WGAN-Version": "2"})
     outcome, reason, _ = _drawn(client, PROMOTION, np.zeros((1, 1, 8, 8), dtype=np.float32), 0)
     assert (outcome, reason) == ("unconfirmed", "its answer is not an array of images")

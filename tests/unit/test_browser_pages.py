@@ -52,7 +52,7 @@ def test_the_embedded_login_is_not_for_another_server(settings: Settings) -> Non
     assert other.prefect_auth_string is None
 
 
-def test_the_login_is_not_among_the_browsers_arguments(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_login_is_not_in_the_browsers_arguments(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
     class Browser:
@@ -91,7 +91,7 @@ def test_mlflow_opens_in_its_mode_with_the_model_registry(settings: Settings) ->
     assert page_address("mlflow", settings) == "http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
 
 
-def test_a_playground_that_nobody_serves_is_one_sentence(settings: Settings) -> None:
+def test_a_missing_playground_is_one_sentence(settings: Settings) -> None:
     assert page_address("playground", settings) == "http://127.0.0.1:8080"
     with pytest.raises(UsageError, match="no serving process is known"):
         page_address("playground", settings.model_copy(update={"serving_urls": ""}))

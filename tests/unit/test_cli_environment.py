@@ -17,7 +17,7 @@ EXTERNAL = {
 }
 
 
-def test_clients_are_pointed_at_the_configured_servers_with_telemetry_off(tmp_path: Path) -> None:
+def test_clients_use_the_configured_servers_with_telemetry_off(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, s3_access_key_id="key", s3_secret_access_key="secret", **EXTERNAL)
     given = client_environment(settings)
     assert given.items() >= TELEMETRY_OFF.items()
@@ -38,7 +38,7 @@ def test_without_credentials_boto3_looks_for_its_own(tmp_path: Path) -> None:
     assert "AWS_ACCESS_KEY_ID" not in client_environment(Settings(home=tmp_path))
 
 
-def test_requests_to_this_machine_go_past_a_proxy_and_others_through_it(
+def test_requests_to_this_machine_bypass_a_proxy_and_others_use_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "intranet.example.org")
@@ -47,7 +47,7 @@ def test_requests_to_this_machine_go_past_a_proxy_and_others_through_it(
     assert "NO_PROXY" not in client_environment(Settings(home=tmp_path, **EXTERNAL))
 
 
-def test_servers_inherit_nothing_that_leads_them_astray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_inherit_no_harmful_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "AWS_PROFILE",
         "MLFLOW_TRACKING_URI",
@@ -64,7 +64,7 @@ def test_servers_inherit_nothing_that_leads_them_astray(tmp_path: Path, monkeypa
     assert given.items() >= TELEMETRY_OFF.items()
 
 
-def test_torchs_threads_spin_briefly_unless_the_user_says_otherwise(
+def test_torchs_threads_spin_briefly_unless_configured_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)

@@ -46,7 +46,7 @@ def test_an_expected_error_is_its_sentence_and_its_exit_code(
 
 
 @pytest.mark.parametrize("kind", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR])
-def test_a_disk_that_refuses_is_one_sentence_and_no_defect(
+def test_a_disk_error_is_one_sentence_and_not_a_bug(
     failing: typer.Typer, capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: int
 ) -> None:
     raising(failing, OSError(kind, os.strerror(kind), "/home/a/.wgan/cache/x"))
@@ -58,7 +58,7 @@ def test_a_disk_that_refuses_is_one_sentence_and_no_defect(
     assert not (tmp_path / ".wgan").exists()
 
 
-def test_a_defect_is_one_sentence_and_its_traceback_a_file_in_the_home(
+def test_a_bug_is_one_sentence_and_its_traceback_is_a_file_in_the_home(
     failing: typer.Typer, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     raising(failing, KeyError("missing"))
@@ -72,7 +72,7 @@ def test_a_defect_is_one_sentence_and_its_traceback_a_file_in_the_home(
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_a_command_that_needs_torch_where_it_is_not_installed_says_what_to_install(
+def test_a_command_that_needs_torch_says_what_to_install_without_it(
     failing: typer.Typer, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     raising(failing, ModuleNotFoundError("No module named 'torch'", name="torch"))
@@ -85,18 +85,18 @@ def test_a_command_that_needs_torch_where_it_is_not_installed_says_what_to_insta
     assert not (tmp_path / ".wgan").exists()
 
 
-def test_any_other_missing_module_is_a_defect(failing: typer.Typer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_any_other_missing_module_is_a_bug(failing: typer.Typer, capsys: pytest.CaptureFixture[str]) -> None:
     raising(failing, ModuleNotFoundError("No module named 'wgan.gone'", name="wgan.gone"))
     assert cli.run() == 1
     assert capsys.readouterr().err.startswith("Unexpected ModuleNotFoundError: ")
 
 
-def test_tracebacks_do_not_pile_up(tmp_path: Path) -> None:
+def test_old_tracebacks_are_removed(tmp_path: Path) -> None:
     files = [keep_traceback(ValueError(number)) for number in range(KEPT + 5)]
     assert sorted((tmp_path / ".wgan" / "logs").iterdir()) == files[5:]
 
 
-def test_a_traceback_finds_a_place_when_the_home_cannot_have_it(tmp_path: Path) -> None:
+def test_a_traceback_goes_elsewhere_when_the_home_is_not_writable(tmp_path: Path) -> None:
     (tmp_path / ".wgan").touch()
     file = keep_traceback(ValueError("lost?"))
     assert "lost?" in file.read_text()
@@ -146,7 +146,7 @@ def test_an_impossible_setting_is_a_usage_mistake(
     assert errors.startswith("Setting WGAN_S3_PORT='high': ")
 
 
-def test_a_reader_that_goes_away_is_no_defect(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_not_a_bug(tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     finished = subprocess.run(

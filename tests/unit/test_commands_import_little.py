@@ -42,19 +42,19 @@ def loaded(program: str, *arguments: str, folder: Path = ROOT) -> set[str]:
 
 
 @pytest.mark.parametrize("command", ["models", "models generator-digits"])
-def test_models_loads_only_what_it_needs_to_ask_the_registry(command: str, tmp_path: Path) -> None:
+def test_models_imports_only_what_it_needs_to_ask_the_registry(command: str, tmp_path: Path) -> None:
     """Nobody answers at the address, which it finds out with all that it needs to ask."""
     found = loaded(STARTED, *command.split(), folder=tmp_path)
     assert "httpx" in found
     assert found.isdisjoint({*HEAVY, "boto3", "numpy", "prefect", "scipy"})
 
 
-def test_a_rollback_loads_only_what_it_needs_to_move_an_alias() -> None:
+def test_a_rollback_imports_only_what_it_needs_to_move_an_alias() -> None:
     found = loaded(IMPORTED, "wgan.cli", "wgan.steps.roll_back")
     assert {"boto3", "httpx"} <= found
     assert found.isdisjoint({*HEAVY, "numpy", "prefect", "scipy"})
 
 
 @pytest.mark.parametrize("command", NEEDED)
-def test_moving_an_alias_and_keeping_house_load_none_of_what_training_needs(command: str) -> None:
+def test_moving_an_alias_and_housekeeping_import_nothing_for_training(command: str) -> None:
     assert loaded(IMPORTED, *NEEDED[command]).isdisjoint(HEAVY)

@@ -25,7 +25,7 @@ def refusal(*assignments: str) -> str:
     return message
 
 
-def test_all_presets_of_the_issue_are_there_and_valid() -> None:
+def test_all_presets_exist_and_are_valid() -> None:
     assert preset_names() == [
         "celeba64",
         "cifar10",
@@ -48,19 +48,19 @@ def test_the_64_by_64_presets_have_the_papers_hyperparameters(name: str) -> None
     assert load_config(name).networks.latent_dim == 100
 
 
-def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
+def test_an_unknown_preset_is_refused_with_the_existing_ones() -> None:
     with pytest.raises(UsageError, match=r"no preset 'digitz'; choose one of celeba64, .*stacked-mnist\."):
         load_config("digitz")
 
 
-def test_an_unknown_field_is_refused_with_the_fields_there_are() -> None:
+def test_an_unknown_field_is_refused_with_the_existing_ones() -> None:
     message = refusal("training.learning_rate=1")
     assert "training.learning_rate" in message
     assert "lr" in message
     assert "n_critic" in message
 
 
-def test_an_unknown_section_is_refused_with_the_sections_there_are() -> None:
+def test_an_unknown_section_is_refused_with_the_existing_ones() -> None:
     assert "data, networks, training, evaluation, promotion" in refusal("optimiser.lr=1")
 
 
@@ -88,7 +88,7 @@ def test_an_assignment_of_the_wrong_form_is_refused_with_an_example(text: str) -
     assert "training.lr=1e-4" in refusal(text)
 
 
-def test_assignments_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
+def test_assignments_override_the_file_and_the_file_the_preset(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text("training: {lr: 1.0e-3, n_critic: 3}\n")
     config = load_config("digits", file, ["training.n_critic=2"])
@@ -151,7 +151,7 @@ def test_a_value_that_is_given_twice_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(20)
-def test_what_is_no_file_or_never_ends_is_refused(tmp_path: Path) -> None:
+def test_an_endless_or_special_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     for path in (Path("/dev/zero"), tmp_path / "pipe.yaml", tmp_path):
         with pytest.raises(UsageError, match="is not a file"):
@@ -163,7 +163,7 @@ def test_what_is_no_file_or_never_ends_is_refused(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=300))
 @settings(max_examples=100, deadline=None)
-def test_no_file_brings_anything_but_a_sentence(content: bytes) -> None:
+def test_any_file_gives_a_configuration_or_one_sentence(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "run.yaml")
         file.write_bytes(content)
@@ -193,7 +193,7 @@ def test_a_file_that_holds_a_list_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["folder", "archive", "s3", "lsun"])
-def test_a_source_elsewhere_needs_a_location(source: str) -> None:
+def test_a_located_source_needs_a_location(source: str) -> None:
     assert "data.location is needed" in refusal(f"data.source={source}")
 
 
@@ -201,7 +201,7 @@ def test_a_named_source_takes_no_location() -> None:
     assert "data.location is only used with" in refusal("data.location=/tmp/images")
 
 
-def test_images_of_ones_own_need_a_name_for_the_model() -> None:
+def test_custom_images_need_a_name_for_the_model() -> None:
     assert "data.name is needed" in refusal("data.source=folder", "data.location=/tmp/images")
 
 

@@ -14,7 +14,7 @@ def height(path: Path) -> int:
         return image.height
 
 
-def test_a_figure_with_a_panel_for_each_group_that_has_values_is_written(tmp_path: Path) -> None:
+def test_the_figure_has_a_panel_for_each_group_with_values(tmp_path: Path) -> None:
     history = {step: {"critic_loss": -step / 10, "generator_loss": step / 20} for step in range(1, 9)}
     draw_curves(history, "losses only", tmp_path / "one.png")
     history = {step: {**values, "clip_share": 0.5} for step, values in history.items()}

@@ -20,19 +20,19 @@ from wgan.commands.init_env import write_env_file
 
 CI = ".ci/run"
 UP_AND_DOWN = (
-    "tests/integration/test_stack_up_and_down.py::test_down_ends_a_foreground_up_and_returns_when_all_has_ended"
+    "tests/integration/test_stack_up_and_down.py::test_down_stops_a_foreground_up_and_returns_when_all_have_ended"
 )
 ON_WORKERS = (
     "tests/integration/test_schedules_on_workers.py::"
-    "test_a_user_walks_from_nothing_to_a_second_automatic_run_that_survives_its_worker"
+    "test_from_nothing_to_a_second_automatic_run_that_survives_its_worker"
 )
 TWO_WORKERS = (
     "tests/integration/test_schedules_on_workers.py::"
-    "test_two_workers_share_the_load_and_one_slot_lets_one_training_at_a_time"
+    "test_two_workers_share_the_load_and_one_slot_allows_one_training_at_a_time"
 )
 SCHEDULES = "tests/integration/test_schedule_commands.py::"
 REAL_DATA = "tests/integration/test_retrain_real_data.py::"
-BACKUP = "tests/integration/test_backup_and_restore.py::test_a_backup_tells_what_is_in_it_and_that_it_is_whole"
+BACKUP = "tests/integration/test_backup_and_restore.py::test_a_backup_reports_its_content_and_that_it_is_intact"
 STUDY = "tests/integration/test_study_command.py::"
 COMPOSE = "tests/containers/test_compose.py::"
 HOUSEKEEPING = "tests/integration/test_housekeeping.py::test_a_dry_run_of_the_flow_shows_what_the_command_then_removes"
@@ -66,15 +66,15 @@ ELSEWHERE = {
         "tests/integration/test_registry_versions.py::test_mlflow_serves_the_champion_with_the_images_of_onnx_runtime"
     ),
     "wgan worker": ON_WORKERS,
-    "wgan schedule apply": f"{SCHEDULES}test_the_file_that_ships_is_what_apply_looks_for",
+    "wgan schedule apply": f"{SCHEDULES}test_apply_finds_the_shipped_file",
     "wgan backup /backups/today": BACKUP,
     "wgan backup --check /backups/today": BACKUP,
     "wgan restore /backups/today": (
         "tests/integration/test_backup_and_restore.py::test_the_restored_stack_serves_the_same_bytes_for_the_same_seed"
     ),
     # docs/study.md
-    "wgan study": f"{STUDY}test_every_claim_is_tried_and_reported",
-    "wgan study --output ~/study": f"{STUDY}test_every_claim_is_tried_and_reported",
+    "wgan study": f"{STUDY}test_every_claim_is_tested_and_reported",
+    "wgan study --output ~/study": f"{STUDY}test_every_claim_is_tested_and_reported",
     "wgan study --claims 3,7": f"{STUDY}test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims",
     "wgan study --resume FLOW_RUN": f"{STUDY}test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims",
     "wgan study --full": f"{STUDY}test_the_full_size_begins",
@@ -85,7 +85,7 @@ ELSEWHERE = {
     ),
     "wgan worker --limit 2": TWO_WORKERS,
     "wgan runs": "tests/integration/test_runs_command.py::test_a_run_is_listed_with_how_it_ended_and_why",
-    "wgan logs RUN": "tests/integration/test_runs_command.py::test_a_runs_log_is_found_by_the_beginning_of_its_id",
+    "wgan logs RUN": "tests/integration/test_runs_command.py::test_a_runs_log_is_found_by_a_prefix_of_its_id",
     "wgan housekeeping": HOUSEKEEPING,
     # docs/training.md
     "python tests/benchmarks/train_throughput.py": BENCHMARKS,
@@ -93,8 +93,8 @@ ELSEWHERE = {
     "export WGAN_PLUGINS=my_losses,my_models": "tests/unit/test_plugins.py::test_an_allowed_class_is_found",
     # docs/containers.md
     "pip install podman-compose": "pyproject.toml",
-    "cd infra": f"{HERE}test_every_folder_that_is_gone_to_exists",
-    "wgan init-env": "tests/unit/test_init_env.py::test_the_file_is_readable_by_its_owner_only_whatever_the_umask",
+    "cd infra": f"{HERE}test_every_folder_in_a_cd_command_exists",
+    "wgan init-env": "tests/unit/test_init_env.py::test_the_file_is_readable_by_its_owner_only_with_any_umask",
     "podman-compose up -d": f"{COMPOSE}test_a_retraining_on_the_worker_is_registered_promoted_and_served",
     "podman-compose exec worker wgan schedule list": (
         f"{COMPOSE}test_a_retraining_on_the_worker_is_registered_promoted_and_served"
@@ -104,14 +104,12 @@ ELSEWHERE = {
     ),
     "podman-compose --profile observability up -d": f"{COMPOSE}test_a_profile_adds_its_services",
     "podman-compose --profile gpu up -d": f"{COMPOSE}test_a_profile_adds_its_services",
-    "podman-compose down": (
-        "tests/containers/test_compose_ends.py::test_every_service_of_ours_ends_well_when_it_is_told_to"
-    ),
+    "podman-compose down": ("tests/containers/test_compose_ends.py::test_every_service_of_this_pipeline_stops_cleanly"),
     "podman build --format docker -f infra/Containerfile --target serving -t wgan-serving:0.1.0 .": (
         "tests/containers/test_serving_image.py::test_it_holds_what_serving_needs_and_nothing_else"
     ),
     "podman build --format docker -f infra/Containerfile --target services -t wgan-services:0.1.0 .": (
-        "tests/containers/test_services_image.py::test_its_three_programs_start_and_its_packages_fit_one_another"
+        "tests/containers/test_services_image.py::test_its_three_programs_start_and_its_packages_are_compatible"
     ),
     "podman build --format docker -f infra/Containerfile --target trainer -t wgan-trainer:0.1.0 .": IMAGES,
     "podman build --format docker -f infra/Containerfile --target trainer "
@@ -132,7 +130,7 @@ def test_every_command_of_every_document_is_run_by_something() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_block_says_what_it_is_in(document: Path) -> None:
+def test_every_block_names_its_language(document: Path) -> None:
     """So that no command hides in a block without a language."""
     assert [text for language, text in fenced_blocks(document) if not language] == []
 
@@ -147,7 +145,7 @@ def source(file: Path) -> str:
 
 
 @pytest.mark.parametrize("command", sorted(ELSEWHERE))
-def test_what_is_said_to_run_it_exists_and_uses_its_words(command: str) -> None:
+def test_the_listed_test_exists_and_uses_the_words_of_the_command(command: str) -> None:
     file, _, test = ELSEWHERE[command].partition("::")
     text = source(ROOT / file)
     if test:
@@ -219,7 +217,7 @@ def test_what_a_kubectl_command_names_is_in_the_manifests(command: str) -> None:
         assert [job for job in jobs if job["metadata"]["labels"].get(key) == value]
 
 
-def test_every_folder_that_is_gone_to_exists() -> None:
+def test_every_folder_in_a_cd_command_exists() -> None:
     folders = [command.removeprefix("cd ") for command in EVERY if command.startswith("cd ")]
     assert folders
     assert all((ROOT / folder).is_dir() for folder in folders)

@@ -28,9 +28,9 @@ def test_a_time_has_two_units_at_most(seconds: float, words: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "words"), [(1, "1 thread"), (2, "2 threads"), (1200, "1,200 threads")])
-def test_one_thing_is_no_plural(number: int, words: str) -> None:
+def test_one_is_singular(number: int, words: str) -> None:
     assert counted(number, "thread") == words
 
 
-def test_a_plural_of_its_own_is_given() -> None:
+def test_an_irregular_plural_can_be_given() -> None:
     assert (counted(1, "class", "classes"), counted(2, "class", "classes")) == ("1 class", "2 classes")

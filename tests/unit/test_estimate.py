@@ -41,13 +41,13 @@ def test_an_earlier_run_of_the_same_length_is_taken_as_it_was() -> None:
     assert estimate.basis == ("as the last run of this configuration took on a machine like this (AMD EPYC, 2 threads)")
 
 
-def test_of_a_longer_run_only_the_training_takes_longer() -> None:
+def test_in_a_longer_run_only_the_training_takes_longer() -> None:
     estimate = by_earlier(EARLIER, 2400, "X")
     assert (estimate.training_seconds, estimate.seconds) == (960, 1050)
     assert "took for 1,200 generator steps, in proportion, on" in estimate.basis
 
 
-def test_the_critics_steps_count_as_often_as_they_are_taken() -> None:
+def test_critic_steps_are_multiplied_by_their_number() -> None:
     training = config(generator_steps=1000, n_critic=5).training
     assert seconds_of_training(STEPS, training) == pytest.approx(1000 * 0.1 + 5000 * 0.02)
 
@@ -57,7 +57,7 @@ def test_the_published_schedule_has_more_critic_steps_at_its_beginning() -> None
     assert seconds_of_training(STEPS, training) == pytest.approx(26 * 0.1 + (25 * 100 + 5) * 0.02)
 
 
-def test_what_was_measured_says_on_how_many_steps_and_threads() -> None:
+def test_a_measured_estimate_names_its_steps_and_threads() -> None:
     estimate = by_measuring(200.0, None, STEPS, "with 1 thread")
     assert (estimate.seconds, estimate.rest_seconds) == (200, None)
     assert estimate.basis == (
@@ -65,14 +65,14 @@ def test_what_was_measured_says_on_how_many_steps_and_threads() -> None:
     )
 
 
-def test_an_earlier_run_in_words() -> None:
+def test_an_estimate_from_an_earlier_run_names_it() -> None:
     assert words(Settings()) == [
         "It takes about 10 min: training 8 min, evaluation 60 s, the rest 30 s.",
         "  As the last run of this configuration took on a machine like this (X).",
     ]
 
 
-def test_what_is_not_known_is_not_counted_and_said_so() -> None:
+def test_unknown_parts_are_not_counted_and_named() -> None:
     first, _ = words(Settings(), measured=True)
     assert first == (
         "It takes about 10 min: training 10 min, evaluation 30 s; the rest not included, because only a finished run "
@@ -80,21 +80,21 @@ def test_what_is_not_known_is_not_counted_and_said_so() -> None:
     )
 
 
-def test_with_a_price_the_cost_is_said() -> None:
+def test_with_a_price_the_cost_is_shown() -> None:
     assert words(Settings(price_per_hour="2.50 EUR"))[-1] == "It costs about 0.40 EUR, at 2.50 EUR an hour."
 
 
 @pytest.mark.parametrize(
     "training", [{"batch_size": 32}, {"n_critic": 4}, {"precision": "bf16"}, {"objective": "wgan-gp"}]
 )
-def test_runs_that_take_another_time_are_other_work(training: dict[str, object]) -> None:
+def test_settings_that_change_the_duration_change_the_workload(training: dict[str, object]) -> None:
     assert workload(config(**training), "X") != workload(config(), "X")
 
 
 @pytest.mark.parametrize("training", [{"seed": 7}, {"lr": 1e-3}, {"generator_steps": 5}])
-def test_seed_rate_and_number_of_steps_make_no_other_work(training: dict[str, object]) -> None:
+def test_seed_rate_and_number_of_steps_do_not_change_the_workload(training: dict[str, object]) -> None:
     assert workload(config(**training), "X") == workload(config(), "X")
 
 
-def test_another_processor_makes_other_work() -> None:
+def test_another_processor_changes_the_workload() -> None:
     assert workload(config(), "X") != workload(config(), "Y")

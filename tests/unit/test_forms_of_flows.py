@@ -10,5 +10,5 @@ from wgan.prefect_server.forms import form_of
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_a_form_is_the_one_that_prefect_makes_of_the_flows_signature(flow: str) -> None:
+def test_a_form_equals_the_one_that_prefect_derives_from_the_flow(flow: str) -> None:
     assert form_of(flow) == parameter_schema_from_entrypoint(f"flows.{flow}.{flow}").model_dump_for_openapi()

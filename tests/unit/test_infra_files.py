@@ -61,7 +61,7 @@ def test_every_service_is_confined(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_secret_is_written_down_or_has_a_default(service: str) -> None:
+def test_no_secret_is_literal_or_has_a_default(service: str) -> None:
     for name, value in variables(service).items():
         if SECRET.search(name):
             assert re.search(r"\$\{\w+:\?run wgan init-env first\}", value)
@@ -111,12 +111,12 @@ def test_neither_worker_nor_serving_shares_a_network_with_the_databases() -> Non
 
 
 @pytest.mark.parametrize("service", OWN)
-def test_every_service_of_ours_waits_for_what_it_needs_by_itself(service: str) -> None:
+def test_every_service_of_this_pipeline_waits_for_what_it_needs(service: str) -> None:
     assert variables(service)["WAIT_FOR"]
     assert SERVICES[service]["depends_on"]
 
 
-def test_the_dashboard_asks_for_metrics_that_serving_has() -> None:
+def test_the_dashboard_uses_metrics_that_serving_has() -> None:
     dashboard = json.loads((INFRA / "observability/grafana/dashboards/serving.json").read_text())
     asked = {
         name
@@ -144,7 +144,7 @@ def test_everything_installed_is_pinned_with_hashes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["serving", "services", "trainer"])
-def test_the_images_have_the_versions_that_were_tested(name: str) -> None:
+def test_the_images_have_the_tested_versions(name: str) -> None:
     tested = dict(
         line.lower().replace("_", "-").split("==")
         for line in (INFRA.parent / "constraints.txt").read_text().splitlines()
@@ -172,7 +172,7 @@ def test_the_images_that_the_documents_build_are_targets_of_the_container_file()
 
 
 @pytest.mark.parametrize("name", ["serving", "services"])
-def test_the_images_without_torch_do_not_ask_for_it(name: str) -> None:
+def test_the_images_without_torch_do_not_require_it(name: str) -> None:
     assert not re.search(r"^(torch|nvidia|triton)", (INFRA / f"requirements/{name}.txt").read_text(), re.MULTILINE)
 
 
@@ -180,7 +180,7 @@ def test_the_images_without_torch_do_not_ask_for_it(name: str) -> None:
     sys.version_info[:2] != (3, 11), reason="the images' Python is 3.11, and others need other packages"
 )
 @pytest.mark.parametrize(("name", "extra"), [("serving", "serve"), ("services", "pipeline")])
-def test_the_images_without_torch_have_what_their_extra_brings(name: str, extra: str) -> None:
+def test_the_images_without_torch_have_the_packages_of_their_extra(name: str, extra: str) -> None:
     text = (INFRA / f"requirements/{name}.txt").read_text()
     pinned = {canonicalize_name(found) for found in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
     needed = {canonicalize_name(found) for found in required("wgan-pipeline", extra)} - {"wgan-pipeline"}

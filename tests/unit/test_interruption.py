@@ -11,7 +11,7 @@ from wgan.steps.deferred_signals import deferred_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_within_the_block_is_noticed_and_does_not_end_it(number: int) -> None:
+def test_a_signal_inside_the_block_is_deferred_and_reported(number: int) -> None:
     with deferred_signals() as asked_to_stop:
         assert not asked_to_stop()
         signal.raise_signal(number)
@@ -28,14 +28,14 @@ def test_a_second_signal_acts_at_once() -> None:
         interrupted_twice()
 
 
-def test_the_handlers_are_as_before_after_the_block() -> None:
+def test_the_handlers_are_restored_after_the_block() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     with deferred_signals():
         signal.raise_signal(signal.SIGTERM)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
-def test_outside_the_main_thread_nothing_is_held_and_nothing_fails() -> None:
+def test_outside_the_main_thread_nothing_is_deferred_and_nothing_fails() -> None:
     answers: list[bool] = []
 
     def work() -> None:

@@ -83,7 +83,7 @@ def test_every_pod_gets_the_secrets_it_needs_and_no_other(workloads: list[Worklo
     assert not OPTIONAL_SECRETS & made
 
 
-def test_no_secret_is_written_out(resources: list[dict[str, Any]], workloads: list[Workload]) -> None:
+def test_no_secret_is_literal(resources: list[dict[str, Any]], workloads: list[Workload]) -> None:
     assert of_kind(resources, "Secret") == {}
     for workload in workloads:
         for container in workload.containers:
@@ -115,7 +115,7 @@ def test_every_volume_and_setting_that_a_pod_names_exists(
                 assert reference is None or reference["key"] in maps[reference["name"]]["data"]
 
 
-def test_every_service_leads_to_one_workload(resources: list[dict[str, Any]], workloads: list[Workload]) -> None:
+def test_every_service_selects_one_workload(resources: list[dict[str, Any]], workloads: list[Workload]) -> None:
     services = of_kind(resources, "Service")
     assert set(services) == {"postgres", "redis", "s3", "mlflow", "prefect", "serving"}
     for name, service in services.items():

@@ -53,7 +53,7 @@ def workloads(resources: list[dict[str, Any]]) -> list[Workload]:
 
 
 @pytest.mark.parametrize("file", KUSTOMIZATIONS, ids=lambda file: file.parent.name)
-def test_everything_that_a_kustomization_names_is_there(file: Path) -> None:
+def test_everything_that_a_kustomization_names_exists(file: Path) -> None:
     said = yaml.safe_load(file.read_text())
     names = [*said["resources"], *(patch["path"] for patch in said.get("patches", []))]
     for generator in said["configMapGenerator"]:
@@ -70,7 +70,7 @@ def test_every_file_of_resources_is_valid_by_itself(file: Path, version: str) ->
     assert documents
 
 
-def test_a_field_that_kubernetes_does_not_know_is_refused() -> None:
+def test_an_unknown_field_is_refused_by_the_schema() -> None:
     service = yaml.safe_load((FOLDER / "base" / "mlflow.yaml").read_text().split("---")[0])
     service["spec"]["selectors"] = {}
     with pytest.raises(kubernetes_validate.ValidationError, match="selectors"):
@@ -85,7 +85,7 @@ def test_the_scripts_are_those_of_the_compose_file(copy: str, original: str) -> 
     assert (FOLDER / "base" / copy).read_text() == (INFRA / original).read_text()
 
 
-def test_every_setting_is_one_that_the_pipeline_reads() -> None:
+def test_every_setting_exists_in_the_pipeline() -> None:
     said = yaml.safe_load((FOLDER / "base" / "kustomization.yaml").read_text())
     names = {line.partition("=")[0] for line in (FOLDER / "base" / "settings.env").read_text().splitlines()}
     for name in OVERLAYS:
@@ -95,7 +95,7 @@ def test_every_setting_is_one_that_the_pipeline_reads() -> None:
     assert {"name": "wgan-settings", "envs": ["settings.env"]} in said["configMapGenerator"]
 
 
-def test_the_schedules_are_ones_that_can_be_applied() -> None:
+def test_the_schedules_can_be_applied() -> None:
     declared = read_declared(FOLDER / "base" / "schedules.yaml")
     assert declared.schedules
     assert declared.gpu_slots is None  # the overlay's WGAN_GPU_SLOTS counts
@@ -125,7 +125,7 @@ def test_the_namespace_refuses_pods_that_are_not_restricted(resources: list[dict
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_every_pod_runs_as_nobody_in_particular(workloads: list[Workload]) -> None:
+def test_every_pod_runs_as_an_unprivileged_user(workloads: list[Workload]) -> None:
     for workload in workloads:
         context = workload.pod["securityContext"]
         assert context["runAsNonRoot"] is True
@@ -184,7 +184,7 @@ def test_serving_is_scaled_by_load_and_survives_a_drained_node(resources: list[d
     assert budget["minAvailable"] < scaler["minReplicas"] < scaler["maxReplicas"]
 
 
-def test_a_pod_that_is_told_to_stop_has_the_time_it_needs(workloads: list[Workload]) -> None:
+def test_a_stopping_pod_gets_the_time_it_needs(workloads: list[Workload]) -> None:
     by_name = {workload.name: workload for workload in workloads}
     assert by_name["worker"].pod["terminationGracePeriodSeconds"] >= 150  # as in the compose file
     serving = by_name["serving"]
@@ -193,7 +193,7 @@ def test_a_pod_that_is_told_to_stop_has_the_time_it_needs(workloads: list[Worklo
     assert serving.pod["terminationGracePeriodSeconds"] > longest + pause
 
 
-def test_set_up_jobs_try_again_and_are_cleared_away(workloads: list[Workload]) -> None:
+def test_set_up_jobs_are_retried_and_cleaned_up(workloads: list[Workload]) -> None:
     jobs = [workload for workload in workloads if workload.resource["kind"] == "Job"]
     assert {job.name for job in jobs} == {
         "prefect-migrations", "mlflow-migrations", "mlflow-users", "bucket", "schedules",
@@ -204,7 +204,7 @@ def test_set_up_jobs_try_again_and_are_cleared_away(workloads: list[Workload]) -
         assert job.resource["metadata"]["labels"]["app.kubernetes.io/component"] == "setup"
 
 
-def test_the_overlays_differ_in_the_device_and_nothing_else() -> None:
+def test_the_overlays_differ_only_in_the_device() -> None:
     cpu, gpu = (_without_hashes(overlay(name)) for name in OVERLAYS)
     settings = [of_kind(side, "ConfigMap")["wgan-settings"]["data"].pop("WGAN_DEVICE") for side in (cpu, gpu)]
     assert settings == ["cpu", "cuda"]

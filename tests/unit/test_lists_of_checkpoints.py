@@ -35,7 +35,7 @@ def listing(*entries: object) -> bytes:
     return json.dumps({"checkpoints": entries}).encode()
 
 
-def test_the_list_that_a_run_leaves_is_read() -> None:
+def test_the_list_written_by_a_run_is_read() -> None:
     assert [found.step for found in latest_checkpoints(RUN, SETTINGS, holding(listing(ENTRY)).storage)] == [100]
 
 
@@ -53,7 +53,7 @@ def test_the_list_that_a_run_leaves_is_read() -> None:
         (listing(ENTRY | {"key": checkpoint_key(checkpoint_prefix("another", SETTINGS), 100)}), "is not a checkpoint"),
     ],
 )
-def test_another_list_is_refused_and_never_counts_as_a_fresh_start(
+def test_an_invalid_list_is_refused_and_never_counts_as_a_fresh_start(
     content: bytes, sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(CheckpointError, match=sentence) as caught:
@@ -63,19 +63,19 @@ def test_another_list_is_refused_and_never_counts_as_a_fresh_start(
 
 @given(content=st.binary(max_size=80) | JSON.map(lambda value: json.dumps(value).encode()) | JSON.map(listing))
 @settings(max_examples=200, deadline=None)
-def test_whatever_a_list_holds_it_is_read_or_refused_in_one_sentence(content: bytes) -> None:
+def test_any_list_is_read_or_refused_in_one_sentence(content: bytes) -> None:
     with read_or_refused():
         assert latest_checkpoints(RUN, SETTINGS, holding(content).storage)
 
 
 @given(field=st.sampled_from(list(ENTRY)), value=JSON)
 @settings(max_examples=200, deadline=None)
-def test_whatever_an_entry_holds_it_is_read_or_refused_in_one_sentence(field: str, value: object) -> None:
+def test_any_entry_is_read_or_refused_in_one_sentence(field: str, value: object) -> None:
     with read_or_refused():
         assert latest_checkpoints(RUN, SETTINGS, holding(listing(ENTRY | {field: value})).storage)
 
 
-def test_a_checkpoint_that_no_list_names_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unlisted_checkpoint_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     servers = Servers(objects={checkpoint_key(PREFIX, 100): b"whole"})
     with caplog.at_level(logging.WARNING):
         assert fetch_newest(RUN, SETTINGS, Process(servers).storage, tmp_path) is None

@@ -64,7 +64,7 @@ def test_all_models_are_listed_with_their_aliases(capsys: pytest.CaptureFixture[
     assert row.split()[:5] == ["generator-digits", "3", "–", "2", "3"]
 
 
-def test_an_empty_registry_says_what_makes_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_registry_says_how_to_register_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     command._show_models([])
     assert capsys.readouterr().out == "no model is registered yet: `wgan retrain` creates one.\n"
 
@@ -77,7 +77,7 @@ def test_a_version_is_listed_with_alias_intervals_and_the_gates_decision(capsys:
     assert "The Fréchet distance is better: 46.2 against 50.0." in shown
 
 
-def test_a_version_that_was_only_registered_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_version_that_was_only_registered_is_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     registered = VERSION.model_copy(update={"gate": None, "gate_reason": None, "gate_time": None, "aliases": ()})
     command._show_versions("generator-digits", [registered])
     assert "not judged by the gate" in capsys.readouterr().out

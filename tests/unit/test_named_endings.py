@@ -69,7 +69,7 @@ def test_ctrl_c_ends_a_run_as_stopped_by_the_user(
     assert ended == [("0f" * 16, "KILLED")]
 
 
-def test_what_can_go_on_says_by_which_command(ended: list[tuple[str, str]]) -> None:
+def test_a_run_that_can_be_resumed_names_the_command(ended: list[tuple[str, str]]) -> None:
     state = state_after(KeyboardInterrupt(), "wgan study --resume")
     going_on = f"`wgan study --resume {'0f' * 16}` resumes it."
     assert state.message == f"Stopped by the user: the run was stopped; {going_on}"
@@ -78,13 +78,13 @@ def test_what_can_go_on_says_by_which_command(ended: list[tuple[str, str]]) -> N
 
 
 @pytest.mark.parametrize("kind", [UsageError, DataMissing, Overtaken])
-def test_what_cannot_be_done_is_no_failure(kind: type[WganError], ended: list[tuple[str, str]]) -> None:
+def test_an_impossible_request_is_not_a_failure(kind: type[WganError], ended: list[tuple[str, str]]) -> None:
     state = state_after(kind("there is nothing to go back to."))
     assert (state.type, state.name) == (StateType.CANCELLED, "Not done")
     assert state.message == "Not done: there is nothing to go back to."
 
 
-def test_what_turns_out_to_be_impossible_after_a_training_has_failed(
+def test_an_impossible_request_after_a_training_is_a_failure(
     ended: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endings, "has_run", lambda _, run: True)
@@ -92,13 +92,13 @@ def test_what_turns_out_to_be_impossible_after_a_training_has_failed(
         state_after(UsageError("the data has no labels."))
 
 
-def test_whoever_started_the_run_gets_the_error_itself(ended: list[tuple[str, str]]) -> None:
+def test_the_caller_of_the_run_gets_the_error_itself(ended: list[tuple[str, str]]) -> None:
     error = UsageError("no.")
     state_after(error)
     assert endings.cause_of(CancelledRun("Not done: no."), "0f" * 16) is error
 
 
-def test_a_run_that_others_cancelled_stays_cancelled() -> None:
+def test_a_run_cancelled_by_others_stays_cancelled() -> None:
     error = CancelledRun("by somebody")
     assert endings.cause_of(error, "another run") is error
 
@@ -109,7 +109,7 @@ def test_a_failure_stays_a_failure(ended: list[tuple[str, str]]) -> None:
     assert ended == []
 
 
-def test_the_flows_keep_their_forms() -> None:
+def test_the_flows_keep_their_parameter_forms() -> None:
     config = inspect.signature(retrain.fn).parameters["config"]
     assert config.annotation is RetrainConfig
     assert retrain.parameters.required == ["config"]
@@ -118,13 +118,13 @@ def test_the_flows_keep_their_forms() -> None:
     assert set(study.parameters.properties) == {"size", "claims", "seed"}
 
 
-def test_what_waits_for_a_runs_end_and_what_tells_of_it_know_the_names() -> None:
+def test_waiters_and_notifications_know_the_names() -> None:
     for name in ("Refused", "Skipped", "Stopped", "Not done"):
         assert f"prefect.flow-run.{name}" in automations.ENDS
     assert "prefect.flow-run.Not done" in notifications.FLOW_RUN_EVENTS
 
 
-def test_an_error_that_is_one_sentence_is_logged_without_its_traceback() -> None:
+def test_an_error_of_one_sentence_is_logged_without_its_traceback() -> None:
     def record(error: Exception) -> logging.LogRecord:
         try:
             raise error
@@ -138,7 +138,7 @@ def test_an_error_that_is_one_sentence_is_logged_without_its_traceback() -> None
     assert defect.exc_info is not None
 
 
-def test_a_runs_log_says_how_far_it_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runs_log_shows_its_progress_occasionally(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     lines = Lines()
     monkeypatch.setattr("tasks.run_logs.get_run_logger", lambda: lines)

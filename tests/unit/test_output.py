@@ -27,7 +27,7 @@ def table(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
     return file.getvalue()
 
 
-def test_a_name_to_type_is_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_to_type_is_complete_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert NAME in table(monkeypatch, terminal=True)
 
 
@@ -64,7 +64,7 @@ ASCII = {"PYTHONIOENCODING": "ascii", "LANG": "C", "LC_ALL": "C"}
 
 
 @pytest.mark.parametrize("arguments", [("presets",), ("--help",), ("retrain", "--preset", "digits", "--dry-run")])
-def test_an_ascii_terminal_gets_plain_letters(arguments: tuple[str, ...]) -> None:
+def test_an_ascii_terminal_gets_ascii(arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "wgan", *arguments]
     answer = subprocess.run(command, env={**os.environ, **ASCII}, capture_output=True, timeout=120)
     assert answer.returncode == 0, answer.stderr
@@ -75,7 +75,7 @@ def test_an_ascii_terminal_gets_plain_letters(arguments: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize("arguments", [("presets",), ("presets", "--json"), ("--help",)])
-def test_a_reader_that_goes_away_is_no_error(arguments: tuple[str, ...]) -> None:
+def test_a_closed_pipe_is_not_an_error(arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "wgan", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -85,7 +85,7 @@ def test_a_reader_that_goes_away_is_no_error(arguments: tuple[str, ...]) -> None
     assert process.returncode in (0, 1)
 
 
-def test_what_looks_like_the_name_of_an_emoji_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_like_the_name_of_an_emoji_is_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     text = "networks.generator=models:x: this machine does not import models"
     output.console.print(text, highlight=False, markup=False, soft_wrap=True)
     output.print_table(("name",), [("models:x: a",)])

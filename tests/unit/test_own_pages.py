@@ -41,7 +41,7 @@ def status(method: str = "GET", path: str = "/", **headers: str | list[str]) -> 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:4200", "LOCALHOST:4200", "localhost", "prefect.example.org", "lan.example.org:8200"]
 )
-def test_its_own_names_are_answered(host: str) -> None:
+def test_its_own_names_are_accepted(host: str) -> None:
     assert status(host=host) == 204
 
 
@@ -74,7 +74,7 @@ def test_a_request_without_a_name_or_with_two_is_refused() -> None:
         ("lan.example.org:8200", "http://lan.example.org:8200"),
     ],
 )
-def test_its_own_pages_are_let_in(host: str, origin: str) -> None:
+def test_its_own_pages_are_accepted(host: str, origin: str) -> None:
     assert status("POST", host=host, origin=origin) == 204
 
 

@@ -17,7 +17,7 @@ def test_the_ends_and_the_middle_of_the_range_become_0_255_and_128() -> None:
 
 
 @given(st.integers(0, 255))
-def test_every_byte_survives_the_way_to_floats_and_back(value: int) -> None:
+def test_every_byte_survives_conversion_to_floats_and_back(value: int) -> None:
     assert to_bytes(np.array([value / 127.5 - 1.0], dtype=np.float32))[0] == value
 
 
@@ -34,7 +34,7 @@ def test_latents_are_standard_normal() -> None:
     assert abs(values.var() - 1) < 4 * np.sqrt(2 / values.size)
 
 
-def test_a_grid_holds_every_image_at_its_place() -> None:
+def test_a_grid_places_every_image_in_order() -> None:
     images = np.zeros((5, 1, 4, 4), dtype=np.uint8)
     images[4] = 200
     grid = np.asarray(image_grid(images, columns=3, scale=2, gap=1))

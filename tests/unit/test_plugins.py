@@ -36,7 +36,7 @@ def test_an_allowed_class_is_found(own_code: Path) -> None:
     assert load_plugin(FIELD, "own_code:Hinge").__name__ == "Hinge"
 
 
-def test_nothing_is_imported_where_the_operator_allows_nothing(own_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_imported_without_the_operators_permission(own_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WGAN_PLUGINS")
     with pytest.raises(UsageError, match=r"objective=own_code:Hinge: this machine does not import own_code; .*none\)"):
         load_plugin(FIELD, "own_code:Hinge")
@@ -95,19 +95,19 @@ def test_every_import_path_of_a_configuration_is_found_with_its_field() -> None:
     }
 
 
-def test_a_configuration_without_import_paths_asks_for_nothing() -> None:
+def test_a_configuration_without_import_paths_needs_no_permission() -> None:
     assert require_plugins(RetrainConfig()) == ()
 
 
 @pytest.mark.parametrize(
     "value", ["hinge", "own_code:", ":Hinge", "own code:Hinge", "own_code:Hinge()", "../own:Hinge"]
 )
-def test_what_is_neither_a_name_nor_an_import_path_is_refused(value: str) -> None:
+def test_text_that_is_neither_a_name_nor_an_import_path_is_refused(value: str) -> None:
     with pytest.raises(UsageError, match=r"training\.objective='.*' is not allowed: input should be 'wgan', "):
         parse_config({"training": {"objective": value}})
 
 
-def test_a_source_of_ones_own_needs_a_name_and_may_have_a_location() -> None:
+def test_a_custom_source_needs_a_name_and_may_have_a_location() -> None:
     with pytest.raises(UsageError, match=r"data\.name is needed"):
         parse_config({"data": {"source": OWN_SOURCE["source"]}})
     assert parse_config({"data": OWN_SOURCE | {"location": "anywhere"}}).data.location == "anywhere"

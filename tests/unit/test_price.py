@@ -29,7 +29,7 @@ def test_half_an_hour_costs_half_the_price_in_the_same_currency(text: str, cost:
 @pytest.mark.parametrize(
     "text", ["EUR", "2.50", "-1 EUR", "0 EUR", "0.00 EUR", "2,50 EUR", "$2 USD", "2.5.1 EUR", "1e3 EUR", "nan"]
 )
-def test_what_is_no_price_is_one_sentence(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_price_is_one_sentence(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WGAN_PRICE_PER_HOUR", text)
     with pytest.raises(UsageError) as refused:
         load_settings()
@@ -38,7 +38,7 @@ def test_what_is_no_price_is_one_sentence(text: str, monkeypatch: pytest.MonkeyP
     )
 
 
-def test_a_price_is_kept_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_price_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WGAN_PRICE_PER_HOUR", "2.50 EUR")
     assert load_settings().price_per_hour == "2.50 EUR"
     monkeypatch.delenv("WGAN_PRICE_PER_HOUR")

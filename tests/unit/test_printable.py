@@ -30,24 +30,24 @@ def obeyed(text: str) -> list[str]:
     return [letter for letter in text if not letter.isprintable() and letter != "\n"]
 
 
-def test_what_is_not_shown_as_itself_is_shown_as_its_number() -> None:
+def test_control_characters_are_shown_as_escapes() -> None:
     assert printable(ATTACK) == SHOWN
     assert printable("a\nb\tc") == r"a\nb\tc"
     assert printable_lines("a\nb\tc\x1b") == "a\nb\tc\\x1b"
 
 
-def test_letters_of_every_kind_stay() -> None:
+def test_letters_of_every_script_stay() -> None:
     text = "naïve 日本 – 1\u00a0024 ✓ ☃"
     assert printable(text) == printable_lines(text) == text
 
 
 @given(st.text())
-def test_nothing_that_is_obeyed_is_left(text: str) -> None:
+def test_no_control_character_is_left(text: str) -> None:
     assert all(category(letter) == "Zs" for letter in obeyed(printable(text)))
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_every_way_of_printing_shows_stored_text_without_obeying_it(terminal: bool) -> None:
+def test_every_way_of_printing_neutralises_stored_text(terminal: bool) -> None:
     file = StringIO()
     console = PlainConsole(file=file, force_terminal=terminal, width=200, color_system=None)
     console.print(ATTACK, markup=False, highlight=False)
@@ -70,7 +70,7 @@ def test_a_line_of_a_worker_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize("text", [ATTACK, "日本", "\x9b31m"])
-def test_json_holds_the_text_and_nothing_that_is_obeyed(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_holds_the_text_without_control_characters(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"reason": text})
     written = capsys.readouterr().out
     assert json.loads(written) == {"reason": text}
@@ -79,18 +79,18 @@ def test_json_holds_the_text_and_nothing_that_is_obeyed(text: str, capsys: pytes
 
 @given(st.text())
 @settings(max_examples=50)
-def test_an_error_is_one_printable_line_whatever_it_quotes(text: str) -> None:
+def test_an_error_is_one_printable_line(text: str) -> None:
     assert "\n" not in str(DataError(text))
     assert "\x1b" not in str(DataError(text))
 
 
-def test_the_end_of_a_log_stays_lines_and_an_error_survives_its_way_to_another_process() -> None:
+def test_log_lines_stay_lines_and_an_error_survives_pickling() -> None:
     error = WganError("it ended:", "one\ntwo\x1b[2J")
     for seen in (error, pickle.loads(pickle.dumps(error))):
         assert str(seen) == "it ended:\none\ntwo\\x1b[2J"
 
 
-def test_a_defect_that_quotes_stored_text_is_printed_without_obeying_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_that_quotes_stored_text_is_printed_safely(capsys: pytest.CaptureFixture[str]) -> None:
     _complain(f"unexpected KeyError: {ATTACK}")
     assert obeyed(capsys.readouterr().err) == []
 
@@ -105,7 +105,7 @@ def plain_records() -> Iterator[None]:
 
 @pytest.mark.usefixtures("plain_records")
 @pytest.mark.parametrize("arguments", [("%s is left out", ATTACK), (f"{ATTACK} is left out",)])
-def test_what_is_logged_is_shown_without_being_obeyed(arguments: tuple[str, ...]) -> None:
+def test_logged_text_is_printed_safely(arguments: tuple[str, ...]) -> None:
     file = StringIO()
     logger = logging.Logger("of a command")
     logger.addHandler(logging.StreamHandler(file))

@@ -28,7 +28,7 @@ def control_group(monkeypatch: pytest.MonkeyPatch, folder: Path, own: str, files
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
 
 
-def test_without_limits_they_are_the_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_limits_all_processors_are_usable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     control_group(monkeypatch, tmp_path, "0::/\n", {"cpu.max": "max 100000\n"})
     assert usable_processors() == processors.Processors(64, "all 64 of the machine")
 
@@ -67,7 +67,7 @@ def test_an_affinity_counts_under_taskset() -> None:
     assert done.stdout.startswith("Processors(count=1, origin='the affinity of this process, of ")
 
 
-def test_torch_starts_no_more_threads_than_that() -> None:
+def test_torch_starts_no_more_threads_than_usable_processors() -> None:
     program = (
         "from wgan import processors; import wgan.training.device as device, torch\n"
         "device.usable_processors = lambda: processors.Processors(1, 'a quota')\n"

@@ -11,7 +11,7 @@ from wgan.commands.flow_session import display
 from wgan.progress import Pace, Progress, listening, sentence
 
 
-def test_a_listener_hears_what_is_reported_within_its_block_only() -> None:
+def test_a_listener_receives_only_reports_inside_its_block() -> None:
     heard: list[Progress] = []
     progress.report("before", 1, 2)
     with listening(heard.append):
@@ -62,15 +62,15 @@ def left(*reports: tuple[float, int], total: int | None = 1200) -> float | None:
     return pace.seconds_left(total)
 
 
-def test_the_time_left_is_what_the_rest_takes_at_the_pace_so_far() -> None:
+def test_the_time_left_is_the_rest_at_the_current_pace() -> None:
     assert left((0, 0), (10, 100), (20, 200)) == 100
 
 
-def test_one_report_tells_no_pace() -> None:
+def test_one_report_gives_no_pace() -> None:
     assert left((0, 100)) is None
 
 
-def test_steps_before_a_resume_say_nothing_of_the_pace() -> None:
+def test_steps_before_a_resume_do_not_count_for_the_pace() -> None:
     assert left((0, 1000), (10, 1010)) == 190
 
 
@@ -80,11 +80,11 @@ def test_only_the_last_minute_counts() -> None:
     assert left(*slow, *fast, total=1320) == 100
 
 
-def test_a_stage_that_begins_anew_is_counted_anew() -> None:
+def test_a_restarted_stage_is_counted_from_its_start() -> None:
     assert left((0, 0), (10, 1000), (20, 0), (30, 100)) == 110
 
 
-def test_without_an_end_or_at_the_end_there_is_no_time_left_to_tell() -> None:
+def test_without_a_total_or_at_the_end_there_is_no_time_left() -> None:
     assert left((0, 0), (10, 100), total=None) is None
     assert left((0, 0), (10, 1200)) is None
 

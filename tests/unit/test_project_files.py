@@ -57,7 +57,7 @@ def test_the_hooks_and_make_lint_the_yaml_by_the_same_rules() -> None:
     assert all(f"$(BIN)/{rule}" in MAKEFILE for rule in rules)
 
 
-def test_the_changelog_has_the_version_and_what_comes_after_it() -> None:
+def test_the_changelog_has_the_version_and_an_unreleased_section() -> None:
     versions = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert versions[0] == "Unreleased"
     assert wgan.__version__ in versions

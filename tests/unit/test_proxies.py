@@ -26,7 +26,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-def test_this_machine_is_added_to_what_either_spelling_holds() -> None:
+def test_this_machine_is_added_to_both_spellings() -> None:
     environment = {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "intranet, 127.0.0.1", "no_proxy": "other"}
     normalise_proxies(environment)
     assert environment["NO_PROXY"] == environment["no_proxy"] == "intranet,127.0.0.1,other,localhost,::1"
@@ -51,14 +51,14 @@ def test_a_star_stays_alone() -> None:
     assert past_proxies({"NO_PROXY": "intranet,*"}) == {"NO_PROXY": "*", "no_proxy": "*"}
 
 
-def test_what_desktops_call_socks_is_socks5() -> None:
+def test_the_scheme_socks_means_socks5() -> None:
     environment = {"all_proxy": "socks://127.0.0.1:1080/"}
     normalise_proxies(environment)
     assert environment["all_proxy"] == "socks5://127.0.0.1:1080/"
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy", "ALL_PROXY"])
-def test_a_proxy_that_nothing_can_use_is_one_sentence_without_its_password(name: str) -> None:
+def test_an_unusable_proxy_is_one_sentence_without_its_password(name: str) -> None:
     with pytest.raises(UsageError, match=rf"^{name} names a proxy of the kind socks4://.* http://, https://") as error:
         normalise_proxies({name: "socks4://user:hunter2@proxy:1080"})
     assert "hunter2" not in str(error.value)
@@ -73,7 +73,7 @@ def test_a_proxy_for_all_is_one_for_the_clients_that_read_only_http_and_https() 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_every_client_asks_this_machine_past_both_kinds_of_proxy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_client_bypasses_both_kinds_of_proxy_for_this_machine(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy.invalid:1080")
     normalise_proxies(os.environ)
@@ -103,7 +103,7 @@ def test_a_client_for_s3_can_be_made_with_a_socks_proxy_set(monkeypatch: pytest.
         client.list_buckets()
 
 
-def test_a_socks_proxy_is_asked_for_what_lies_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socks_proxy_is_used_for_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at this one; without support for SOCKS the clients cannot even be made."""
     monkeypatch.setenv("ALL_PROXY", f"socks5h://{NOWHERE}")
     normalise_proxies(os.environ)

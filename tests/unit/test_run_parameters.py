@@ -26,7 +26,7 @@ def test_a_run_has_the_parameters_that_people_compare() -> None:
 
 
 @pytest.mark.parametrize("objective", ["wgan", "wgan-gp", "gan"])
-def test_the_bound_of_the_critic_is_that_of_its_objective(objective: str) -> None:
+def test_the_critics_constraint_is_that_of_its_objective(objective: str) -> None:
     names = compared_parameters(load_config("digits", assignments=[f"training.objective={objective}"]), "cpu")
     assert ("gradient_penalty" in names, "clip_value" in names) == (objective == "wgan-gp", objective != "wgan-gp")
     assert len(names) == 12

@@ -21,7 +21,7 @@ def declared(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_the_file_that_ships_is_allowed() -> None:
+def test_the_shipped_file_is_valid() -> None:
     file = read_declared(ROOT / "infra" / "schedules.yaml")
     assert [schedule.name for schedule in file.schedules] == ["digits", "mnist"]
     assert file.schedules[1].resolved().training.seed == 1
@@ -52,7 +52,7 @@ def test_an_empty_file_declares_only_housekeeping(tmp_path: Path) -> None:
         ({"often": True}, "there is no setting often"),
     ],
 )
-def test_what_is_not_allowed_is_named(values: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_value_is_named(values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError) as refusal:
         make_schedule(**{**WEEKLY, **values})
     assert sentence in str(refusal.value)
@@ -86,6 +86,6 @@ def test_a_file_with_a_mistake_names_file_place_and_value(tmp_path: Path, text: 
     assert sentence in str(refusal.value)
 
 
-def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"schedules file .*absent\.yaml: No such file"):
         read_declared(tmp_path / "absent.yaml")

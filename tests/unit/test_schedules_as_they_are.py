@@ -39,12 +39,12 @@ def entry(*runs: FlowRun, **values: Any) -> ScheduleEntry:
         (RRULE, "FREQ=DAILY;COUNT=3 UTC"),
     ],
 )
-def test_every_kind_of_clock_has_words(schedule: Any, words: str) -> None:
+def test_every_kind_of_timing_is_described(schedule: Any, words: str) -> None:
     assert str(clock(schedule)) == words
     assert str(clock(schedule, active=False)) == f"{words} (off)"
 
 
-def test_of_several_clocks_all_are_listed() -> None:
+def test_several_timings_are_all_listed() -> None:
     found = entry(schedules=[clock(INTERVAL), clock(CRON)], work_pool_name="wgan")
     assert found.when == ("every 6:00:00 from 2026-01-01 00:00 UTC", "0 3 * * 1 Europe/Berlin")
     assert (found.cron, found.timezone) == ("0 3 * * 1", "Europe/Berlin")
@@ -55,11 +55,11 @@ def test_a_schedule_whose_tags_were_edited_retrains_what_its_parameters_say() ->
 
 
 @pytest.mark.parametrize("schedules", [[], [clock(NoSchedule(), active=False)]])
-def test_without_a_clock_it_runs_by_hand_only(schedules: list[DeploymentClock]) -> None:
+def test_without_a_timing_it_runs_on_demand_only(schedules: list[DeploymentClock]) -> None:
     assert entry(schedules=schedules).when == ("on demand only",)
 
 
-def test_the_last_run_is_the_newest_that_began_and_the_next_the_first_that_is_due() -> None:
+def test_the_last_run_is_the_newest_started_one_and_the_next_the_first_due_one() -> None:
     def run(hour: int, state: str, deployment_id: str = "one") -> FlowRun:
         due = datetime(2026, 1, 1, hour, tzinfo=UTC)
         return FlowRun(
@@ -82,6 +82,6 @@ def test_the_last_run_is_the_newest_that_began_and_the_next_the_first_that_is_du
     assert entry(*runs, paused=True).next_run is None
 
 
-def test_a_schedule_whose_work_pool_is_gone_is_not_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_schedule_without_its_work_pool_is_not_active(capsys: pytest.CaptureFixture[str]) -> None:
     command._show([entry(schedules=[clock(CRON)], work_pool_name=None)])
     assert "its work pool is gone" in capsys.readouterr().out

@@ -29,14 +29,14 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_folder_is_empty_private_and_gone_afterwards(temporary: Path) -> None:
+def test_a_folder_is_empty_and_private_and_removed_afterwards(temporary: Path) -> None:
     with scratch_folder("export") as folder:
         assert list(folder.iterdir()) == []
         assert folder.parent.stat().st_mode & 0o077 == 0
     assert list(temporary.iterdir()) == []
 
 
-def test_what_a_killed_process_left_goes_with_the_next_folder_and_what_a_living_one_uses_stays(temporary: Path) -> None:
+def test_the_next_folder_removes_those_of_killed_processes_and_keeps_those_in_use(temporary: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HELD], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         folder = Path(process.stdout.readline().strip())

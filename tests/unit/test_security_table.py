@@ -28,12 +28,12 @@ def rows() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("attacker", ATTACKERS)
-def test_every_kind_of_attacker_is_there(attacker: str) -> None:
+def test_every_kind_of_attacker_is_listed(attacker: str) -> None:
     assert any(attacker in row[0] for row in rows())
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[0]}: {row[1]}"[:60])
-def test_every_attack_has_what_stops_it_and_names_tests_that_exist(row: list[str]) -> None:
+def test_every_attack_has_a_defence_and_names_existing_tests(row: list[str]) -> None:
     assert len(row) == COLUMNS
     assert all(row)
     named = TEST.findall(row[-1])

@@ -33,7 +33,7 @@ def secret_of(settings: object) -> str | None:
     return secret.get_secret_value() if secret else None
 
 
-def test_without_anything_the_defaults_are_the_embedded_stacks() -> None:
+def test_the_defaults_are_those_of_the_embedded_stack() -> None:
     settings = load_settings()
     assert settings.s3_endpoint_url == "http://127.0.0.1:9000"
     assert settings.mlflow_tracking_uri == "http://127.0.0.1:5000"
@@ -42,14 +42,14 @@ def test_without_anything_the_defaults_are_the_embedded_stacks() -> None:
 
 
 @pytest.mark.usefixtures("home")
-def test_what_is_not_set_comes_from_the_embedded_stack() -> None:
+def test_unset_values_come_from_the_embedded_stack() -> None:
     settings = load_settings()
     found = settings.model_dump(include=set(EMBEDDED) - {"s3_secret_access_key"})
     assert {**found, "s3_secret_access_key": secret_of(settings)} == EMBEDDED
 
 
 @pytest.mark.usefixtures("home")
-def test_arguments_go_before_the_environment_before_the_env_file_before_the_embedded_stack(
+def test_arguments_override_the_environment_the_env_file_and_the_embedded_stack(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Path(".env").write_text(
@@ -73,7 +73,7 @@ def test_the_embedded_stores_credentials_are_not_offered_to_another_store(monkey
 
 
 @pytest.mark.usefixtures("home")
-def test_the_embedded_store_named_in_full_keeps_its_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_embedded_store_named_explicitly_keeps_its_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WGAN_S3_ENDPOINT_URL", EMBEDDED["s3_endpoint_url"])
     assert secret_of(load_settings()) == "embedded-secret"
 
@@ -116,7 +116,7 @@ def test_an_impossible_value_is_named_with_its_variable_and_what_is_allowed(
 
 
 @pytest.mark.parametrize("variable", ["WGAN_HOME", "WGAN_CACHE_DIR", "WGAN_INCEPTION_WEIGHTS"])
-def test_the_home_of_a_user_who_is_not_known_is_one_sentence(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_the_home_of_an_unknown_user_is_one_sentence(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "~nouser/x")
     with pytest.raises(UsageError, match=f"setting {variable}='~nouser/x': .*there is no such user with a home folder"):
         load_settings()
@@ -125,7 +125,7 @@ def test_the_home_of_a_user_who_is_not_known_is_one_sentence(monkeypatch: pytest
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"null", b"5", b'{"bucket": 5}', b'{"s3_endpoint_url": null}', b"\xff\xfe", b"[" * 100_000]
 )
-def test_a_connection_file_that_nobody_of_ours_wrote_is_one_sentence(home: Path, content: bytes) -> None:
+def test_a_foreign_connection_file_is_one_sentence(home: Path, content: bytes) -> None:
     (home / CONNECTION_FILE).write_bytes(content)
     with pytest.raises(UsageError, match=f"{CONNECTION_FILE} is damaged: delete it"):
         load_settings()

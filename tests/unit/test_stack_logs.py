@@ -13,11 +13,11 @@ def test_the_end_of_a_log_is_its_last_lines_without_empty_ones(tmp_path: Path) -
     assert log_end(log).splitlines() == [f"line {number}" for number in range(100 - LOG_TAIL_LINES, 100)]
 
 
-def test_a_log_of_a_server_that_said_nothing_is_called_empty(tmp_path: Path) -> None:
+def test_an_empty_log_is_called_empty(tmp_path: Path) -> None:
     assert log_end(tmp_path / "missing.log") == "(it is empty)"
 
 
-def test_a_log_that_grew_is_set_aside_and_its_writer_goes_on_in_an_empty_one(tmp_path: Path) -> None:
+def test_a_large_log_is_rotated_and_its_writer_continues_in_an_empty_one(tmp_path: Path) -> None:
     log = tmp_path / "s3.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"x" * LOG_BYTES)

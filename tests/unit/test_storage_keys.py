@@ -45,12 +45,12 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize("key", ["a/b.png", "a b", "ä/é", "100%", "50%+x", "a%zz", ".hidden", "a..b", "a\\b", "a?b#c"])
-def test_a_key_that_every_store_keeps_has_no_obstacle(key: str) -> None:
+def test_a_key_that_every_store_accepts_has_no_obstacle(key: str) -> None:
     assert key_obstacle(key) is None
 
 
 @pytest.mark.parametrize("key", AWKWARD, ids=lambda key: repr(key[:8]))
-def test_an_awkward_key_is_refused_in_one_line_before_a_request_goes_out(key: str, tmp_path: Path) -> None:
+def test_an_awkward_key_is_refused_in_one_line_before_a_request(key: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"content")
     for write in (lambda: STORAGE.put_bytes(key, b"content"), lambda: STORAGE.put_file(key, file)):
@@ -59,7 +59,7 @@ def test_an_awkward_key_is_refused_in_one_line_before_a_request_goes_out(key: st
         assert len(str(error.value).splitlines()) == 1
 
 
-def test_a_store_that_refuses_to_read_such_a_key_gives_the_key_as_the_reason() -> None:
+def test_a_store_that_rejects_such_a_key_is_reported_with_the_reason() -> None:
     with pytest.raises(StorageError, match="its key begins or ends with /, or has //"):
         STORAGE.exists("a//b")
 
@@ -84,7 +84,7 @@ def test_a_request_is_read_to_its_end_before_the_answer_begins() -> None:
     assert order == ["read", "read", "read", "http.response.start", "http.response.body"]
 
 
-def test_a_client_that_goes_away_is_not_waited_for() -> None:
+def test_a_disconnected_client_is_not_waited_for() -> None:
     async def refuse(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 400})
 

@@ -37,14 +37,14 @@ def read(data: bytes) -> Any:
     return ResultRecord.deserialize(as_json_result(data), backup_serializer=JSONSerializer()).result
 
 
-def test_what_prefect_stores_comes_back() -> None:
+def test_stored_results_are_read_back() -> None:
     metadata = ResultRecordMetadata(storage_key="key", serializer=JSONSerializer())
     data = ResultRecord(metadata=metadata, result=(CHECK, None)).serialize()
     assert read(data) == [CHECK, None]
 
 
 @pytest.mark.parametrize("kind", ["pickle", "compressed/pickle", "json", "nonsense"])
-def test_a_pickle_is_not_executed_whatever_the_metadata_say(tmp_path: Path, kind: str) -> None:
+def test_a_pickle_is_not_executed_despite_its_metadata(tmp_path: Path, kind: str) -> None:
     proof = tmp_path / "executed"
     data = stored(base64.encodebytes(pickle.dumps(Attack(proof))).decode(), serializer={"type": kind})
     with pytest.raises(UnknownResult):
@@ -52,7 +52,7 @@ def test_a_pickle_is_not_executed_whatever_the_metadata_say(tmp_path: Path, kind
     assert not proof.exists()
 
 
-def test_json_is_read_as_json_whatever_the_metadata_say() -> None:
+def test_json_is_read_as_json_despite_its_metadata() -> None:
     assert read(stored("[1, 2]", serializer={"type": "pickle", "picklelib": "subprocess"})) == [1, 2]
     assert json.loads(as_json_result(stored("1", serializer={"type": "pickle"})))["metadata"]["serializer"] == READER
 
@@ -68,13 +68,13 @@ def test_json_is_read_as_json_whatever_the_metadata_say() -> None:
         "builtins.exec",
     ],
 )
-def test_what_a_result_names_as_its_class_is_neither_called_nor_imported(name: str) -> None:
+def test_the_class_named_by_a_result_is_neither_called_nor_imported(name: str) -> None:
     """Prefect's own reader calls `subprocess.getoutput(cmd=…)` for the first of these."""
     with pytest.raises(UnknownResult, match="not a record of this pipeline"):
         read(stored(json.dumps({"__class__": name, "data": {"cmd": "false"}})))
 
 
-def test_an_exception_is_no_result() -> None:
+def test_an_exception_is_not_a_result() -> None:
     with pytest.raises(UnknownResult):
         read(stored(json.dumps({"__exc_type__": "builtins.SystemExit", "message": "1"})))
 
@@ -93,11 +93,11 @@ def test_an_exception_is_no_result() -> None:
         stored(json.dumps({"__class__": []})),
     ],
 )
-def test_what_is_no_result_is_said_to_be_none(data: bytes) -> None:
+def test_other_content_is_not_a_result(data: bytes) -> None:
     with pytest.raises(UnknownResult):
         read(data)
 
 
-def test_a_record_with_other_fields_is_no_result() -> None:
+def test_a_record_with_other_fields_is_not_a_result() -> None:
     with pytest.raises(UnknownResult):
         read(stored(json.dumps({"__class__": "wgan.records.ServingCheck", "data": {"url": 1}})))

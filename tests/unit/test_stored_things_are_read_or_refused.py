@@ -175,7 +175,7 @@ def test_shards_and_labels(shard: bytes, labels: bytes) -> None:
         opened_count(json.dumps(manifest_of(labels=labels)).encode(), labels=labels)
 
 
-def test_an_archive_of_arrays_is_no_array() -> None:
+def test_an_archive_of_arrays_is_not_an_array() -> None:
     file = io.BytesIO()
     np.savez(file, a=np.zeros(1))
     for content in (file.getvalue(), b"PK\x03\x04", b"\x80\x04K\x01.", b""):
@@ -218,7 +218,7 @@ def packed(arrays: dict[str, np.ndarray], pack: Any = np.savez) -> bytes:
     return file.getvalue()
 
 
-def test_a_reference_comes_back_whole() -> None:
+def test_a_reference_is_read_back_intact() -> None:
     found = unpack_reference(pack_reference(reference_of()), PROTOCOL)
     for field in fields(Reference):
         assert np.array_equal(getattr(found, field.name), getattr(reference_of(), field.name)), field.name
@@ -284,7 +284,7 @@ NAMES = st.sampled_from(
 
 @given(altered(ENTRY) | st.binary(max_size=40) | st.just(DEEP), NAMES)
 @FUZZED
-def test_ledger_entries_are_read_or_left_out(content: bytes, name: str) -> None:
+def test_ledger_entries_are_read_or_skipped(content: bytes, name: str) -> None:
     servers = Servers(objects={f"promotions/{MODEL}/{name}.json": content})
     found = ledger.read_ledger(MODEL, Process(servers).storage, Settings())
     assert len(found.found) + len(found.damaged) == 1
@@ -296,7 +296,7 @@ def test_ledger_entries_are_read_or_left_out(content: bytes, name: str) -> None:
 
 @given(altered(ENTRY), st.text(max_size=20))
 @FUZZED
-def test_intents_are_read_or_not_there(content: bytes, outcome: str) -> None:
+def test_intents_are_read_or_ignored(content: bytes, outcome: str) -> None:
     read_intent({INTENT_TAG: content.decode("latin-1"), OUTCOME_TAG: outcome})
 
 
@@ -310,7 +310,7 @@ def test_intents_are_read_or_not_there(content: bytes, outcome: str) -> None:
     )
 )
 @FUZZED
-def test_tags_of_versions_are_read_or_not_there(tags: dict[str, str]) -> None:
+def test_tags_of_versions_are_read_or_ignored(tags: dict[str, str]) -> None:
     version = SimpleNamespace(name=MODEL, version="1", creation_timestamp=0, tags=tags, run_id="")
     entry = _version_entry(version, ())
     assert entry.gate_time is None or f"{entry.gate_time.astimezone():%Y}"
@@ -397,7 +397,7 @@ def test_manifests_of_backups(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("file", ["../../etc/passwd", "databases/../../x.sqlite", "/etc/passwd"])
-def test_a_backup_names_no_file_outside_of_itself(tmp_path: Path, file: str) -> None:
+def test_a_backup_names_no_file_outside_itself(tmp_path: Path, file: str) -> None:
     from wgan.errors import UsageError
 
     forged = BACKUP | {"databases": [BACKUP["databases"][0] | {"file": file}]}  # type: ignore[index,operator]
@@ -406,7 +406,7 @@ def test_a_backup_names_no_file_outside_of_itself(tmp_path: Path, file: str) -> 
         read_manifest(open_archive(tmp_path))
 
 
-def test_the_examples_are_what_they_stand_for() -> None:
+def test_the_examples_are_valid() -> None:
     content = json.dumps(manifest_of()).encode()
     assert reference(Manifest.model_validate_json(content), f"s3://memory/{PREFIX}manifest.json", content).count == 20
     assert zipfile.is_zipfile(io.BytesIO(pack_reference(reference_of())))

@@ -11,7 +11,7 @@ import torch
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
-def test_a_port_is_not_opened(host: str) -> None:
+def test_opening_a_port_fails(host: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as own, pytest.raises(pytest.fail.Exception, match=r"no port.*tests/integration"):
         own.bind((host, 0))
@@ -26,12 +26,12 @@ def test_a_port_is_not_opened(host: str) -> None:
         ["wgan", "up", "--detach"],
     ],
 )
-def test_a_server_is_not_started(command: list[str]) -> None:
+def test_starting_a_server_fails(command: list[str]) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"no server.*tests/integration"):
         subprocess.Popen(command)
 
 
-def test_a_few_steps_of_an_optimizer_are_none_too_many_and_a_training_is() -> None:
+def test_a_few_optimizer_steps_pass_and_a_training_fails() -> None:
     weight = torch.nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD([weight], lr=0.1)
     weight.grad = torch.ones(1)

@@ -29,12 +29,12 @@ def said_over(outcomes: list[Exception | None], monkeypatch: pytest.MonkeyPatch)
     return said
 
 
-def test_a_few_failures_are_not_worth_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_failures_are_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     few = [ConnectionError("refused")] * (worker.REPORTED_FAILURES - 1)
     assert said_over([*few, None, *few, None], monkeypatch) == []
 
 
-def test_a_lasting_failure_is_said_once_with_its_cause_and_so_is_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lasting_failure_and_its_end_are_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     many = [ConnectionError("refused")] * (worker.REPORTED_FAILURES + 3)
     assert said_over([*many, None, None], monkeypatch) == [
         "Crashed runs are not restarted for now: the last 6 checks of the runs failed (refused).",

@@ -70,7 +70,7 @@ def prefect(stack: Settings) -> str:
     return f"http://127.0.0.1:{stack.prefect_port}"
 
 
-def test_a_page_of_another_server_changes_nothing_in_chromium(
+def test_a_page_of_another_server_changes_nothing_from_chromium(
     chromium_page: Page, foreign_page: str, stack: Settings, prefect: str
 ) -> None:
     """Not even one that knows the login."""
@@ -107,7 +107,7 @@ def test_the_sign_in_page_leads_nowhere_else(chromium_page: Page, prefect: str, 
     "origin",
     ["http://foreign.example", "null", "http://127.0.0.1:1", "http://foreign.example:{port}", "file://", "http://["],
 )
-def test_requests_of_other_pages_are_refused(stack: Settings, prefect: str, origin: str) -> None:
+def test_requests_from_other_pages_are_refused(stack: Settings, prefect: str, origin: str) -> None:
     header = {"Origin": origin.replace("{port}", str(stack.prefect_port))}
     answer = httpx.post(f"{prefect}/api/flows/filter", json={}, auth=prefect_login(stack), headers=header)
     assert answer.status_code == 403
@@ -115,7 +115,7 @@ def test_requests_of_other_pages_are_refused(stack: Settings, prefect: str, orig
 
 
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:{port}", "http://localhost:{port}"])
-def test_prefects_own_pages_are_let_in(stack: Settings, prefect: str, origin: str) -> None:
+def test_prefects_own_pages_are_accepted(stack: Settings, prefect: str, origin: str) -> None:
     header = {"Origin": origin.replace("{port}", str(stack.prefect_port))}
     answer = httpx.post(f"{prefect}/api/flows/filter", json={}, auth=prefect_login(stack), headers=header)
     assert answer.status_code == 200
@@ -133,7 +133,7 @@ def test_a_foreign_name_for_this_machine_is_refused(stack: Settings, server: str
 
 
 @pytest.mark.parametrize("path", ["/api/flows/filter", "/api/deployments/", "/api/block_documents/filter"])
-def test_without_the_login_nothing_is_told_or_taken(prefect: str, path: str) -> None:
+def test_without_the_login_nothing_can_be_read_or_written(prefect: str, path: str) -> None:
     assert httpx.post(f"{prefect}{path}", json={}).status_code == 401
     assert httpx.post(f"{prefect}{path}", json={}, auth=("wgan", "guessed")).status_code == 401
 
@@ -143,7 +143,7 @@ def test_without_the_login_nothing_is_told_or_taken(prefect: str, path: str) -> 
     [{"Origin": "http://foreign.example"}, {"Host": "foreign.example"}],
     ids=["another page", "another name"],
 )
-def test_websockets_of_others_are_refused_before_they_open(prefect: str, headers: dict[str, str]) -> None:
+def test_foreign_websockets_are_refused_before_they_open(prefect: str, headers: dict[str, str]) -> None:
     address = prefect.replace("http", "ws") + "/api/events/in"
     with pytest.raises(InvalidStatus) as refused, connect(address, additional_headers=headers):
         pass
@@ -155,7 +155,7 @@ def test_no_other_page_may_frame_prefects_pages(prefect: str) -> None:
     assert httpx.get(f"{prefect}/sign-in").headers["x-frame-options"] == "DENY"
 
 
-def test_the_store_asks_every_page_for_a_signature(stack: Settings) -> None:
+def test_the_store_requires_a_signature_from_every_page(stack: Settings) -> None:
     answer = httpx.get(
         f"http://127.0.0.1:{stack.s3_port}/wgan?list-type=2", headers={"Origin": "http://foreign.example"}
     )

@@ -98,9 +98,7 @@ def target(cache: Path) -> Iterator[Target]:
         (b"GET /healthz?", b"x" * 2**16, b"414"),
     ],
 )
-def test_a_head_without_an_end_is_refused_and_not_kept(
-    target: Target, begin: bytes, block: bytes, status: bytes
-) -> None:
+def test_an_endless_head_is_refused_and_not_buffered(target: Target, begin: bytes, block: bytes, status: bytes) -> None:
     before = target.memory()
     with connected(target.url) as connection:
         connection.sendall(begin)
@@ -112,13 +110,13 @@ def test_a_head_without_an_end_is_refused_and_not_kept(
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/interpolate?from=1&to=2&frames=2&format=gif", "/v1/model"])
-def test_a_name_that_a_page_points_at_this_machine_is_refused(target: Target, path: str) -> None:
+def test_a_foreign_name_that_resolves_to_this_machine_is_refused(target: Target, path: str) -> None:
     assert httpx.get(target.url + path).status_code == 200
     answered = httpx.get(target.url + path, headers={"Host": f"foreign.example:{urlsplit(target.url).port}"})
     assert (answered.status_code, answered.json()["error"]["code"]) == (421, "host")
 
 
-def test_a_head_that_never_comes_is_not_waited_for(target: Target) -> None:
+def test_a_connection_without_a_head_is_closed(target: Target) -> None:
     with connected(target.url, timeout=25) as silent, connected(target.url, timeout=25) as slow:
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
         started = time.monotonic()
@@ -127,7 +125,7 @@ def test_a_head_that_never_comes_is_not_waited_for(target: Target) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/images", "/nowhere"])
-def test_an_upload_that_is_refused_is_not_read_on(target: Target, path: str) -> None:
+def test_a_refused_upload_is_not_read_further(target: Target, path: str) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{ENDLESS}\r\n\r\n"
     with connected(target.url) as connection:
         connection.sendall(head.encode())
@@ -136,14 +134,14 @@ def test_an_upload_that_is_refused_is_not_read_on(target: Target, path: str) -> 
     assert taken < TAKEN_BY_THE_SYSTEM
 
 
-def test_the_client_of_a_refused_upload_sees_why(target: Target) -> None:
+def test_the_client_of_a_refused_upload_sees_the_reason(target: Target) -> None:
     head = f"POST /v1/images HTTP/1.1\r\nHost: localhost\r\n{ENDLESS}\r\n\r\n"
     with connected(target.url) as connection:
         connection.sendall(head.encode() + b"x" * 2**16)
         assert answer(connection).startswith(b"HTTP/1.1 413 ")
 
 
-def test_answers_that_nobody_reads_and_bodies_that_stop_hold_little(target: Target) -> None:
+def test_unread_answers_and_unfinished_bodies_hold_little_memory(target: Target) -> None:
     """Total memory stays within twice that at rest."""
     target.cheap_seconds(20)
     rest = target.memory()
@@ -171,7 +169,7 @@ def test_answers_that_nobody_reads_and_bodies_that_stop_hold_little(target: Targ
     assert most <= 2 * rest
 
 
-def test_cheap_requests_keep_their_time_while_walks_are_asked_for(target: Target) -> None:
+def test_cheap_requests_stay_fast_while_walks_are_requested(target: Target) -> None:
     target.cheap_seconds(30)
     alone = float(np.percentile(target.cheap_seconds(200), 99))
     stopped, statuses = threading.Event(), set[int]()
@@ -196,7 +194,7 @@ def test_cheap_requests_keep_their_time_while_walks_are_asked_for(target: Target
     assert during < 3 * max(alone, 0.02)
 
 
-def test_a_client_that_left_stops_its_encoding_and_sigterm_is_quick(target: Target) -> None:
+def test_a_disconnected_client_stops_its_encoding_and_sigterm_is_quick(target: Target) -> None:
     head = f"GET {WALK} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     for _ in range(4):
         with connected(target.url) as connection:

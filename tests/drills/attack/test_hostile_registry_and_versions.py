@@ -78,7 +78,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("form", ODD)
-def test_an_odd_answer_of_the_registry_is_stale_with_a_reason(
+def test_an_invalid_answer_of_the_registry_makes_serving_stale_with_a_reason(
     server: TestClient, registry: FakeRegistry, form: str
 ) -> None:
     registry.answer = lambda request: send(request, 200, ODD[form])
@@ -90,7 +90,7 @@ def test_an_odd_answer_of_the_registry_is_stale_with_a_reason(
     wait_for(server, lambda state: state["reason"] is None)
 
 
-def test_an_answer_that_drips_is_given_up_and_stale(
+def test_an_answer_that_drips_is_abandoned_and_makes_serving_stale(
     server: TestClient, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def drip(request: BaseHTTPRequestHandler) -> None:
@@ -163,9 +163,7 @@ def test_the_process_ends_while_a_graph_that_never_ends_is_verified(registry: Fa
     assert time.monotonic() - asked < 10
 
 
-def test_a_request_whose_noise_never_ends_is_given_up_and_the_next_is_drawn(
-    registry: FakeRegistry, tmp_path: Path
-) -> None:
+def test_a_request_that_never_ends_is_abandoned_and_the_next_is_drawn(registry: FakeRegistry, tmp_path: Path) -> None:
     """A graph that draws its sample well, and turns for ever on some noise that a client may send."""
     registry.add(9, seed=3, graph=looping(trigger=500.0), grey=True)
     registry.aliases["champion"] = 9
@@ -175,7 +173,7 @@ def test_a_request_whose_noise_never_ends_is_given_up_and_the_next_is_drawn(
         assert client.post("/v1/decode", json={"latents": [[0.0] * 8]}).status_code == 200
 
 
-def test_a_cache_that_cannot_be_written_still_serves_what_lies_there(
+def test_a_cache_that_cannot_be_written_still_serves_its_content(
     server: TestClient, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.aliases["champion"] = 2

@@ -44,7 +44,7 @@ def failed_run(stack: Settings, storage: Storage) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize("kind", ["pickle", "a class"])
-def test_resuming_executes_nothing_of_a_planted_result(
+def test_resuming_executes_nothing_from_a_planted_result(
     stack: Settings, storage: Storage, failed_run: tuple[str, list[str]], tmp_path: Path, kind: str
 ) -> None:
     run_id, keys = failed_run
@@ -65,7 +65,7 @@ def test_resuming_executes_nothing_of_a_planted_result(
     assert "is ignored and its step is repeated" in logs
 
 
-def test_results_that_nobody_touched_are_not_computed_again(stack: Settings, failed_run: tuple[str, list[str]]) -> None:
+def test_untouched_results_are_not_computed_again(stack: Settings, failed_run: tuple[str, list[str]]) -> None:
     run_id, _ = failed_run
     run(stack, "retrain", "--resume", run_id, code=(1, 2), WGAN_INCEPTION_WEIGHTS="/nowhere/weights.pth")
     states = ask(stack, "task_runs/filter", flow_runs={"id": {"any_": [run_id]}})

@@ -74,7 +74,7 @@ def attacks(proof: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_a_deployment_is_refused_that_has(stack: Settings, attacked: Worker, proof: Path, attack: str) -> None:
+def test_a_deployment_is_refused_if_it_has(stack: Settings, attacked: Worker, proof: Path, attack: str) -> None:
     flow = ask(stack, "flows/", name="attack")["id"]
     values = attacks(proof)[attack]
     made = ask(stack, "deployments/", name=attack, flow_id=flow, work_pool_name=POOL, tags=["wgan-schedule"], **values)
@@ -90,7 +90,7 @@ def end_of(stack: Settings, run_id: str) -> Any:
     return flow_run(stack, run_id)
 
 
-def test_a_run_is_refused_that_brings_its_own_command(stack: Settings, attacked: Worker, proof: Path) -> None:
+def test_a_run_with_its_own_command_is_refused(stack: Settings, attacked: Worker, proof: Path) -> None:
     flow = ask(stack, "flows/", name="attack")["id"]
     own = {"entrypoint": "flows.housekeeping.housekeeping", "path": "."}
     made = ask(stack, "deployments/", name="innocent", flow_id=flow, work_pool_name=POOL, **own)
@@ -103,7 +103,7 @@ def test_a_run_is_refused_that_brings_its_own_command(stack: Settings, attacked:
     assert not proof.exists()
 
 
-def test_a_pool_that_gives_every_run_a_command_is_not_asked(stack: Settings, attacked: Worker, proof: Path) -> None:
+def test_a_command_from_the_pool_is_ignored(stack: Settings, attacked: Worker, proof: Path) -> None:
     """The worker does not ask the pool: this run is housekeeping, and what it ends as is housekeeping's."""
     template = json.loads(json.dumps(OPEN_TEMPLATE))
     template["variables"]["properties"]["command"]["default"] = f"touch {proof}"
@@ -117,7 +117,7 @@ def test_a_pool_that_gives_every_run_a_command_is_not_asked(stack: Settings, att
     assert not proof.exists()
 
 
-def test_the_pools_of_this_pipeline_take_no_job_variables(stack: Settings, tmp_path: Path) -> None:
+def test_the_pools_of_this_pipeline_accept_no_job_variables(stack: Settings, tmp_path: Path) -> None:
     """Not even those that an earlier version left open."""
     ask(stack, "work_pools/", name="left-open", type="process", base_job_template=OPEN_TEMPLATE)
     file = tmp_path / "schedules.yaml"

@@ -10,7 +10,7 @@ from tests.drills.common_training import FIRST_CHECKPOINT, assert_whole, common,
 from tests.drills.faulty_stack import FaultyStack
 
 
-def test_of_a_corrupted_checkpoint_the_one_before_is_used_and_that_is_said(
+def test_after_a_corrupted_checkpoint_the_one_before_is_used_with_a_warning(
     faulty: FaultyStack, undisturbed: Any
 ) -> None:
     faulty.s3.at_first(FIRST_CHECKPOINT, lambda: process.send_signal(signal.SIGTERM))

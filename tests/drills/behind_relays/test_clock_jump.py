@@ -37,7 +37,7 @@ def faketime() -> dict[str, str]:
     return {"LD_PRELOAD": str(libraries[0]), "DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": str(mended)}
 
 
-def test_moves_by_clocks_that_disagree_stay_in_order(
+def test_moves_stay_in_order_when_clocks_disagree(
     faulty: FaultyStack, faketime: dict[str, str], tmp_path: Path
 ) -> None:
     model = "generator-clocks"
@@ -67,7 +67,7 @@ def test_moves_by_clocks_that_disagree_stay_in_order(
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(-3600, "60 minutes behind"), (3600, "60 minutes ahead of")])
-def test_a_clock_too_wrong_for_signatures_is_named(
+def test_a_clock_too_wrong_for_signatures_is_reported(
     seconds: int, words: str, faulty: FaultyStack, faketime: dict[str, str]
 ) -> None:
     ended = faulty.run("data", "list", code=1, **faketime, FAKETIME=f"{seconds:+d}")
@@ -75,7 +75,7 @@ def test_a_clock_too_wrong_for_signatures_is_named(
     assert f"this computer's clock is {words} the store's; correct it" in sentence
 
 
-def test_a_training_goes_on_when_the_clock_jumps_ahead_and_back(
+def test_a_training_continues_when_the_clock_jumps_ahead_and_back(
     faulty: FaultyStack, undisturbed: Any, faketime: dict[str, str], tmp_path: Path
 ) -> None:
     clock = tmp_path / "clock"

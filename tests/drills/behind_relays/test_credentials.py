@@ -11,7 +11,7 @@ from tests.integration.serving_process import client_of
 SECOND_CHECKPOINT = rf"PUT /wgan/checkpoints/.*/step-{2 * EVERY:08d}\.pt"
 
 
-def test_credentials_that_expire_in_training_are_named_and_new_ones_let_it_go_on(
+def test_credentials_that_expire_in_training_are_reported_and_new_ones_let_it_resume(
     faulty: FaultyStack, undisturbed: Any
 ) -> None:
     def expire() -> None:  # those of the pipeline; MLflow has its own
@@ -37,7 +37,7 @@ def test_credentials_that_expire_in_training_are_named_and_new_ones_let_it_go_on
     assert_whole(faulty, faulty.json("retrain", "--resume", flow_run), undisturbed)
 
 
-def test_keys_that_are_wrong_from_the_start_are_named_before_anything_is_done(faulty: FaultyStack) -> None:
+def test_wrong_keys_are_reported_before_any_work(faulty: FaultyStack) -> None:
     ended = faulty.run("retrain", *common("refused"), code=1, WGAN_S3_ACCESS_KEY_ID="somebody-else")
     (sentence,) = ended.stderr.strip().splitlines()
     assert "refused" in sentence

@@ -20,7 +20,7 @@ def fill(folder: Path) -> None:
             pass
 
 
-def test_a_full_disk_ends_the_training_in_one_sentence_and_room_lets_it_go_on(
+def test_a_full_disk_ends_the_training_in_one_sentence_and_free_space_lets_it_resume(
     faulty: FaultyStack, undisturbed: Any, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"

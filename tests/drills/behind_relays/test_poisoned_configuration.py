@@ -65,7 +65,7 @@ def test_a_poisoned_file_is_refused_in_one_sentence(name: str, tmp_path: Path) -
     assert not settings.home.exists()
 
 
-def test_a_learning_rate_that_ruins_the_generator_gets_no_champion(faulty: FaultyStack) -> None:
+def test_a_ruinous_learning_rate_makes_no_champion(faulty: FaultyStack) -> None:
     outcome = faulty.json("retrain", *common("ruined", "training.objective=wgan-gp", "training.lr=1"))
     print(outcome["promotion"]["reason"])
     assert outcome["promotion"]["action"] == "refused"

@@ -17,7 +17,7 @@ AWAY_SECONDS = 30.0
 FAULTS: tuple[Fault, ...] = ("InternalError", "reset", "SlowDown", "half")
 
 
-def test_s3_is_away_for_30_s_in_preparation_in_training_and_in_registration(
+def test_s3_is_down_for_30_s_in_preparation_training_and_registration(
     faulty: FaultyStack, undisturbed: Any, record_property: pytest.RecordProperty
 ) -> None:
     faulty.s3.away_at_first(r"PUT /wgan/datasets/away/", AWAY_SECONDS)

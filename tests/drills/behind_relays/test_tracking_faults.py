@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 AWAY_SECONDS = 30.0
 
 
-def test_mlflow_is_away_for_30_s_in_training_and_no_metric_step_is_missing(
+def test_mlflow_is_down_for_30_s_in_training_and_no_metric_step_is_missing(
     faulty: FaultyStack, undisturbed: Any, record_property: pytest.RecordProperty
 ) -> None:
     faulty.s3.at_first(FIRST_CHECKPOINT, lambda: away(faulty.mlflow, AWAY_SECONDS, faulty.s3.outages))

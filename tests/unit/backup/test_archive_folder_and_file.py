@@ -21,7 +21,7 @@ def put(archive: ArchiveWriter, name: str, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["folder", "file.tar"])
-def test_what_was_put_in_comes_out(name: str, tmp_path: Path) -> None:
+def test_stored_content_is_read_back(name: str, tmp_path: Path) -> None:
     with new_archive(tmp_path / "made" / name) as archive:
         put(archive, "objects/ab/one", CONTENT)
         put(archive, "manifest.json", b"{}")
@@ -37,7 +37,7 @@ def test_what_was_put_in_comes_out(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["folder", "file.tar"])
-def test_the_same_name_twice_is_kept_once(name: str, tmp_path: Path) -> None:
+def test_a_repeated_name_is_stored_once(name: str, tmp_path: Path) -> None:
     with new_archive(tmp_path / name) as archive:
         put(archive, "objects/ab/one", b"same")
         put(archive, "objects/ab/one", b"same")
@@ -61,7 +61,7 @@ def test_nothing_is_left_of_a_backup_that_failed(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["folder", "file.tar"])
-def test_what_is_there_is_not_overwritten_even_if_it_came_meanwhile(name: str, tmp_path: Path) -> None:
+def test_an_existing_destination_is_not_overwritten_even_if_it_appeared_meanwhile(name: str, tmp_path: Path) -> None:
     def be_late() -> None:
         with new_archive(tmp_path / name) as archive:
             put(archive, "manifest.json", b"{}")
@@ -74,7 +74,7 @@ def test_what_is_there_is_not_overwritten_even_if_it_came_meanwhile(name: str, t
         pytest.fail("the block must not begin")
 
 
-def test_a_disk_that_refuses_is_one_sentence(tmp_path: Path) -> None:
+def test_a_disk_error_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with (
         pytest.raises(WganError, match=r"cannot be written to .*/file/backup \("),
@@ -83,7 +83,7 @@ def test_a_disk_that_refuses_is_one_sentence(tmp_path: Path) -> None:
         pytest.fail("the block must not begin")
 
 
-def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_backup_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no backup"):
         open_archive(tmp_path / "nowhere")
     (tmp_path / "text.tar").write_text("hello")

@@ -58,7 +58,7 @@ def backup(tmp_path: Path) -> Archive:
     return open_archive(tmp_path / "backup")
 
 
-def test_a_whole_backup_passes_and_knows_its_size(backup: Archive) -> None:
+def test_an_intact_backup_passes_and_reports_its_size(backup: Archive) -> None:
     manifest = read_manifest(backup)
     verify(backup, manifest)
     assert manifest.bytes == len(b"pixels" + b"weights" + b"runs" + b"flow runs")
@@ -94,7 +94,7 @@ def test_missing_files_are_named_the_first_three_of_them(backup: Archive) -> Non
         verify(backup, manifest)
 
 
-def test_without_a_manifest_or_with_a_damaged_one_it_is_no_backup(backup: Archive) -> None:
+def test_without_an_intact_manifest_it_is_not_a_backup(backup: Archive) -> None:
     manifest = backup.path / MANIFEST_FILE
     manifest.write_text(manifest.read_text().replace('"format":1', '"format":2'))
     with pytest.raises(UsageError, match="format"):

@@ -19,7 +19,7 @@ def parse(url: str) -> PostgresDatabase:
     return parse_postgres(SecretStr(url), SETTING)
 
 
-def test_the_plain_form_is_translated_for_each_driver() -> None:
+def test_the_url_is_translated_for_each_driver() -> None:
     found = parse("postgresql://ada:s%40cret%2F@db.example:6543/runs")
     assert (found.user, found.password, found.host, found.port, found.database) == (
         "ada",
@@ -41,7 +41,7 @@ def test_the_plain_form_is_translated_for_each_driver() -> None:
     assert found.place == "runs at db.example:6543"
 
 
-def test_the_port_may_be_left_out_and_encryption_asked_for() -> None:
+def test_the_port_is_optional_and_encryption_can_be_required() -> None:
     found = parse("postgresql://ada:x@db.example/runs?sslmode=verify-full")
     assert found.url("psycopg") == "postgresql+psycopg://ada:x@db.example:5432/runs?sslmode=verify-full"
     assert found.url("asyncpg") == "postgresql+asyncpg://ada:x@db.example:5432/runs?ssl=verify-full"
@@ -60,7 +60,7 @@ def test_the_port_may_be_left_out_and_encryption_asked_for() -> None:
         "hunter2",
     ],
 )
-def test_another_form_is_refused_in_one_sentence_that_does_not_show_it(url: str) -> None:
+def test_an_invalid_url_is_refused_in_one_sentence_that_does_not_show_it(url: str) -> None:
     with pytest.raises(UsageError) as refused:
         parse(url)
     assert str(refused.value) == f"{SETTING} is not of the form postgresql://user:password@host:port/database."

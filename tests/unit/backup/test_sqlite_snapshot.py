@@ -61,7 +61,7 @@ def test_a_snapshot_is_of_one_moment_while_another_process_writes(mode: str, tmp
     }
 
 
-def test_what_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is not a database, whatever its name says" * 20)
     with pytest.raises(WganError, match=r"text\.db cannot be copied"):
         snapshot(tmp_path / "text.db", tmp_path / "copy")
@@ -70,7 +70,7 @@ def test_what_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere.db").exists()
 
 
-def test_slots_of_runs_that_ended_with_their_machine_become_free(tmp_path: Path) -> None:
+def test_slots_of_runs_on_the_lost_machine_are_released(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "prefect.db")) as database, database:
         database.execute("CREATE TABLE concurrency_limit_v2 (name TEXT, active_slots INTEGER)")
         database.execute("INSERT INTO concurrency_limit_v2 VALUES ('gpu', 1), ('retraining-generator-digits', 1)")

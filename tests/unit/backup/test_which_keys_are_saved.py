@@ -12,5 +12,5 @@ def test_a_manifest_that_only_the_second_listing_has_waits_for_the_next_backup()
     assert keys_to_save(first, second) == [*first, "datasets/b/2/images-00001.npy", "mlflow/1/model.onnx"]
 
 
-def test_what_was_deleted_meanwhile_is_not_asked_for() -> None:
+def test_objects_deleted_meanwhile_are_not_copied() -> None:
     assert keys_to_save(["checkpoints/a/step-00000001.pt", "kept"], ["kept"]) == ["kept"]

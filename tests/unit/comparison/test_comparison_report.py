@@ -45,7 +45,7 @@ def page(comparison: Comparison) -> Page:
     return Page(comparison_html(comparison))
 
 
-def test_the_page_asks_nobody_for_anything_and_runs_no_script(comparison: Comparison, page: Page) -> None:
+def test_the_page_makes_no_request_and_runs_no_script(comparison: Comparison, page: Page) -> None:
     assert not page.all("script")
     assert not page.all("link")
     addresses = [
@@ -55,7 +55,7 @@ def test_the_page_asks_nobody_for_anything_and_runs_no_script(comparison: Compar
     assert not re.search(r"@import|url\((?!#)", comparison_html(comparison))
 
 
-def test_after_the_title_come_the_samples_then_the_verdict_with_every_rule_then_the_metrics(
+def test_samples_verdict_with_rules_and_metrics_follow_the_title_in_this_order(
     comparison: Comparison, page: Page
 ) -> None:
     shown = [tag for tag, _ in page.elements if tag in ("h1", "img", "ul", "table", "svg")]
@@ -73,9 +73,7 @@ def test_a_rule_has_passed_or_failed_and_nothing_else(page: Page) -> None:
     assert not re.search(r"\brefused\b|\bholds?\b", page.text, re.IGNORECASE)
 
 
-def test_what_the_gate_allows_is_drawn_in_the_figures_of_the_metrics_it_judges(
-    comparison: Comparison, page: Page
-) -> None:
+def test_the_figures_of_judged_metrics_show_what_the_gate_allows(comparison: Comparison, page: Page) -> None:
     promotion = PromotionConfig(fid_margin=0.5, modes_margin=0)
     config = comparison.second.config.model_copy(update={"promotion": promotion})
     html = comparison_html(replace(comparison, second=replace(comparison.second, config=config)))
@@ -93,13 +91,13 @@ def test_what_the_gate_allows_is_drawn_in_the_figures_of_the_metrics_it_judges(
     assert html.count("passes below −0.5</text>") == 1
 
 
-def test_every_metric_has_both_sides_difference_floor_and_ceiling_with_intervals(page: Page) -> None:
+def test_every_metric_has_both_sides_their_difference_and_the_bounds_with_intervals(page: Page) -> None:
     row = re.sub(r"\s+", " ", page.text[page.text.index("Recall ↑") : page.text.index("Density ↑")])
     # Champion 0.746, challenger 0.644, real images 0.8, untrained 0 (tests/unit/comparison/example_comparison.py).
     assert re.search(r"0\.746 \[.*0\.644 \[.*−0\.102 \[−.*0\.8 \[.*0 \[0, 0\].*failed", row)
 
 
-def test_pictures_have_words_for_those_who_do_not_see_them(page: Page) -> None:
+def test_pictures_have_alternative_text(page: Page) -> None:
     assert all(image["alt"] for image in page.all("img"))
     figures = page.all("svg")
     assert figures
@@ -124,13 +122,13 @@ def test_lineage_and_only_the_settings_that_differ_are_listed(page: Page) -> Non
     assert "s3://wgan/checkpoints/" in page.text
 
 
-def test_text_from_outside_is_text_and_no_markup() -> None:
+def test_text_from_outside_is_escaped() -> None:
     html = comparison_html(example_comparison(model_name="<b>&</b>"))
     assert "<b>&</b>" not in html
     assert "&lt;b&gt;&amp;&lt;/b&gt;" in html
 
 
-def test_data_without_classes_and_runs_without_history_leave_their_parts_out(comparison: Comparison) -> None:
+def test_parts_without_classes_or_history_are_omitted(comparison: Comparison) -> None:
     evaluation = comparison.evaluation
     assert evaluation.champion is not None
     bare = replace(
@@ -153,7 +151,7 @@ def test_data_without_classes_and_runs_without_history_leave_their_parts_out(com
     assert "MLflow has no metric history of either run." in text
 
 
-def test_of_many_classes_those_farthest_from_the_data_are_drawn(comparison: Comparison) -> None:
+def test_with_many_classes_those_farthest_from_the_data_are_drawn(comparison: Comparison) -> None:
     counts = np.full(1000, 10)
     counts[777] = 500
     many = replace(

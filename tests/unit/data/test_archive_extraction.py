@@ -53,7 +53,7 @@ def test_a_zip_is_unpacked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
-def test_a_tar_is_unpacked_whatever_its_compression_and_name(tmp_path: Path, compression: str) -> None:
+def test_a_tar_of_any_compression_and_name_is_unpacked(tmp_path: Path, compression: str) -> None:
     assert extract(write_tar(tmp_path / "archive", MEMBERS, compression)) == MEMBERS
 
 
@@ -152,7 +152,7 @@ def test_a_zip_with_a_flipped_bit_is_damaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive"])
-def test_another_file_is_no_archive(tmp_path: Path, content: bytes) -> None:
+def test_another_kind_of_file_is_not_an_archive(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(content)
     with pytest.raises(DataError, match="neither a zip nor a tar"):

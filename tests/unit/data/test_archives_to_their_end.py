@@ -92,7 +92,7 @@ WHOLE = {
 
 @given(kind=st.sampled_from(sorted(WHOLE)), share=st.floats(0, 1, exclude_max=True))
 @settings(max_examples=150, deadline=None)
-def test_an_archive_that_is_cut_anywhere_is_refused_or_gives_everything(kind: str, share: float) -> None:
+def test_an_archive_cut_anywhere_is_refused_or_complete(kind: str, share: float) -> None:
     content = WHOLE[kind]
     found = unpacked_or_refused(content[: int(share * len(content))])
     assert found is None or found.items() >= MEMBERS.items()
@@ -113,7 +113,7 @@ def test_a_flipped_byte_never_alters_an_image(kind: str, share: float, flip: int
 
 @given(kind=st.sampled_from(sorted(WHOLE)), noise=st.binary(max_size=2000))
 @settings(max_examples=100, deadline=None)
-def test_noise_after_the_first_bytes_of_an_archive_is_one_sentence(kind: str, noise: bytes) -> None:
+def test_noise_after_an_archives_signature_is_one_sentence(kind: str, noise: bytes) -> None:
     unpacked_or_refused(WHOLE[kind][:600] + noise)
 
 
@@ -124,7 +124,7 @@ def test_all_streams_of_a_compressed_file_are_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PACKERS))
-def test_tars_one_after_the_other_are_all_read(name: str) -> None:
+def test_concatenated_tars_are_all_read(name: str) -> None:
     first, second = (tar_of(half) for half in HALVES)
     assert unpacked(PACKERS[name](first + second)) == MEMBERS
     assert unpacked(PACKERS[name](first) + PACKERS[name](second)) == MEMBERS
@@ -149,7 +149,7 @@ def gzip_with(flags: int, fields: bytes) -> bytes:
     return header + deflate.compress(TAR) + deflate.flush() + struct.pack("<II", zlib.crc32(TAR), len(TAR))
 
 
-def test_every_optional_field_of_a_gzip_header_is_read_over() -> None:
+def test_every_optional_field_of_a_gzip_header_is_skipped() -> None:
     extra = struct.pack("<H", 8) + b"BC\x04\0abcd"
     for flags, fields in [(4, extra), (8, b"name\0"), (16, b"comment\0"), (2, b""), (30, extra + b"name\0comment\0")]:
         assert unpacked(gzip_with(flags, fields)) == MEMBERS
@@ -180,7 +180,7 @@ def test_a_tar_without_its_end_marker_is_refused_and_one_zero_block_is_a_marker(
     assert unpacked(bare + bytes(512)) == MEMBERS
 
 
-def test_what_a_program_left_in_the_last_record_of_a_tar_is_counted(tmp_path: Path) -> None:
+def test_leftovers_in_the_last_record_of_a_tar_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(TAR + b"left over" * 100)
     (tmp_path / "unpacked").mkdir()
     assert extract_archive(tmp_path / "a.tar", tmp_path / "unpacked", ROOM, lambda *_: None) == 900
@@ -249,7 +249,7 @@ def test_a_zip_written_as_a_stream_and_one_in_the_large_form_are_read() -> None:
     assert unpacked(large.getvalue()) == MEMBERS
 
 
-def test_a_compression_that_is_not_read_is_named() -> None:
+def test_an_unsupported_compression_is_named() -> None:
     altered = bytearray(zip_of({"a.png": b"1" * 100}))
     directory = altered.index(b"PK\x01\x02")
     altered[8:10] = altered[directory + 10 : directory + 12] = struct.pack("<H", 9)
@@ -266,13 +266,13 @@ def test_a_compression_that_is_not_read_is_named() -> None:
         (b"MZ" + WHOLE["zip"], "neither a zip nor a tar"),
     ],
 )
-def test_what_is_no_archive_is_named_for_what_it_is(content: bytes, said: str) -> None:
+def test_a_file_that_is_not_an_archive_is_named_by_its_kind(content: bytes, said: str) -> None:
     assert said in refused(content)
 
 
 @pytest.mark.parametrize("depth", [300, 1500, 30_000])
 @pytest.mark.parametrize("pack", [zip_of, tar_of])
-def test_folders_without_end_inside_each_other_are_refused_and_leave_nothing_behind(
+def test_endlessly_nested_folders_are_refused_and_leave_nothing_behind(
     pack: Callable[[dict[str, bytes]], bytes], depth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -56,7 +56,7 @@ def test_colours_of_any_depth_and_arrangement_are_read(bits: int, planar: bool, 
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd"])
-def test_what_libtiff_compresses_is_read_like_what_is_not(compression: str) -> None:
+def test_compressed_and_uncompressed_tiffs_read_the_same(compression: str) -> None:
     for image in (
         Image.fromarray(as_samples(RAMP, 16)[..., 0]),
         Image.fromarray((COLOURS * 255).astype(np.uint8)),
@@ -102,11 +102,11 @@ def test_a_declared_range_of_floats_is_used() -> None:
         (Extent(0, 2e9, 32), SampleRange(0, 2**31 - 1)),
     ],
 )
-def test_the_rule_for_samples_of_no_declared_range(extent: Extent, expected: SampleRange) -> None:
+def test_the_rule_for_samples_without_a_declared_range(extent: Extent, expected: SampleRange) -> None:
     assert range_of(extent) == expected
 
 
-def test_one_range_holds_for_the_whole_data_set() -> None:
+def test_one_range_applies_to_the_whole_data_set() -> None:
     dark = tiff((RAMP * 50).astype(np.float32), 32, 1, kind=3)
     bright = tiff((RAMP * 250).astype(np.float32), 32, 1, kind=3)
     extents = [extent for content in (dark, bright) if (extent := measure(content))]
@@ -129,7 +129,7 @@ def test_a_palette_of_any_depth_is_looked_up() -> None:
     assert np.array_equal(rgb(content), table[indices[..., 0]])
 
 
-def test_alpha_is_composited_as_it_is_declared() -> None:
+def test_alpha_is_composited_as_declared() -> None:
     alpha = np.full((SIDE, SIDE, 1), 0.5)
     straight = as_samples(np.concatenate([COLOURS, alpha], axis=2), 8)
     multiplied = as_samples(np.concatenate([COLOURS * alpha, alpha], axis=2), 8)
@@ -156,7 +156,7 @@ def test_cmyk_and_lab_are_converted() -> None:
     assert np.abs(rgb(tiff(white, 8, 8)) - 255).max() <= 1
 
 
-def test_ycbcr_with_fewer_colours_than_lights_is_read() -> None:
+def test_ycbcr_with_subsampled_chroma_is_read() -> None:
     light, cb, cr = 100, 90, 200
     unit = bytes([light] * 4 + [cb, cr])
     samples = np.frombuffer(unit * (SIDE * SIDE // 4), np.uint8).reshape(SIDE, -1, 1)
@@ -180,7 +180,7 @@ def test_a_profile_is_converted_to_srgb_and_srgb_itself_changes_nothing() -> Non
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "WEBP"])
-def test_a_damaged_profile_is_ignored_and_told(format: str) -> None:
+def test_a_damaged_profile_is_ignored_with_a_remark(format: str) -> None:
     content = encoded(Image.new("RGB", (SIDE, SIDE), (10, 200, 30)), format, icc_profile=b"no profile" * 20)
     found = decode(content, RGB)
     assert np.abs(found.pixels[:, 0, 0].astype(int) - [10, 200, 30]).max() <= 3
@@ -199,7 +199,7 @@ def with_chunk(content: bytes, kind: bytes, data: bytes) -> bytes:
     return content[:33] + chunk + content[33:]
 
 
-def test_linear_light_is_encoded_and_the_usual_gamma_left_alone() -> None:
+def test_linear_light_is_encoded_and_the_usual_gamma_is_unchanged() -> None:
     flat = encoded(Image.new("RGB", (SIDE, SIDE), (55, 55, 55)))
     linear = with_chunk(flat, b"gAMA", struct.pack(">I", 100_000))
     assert (rgb(linear) == 128).all()
@@ -220,7 +220,7 @@ def test_primaries_are_converted() -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_the_transparent_grey_of_a_png_is_the_one_it_names(bits: int) -> None:
+def test_the_transparent_grey_of_a_png_is_the_declared_one(bits: int) -> None:
     key = 2**bits - 1 if bits == 1 else 2
     rows = np.full((SIDE, SIDE), key, np.uint8)
     rows[:, SIDE // 2 :] = 0
@@ -247,7 +247,7 @@ def test_a_png_with_a_wrong_checksum_is_refused() -> None:
         decode(bytes(content), RGB)
 
 
-def test_an_animation_is_told() -> None:
+def test_an_animation_gets_a_remark() -> None:
     frames = [Image.new("L", (SIDE, SIDE), value) for value in (0, 255)]
     for format in ("GIF", "PNG", "WEBP", "TIFF"):
         content = encoded(frames[0], format, save_all=True, append_images=frames[1:])
@@ -280,7 +280,7 @@ FILES = {
 
 @given(kind=st.sampled_from(sorted(FILES)), share=st.floats(0, 1, exclude_max=True))
 @settings(max_examples=150, deadline=None)
-def test_an_image_that_is_cut_anywhere_is_refused_or_whole(kind: str, share: float) -> None:
+def test_an_image_cut_anywhere_is_refused_or_complete(kind: str, share: float) -> None:
     content = FILES[kind]
     try:
         found = decode(content[: int(share * len(content))], RGB).pixels
@@ -291,7 +291,7 @@ def test_an_image_that_is_cut_anywhere_is_refused_or_whole(kind: str, share: flo
 
 @given(kind=st.sampled_from(sorted(FILES)), share=st.floats(0, 1, exclude_max=True), noise=st.binary(max_size=30))
 @settings(max_examples=150, deadline=None)
-def test_no_damage_brings_anything_but_a_reason(kind: str, share: float, noise: bytes) -> None:
+def test_any_damage_gives_a_reason(kind: str, share: float, noise: bytes) -> None:
     content, at = FILES[kind], int(share * len(FILES[kind]))
     try:
         decode(content[:at] + noise + content[at + len(noise) :], RGB)
@@ -305,7 +305,7 @@ CASES = Path(__file__).resolve().parents[4] / "shared" / "cases" / "images"
 
 @pytest.mark.parametrize("name", ["a-12bit.tif", "b-f32-max1.05.tif", "g-premult.tif", "g-u16-miniswhite.tif", "p3.png",
                                   "adobe-like.jpg"])  # fmt: skip
-def test_the_recorded_cases_have_their_right_values(name: str) -> None:
+def test_the_recorded_cases_have_the_right_values(name: str) -> None:
     if not CASES.is_dir():
         pytest.skip("../shared/cases is not there")
     expected = np.asarray(Image.open(CASES / f"{name}.expected.png").convert("RGB")).astype(float)

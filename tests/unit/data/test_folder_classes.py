@@ -25,7 +25,7 @@ def test_an_image_beside_the_sub_folders_leaves_the_data_unlabelled() -> None:
     assert classes_of(["1.png", "cat/1.png"]) == ((), [-1, -1])
 
 
-def test_a_folder_that_holds_everything_is_no_class_but_its_sub_folders_are() -> None:
+def test_a_folder_that_holds_everything_is_not_a_class_but_its_sub_folders_are() -> None:
     assert classes_of(["pets/cat/1.png", "pets/dog/1.png"]) == (("cat", "dog"), [0, 1])
     assert classes_of(["emoji/1.png", "emoji/2.png"]) == ((), [-1, -1])
     assert classes_of(["a/1.png", "a/b/2.png"]) == ((), [-1, -1])
@@ -47,13 +47,13 @@ def test_images_are_found_by_their_content_and_sorted(tmp_path: Path) -> None:
     assert reasons(tmp_path) == {}
 
 
-def test_a_file_that_is_named_as_an_image_is_one_that_may_be_damaged(tmp_path: Path) -> None:
+def test_a_file_named_as_an_image_counts_as_a_damaged_one(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"broken")
     (tmp_path / "empty.tiff").touch()
     assert list_images(tmp_path).names == ["broken.png", "empty.tiff"]
 
 
-def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
+def test_skipped_files_are_counted_by_reason(tmp_path: Path) -> None:
     picture(tmp_path / "1.png")
     contents = {
         "a.heic": b"\0\0\0\x18ftypheic" + bytes(40),
@@ -100,7 +100,7 @@ def test_links_inside_are_followed_once_and_loops_end(tmp_path: Path) -> None:
     assert list_images(tmp_path).names in (["a-link/1.png", "a-link/2.png"], ["real/1.png", "real/2.png"])
 
 
-def test_links_that_lead_out_and_links_to_nothing_are_left_out(tmp_path: Path) -> None:
+def test_links_that_lead_out_and_broken_links_are_skipped(tmp_path: Path) -> None:
     picture(tmp_path / "shown" / "1.png")
     picture(tmp_path / "private" / "2.png")
     (tmp_path / "shown" / "folder").symlink_to(tmp_path / "private")
@@ -119,7 +119,7 @@ def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(20)
-def test_pipes_sockets_and_devices_are_left_out_and_never_waited_for(tmp_path: Path) -> None:
+def test_pipes_sockets_and_devices_are_skipped_without_blocking(tmp_path: Path) -> None:
     picture(tmp_path / "1.png")
     os.mkfifo(tmp_path / "pipe.png")
     with socket.socket(socket.AF_UNIX) as server:
@@ -128,7 +128,7 @@ def test_pipes_sockets_and_devices_are_left_out_and_never_waited_for(tmp_path: P
 
 
 @pytest.mark.timeout(20)
-def test_a_pipe_that_took_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_that_replaced_a_file_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(BadImage, match="a pipe, a socket or a device"):
         decode(tmp_path / "pipe.png", Shape(32, 1))
@@ -136,7 +136,7 @@ def test_a_pipe_that_took_the_place_of_a_file_is_not_waited_for(tmp_path: Path) 
         decode(Path("/dev/zero"), Shape(32, 1))
 
 
-def test_a_folder_without_images_is_refused_with_what_there_is(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused_with_the_reasons(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there are no image files in .*\.$"):
         list_images(tmp_path)
     (tmp_path / "readme.txt").write_text("hello")
@@ -145,7 +145,7 @@ def test_a_folder_without_images_is_refused_with_what_there_is(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("location", ["~nobody-of-that-name/images", "a\0b"])
-def test_a_location_that_is_no_path_is_one_sentence(location: str) -> None:
+def test_a_location_that_is_not_a_path_is_one_sentence(location: str) -> None:
     with pytest.raises(DataError, match=r"data\.location="):
         existing_folder(location)
 

@@ -82,7 +82,7 @@ def test_floating_point_values_are_read_as_shares_or_as_bytes(value: float, expe
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_floating_point_values_that_are_no_numbers_are_refused(value: float) -> None:
+def test_floating_point_values_that_are_not_finite_are_refused(value: float) -> None:
     image = Image.fromarray(np.full((40, 40), value, dtype=np.float32))
     with pytest.raises(BadImage, match="pixel values"):
         decode(encoded(image, "TIFF"), GREY)
@@ -127,12 +127,12 @@ def test_the_resize_is_antialiased() -> None:
     assert np.abs(small.astype(float) - 127.5).max() <= 2
 
 
-def test_an_image_of_the_right_size_is_not_touched() -> None:
+def test_an_image_of_the_right_size_is_unchanged() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     assert np.array_equal(decode(encoded(Image.fromarray(pixels)), RGB), pixels.transpose(2, 0, 1))
 
 
-def test_of_an_animation_the_first_frame_is_kept() -> None:
+def test_the_first_frame_of_an_animation_is_used() -> None:
     frames = [Image.new("L", (32, 32), value) for value in (0, 255)]
     assert flat_colour(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), GREY) == (0,)
 
@@ -163,7 +163,7 @@ def test_a_truncated_file_is_refused() -> None:
     ("content", "reason"),
     [(b"", "empty"), (b"hello", "not an image"), (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not read: PostScript")],
 )
-def test_what_is_no_picture_is_refused_with_the_reason(content: bytes, reason: str) -> None:
+def test_a_file_that_is_not_a_picture_is_refused_with_the_reason(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):
         decode(content, RGB)
 

@@ -76,7 +76,7 @@ def decode_workers() -> list[psutil.Process]:
     return [child for child in children if any("decode_worker" in part for part in child.cmdline())]
 
 
-def test_a_killed_worker_is_a_sentence_that_names_the_files(tmp_path: Path) -> None:
+def test_a_killed_worker_is_one_sentence_that_names_the_files(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("L", (20, 20)).save(path)
     count = 200 * CHUNK

@@ -79,7 +79,7 @@ def test_a_redirect_from_outside_into_this_machines_networks_is_refused(
 
 
 @pytest.mark.parametrize("start", [OUTSIDE, "http://127.0.0.1:9000/images.zip"])
-def test_nothing_is_fetched_from_link_local_addresses_whoever_leads_there(
+def test_nothing_is_fetched_from_link_local_addresses(
     network: Network, fetched: Callable[[str], bytes], start: str
 ) -> None:
     credentials = "http://169.254.169.254/latest/meta-data/"
@@ -92,7 +92,7 @@ def test_nothing_is_fetched_from_link_local_addresses_whoever_leads_there(
     assert network.asked == [start]
 
 
-def test_a_name_that_is_resolved_anew_into_this_machines_networks_is_refused_by_who_answers(
+def test_a_name_that_resolves_anew_into_this_machines_networks_is_refused_by_its_peer(
     network: Network, fetched: Callable[[str], bytes]
 ) -> None:
     network.redirects, network.peers = {OUTSIDE: ALSO_OUTSIDE}, {"8.8.8.8": "10.0.0.1"}

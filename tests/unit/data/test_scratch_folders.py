@@ -8,14 +8,14 @@ from wgan.data.workspace import LOCK_NAME, workspace
 from wgan.settings import Settings
 
 
-def test_a_scratch_folder_is_gone_after_its_block(tmp_path: Path) -> None:
+def test_a_scratch_folder_is_removed_after_its_block(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, home=tmp_path)
     with workspace(settings) as folder:
         (folder / "file").touch()
     assert not folder.exists()
 
 
-def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed_and_folders_in_use_are_not(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, home=tmp_path)
     left = settings.cache / "preparing" / "left"
     (left / "contents").mkdir(parents=True)

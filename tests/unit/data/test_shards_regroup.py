@@ -21,7 +21,7 @@ def test_the_images_keep_their_order_and_only_the_last_shard_is_shorter(lengths:
     assert np.array_equal(np.concatenate(shards), images)
 
 
-def test_no_images_make_no_shard() -> None:
+def test_without_images_there_is_no_shard() -> None:
     assert list(regroup([], SHAPE, per_shard=4)) == []
 
 

@@ -17,7 +17,7 @@ def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])
 
 
-def test_the_label_is_the_number_that_red_green_and_blue_write() -> None:
+def test_the_label_is_the_number_written_by_red_green_and_blue() -> None:
     images, labels = drawn(500, seed=0)
     assert images.shape == (500, 28, 28, 3)
     assert np.array_equal(images[:, 5, 5].astype(int) @ [100, 10, 1], labels)

@@ -40,7 +40,7 @@ def test_every_rule_is_listed_with_its_mark() -> None:
     assert "- ✗ Modes 7 against 10: down by 3" in markdown
 
 
-def test_the_protocol_stands_beside_the_numbers() -> None:
+def test_the_protocol_is_shown_beside_the_numbers() -> None:
     markdown = evaluation_markdown(measured(), None, None)
     assert "95% interval] over 5 seeds of 1,024" in markdown
     assert "held-out accuracy 98.3%" in markdown

@@ -40,7 +40,7 @@ def weights(tmp_path: Path, **settings: object) -> Path:
     return inception_weights(where, open_storage(where), lambda stage, done, total: None)
 
 
-def test_a_setting_that_names_no_file_is_refused_with_what_it_must_be(tmp_path: Path) -> None:
+def test_a_setting_that_names_no_file_is_refused_with_the_required_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"WGAN_INCEPTION_WEIGHTS=.*absent is not a file: it must be weights-.*github"):
         weights(tmp_path, inception_weights=tmp_path / "absent")
 

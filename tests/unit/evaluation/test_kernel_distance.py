@@ -49,7 +49,7 @@ def test_agrees_with_torchmetrics_and_torch_fidelity_on_the_same_features() -> N
     assert ours == pytest.approx(kernel_mmd(real, generated, **settings), rel=1e-9)
 
 
-def test_the_same_distribution_is_at_zero_in_expectation_however_few_the_images() -> None:
+def test_the_same_distribution_is_at_zero_in_expectation_with_few_images() -> None:
     values = [kernel_distance(normal(seed, 8, 4), normal(seed + 1000, 8, 4)) for seed in range(400)]
     standard_error = np.std(values) / 20
     assert abs(np.mean(values)) < 3 * standard_error

@@ -12,7 +12,7 @@ CHAMPION = measured(fid=[6.0, 6.1, 5.9, 6.2, 5.8], recall=[0.9] * 5)
 BOUNDS = Bounds(real_images=measured(fid=[1.0] * 5), untrained=measured(fid=[70.0] * 5))
 
 
-def test_a_row_tells_rule_and_verdict_of_the_metrics_that_the_gate_judges() -> None:
+def test_a_row_shows_rule_and_verdict_of_judged_metrics() -> None:
     decision = decide(measured(), CHAMPION, PromotionConfig())
     table = {row["metric"]: row for row in text_table(metric_rows(measured(), CHAMPION, decision, BOUNDS))}
     assert table["Fréchet distance ↓"] == {
@@ -29,21 +29,21 @@ def test_a_row_tells_rule_and_verdict_of_the_metrics_that_the_gate_judges() -> N
     assert table["Precision ↑"]["verdict"] == "not judged"
 
 
-def test_a_first_model_is_told_its_floors_and_has_no_empty_columns() -> None:
+def test_a_first_model_shows_its_floors_and_no_empty_columns() -> None:
     decision = decide(measured(), None, PromotionConfig(max_fid=5.1))
     row = text_table(metric_rows(measured(), None, decision))[0]
     assert list(row) == ["metric", "challenger", "rule", "verdict"]
     assert (row["rule"], row["verdict"]) == ("upper bound at most 5.1", "failed")
 
 
-def test_numbers_of_another_protocol_are_not_set_beside_each_other() -> None:
+def test_numbers_of_different_protocols_are_not_shown_side_by_side() -> None:
     other = PROTOCOL.model_copy(update={"sample_count": 99})
     bounds = Bounds(real_images=None, untrained=measured(other))
     row = metric_rows(measured(), measured(other), None, bounds)[0]
     assert (row.difference, row.real_images, row.untrained) == (None, None, None)
 
 
-def test_mlflows_table_has_one_line_per_metric_and_side_with_every_seeds_value() -> None:
+def test_mlflows_table_has_one_line_per_metric_and_side_with_the_value_of_every_seed() -> None:
     columns = number_columns(metric_rows(measured(), CHAMPION, bounds=BOUNDS))
     lines = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
     assert [line["side"] for line in lines if line["metric"] == "fid"] == [

@@ -27,7 +27,7 @@ def test_dropping_half_of_the_classes_costs_ln_two() -> None:
     assert reverse_kl(np.arange(1000) % 5, np.full(10, 0.1)) == pytest.approx(math.log(2))
 
 
-def test_a_few_misread_images_do_not_make_a_mode() -> None:
+def test_a_few_misclassified_images_are_not_a_mode() -> None:
     classes = np.concatenate([np.arange(990) % 9, np.full(9, 9)])  # 0.9 % where the data has 10 %
     assert modes_captured(classes, np.full(10, 0.1)) == 9
     assert modes_captured(classes, np.full(10, 0.1), captured_share=0) == 10

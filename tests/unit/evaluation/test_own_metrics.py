@@ -46,22 +46,22 @@ def test_a_metric_that_fails_is_one_sentence(name: str, reason: str) -> None:
         compute_own_metrics(codes(name), SAMPLE)
 
 
-def test_numbers_of_other_code_are_of_another_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_code_means_another_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
     before = codes("brightness")
     monkeypatch.setattr("wgan.plugins._source_digest", lambda module: "0" * 64)
     assert codes("brightness") != before
 
 
-def test_a_protocol_without_such_metrics_has_the_digest_it_always_had() -> None:
+def test_a_protocol_without_such_metrics_keeps_its_digest() -> None:
     assert "own_metrics" not in PROTOCOL.model_dump(mode="json")
     assert config_digest(PROTOCOL.model_copy(update={"own_metrics": codes("brightness")})) != config_digest(PROTOCOL)
 
 
 @pytest.mark.parametrize("paths", [["mine:fid"], ["mine:sharpness", "yours:sharpness"]])
-def test_two_metrics_of_one_name_are_refused(paths: list[str]) -> None:
+def test_two_metrics_with_one_name_are_refused(paths: list[str]) -> None:
     with pytest.raises(UsageError, match="there is already a metric"):
         parse_config({"evaluation": {"metrics": paths}})
 
 
-def test_the_names_that_are_taken_are_those_that_have_a_title() -> None:
+def test_the_reserved_names_are_those_with_a_title() -> None:
     assert set(METRICS) == set(METRIC_TITLES)

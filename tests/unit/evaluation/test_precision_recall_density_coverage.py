@@ -77,7 +77,7 @@ def test_images_that_are_all_equal_give_finite_numbers() -> None:
     assert found.recall == 0.0
 
 
-def test_features_far_from_the_origin_are_judged_as_near_it() -> None:
+def test_features_far_from_the_origin_give_the_same_numbers() -> None:
     real, generated = normal(13, 200, 4), normal(14, 200, 4)
     assert prdc(real + 1e5, generated + 1e5, 5) == prdc(real, generated, 5)
 

@@ -33,7 +33,7 @@ def test_a_worse_challenger_is_refused_on_the_frechet_distance() -> None:
     assert refused(decide(measured(fid=WORSE_FID), measured(), RULES)) == ["fid"]
 
 
-def test_an_identical_challenger_is_refused_for_it_is_not_better() -> None:
+def test_an_identical_challenger_is_refused_because_it_is_not_better() -> None:
     assert refused(decide(measured(), measured(), RULES)) == ["fid"]
 
 
@@ -42,7 +42,7 @@ def test_a_better_mean_is_not_enough_when_the_interval_reaches_zero() -> None:
     assert refused(decide(measured(fid=noisy), measured(fid=[6.0] * 5), RULES)) == ["fid"]
 
 
-def test_the_margin_asks_for_more_than_a_significant_difference() -> None:
+def test_the_margin_requires_more_than_a_significant_difference() -> None:
     champion = measured(fid=[5.5, 5.6, 5.4, 5.7, 5.3])  # better by exactly 0.5 on every seed
     assert decide(measured(), champion, PromotionConfig(fid_margin=0.4)).promote
     assert refused(decide(measured(), champion, PromotionConfig(fid_margin=0.6))) == ["fid"]
@@ -99,7 +99,7 @@ def test_a_refusal_names_the_metric_both_values_the_interval_and_the_rule() -> N
     )
 
 
-def test_a_worse_distance_is_told_as_worse_with_its_interval() -> None:
+def test_a_worse_distance_is_reported_as_worse_with_its_interval() -> None:
     rule = decide(measured(fid=WORSE_FID), measured(), PromotionConfig(fid_margin=0.5)).rules[1]
     # Differences 4, 4.1, 4, 3.9, 4.2: mean 4.04, standard error 0.051, t(0.975; 4) = 2.776.
     assert rule.reason == "FID 9.04 against 5: worse by 4.04 (95 % CI 3.9 to 4.18); it must improve by more than 0.5."
@@ -124,7 +124,7 @@ def test_a_first_model_below_a_floor_is_refused_by_name(floor: str) -> None:
     assert "for a first model: lower bound at least" in decision.reason
 
 
-def test_a_floor_on_modes_does_not_concern_data_without_labels() -> None:
+def test_a_floor_on_modes_does_not_apply_to_data_without_labels() -> None:
     assert decide(unlabelled(measured()), None, PromotionConfig(max_fid=6, min_modes=9)).promote
 
 
@@ -140,6 +140,6 @@ def test_a_number_that_is_not_finite_never_promotes(against: object) -> None:
     assert refused(decide(broken, against, PromotionConfig(max_fid=100))) == ["fid"]  # type: ignore[arg-type]
 
 
-def test_the_gate_does_without_torch() -> None:
+def test_the_gate_works_without_torch() -> None:
     code = "import sys, wgan.evaluation.gate, wgan.metric_text.summary; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,7 +10,7 @@ from wgan.evaluation.reference import draw_subset, measure_reference, reference_
 from wgan.records import EvaluationProtocol
 
 
-def test_a_sample_holds_different_images_and_is_the_seeds_own() -> None:
+def test_a_sample_holds_distinct_images_chosen_by_the_seed() -> None:
     subset = draw_subset(1797, 1024, seed=5)
     assert len(np.unique(subset)) == 1024
     assert subset.max() < 1797
@@ -35,7 +35,7 @@ def protocol(sample_count: int, *seeds: int) -> EvaluationProtocol:
     )
 
 
-def test_an_image_that_several_seeds_drew_is_looked_at_once() -> None:
+def test_an_image_drawn_by_several_seeds_is_extracted_once() -> None:
     seen: list[int] = []
     asked = protocol(1024, 1, 2, 3)
     measure_reference(digits(), fit_pixel_extractor(digits()), asked, 100, "cpu", seen.append)
@@ -61,6 +61,6 @@ def test_pixel_features_are_patch_means_with_a_total_variance_of_one_hundred() -
     np.testing.assert_allclose(vectors[0, 0], images[0, 0, :8, :8].mean() / 255 * extractor.scale, rtol=1e-5)
 
 
-def test_images_that_are_all_equal_have_features_too() -> None:
+def test_equal_images_have_features_too() -> None:
     images = np.full((20, 1, 32, 32), 7, dtype=np.uint8)
     assert np.isfinite(fit_pixel_extractor(ImagesInMemory(images)).scale)

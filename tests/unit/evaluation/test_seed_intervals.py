@@ -28,7 +28,7 @@ def test_equal_values_have_an_interval_of_no_width() -> None:
     assert (found.low, found.mean, found.high) == (7.0, 7.0, 7.0)
 
 
-def test_what_both_sides_share_at_a_seed_cancels_in_the_paired_difference() -> None:
+def test_effects_shared_at_a_seed_cancel_in_the_paired_difference() -> None:
     luck = np.array([0.0, 10.0, -7.0, 3.0])
     challenger, champion = t_interval(list(luck + 1), 0.95), t_interval(list(luck), 0.95)
     difference = paired_interval(challenger, champion, 0.95)
@@ -47,7 +47,7 @@ def test_one_value_has_no_interval() -> None:
         t_interval([1.0], 0.95)
 
 
-def test_an_interval_ends_where_the_metric_does() -> None:
+def test_an_interval_is_clipped_to_the_metrics_range() -> None:
     recall = t_interval([0.80, 0.99, 0.93], 0.95)
     assert recall.high > 1  # Student's t knows no bounds
     cut = within(recall, 0.0, 1.0)
@@ -55,6 +55,6 @@ def test_an_interval_ends_where_the_metric_does() -> None:
     assert (cut.mean, cut.values) == (recall.mean, recall.values)
 
 
-def test_an_interval_inside_the_range_is_left_as_it_is() -> None:
+def test_an_interval_inside_the_range_is_unchanged() -> None:
     inside = t_interval([0.5, 0.51, 0.49], 0.95)
     assert within(inside, 0.0, 1.0) == inside

@@ -42,7 +42,7 @@ def test_one_metric_in_which_the_untrained_network_is_as_good_is_enough(
     assert warning.count(" untrained, ") == 1
 
 
-def test_a_lead_that_is_lost_in_the_noise_of_the_seeds_is_none() -> None:
+def test_a_lead_within_the_noise_of_the_seeds_does_not_count() -> None:
     noisy = [0.0, 1.6, 0.0, 1.6, 0.7]
     warning = untrained_warning(judged(measured(**{**POOR, "recall": noisy})))
     assert warning is not None
@@ -58,7 +58,7 @@ def test_numbers_of_another_protocol_are_not_compared() -> None:
     assert untrained_warning(judged(measured(other))) is None
 
 
-def test_the_warning_knows_every_metric_that_the_gate_judges() -> None:
+def test_the_warning_covers_every_judged_metric() -> None:
     assert set(LOWER_IS_BETTER) == set(TITLES)
 
 

@@ -70,6 +70,6 @@ def test_the_page_names_the_first_twenty_and_every_failure() -> None:
     assert page.endswith("### Not removed\n\n- a: refused.\n")
 
 
-def test_the_page_of_a_sweep_that_was_stopped_says_why() -> None:
+def test_the_page_of_a_stopped_sweep_says_why() -> None:
     page = markdown(HousekeepingReport(time=TIME, dry_run=False, stopped="a backup runs."))
     assert page == "**Nothing was done**, 2026-03-01 04:00:00 UTC by the object store's clock: a backup runs.\n"

@@ -72,7 +72,7 @@ HOUR = timedelta(hours=1)
         ("FAILED", -2 * HOUR, HOUR, True),
     ],
 )
-def test_a_result_stays_only_for_a_run_that_may_go_on_and_was_at_work_when_it_was_written(
+def test_a_result_stays_only_for_an_unfinished_run_that_was_active_when_it_was_written(
     state: str, started: timedelta | None, ended: timedelta | None, goes: bool
 ) -> None:
     assert swept(flow_run(state, started, ended)) == (["prefect/0a1b"] if goes else [])

@@ -86,7 +86,7 @@ def test_the_graph_is_one_file_with_a_fixed_opset_and_a_dynamic_batch(exported: 
     assert sizes == ["batch", 1, 32, 32]
 
 
-def test_the_graph_names_no_file_of_the_computer_it_was_made_on(exported: ExportedGenerator) -> None:
+def test_the_graph_names_no_file_of_the_exporting_computer(exported: ExportedGenerator) -> None:
     content = exported.onnx.read_bytes()
     assert b"site-packages" not in content
     assert b".py" not in content
@@ -99,7 +99,7 @@ def test_the_same_generator_gives_the_same_bytes(
     assert again.onnx_sha256 == exported.onnx_sha256 == file_sha256(exported.onnx)
 
 
-def test_exporting_leaves_the_generator_in_the_mode_it_had(tmp_path: Path) -> None:
+def test_exporting_does_not_change_the_generators_mode(tmp_path: Path) -> None:
     training = example_generator().train()
     write_export(training, tmp_path, samples=2)
     assert training.training

@@ -42,7 +42,7 @@ def test_the_generator_of_a_checkpoint_is_exported(tmp_path: Path) -> None:
     }
 
 
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "step.pt").write_bytes(b"no checkpoint")
     with pytest.raises(CheckpointError):
         export_generator(tmp_path / "step.pt", tmp_path / "export")

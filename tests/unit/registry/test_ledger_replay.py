@@ -54,11 +54,11 @@ def test_a_rollback_returns_to_the_last_champion_that_was_not_rolled_back(
     assert predecessor(ledger_of(*moves), ALL) == expected
 
 
-def test_a_version_that_was_deleted_from_the_registry_is_passed_over() -> None:
+def test_a_version_deleted_from_the_registry_is_skipped() -> None:
     assert predecessor(ledger_of("+1", "+2", "+3"), versions=(1, 3)) == 1
 
 
-def test_a_refusal_is_no_move() -> None:
+def test_a_refusal_does_not_move_the_champion() -> None:
     last = latest_move(ledger_of("+1", "+2", "?3"))
     assert last is not None
     assert last.to_version == 2
@@ -70,11 +70,11 @@ def test_entries_stay_in_order_when_another_computers_clock_is_ahead() -> None:
     assert next_time([ahead]) > ahead.time
 
 
-def test_entries_carry_the_present_time_otherwise() -> None:
+def test_entries_otherwise_have_the_current_time() -> None:
     before = datetime.now(UTC)
     assert before <= next_time(ledger_of("+1", "+2")) <= datetime.now(UTC)
 
 
-def test_a_date_that_no_clock_is_wrong_by_does_not_move_later_entries() -> None:
+def test_an_implausible_date_does_not_affect_later_entries() -> None:
     forged = ledger_of("+1")[0].model_copy(update={"time": datetime(8999, 12, 31, tzinfo=UTC)})
     assert next_time([forged]) <= datetime.now(UTC)

@@ -46,7 +46,7 @@ def test_the_card_states(fact: str) -> None:
     assert fact in version_card(VERSION, CONFIG)
 
 
-def test_the_champion_measured_beside_it_is_on_the_card() -> None:
+def test_the_card_names_the_champion_measured_beside_it() -> None:
     beside = EVALUATION.model_copy(update={"champion": EVALUATION.challenger, "champion_version": 7})
     assert "champion: version 7, measured beside it" in version_card(
         VERSION.model_copy(update={"evaluation": beside}), CONFIG
@@ -79,7 +79,7 @@ def test_the_models_description_explains_the_aliases() -> None:
     assert all(alias in description for alias in ("`champion`", "`challenger`", "`previous`"))
 
 
-def test_a_version_has_few_tags_what_is_searched_by_and_what_a_listing_shows() -> None:
+def test_a_version_has_only_tags_for_searches_and_listings() -> None:
     training = EVALUATION.training
     assert version_tags(EVALUATION) == {
         "data_digest": training.dataset.digest,

@@ -106,7 +106,7 @@ def assert_agreed(servers: Servers) -> None:
 @pytest.mark.parametrize("pause", range(ENOUGH_WRITES))
 @pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("first", MOVES)
-def test_a_move_held_up_before_any_write_never_overrides_what_came_meanwhile(
+def test_a_move_held_up_before_any_write_never_overrides_a_later_one(
     servers: Servers, first: str, other: str, pause: int
 ) -> None:
     held, go_on = threading.Event(), threading.Event()
@@ -170,7 +170,7 @@ def test_a_move_killed_at_any_write_never_makes_the_next_one_fail(
 
 
 @pytest.mark.parametrize("write", range(ENOUGH_WRITES))
-def test_a_killed_promotion_that_its_flow_run_repeats_is_written_once_and_without_waiting(
+def test_a_killed_promotion_repeated_by_its_flow_run_is_written_once_without_waiting(
     servers: Servers, write: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(number: int) -> None:
@@ -188,7 +188,7 @@ def test_a_killed_promotion_that_its_flow_run_repeats_is_written_once_and_withou
 
 
 @pytest.mark.parametrize("write", range(ENOUGH_WRITES))
-def test_a_promotion_held_up_and_then_killed_is_put_back_by_the_next_operation(servers: Servers, write: int) -> None:
+def test_a_promotion_held_up_and_then_killed_is_reverted_by_the_next_operation(servers: Servers, write: int) -> None:
     """Its write arrives after the rollback, and nobody is left to see that it came too late."""
     held, go_on = threading.Event(), threading.Event()
 
@@ -239,7 +239,7 @@ def test_two_moves_that_begin_together_end_one_after_the_other(servers: Servers)
         assert_agreed(servers)
 
 
-def test_a_move_by_hand_to_a_version_that_was_put_back_once_is_somebodys_will(servers: Servers) -> None:
+def test_a_manual_move_to_a_reverted_version_is_respected(servers: Servers) -> None:
     def die(number: int) -> None:
         if number == 1:
             raise Killed

@@ -39,12 +39,12 @@ def test_images_are_the_decoded_noise_of_the_seed_as_bytes(tmp_path: Path, batch
     np.testing.assert_array_equal(images, expected)
 
 
-def test_a_file_that_is_no_graph_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_graph_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "g.onnx").write_bytes(b"not a graph")
     with pytest.raises(WganError, match=r"g\.onnx does not load in ONNX Runtime"):
         open_generator(tmp_path / "g.onnx")
 
 
-def test_a_graph_that_is_no_generator_is_refused(tmp_path: Path) -> None:
+def test_a_graph_that_is_not_a_generator_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WganError, match="must map `latents` to `images`"):
         open_generator(tiny_graph(tmp_path / "g.onnx", output="scores"))

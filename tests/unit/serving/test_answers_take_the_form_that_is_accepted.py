@@ -22,26 +22,26 @@ from wgan.serving.negotiation import NotAcceptable, media_type_of, negotiate, ne
         ("text/html, application/json;q=0.2", Encoding("base64")),
     ],
 )
-def test_the_most_wanted_form_that_can_be_made_is_made(accept: str | None, expected: Encoding) -> None:
+def test_the_most_preferred_available_format_is_used(accept: str | None, expected: Encoding) -> None:
     assert negotiate(None, None, accept) == expected
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/png;q=0", "*/*;q=0", "image/png;q=2", "png", ","])
-def test_nothing_is_made_where_nothing_is_accepted(accept: str) -> None:
+def test_a_request_that_accepts_no_available_format_is_refused(accept: str) -> None:
     with pytest.raises(NotAcceptable, match="names nothing that can be made"):
         negotiate(None, None, accept)
 
 
-def test_the_body_comes_before_accept() -> None:
+def test_the_body_takes_precedence_over_accept() -> None:
     assert negotiate("jpeg", None, "image/png") == Encoding("grid", "jpeg")
     assert negotiate(None, "zip", "*/*") == Encoding("zip", "png")
 
 
-def test_a_walk_is_an_animation_unless_its_frames_are_wanted() -> None:
+def test_a_walk_is_an_animation_unless_frames_are_requested() -> None:
     assert negotiate_walk(None, "*/*", 12.0) == Encoding("animation", "webp", 12.0)
     assert negotiate_walk(None, "image/webp;q=0, image/*", 12.0) == Encoding("animation", "gif", 12.0)
     assert negotiate_walk(None, "application/json", 12.0) == Encoding("base64")
 
 
-def test_a_content_type_is_read_without_its_parameters_and_case() -> None:
+def test_a_content_type_is_compared_without_parameters_and_case() -> None:
     assert media_type_of("Application/X-NPY; charset=binary") == "application/x-npy"

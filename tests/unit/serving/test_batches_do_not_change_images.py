@@ -51,7 +51,7 @@ def with_batcher(work: Callable[[Batcher], Awaitable[None]], capacity: int = 102
     asyncio.run(main())
 
 
-def test_many_requests_at_once_give_each_the_bytes_it_gets_alone(engine: Engine) -> None:
+def test_concurrent_requests_get_the_same_bytes_as_alone(engine: Engine) -> None:
     wanted = [(seed, 1 + seed % 7) for seed in range(40)]
     alone = {
         seed: np.concatenate([to_bytes(engine.generator.decode(row[None])) for row in draw_latents(seed, count, 8)])
@@ -111,7 +111,7 @@ def test_a_cancelled_request_takes_no_further_pass(engine: Engine) -> None:
     assert sum(spy.passes) < 512
 
 
-def test_a_full_queue_says_when_to_come_back(engine: Engine) -> None:
+def test_a_full_queue_says_when_to_retry(engine: Engine) -> None:
     async def work(batcher: Batcher) -> None:
         first = asyncio.create_task(batcher.draw(engine, draw_latents(0, 64, 8)))
         await asyncio.sleep(0)
@@ -134,11 +134,11 @@ def test_batch_sizes_that_change_a_bit_are_not_used(engine: Engine) -> None:
     ("wanted", "size", "expected"),
     [([512, 1], 16, [15, 1]), ([512, 512], 16, [8, 8]), ([1, 1, 1], 2, [1, 1, 0]), ([3, 40, 2], 16, [3, 11, 2])],
 )
-def test_a_pass_is_shared_evenly_and_filled(wanted: list[int], size: int, expected: list[int]) -> None:
+def test_a_pass_is_filled_and_shared_evenly(wanted: list[int], size: int, expected: list[int]) -> None:
     assert _shares(wanted, size) == expected
 
 
-def test_the_same_request_gives_the_same_answer_whatever_else_is_asked(api: TestClient, served_cache: Path) -> None:
+def test_the_same_request_gets_the_same_answer_beside_any_others(api: TestClient, served_cache: Path) -> None:
     def ask(seed: int) -> bytes:
         return api.post("/v1/images", json={"count": 3, "seed": seed, "layout": "zip"}).content
 

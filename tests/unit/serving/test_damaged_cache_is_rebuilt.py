@@ -36,7 +36,7 @@ def aside(cache: ModelCache) -> list[Path]:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"folder": 3}', b"\xff\xfe", b"[" * 100_000])
-def test_a_pointer_that_cannot_be_read_is_put_aside(cache: ModelCache, content: bytes) -> None:
+def test_an_unreadable_pointer_is_moved_aside(cache: ModelCache, content: bytes) -> None:
     pointer = cache.folder / "champion.json"
     pointer.write_bytes(content)
     assert cache.last_good("champion") is None
@@ -45,20 +45,20 @@ def test_a_pointer_that_cannot_be_read_is_put_aside(cache: ModelCache, content: 
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"model": 1, "created": "yesterday"}'])
-def test_a_version_that_cannot_be_read_is_put_aside(cache: ModelCache, content: bytes) -> None:
+def test_an_unreadable_version_is_moved_aside(cache: ModelCache, content: bytes) -> None:
     (cache.files(a_version()).folder / "version.json").write_bytes(content)
     assert cache.last_good("champion") is None
     assert len(aside(cache)) == 1
 
 
-def test_a_stray_file_beside_the_pointers_stops_nothing(cache: ModelCache) -> None:
+def test_a_stray_file_beside_the_pointers_is_ignored(cache: ModelCache) -> None:
     (cache.folder / "stray.json").write_bytes(b"\xff")
     (cache.folder / "folder.json").mkdir()
     cache.set_last_good("champion", a_version())
     assert cache.last_good("champion") is not None
 
 
-def test_a_cache_that_cannot_be_written_says_so(cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object, **named: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -67,7 +67,7 @@ def test_a_cache_that_cannot_be_written_says_so(cache: ModelCache, monkeypatch: 
         cache.set_last_good("champion", a_version())
 
 
-def test_what_a_killed_process_left_is_removed_after_a_day(cache: ModelCache) -> None:
+def test_leftovers_of_a_killed_process_are_removed_after_a_day(cache: ModelCache) -> None:
     import os
     import time
 
@@ -79,7 +79,7 @@ def test_what_a_killed_process_left_is_removed_after_a_day(cache: ModelCache) ->
     assert (old.exists(), new.exists()) == (False, True)
 
 
-def test_a_version_that_was_verified_elsewhere_is_verified_again(tmp_path: Path) -> None:
+def test_a_version_verified_on_another_machine_is_verified_again(tmp_path: Path) -> None:
     folder = write_version(tmp_path, 1, 1)
     verified = folder / "verified.json"
     values = json.loads(verified.read_text())

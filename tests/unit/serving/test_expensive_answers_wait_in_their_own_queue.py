@@ -24,17 +24,19 @@ MOST = 2**24
         (16, Encoding("animation", "gif"), True),
     ],
 )
-def test_an_answer_is_expensive_by_its_images_and_its_format(count: int, encoding: Encoding, expensive: bool) -> None:
+def test_the_cost_of_an_answer_depends_on_its_images_and_format(
+    count: int, encoding: Encoding, expensive: bool
+) -> None:
     assert Cost.of(count, COLOUR, encoding, max_batch=16).expensive is expensive
 
 
-def test_a_walk_of_512_frames_of_256_pixels_is_refused_with_what_would_do() -> None:
+def test_a_walk_of_512_frames_of_256_pixels_is_refused_with_the_allowed_number() -> None:
     cost = Cost.of(512, (3, 256, 256), Encoding("animation", "gif"), 16)
     with pytest.raises(UsageError, match=r"frames: at most 42 such images are made at once\."):
         Workload(MOST).check("frames", 512, cost, most=512)
 
 
-def test_there_is_one_maximum_of_images_for_a_model() -> None:
+def test_a_model_has_one_maximum_number_of_images() -> None:
     workload = Workload(MOST)
     assert workload.max_count((1, 32, 32), 512) == 512
     assert workload.max_count((3, 256, 256), 512) == MOST // (3 * 256 * 256) == 85
@@ -67,7 +69,7 @@ def test_expensive_answers_take_turns_and_a_cheap_one_does_not_wait() -> None:
     asyncio.run(main())
 
 
-def test_more_waiting_work_than_there_may_be_is_told_when_to_come_back() -> None:
+def test_too_much_waiting_work_is_refused_with_a_time_to_retry() -> None:
     async def main() -> None:
         workload = Workload(MOST)
         dear = Cost(1, MOST_WORK, True)

@@ -21,7 +21,7 @@ def test_head_answers_like_get_without_the_body(api: TestClient, path: str) -> N
     assert head.headers["content-type"] == get.headers["content-type"]
 
 
-def test_a_packed_body_is_refused_with_the_reason(api: TestClient) -> None:
+def test_a_compressed_body_is_refused_with_the_reason(api: TestClient) -> None:
     packed = gzip.compress(b'{"count": 1}')
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = api.post("/v1/images", content=packed, headers=headers)
@@ -29,14 +29,14 @@ def test_a_packed_body_is_refused_with_the_reason(api: TestClient) -> None:
     assert answer.headers["accept-encoding"] == "identity"
 
 
-def test_an_array_is_known_by_its_media_type_in_any_case(api: TestClient) -> None:
+def test_the_media_type_of_an_array_is_case_insensitive(api: TestClient) -> None:
     body = saved(np.zeros((1, 8), np.float32))
     answer = api.post("/v1/decode", content=body, headers={"Content-Type": "Application/X-NPY; charset=binary"})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/images", "/v1/decode"])
-def test_another_method_is_told_which_one_to_use(api: TestClient, path: str) -> None:
+def test_a_wrong_method_is_told_the_allowed_one(api: TestClient, path: str) -> None:
     answer = api.get(path)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert answer.json()["error"]["message"] == f"GET is not answered at {path}: use POST."
@@ -44,19 +44,19 @@ def test_another_method_is_told_which_one_to_use(api: TestClient, path: str) -> 
 
 @pytest.mark.parametrize("body", [b"{", b'{"count": }', b"[" * 100_000, b'{"count": ' + b"9" * 5000 + b"}", b"\xff"])
 @pytest.mark.parametrize("path", ["/v1/images", "/v1/decode"])
-def test_what_is_not_json_is_called_that(api: TestClient, path: str, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_reported_as_such(api: TestClient, path: str, body: bytes) -> None:
     answer = api.post(path, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
     assert "jSON" not in answer.text
     assert answer.json()["error"]["message"].endswith(".")
 
 
-def test_a_body_that_is_no_json_says_where_it_ends(api: TestClient) -> None:
+def test_a_truncated_json_body_is_reported_with_its_position(api: TestClient) -> None:
     answer = api.post("/v1/images", content=b'{"count": ]', headers={"Content-Type": "application/json"})
     assert answer.json()["error"]["message"].startswith("The body is not JSON: ")
 
 
-def test_the_maximum_of_count_is_the_one_that_is_told(api: TestClient) -> None:
+def test_the_maximum_count_is_the_advertised_one(api: TestClient) -> None:
     most = api.get("/v1/model").json()["max_count"]
     assert api.post("/v1/images", json={"count": most}, headers={"Accept": "application/x-npy"}).status_code == 200
     answer = api.post("/v1/images", json={"count": most + 1})
@@ -95,7 +95,7 @@ def test_a_malformed_npy_header_is_one_sentence(api: TestClient, header: str, ve
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid"), answer.text
 
 
-def test_readiness_shows_no_folder_of_this_machine() -> None:
+def test_readiness_shows_no_local_path() -> None:
     from wgan.serving.faults import without_paths
 
     reason = "champion: /home/a/.wgan/cache/x y.json cannot be read, see http://127.0.0.1:5000/api and models:/m/3."
@@ -105,7 +105,7 @@ def test_readiness_shows_no_folder_of_this_machine() -> None:
     assert json.dumps(shown)
 
 
-def test_what_could_not_be_kept_for_a_restart_shows_no_folder_of_this_machine(
+def test_a_cache_problem_shows_no_local_path(
     running: tuple[TestClient, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, service = running

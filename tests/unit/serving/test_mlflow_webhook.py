@@ -48,19 +48,19 @@ def test_a_delivery_is_fresh_for_five_minutes(webhook: Webhook, age: int, outcom
         {**signed(), "x-mlflow-delivery-id": "x"},
     ],
 )
-def test_what_was_not_signed_with_the_secret_is_refused(webhook: Webhook, headers: dict[str, str]) -> None:
+def test_a_delivery_not_signed_with_the_secret_is_refused(webhook: Webhook, headers: dict[str, str]) -> None:
     assert webhook.check(headers, BODY) == "refused"
     assert webhook.check(signed(), BODY + b" ") == "refused"
 
 
 @pytest.mark.parametrize("stamp", ["9" * 5000, "-1", "1e9", "１８０００００００", "", " 1800000000"])
-def test_a_time_that_is_none_is_refused_though_it_was_signed(webhook: Webhook, stamp: str) -> None:
+def test_an_invalid_time_is_refused_even_if_signed(webhook: Webhook, stamp: str) -> None:
     signature = _generate_hmac_signature("s3cret", "d-1", stamp, BODY.decode())
     headers = {"x-mlflow-signature": signature, "x-mlflow-timestamp": stamp, "x-mlflow-delivery-id": "d-1"}
     assert webhook.check(headers, BODY) == "refused"
 
 
-def test_without_a_secret_there_is_no_hook_and_with_one_it_is_a_hint(served_cache: Path) -> None:
+def test_without_a_secret_there_is_no_webhook_and_with_one_it_triggers_a_poll(served_cache: Path) -> None:
     import time
 
     with example_client(served_cache) as (client, _):

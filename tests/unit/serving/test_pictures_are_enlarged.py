@@ -47,7 +47,7 @@ def test_single_files_and_base64_are_enlarged_too(api: TestClient) -> None:
         np.testing.assert_array_equal([pixels(archive.read(name)) for name in archive.namelist()], expected)
 
 
-def test_a_walk_and_images_of_ones_own_latents_are_enlarged(api: TestClient) -> None:
+def test_a_walk_and_images_of_given_latents_are_enlarged(api: TestClient) -> None:
     film = Image.open(io.BytesIO(api.get("/v1/interpolate?from=1&to=2&frames=3&scale=4").content))
     assert (film.size, film.n_frames) == ((128, 128), 3)
     latents = draw_latents(7, 1, 8).tolist()
@@ -61,7 +61,7 @@ def test_a_scale_out_of_range_is_refused(api: TestClient, scale: object) -> None
     assert answer.json()["error"]["message"].startswith("scale: ")
 
 
-def test_an_array_is_not_enlarged_and_says_so(api: TestClient) -> None:
+def test_enlarging_an_array_is_refused(api: TestClient) -> None:
     answer = api.post("/v1/images", json={**ASK, "scale": 2}, headers={"Accept": "application/x-npy"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
     assert "an array has the model's own pixels" in answer.json()["error"]["message"]
@@ -80,7 +80,7 @@ def test_a_scale_at_which_not_one_image_fits_names_the_largest() -> None:
     assert Workload(2**24).max_count((3, 256, 256), 512, scale=9) == 1
 
 
-def test_an_enlarged_answer_costs_by_its_area() -> None:
+def test_the_cost_of_an_enlarged_answer_is_that_of_its_area() -> None:
     plain = negotiate(None, None, None)
     cost = [Cost.of(2, (1, 32, 32), enlarged(plain, scale), 16).values for scale in (1, 4)]
     assert cost == [2048, 16 * 2048]

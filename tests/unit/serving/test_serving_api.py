@@ -69,7 +69,7 @@ def test_the_latents_of_a_seed_decode_to_its_images(api: TestClient, images: np.
 
 
 @pytest.mark.parametrize("format", ["webp", "gif"])
-def test_an_interpolation_goes_from_one_seeds_image_to_the_others(api: TestClient, format: str) -> None:
+def test_an_interpolation_goes_from_the_image_of_one_seed_to_that_of_another(api: TestClient, format: str) -> None:
     answer = api.get("/v1/interpolate", params={"from": 1, "to": 2, "frames": 6, "format": format})
     assert answer.headers["content-type"] == f"image/{format}"
     film = Image.open(io.BytesIO(answer.content))
@@ -88,21 +88,21 @@ def test_slerp_keeps_the_length_and_the_angle_per_step() -> None:
     np.testing.assert_allclose(angles, [0, 30, 60, 90], atol=1e-4)
 
 
-def test_a_seed_the_server_chose_can_be_asked_for_again(api: TestClient) -> None:
+def test_a_seed_chosen_by_the_server_can_be_requested_again(api: TestClient) -> None:
     first = api.post("/v1/images", json={"count": 2})
     again = api.post("/v1/images", json={"count": 2, "seed": int(first.headers["x-wgan-seed"])})
     assert first.content == again.content
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/v1/model", "/openapi.json", "/nowhere"])
-def test_every_answer_names_the_version_and_is_safe(api: TestClient, path: str) -> None:
+def test_every_answer_names_the_version_and_has_security_headers(api: TestClient, path: str) -> None:
     headers = api.get(path, headers={"X-Request-ID": "mine-1"}).headers
     assert (headers["x-wgan-version"], headers["x-wgan-model"]) == ("1", "generator-examples")
     assert (headers["x-content-type-options"], headers["x-request-id"]) == ("nosniff", "mine-1")
     assert "access-control-allow-origin" not in headers
 
 
-def test_ready_says_that_the_registry_is_away(api: TestClient) -> None:
+def test_readiness_reports_that_the_registry_is_down(api: TestClient) -> None:
     answer = api.get("/readyz")
     assert (answer.status_code, answer.json()["version"]) == (200, 1)
     assert "MLflow server at http://127.0.0.1:1 does not answer" in answer.json()["reason"]
@@ -121,7 +121,7 @@ def test_ready_says_that_the_registry_is_away(api: TestClient) -> None:
         ({"count": 1}, {"X-WGAN-Alias": "challenger"}, 503, "no-model"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_sentence(
+def test_an_impossible_request_is_refused_in_one_sentence(
     api: TestClient, body: dict[str, int], headers: dict[str, str], status: int, code: str
 ) -> None:
     answer = api.post("/v1/images", json=body, headers=headers)
@@ -154,7 +154,7 @@ def test_latents_of_another_shape_or_not_finite_are_refused(api: TestClient, lat
         saved(np.full((1, 8), np.nan, np.float32)),
     ],
 )
-def test_arrays_that_are_none_are_refused_and_never_unpickled(api: TestClient, body: bytes) -> None:
+def test_invalid_arrays_are_refused_and_never_unpickled(api: TestClient, body: bytes) -> None:
     answer = api.post("/v1/decode", content=body, headers={"Content-Type": "application/x-npy"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
 
@@ -166,7 +166,7 @@ def test_a_body_past_the_limit_is_refused_with_and_without_its_length(served_cac
             assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too-large")
 
 
-def test_keys_guard_everything_but_health_and_rotate_through_the_file(
+def test_keys_protect_everything_but_health_and_rotate_through_the_file(
     served_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wgan.serving.keys.CHECK_SECONDS", 0.0)

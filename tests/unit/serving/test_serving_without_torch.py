@@ -44,10 +44,10 @@ def run_hidden(program: str, *arguments: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_every_module_of_serving_is_imported_where_torch_and_mlflow_cannot_be() -> None:
+def test_every_module_of_serving_imports_without_torch_and_mlflow() -> None:
     modules = {f"wgan.serving.{path.stem}" for path in (CHECKOUT / "wgan/serving").glob("[!_]*.py")}
     assert modules <= set(run_hidden(IMPORT_ALL))
 
 
-def test_an_image_is_served_where_torch_and_mlflow_cannot_be_imported(served_cache: Path) -> None:
+def test_an_image_is_served_without_torch_and_mlflow(served_cache: Path) -> None:
     assert run_hidden(SERVE_ONE, str(served_cache)) == ["200", "image/png"]

@@ -80,7 +80,7 @@ def test_head_asks_for_a_named_model_too(both: TestClient, below: str) -> None:
     assert both.head(f"/v1/models/{DIGITS}/images").status_code == 405
 
 
-def test_the_list_says_of_each_model_how_it_stands(both: TestClient) -> None:
+def test_the_list_shows_the_state_of_each_model(both: TestClient) -> None:
     found = both.get("/v1/models").json()
     assert (found["default"], found["every"]) == (FACES, False)
     assert [(one["name"], one["version"], one["ready"]) for one in found["models"]] == [
@@ -91,7 +91,7 @@ def test_the_list_says_of_each_model_how_it_stands(both: TestClient) -> None:
     assert [state["name"] for state in both.get("/readyz").json()["models"]] == [FACES, DIGITS]
 
 
-def test_the_reasons_of_several_models_name_each(both: TestClient) -> None:
+def test_the_reasons_of_several_models_name_each_model_model(both: TestClient) -> None:
     reason = both.get("/readyz").json()["reason"]
     assert f"{FACES}, champion: the MLflow server" in reason
     assert f"{DIGITS}, champion: the MLflow server" in reason
@@ -103,13 +103,13 @@ def test_without_names_the_default_is_the_first_by_name(every: tuple[TestClient,
     assert every[0].post("/v1/images", json=ASK).headers["x-wgan-model"] == DIGITS
 
 
-def test_a_name_of_other_letters_is_percent_encoded_in_headers(every: tuple[TestClient, Service]) -> None:
+def test_a_non_ascii_name_is_percent_encoded_in_headers(every: tuple[TestClient, Service]) -> None:
     answer = every[0].post("/v1/models/zeichen%20%C3%BC/images", json=ASK)
     assert (answer.status_code, answer.headers["x-wgan-model"]) == (200, "zeichen %C3%BC")
     assert every[0].get("/v1/models/zeichen%20%C3%BC").json()["name"] == ODD
 
 
-def test_with_no_model_at_all_a_request_is_told_so(tmp_path: Path) -> None:
+def test_without_any_model_a_request_is_refused_with_the_reason(tmp_path: Path) -> None:
     with TestClient(create_app(make_service((), "champion", example_settings(tmp_path)))) as client:
         answer = client.post("/v1/images", json=ASK)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no-model")
@@ -146,7 +146,7 @@ def until(condition: object) -> None:
         time.sleep(0.01)
 
 
-def test_a_cache_that_names_no_model_lists_none(tmp_path: Path) -> None:
+def test_an_empty_cache_lists_no_model(tmp_path: Path) -> None:
     assert cached_models(tmp_path, "champion") == ()
     model_cache(tmp_path, DIGITS).folder.mkdir(parents=True)
     assert cached_models(tmp_path, "champion") == ()

@@ -26,7 +26,7 @@ def test_real_batches_differ_from_step_to_step() -> None:
     assert not np.array_equal(real_points(point(), 0), real_points(point(), 1))
 
 
-def test_the_running_median_looks_back_only() -> None:
+def test_the_running_median_uses_only_earlier_values() -> None:
     assert median_filtered([5.0, 1.0, 3.0, 9.0], window=3).tolist() == [5.0, 3.0, 3.0, 3.0]
 
 

@@ -40,7 +40,7 @@ def test_one_mode_alone_has_a_divergence_of_ln_k(name: MixtureName, modes: int) 
     assert measured["reverse_kl"] == pytest.approx(np.log(modes))
 
 
-def test_a_point_counts_as_good_up_to_three_deviations_of_its_mode() -> None:
+def test_a_point_has_high_quality_within_three_deviations_of_its_mode() -> None:
     of = mixture("grid")
     offsets = np.array([[0.0], [2.99], [3.01]]) * of.sd * np.array([[1.0, 0.0]])
     modes, good = nearest_modes(of.centres[12] + offsets, of)
@@ -59,6 +59,6 @@ def test_the_distance_of_a_shifted_sample_is_the_shift() -> None:
     assert wasserstein(points, points + np.array([3.0, 4.0])) == pytest.approx(5.0)
 
 
-def test_on_a_line_the_distance_agrees_with_scipys() -> None:
+def test_on_a_line_the_distance_agrees_with_scipy() -> None:
     first, second = draw(1).normal(0, 1, 300), draw(2).normal(2, 3, 300)
     assert wasserstein(first[:, None], second[:, None]) == pytest.approx(wasserstein_distance(first, second))

@@ -51,7 +51,7 @@ def test_a_chart_is_a_png_of_all_its_panels() -> None:
     assert narrow.height > narrow.width
 
 
-def test_the_html_needs_nothing_beside_it(tmp_path: Path) -> None:
+def test_the_html_is_self_contained(tmp_path: Path) -> None:
     html = write_report(outcome(), tmp_path).read_text()
     sources = re.findall(r'src="([^"]+)"', html)
     assert len(sources) == 1
@@ -61,7 +61,7 @@ def test_the_html_needs_nothing_beside_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("holds", "words"), [(True, "holds"), (False, "does not hold here")])
-def test_both_reports_say_what_was_claimed_run_and_found(holds: bool, words: str, tmp_path: Path) -> None:
+def test_both_reports_state_claim_protocol_and_finding(holds: bool, words: str, tmp_path: Path) -> None:
     write_report(outcome(holds), tmp_path)
     html, markdown = (tmp_path / HTML).read_text(), (tmp_path / MARKDOWN).read_text()
     for text in ("They do.", "Section 3", "Below 1 %.", "Two Gaussians.", "It came out.", words):

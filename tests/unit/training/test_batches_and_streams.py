@@ -20,7 +20,7 @@ def test_an_epoch_visits_every_image_once() -> None:
     assert sorted(visited) == list(range(40))
 
 
-def test_epochs_follow_each_other_without_leaving_a_short_batch_out() -> None:
+def test_epochs_follow_each_other_without_dropping_a_short_batch() -> None:
     order = DataOrder(count=10, batch_size=4, seed=1, world=ALONE)
     visited = np.concatenate([order.indices(step) for step in range(5)])
     assert sorted(visited[:10]) == sorted(visited[10:]) == list(range(10))
@@ -37,20 +37,20 @@ def test_a_batch_may_be_larger_than_the_data_set() -> None:
     assert np.bincount(indices).tolist() in ([3, 3, 2], [3, 2, 3], [2, 3, 3])
 
 
-def test_a_batch_does_not_depend_on_which_came_before() -> None:
+def test_a_batch_does_not_depend_on_earlier_ones() -> None:
     onwards, direct = DataOrder(40, 8, 1, ALONE), DataOrder(40, 8, 1, ALONE)
     for step in range(9):
         onwards.indices(step)
     assert np.array_equal(onwards.indices(9), direct.indices(9))
 
 
-def test_ranks_share_an_epoch_out_among_themselves() -> None:
+def test_ranks_divide_an_epoch() -> None:
     ranks = [DataOrder(48, 8, 1, World(rank, 3)) for rank in range(3)]
     visited = np.concatenate([rank.indices(step) for step in range(2) for rank in ranks])
     assert sorted(visited) == list(range(48))
 
 
-def test_bytes_become_the_range_of_tanh_and_come_back() -> None:
+def test_bytes_become_the_range_of_tanh_and_are_recovered() -> None:
     images = Blobs(image_size=16)
     images.images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16).repeat(8, axis=0)
     batch = RealBatches(images, DataOrder(8, 8, 0, ALONE), CPU).batch(0)
@@ -59,7 +59,7 @@ def test_bytes_become_the_range_of_tanh_and_come_back() -> None:
     assert np.array_equal(to_bytes(batch.numpy()), images.images)
 
 
-def test_a_stream_repeats_itself_and_is_no_other_one() -> None:
+def test_a_stream_is_reproducible_and_distinct() -> None:
     def draw(seed: int, purpose: Purpose, rank: int, step: int) -> list[float]:
         drawn: list[float] = normal((4,), CPU, seed, purpose, rank, step).tolist()
         return drawn
@@ -71,7 +71,7 @@ def test_a_stream_repeats_itself_and_is_no_other_one() -> None:
     assert len({tuple(draw(*stream)) for stream in [first, *others]}) == 5
 
 
-def test_drawing_leaves_torchs_global_stream_alone() -> None:
+def test_drawing_does_not_change_torchs_global_stream() -> None:
     before = torch.get_rng_state()
     normal((4,), CPU, 1, Purpose.CRITIC_NOISE, 0, 0)
     torch_stream(1, Purpose.CRITIC_WEIGHTS)

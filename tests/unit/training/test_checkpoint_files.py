@@ -44,7 +44,7 @@ def refusal(path: Path, digest: str = "data", **training: object) -> str:
     return message
 
 
-def test_a_generator_comes_back_from_the_checkpoint_alone(checkpoint: Path) -> None:
+def test_a_generator_loads_from_the_checkpoint_alone(checkpoint: Path) -> None:
     generator = load_generator(checkpoint)
     assert not generator.training
     assert (generator.channels, generator.image_size, generator.width, generator.latent_dim) == (1, 32, 4, 6)
@@ -82,7 +82,7 @@ def test_a_checkpoint_with_code_in_it_is_refused(tmp_path: Path) -> None:
     assert "damaged" in refusal(tmp_path / "code.pt")
 
 
-def test_another_file_of_torch_is_refused(tmp_path: Path) -> None:
+def test_another_torch_file_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(3)}, tmp_path / "other.pt")
     assert "damaged" in refusal(tmp_path / "other.pt")
 
@@ -93,11 +93,11 @@ def test_other_data_is_refused(checkpoint: Path) -> None:
     assert "start a new run" in message
 
 
-def test_a_setting_that_shapes_the_numbers_is_refused_with_both_values(checkpoint: Path) -> None:
+def test_a_changed_setting_that_affects_the_numbers_is_refused_with_both_values(checkpoint: Path) -> None:
     assert "training.lr=5e-05, this run has 0.001" in refusal(checkpoint, lr=1e-3)
 
 
-def test_a_setting_that_does_not_shape_the_numbers_may_change(checkpoint: Path) -> None:
+def test_a_setting_that_does_not_affect_the_numbers_may_change(checkpoint: Path) -> None:
     config = tiny(generator_steps=9, log_every=7, keep_checkpoints=5)
     state = new_state(config, CPU)
     load_checkpoint(checkpoint, state, config, "data")
@@ -122,20 +122,20 @@ def test_a_weight_that_is_not_finite_is_never_saved(network: str, bad: float, tm
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_disk_that_refuses_is_reported_and_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_a_disk_error_is_reported_and_nothing_is_left_behind(tmp_path: Path) -> None:
     checkpoint_path(tmp_path, 0).mkdir()  # the rename onto a folder fails
     with pytest.raises(CheckpointError, match="could not be written"):
         save_checkpoint(tmp_path, new_state(tiny(), CPU), tiny(), "data")
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000000.pt"]
 
 
-def test_pruning_clears_what_a_killed_attempt_left_half_written(tmp_path: Path) -> None:
+def test_pruning_removes_partial_files_of_a_killed_attempt(tmp_path: Path) -> None:
     (tmp_path / "step-00000003.partial").touch()
     prune_checkpoints(tmp_path, keep=2, generator_steps=10)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pruning_keeps_the_newest_and_leaves_other_files_and_later_steps_alone(tmp_path: Path) -> None:
+def test_pruning_keeps_the_newest_other_files_and_later_steps(tmp_path: Path) -> None:
     for step in (1, 2, 3, 10, 200):
         checkpoint_path(tmp_path, step).touch()
     (tmp_path / "latest.json").touch()
@@ -175,12 +175,12 @@ def test_a_forged_width_allocates_nothing(checkpoint: Path, tmp_path: Path) -> N
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024, "KiB"
 
 
-def test_a_tensor_larger_than_what_it_is_read_from_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_tensor_larger_than_its_storage_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     history = {"critic_loss": torch.zeros(1).expand(10**10)}
     assert "damaged" in refusal(rewritten(checkpoint, tmp_path / "endless.pt", history=history, generator_steps=10**10))
 
 
-def test_a_packed_checkpoint_is_not_unpacked(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_compressed_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     with ZipFile(checkpoint) as whole, ZipFile(tmp_path / "packed.pt", "w", ZIP_DEFLATED) as packed:
         for entry in whole.infolist():
             packed.writestr(entry.filename, whole.read(entry))
@@ -188,12 +188,12 @@ def test_a_packed_checkpoint_is_not_unpacked(checkpoint: Path, tmp_path: Path) -
     assert "damaged (BadZipFile)" in refusal(tmp_path / "packed.pt")
 
 
-def test_a_description_that_makes_memory_by_itself_is_not_carried_out(tmp_path: Path) -> None:
+def test_a_pickle_that_allocates_memory_is_refused(tmp_path: Path) -> None:
     torch.save({"format": bytearray(8)}, tmp_path / "bytes.pt")
     assert "damaged (BadZipFile)" in refusal(tmp_path / "bytes.pt")
 
 
-def test_containers_that_hold_each_other_are_not_walked_for_ever(checkpoint: Path, tmp_path: Path) -> None:
+def test_cyclic_containers_are_not_walked_for_ever(checkpoint: Path, tmp_path: Path) -> None:
     tower: list[object] = []
     for _ in range(60):
         tower = [tower, tower]
@@ -217,7 +217,7 @@ STRANGE = st.recursive(
 
 @given(name=st.sampled_from([*FIELDS, "format", "plugins", "precision"]), value=STRANGE)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_a_field_holds_a_checkpoint_is_read_or_refused_in_one_sentence(
+def test_a_checkpoint_with_any_field_value_is_read_or_refused_in_one_sentence(
     checkpoint: Path, tmp_path: Path, name: str, value: object
 ) -> None:
     forged = rewritten(checkpoint, tmp_path / "strange.pt", **{name: value})
@@ -226,7 +226,7 @@ def test_whatever_a_field_holds_a_checkpoint_is_read_or_refused_in_one_sentence(
 
 @given(data=st.data(), name=st.sampled_from(["config", "generator", "critic_optimizer", "history"]), value=STRANGE)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_lies_inside_a_field_a_checkpoint_is_read_or_refused_in_one_sentence(
+def test_a_checkpoint_with_any_nested_value_is_read_or_refused_in_one_sentence(
     checkpoint: Path, tmp_path: Path, data: st.DataObject, name: str, value: object
 ) -> None:
     field = torch.load(checkpoint, weights_only=True)[name]
@@ -241,7 +241,7 @@ def test_whatever_lies_inside_a_field_a_checkpoint_is_read_or_refused_in_one_sen
 
 @given(data=st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_bytes_of_its_description_are_others_a_checkpoint_is_read_or_refused_in_one_sentence(
+def test_a_checkpoint_with_any_changed_byte_is_read_or_refused_in_one_sentence(
     checkpoint: Path, tmp_path: Path, data: st.DataObject
 ) -> None:
     with ZipFile(checkpoint) as whole, ZipFile(tmp_path / "other.pt", "w") as other:

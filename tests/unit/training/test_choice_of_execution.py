@@ -55,7 +55,7 @@ def test_auto_is_bf16_from_1_15_times_the_speed(bf16: float, chosen: str, speeds
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_an_explicit_precision_is_taken_and_nothing_is_measured(precision: str, speeds: dict[str, float]) -> None:
+def test_an_explicit_precision_is_used_without_a_measurement(precision: str, speeds: dict[str, float]) -> None:
     found = choose(tiny(precision=precision))
     assert (found.precision, found.seconds) == (precision, {})
 
@@ -68,7 +68,7 @@ def test_a_processor_without_bf16_instructions_is_not_measured(
     assert (found.precision, found.seconds) == ("float32", {})
 
 
-def test_a_damaged_measurement_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_measurement_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_measure", lambda config, device, how, least: 7.0)
     critic_step_seconds(tiny(), CPU, Execution(), tmp_path)
     (file,) = (tmp_path / "step-seconds").iterdir()
@@ -77,7 +77,7 @@ def test_a_damaged_measurement_is_made_again(tmp_path: Path, monkeypatch: pytest
         assert critic_step_seconds(tiny(), CPU, Execution(), tmp_path) == 7.0
 
 
-def test_cuda_is_captured_unless_processes_train_together_or_the_code_is_the_users(speeds: dict[str, float]) -> None:
+def test_cuda_is_captured_except_with_several_processes_or_custom_code(speeds: dict[str, float]) -> None:
     config = tiny(precision="float32")
     assert choose(config, CUDA).captured
     assert not choose(config, CPU).captured
@@ -85,7 +85,7 @@ def test_cuda_is_captured_unless_processes_train_together_or_the_code_is_the_use
     assert not choose(tiny(objective="my_losses:Hinge"), CUDA).captured
 
 
-def test_compiling_is_for_runs_that_last(speeds: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_long_runs_are_compiled(speeds: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "may_compile", lambda config: True)
     speeds["float32"] = 1e-3
     config = tiny(precision="float32")
@@ -94,7 +94,7 @@ def test_compiling_is_for_runs_that_last(speeds: dict[str, float], monkeypatch: 
     assert not choose(config, CPU, steps=400_000).compiled
 
 
-def test_nothing_is_compiled_that_differentiates_twice_or_without_a_c_compiler(
+def test_double_differentiation_or_a_missing_c_compiler_prevents_compilation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
@@ -106,7 +106,7 @@ def test_nothing_is_compiled_that_differentiates_twice_or_without_a_c_compiler(
     assert not execution.may_compile(tiny())
 
 
-def test_a_step_that_cannot_be_captured_goes_on_eagerly_and_the_log_says_why(
+def test_a_step_that_cannot_be_captured_runs_eagerly_and_the_log_says_why(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     @contextmanager
@@ -160,7 +160,7 @@ def test_torchs_error_does_not_reach_the_caller(tmp_path: Path, monkeypatch: pyt
     assert caught.value.__cause__ is None
 
 
-def test_a_measurement_of_fewer_samples_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measurement_of_fewer_samples_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_measure", lambda config, device, how, least: 7.0)
     assert critic_step_seconds(tiny(), CPU, Execution(), tmp_path, least_samples=1) == 7.0
     assert list(tmp_path.iterdir()) == []

@@ -16,12 +16,12 @@ from wgan.training.sampling import generate_images
 CPU = torch.device("cpu")
 
 
-def test_the_cpu_is_always_there() -> None:
+def test_the_cpu_is_always_available() -> None:
     assert resolve_device("cpu") == CPU
     assert resolve_device("auto").type in {"cpu", "cuda", "mps"}
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_an_unavailable_device_is_refused() -> None:
     with pytest.raises(UsageError, match="cuda:99 is not there"):
         resolve_device("cuda:99")
 
@@ -47,7 +47,7 @@ def test_batches_do_not_change_the_images() -> None:
     assert np.abs(whole - parts).max() <= 1  # a product of another shape may round another way
 
 
-def test_sampling_leaves_the_generator_as_it_was() -> None:
+def test_sampling_does_not_change_the_generator() -> None:
     generator = Generator(1, 32, 4, 6).train()
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     generate_images(generator, 1, 4, CPU)

@@ -13,7 +13,7 @@ from wgan.training import ArrayImages, train
 @pytest.mark.parametrize(
     ("shape", "channels"), [((5, 8, 8), 1), ((5, 8, 8, 1), 1), ((5, 8, 8, 3), 3), ((5, 1, 8, 8), 1), ((5, 3, 8, 8), 3)]
 )
-def test_every_usual_layout_is_taken(shape: tuple[int, ...], channels: int) -> None:
+def test_every_usual_layout_is_accepted(shape: tuple[int, ...], channels: int) -> None:
     images = ArrayImages(np.zeros(shape, dtype=np.uint8))
     assert (images.count, images.channels, images.image_size) == (5, channels, 8)
     assert images.gather(np.array([4, 0])).shape == (2, channels, 8, 8)
@@ -26,12 +26,12 @@ def test_channels_at_the_end_are_moved_not_mixed() -> None:
 
 
 @pytest.mark.parametrize("shape", [(5, 8), (5, 8, 9), (5, 8, 8, 2), (5, 4, 8, 8), (0, 8, 8)])
-def test_what_are_no_square_images_is_refused(shape: tuple[int, ...]) -> None:
+def test_arrays_that_are_not_square_images_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match=r"are neither \(N, H, H\)"):
         ArrayImages(np.zeros(shape, dtype=np.uint8))
 
 
-def test_numbers_that_are_no_bytes_are_refused_with_what_to_do() -> None:
+def test_numbers_that_are_not_bytes_are_refused_with_the_remedy() -> None:
     with pytest.raises(UsageError, match="the images are float64; scale them"):
         ArrayImages(np.zeros((5, 8, 8)))
 
@@ -42,7 +42,7 @@ def test_the_digest_is_of_shape_and_pixels() -> None:
     assert ArrayImages(pixels).digest != ArrayImages(pixels[::-1]).digest
 
 
-def test_images_that_the_networks_are_not_made_for_are_refused_before_the_training() -> None:
+def test_images_of_another_size_are_refused_before_the_training() -> None:
     with pytest.raises(
         UsageError, match=r"the images have image_size 8 and the configuration says data\.image_size=32"
     ):

@@ -14,7 +14,7 @@ def count(network: nn.Module) -> int:
 
 
 @pytest.mark.parametrize(("channels", "generator", "critic"), [(1, 12_654_337, 2_763_585), (3, 12_658_435, 2_765_633)])
-def test_parameter_counts_at_64_pixels_are_the_designs(channels: int, generator: int, critic: int) -> None:
+def test_parameter_counts_at_64_pixels_are_as_designed(channels: int, generator: int, critic: int) -> None:
     assert count(Generator(channels, 64, 64, 100)) == generator
     assert count(Critic(channels, 64, 64)) == critic
 
@@ -35,7 +35,7 @@ def test_blocks_are_dropped_at_the_small_image_end() -> None:
 
 
 @pytest.mark.parametrize("image_size", [-64, 0, 4, 48])
-def test_an_image_size_that_is_no_power_of_two_is_refused(image_size: int) -> None:
+def test_an_image_size_that_is_not_a_power_of_two_is_refused(image_size: int) -> None:
     with pytest.raises(ValueError, match="power of two"):
         Critic(1, image_size, 4)
 
@@ -91,7 +91,7 @@ def test_the_instance_norm_is_torchs() -> None:
     assert torch.allclose(ours(images), theirs(images), atol=1e-5)
 
 
-def test_the_instance_norm_for_cuda_is_the_same_one_and_keeps_layout_and_type() -> None:
+def test_the_instance_norm_for_cuda_is_equal_and_keeps_layout_and_type() -> None:
     images = torch.randn(3, 5, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
     norm = InstanceNorm(5)
     with torch.no_grad():

@@ -69,14 +69,14 @@ def test_the_logged_estimate_is_that_before_the_update(state: TrainingState) -> 
     assert estimate(state) != pytest.approx(before, rel=1e-3)
 
 
-def test_a_critic_step_leaves_the_generators_weights_and_gradients_alone(state: TrainingState) -> None:
+def test_a_critic_step_does_not_change_the_generators_weights_and_gradients(state: TrainingState) -> None:
     before = copied(state.generator)
     critic_step(state, CLIP, REAL, NOISE, HALF)
     assert not any(changed(state.generator, before))
     assert all(parameter.grad is None for parameter in state.generator.parameters())
 
 
-def test_a_generator_step_leaves_the_critics_weights_and_gradients_alone(state: TrainingState) -> None:
+def test_a_generator_step_does_not_change_the_critics_weights_and_gradients(state: TrainingState) -> None:
     before = copied(state.critic)
     state.critic.zero_grad(set_to_none=True)
     generator_step(state, CLIP, NOISE)
@@ -140,7 +140,7 @@ def test_rmsprop_has_the_papers_settings() -> None:
         }  # fmt: skip
 
 
-def test_the_first_two_rmsprop_updates_are_those_computed_by_hand() -> None:
+def test_the_first_two_rmsprop_updates_follow_the_closed_form() -> None:
     # v ← 0.99 v + 0.01 g², w ← w − lr g / (√v + eps): with g = 2 then −1, and lr 0.1,
     # v = 0.04 and w = 1 − 0.1·2/0.2 = 0; then v = 0.0496 and w = 0.1/√0.0496 = 0.4490.
     line = nn.Linear(1, 1, bias=False)

@@ -32,14 +32,14 @@ def own(networks: dict[str, str] = NETWORKS, **training: Any) -> RetrainConfig:
     return parse_config(values | {"networks": values["networks"] | networks})
 
 
-def test_own_networks_train_and_are_drawn_from_their_checkpoint(tmp_path: Path) -> None:
+def test_custom_networks_train_and_draw_from_their_checkpoint(tmp_path: Path) -> None:
     result = run(own(), Recorder(), tmp_path)
     generator = load_generator(result.checkpoint)
     assert isinstance(generator, own_networks.LinearGenerator)
     assert generate_images(generator, 0, 3, CPU).shape == (3, 1, Blobs.image_size, Blobs.image_size)
 
 
-def test_own_networks_start_from_weights_that_the_seed_fixes() -> None:
+def test_custom_networks_start_from_weights_fixed_by_the_seed() -> None:
     networks = own().networks
     torch.manual_seed(1)
     first = new_generator(networks, 1, 32, seed=5).state_dict()
@@ -50,7 +50,7 @@ def test_own_networks_start_from_weights_that_the_seed_fixes() -> None:
     assert not torch.equal(first["layer.weight"], new_generator(networks, 1, 32, 6).state_dict()["layer.weight"])
 
 
-def test_building_own_networks_leaves_torchs_default_stream_alone() -> None:
+def test_building_custom_networks_does_not_change_torchs_default_stream() -> None:
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
@@ -58,38 +58,36 @@ def test_building_own_networks_leaves_torchs_default_stream_alone() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_an_objective_of_ones_own_trains_as_the_built_in_one_it_copies(tmp_path: Path) -> None:
+def test_a_custom_objective_trains_like_the_built_in_one_it_copies(tmp_path: Path) -> None:
     built_in = run(tiny(objective="gan", generator_steps=3), Recorder(), tmp_path / "built-in")
     named = run(tiny(objective=f"{MODULE}:cross_entropy", generator_steps=3), Recorder(), tmp_path / "own")
     expected = weights(built_in.checkpoint)
     assert all(torch.equal(expected[name], value) for name, value in weights(named.checkpoint).items())
 
 
-def test_what_is_no_objective_is_refused_with_what_it_lacks() -> None:
+def test_a_class_that_is_not_an_objective_is_refused_with_what_it_lacks() -> None:
     with pytest.raises(UsageError, match="type object, which lacks critic_loss, generator_loss, constrain; it must"):
         objective_of(tiny(objective=f"{MODULE}:half_an_objective").training)
 
 
-def test_what_is_no_generator_is_refused() -> None:
+def test_a_class_that_is_not_a_generator_is_refused() -> None:
     with pytest.raises(UsageError, match=r"networks\.generator=.*LinearCritic failed with TypeError"):
         new_generator(own({"generator": f"{MODULE}:LinearCritic"}).networks, 1, 32, seed=0)
 
 
-def test_a_critic_that_gives_another_shape_is_refused() -> None:
+def test_a_critic_with_another_output_shape_is_refused() -> None:
     with pytest.raises(UsageError, match=r"ColumnCritic maps \(2, 1, 32, 32\) to \(2, 1\); it must map it to \(2,\)\."):
         new_critic(own({"critic": f"{MODULE}:ColumnCritic"}).networks, 1, 32, seed=0)
 
 
-def test_a_checkpoint_is_not_read_where_its_code_is_not_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_checkpoint_is_refused_where_its_code_is_not_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = run(own(), Recorder(), tmp_path).checkpoint
     monkeypatch.setenv("WGAN_PLUGINS", "")
     with pytest.raises(UsageError, match="this machine does not import"):
         load_generator(checkpoint)
 
 
-def test_a_checkpoint_is_not_read_with_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_is_refused_with_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = own()
     checkpoint = run(config, Recorder(), tmp_path).checkpoint
     monkeypatch.setattr("wgan.plugins._source_digest", lambda module: "0" * 64)

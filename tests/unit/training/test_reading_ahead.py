@@ -19,7 +19,7 @@ from wgan.training.world import ALONE
 SECONDS = 30.0
 
 
-def test_batches_read_ahead_are_the_same_over_the_ends_of_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_read_ahead_are_the_same_across_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     images = Blobs(image_size=16)
     directly = RealBatches(images, DataOrder(images.count, 5, 1, ALONE), CPU)
     monkeypatch.setattr(batches, "READ_AHEAD_BYTES", 0)
@@ -28,12 +28,12 @@ def test_batches_read_ahead_are_the_same_over_the_ends_of_epochs(monkeypatch: py
     assert all(torch.equal(directly.batch(step), ahead.batch(step)) for step in range(steps))
 
 
-def test_a_training_that_resumes_takes_any_step() -> None:
+def test_a_resumed_training_can_start_at_any_step() -> None:
     ahead = ReadAhead(lambda step: torch.tensor(step))
     assert [int(ahead.take(step)) for step in (0, 1, 40, 41, 7, 8, 8)] == [0, 1, 40, 41, 7, 8, 8]
 
 
-def test_the_next_batches_are_read_before_they_are_asked_for_and_no_more_than_the_depth() -> None:
+def test_batches_are_read_ahead_up_to_the_depth() -> None:
     read: list[int] = []
     third = threading.Event()
 
@@ -49,7 +49,7 @@ def test_the_next_batches_are_read_before_they_are_asked_for_and_no_more_than_th
     assert read == [0, 1, 2]
 
 
-def test_one_thread_reads_and_it_is_not_the_one_that_takes() -> None:
+def test_one_background_thread_reads() -> None:
     threads = set()
 
     def reading(step: int) -> Tensor:
