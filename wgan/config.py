@@ -24,7 +24,7 @@ SOURCES = (
 )
 # fmt: on
 Source = Annotated[str, *name_or_path(*SOURCES)]
-ImageSize = Literal[32, 64, 128, 256]
+ImageSize = Literal[16, 32, 64, 128, 256]
 Objective = Annotated[str, *name_or_path("wgan", "wgan-gp", "gan")]
 Network = Annotated[str, *name_or_path("dcgan")]
 Precision = Literal["auto", "float32", "bf16"]
@@ -255,6 +255,11 @@ class PromotionConfig(ConfigModel):
     min_recall: float = Field(0.0, ge=0, le=1, description="First model only: recall at least this.")
     min_coverage: float = Field(0.0, ge=0, le=1, description="First model only: coverage at least this.")
     min_modes: float = Field(0.0, ge=0, description="First model only: modes captured at least this.")
+    beat_untrained: bool = Field(
+        True,
+        description="First model only: every judged metric must be better than the untrained network's (paired "
+        "interval).",
+    )
 
 
 class RetrainConfig(ConfigModel):

@@ -12,26 +12,34 @@ With a champion, all of these must hold; each is a `GateRule`:
 A two-sided interval at confidence c makes rules 2 and 3 one-sided tests at (1 − c) / 2: with two equal generators, at
 most 2.5 % of challengers are promoted at the default 95 %, which the tests confirm by simulation.
 
-Without a champion (first model) there is nothing to compare with; the whole interval, not only its mean, must meet each
-absolute floor that the configuration sets.
+Without a champion the rules of a first model apply: `wgan.evaluation.first_model`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from wgan.config import PromotionConfig
+from wgan.evaluation.first_model import first_model_rules
 from wgan.intervals import paired_interval
-from wgan.records import EvaluationProtocol, GateDecision, GateRule, Interval, Measurement
+from wgan.records import Bounds, EvaluationProtocol, GateDecision, GateRule, Interval, Measurement
 
 TITLES = {"fid": "FID", "recall": "Recall", "coverage": "Coverage", "modes": "Modes"}
 
 
-def decide(challenger: Measurement, champion: Measurement | None, config: PromotionConfig) -> GateDecision:
-    """Apply every rule (see the module) and promote only if all pass. Only a refusal by rule 1 skips the rest."""
+def decide(
+    challenger: Measurement,
+    champion: Measurement | None,
+    config: PromotionConfig,
+    bounds: Bounds | None = None,
+    classes: int = 0,
+) -> GateDecision:
+    """Apply every rule (see the module) and promote only if all pass. Only a refusal by rule 1 skips the rest.
+
+    A first model is judged against `bounds`; `classes` is the number of classes in the data, 0 without labels.
+    """
     if champion is None:
-        rules = tuple(_floors(challenger, config))
+        rules = tuple(first_model_rules(challenger, bounds, classes, config))
     else:
         rules = (_same_protocol(challenger.protocol, champion.protocol),)
         if rules[0].passed:
@@ -108,29 +116,3 @@ def _change(difference: Interval, more: str, less: str, confidence: float) -> st
 
 def _interval(low: float, high: float, confidence: float) -> str:
     return f"{100 * confidence:.3g} % CI {low + 0.0:.3g} to {high + 0.0:.3g}"  # + 0.0: no negative zero
-
-
-def _floors(challenger: Measurement, config: PromotionConfig) -> Iterator[GateRule]:
-    floors = {"recall": config.min_recall, "coverage": config.min_coverage, "modes": config.min_modes}
-    limits = [("fid", config.max_fid)] if config.max_fid is not None else []
-    limits += [(name, floor) for name, floor in floors.items() if floor > 0]
-    measured = [(name, limit) for name, limit in limits if name in challenger.metrics]
-    for name, limit in measured:
-        yield _floor(name, challenger.metrics[name], limit, challenger.protocol.confidence)
-    if not measured:
-        reason = "There is no champion to beat, and the configuration sets no floor for a first model."
-        yield GateRule(name="floors", passed=True, reason=reason)
-
-
-def _floor(name: str, interval: Interval, limit: float, confidence: float) -> GateRule:
-    if name == "fid":
-        passed, requirement = interval.high <= limit, f"upper bound at most {limit:.3g}"
-    else:
-        passed, requirement = interval.low >= limit, f"lower bound at least {limit:.3g}"
-    bounds = _interval(interval.low, interval.high, confidence)
-    return GateRule(
-        name=name,
-        passed=passed and math.isfinite(interval.mean),
-        reason=f"{TITLES[name]} {interval.mean:.3g} ({bounds}); for a first model: {requirement}.",
-        requirement=requirement,
-    )

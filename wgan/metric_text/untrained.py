@@ -1,33 +1,63 @@
-"""A warning if training made no measurable difference: the untrained network does as well in a judged metric."""
+"""A trained generator beside the same network before training, and a warning if training made no difference."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from wgan.intervals import paired_interval
-from wgan.records import EvaluationRef
+from wgan.records import EvaluationRef, Interval, Measurement
 
 LOWER_IS_BETTER = {"fid": True, "recall": False, "coverage": False, "modes": False}
 """The metrics that the gate judges."""
 TITLES = {"fid": "Fréchet distance", "recall": "recall", "coverage": "coverage", "modes": "modes"}
 
 
-def untrained_warning(evaluation: EvaluationRef) -> str | None:
-    """One sentence when, in any judged metric, the trained network is not shown to be better than the untrained one.
+@dataclass(frozen=True)
+class Lead:
+    """One judged metric of a trained generator beside the untrained one's."""
 
-    Both were compared with the same real images on the same seeds, so their difference is paired: its whole interval
-    must lie on the better side. None if all do, or if no untrained network was measured under the same protocol.
+    metric: str
+    trained: Interval
+    untrained: Interval
+    difference: Interval
+    """Trained − untrained, paired by seed: both are compared with the same real images."""
+    better: bool
+    """The whole interval lies on the better side, or the trained network leaves nothing to improve."""
+
+
+def leads(trained: Measurement, untrained: Measurement, classes: int) -> tuple[Lead, ...]:
+    """The judged metrics that both sides have, in the gate's order.
+
+    A generator that captures all `classes` (0: no labels) on every seed, or has recall or coverage 1, cannot be better,
+    whatever the untrained one does. Raises `ValueError` if the sides have different numbers of seeds.
     """
-    if evaluation.bounds is None or evaluation.bounds.untrained.protocol != evaluation.challenger.protocol:
-        return None
-    trained, untrained = evaluation.challenger, evaluation.bounds.untrained
-    as_good = []
+    greatest = {"recall": 1.0, "coverage": 1.0, "modes": float(classes) if classes else math.inf}
+    found = []
     for name, lower in LOWER_IS_BETTER.items():
         if name not in trained.metrics or name not in untrained.metrics:
             continue
         mine, theirs = trained.metrics[name], untrained.metrics[name]
         difference = paired_interval(mine, theirs, trained.protocol.confidence)
         better = difference.high < 0 if lower else difference.low > 0
-        if not better:
-            as_good.append(f"{TITLES[name]} {theirs.mean:.3g} untrained, {mine.mean:.3g} trained")
+        complete = min(mine.values) >= greatest.get(name, math.inf)
+        found.append(Lead(name, mine, theirs, difference, better or complete))
+    return tuple(found)
+
+
+def untrained_warning(evaluation: EvaluationRef) -> str | None:
+    """One sentence when, in any judged metric, the trained network is not shown to be better than the untrained one.
+
+    None if it is in all, or if no untrained network was measured under the same protocol.
+    """
+    if evaluation.bounds is None or evaluation.bounds.untrained.protocol != evaluation.challenger.protocol:
+        return None
+    classes = len(evaluation.training.dataset.classes)
+    as_good = [
+        f"{TITLES[lead.metric]} {lead.untrained.mean:.3g} untrained, {lead.trained.mean:.3g} trained"
+        for lead in leads(evaluation.challenger, evaluation.bounds.untrained, classes)
+        if not lead.better
+    ]
     if not as_good:
         return None
     return (

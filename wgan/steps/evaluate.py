@@ -190,7 +190,8 @@ def _log_table(evaluation: EvaluationRef, settings: Settings) -> None:
 def decide_version(rules: PromotionConfig, version: ModelVersionRef, settings: Settings) -> GateDecision:
     """Apply the gate: the metrics' rules, and whether the export matches the training and runs in serving's engine."""
     evaluation = version.evaluation
-    decision = decide(evaluation.challenger, evaluation.champion, rules)
+    classes = len(evaluation.training.dataset.classes)
+    decision = decide(evaluation.challenger, evaluation.champion, rules, evaluation.bounds, classes)
     further = (_export_rule(version), _engine_rule(version, settings))
     return decision.model_copy(
         update={

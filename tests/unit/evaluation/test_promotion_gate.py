@@ -1,4 +1,4 @@
-"""The gate: better by the paired interval, nothing fallen, first models by floors; every refusal says why."""
+"""The gate: better by the paired interval, nothing fallen; every refusal says why."""
 
 from __future__ import annotations
 
@@ -106,38 +106,10 @@ def test_a_worse_distance_is_reported_as_worse_with_its_interval() -> None:
     assert rule.requirement == "must improve by more than 0.5"
 
 
-def test_a_first_model_must_meet_the_floors_with_its_whole_interval() -> None:
-    floors = PromotionConfig(max_fid=5.5, min_recall=0.7, min_coverage=0.8, min_modes=9)
-    decision = decide(measured(), None, floors)
-    assert decision.promote
-    assert decision.first_model
-    assert [rule.name for rule in decision.rules] == ["fid", "recall", "coverage", "modes"]
-    # The mean of the distance is 5.0, but its interval reaches 5.196.
-    assert refused(decide(measured(), None, floors.model_copy(update={"max_fid": 5.1}))) == ["fid"]
-
-
-@pytest.mark.parametrize("floor", ["min_recall", "min_coverage", "min_modes"])
-def test_a_first_model_below_a_floor_is_refused_by_name(floor: str) -> None:
-    limit = {"min_recall": 0.9, "min_coverage": 0.95, "min_modes": 11}[floor]
-    decision = decide(measured(), None, PromotionConfig.model_validate({floor: limit}))
-    assert refused(decision) == [floor.removeprefix("min_")]
-    assert "for a first model: lower bound at least" in decision.reason
-
-
-def test_a_floor_on_modes_does_not_apply_to_data_without_labels() -> None:
-    assert decide(unlabelled(measured()), None, PromotionConfig(max_fid=6, min_modes=9)).promote
-
-
-def test_a_first_model_without_floors_says_so() -> None:
-    decision = decide(measured(), None, PromotionConfig())
-    assert decision.promote
-    assert "sets no floor" in decision.reason
-
-
 @pytest.mark.parametrize("against", [None, measured(fid=WORSE_FID)])
 def test_a_number_that_is_not_finite_never_promotes(against: object) -> None:
     broken = measured(fid=[math.nan] * 5)
-    assert refused(decide(broken, against, PromotionConfig(max_fid=100))) == ["fid"]  # type: ignore[arg-type]
+    assert "fid" in refused(decide(broken, against, PromotionConfig(max_fid=100)))  # type: ignore[arg-type]
 
 
 def test_the_gate_works_without_torch() -> None:
