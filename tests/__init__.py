@@ -1,1 +1,1 @@
-"""A package of its own, so that no installed package of the same name takes its place."""
+"""A package, so that no installed package named `tests` takes its place."""

@@ -1,4 +1,4 @@
-"""What every test stands on: no settings of the developer's, one embedded stack per session, real data, a browser."""
+"""Fixtures of every test: no settings of the developer's, one embedded stack per session, real data, a browser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CHROMIUM_OPTIONS = (
     "--disable-sync",
 )
 TOGETHER = "tests/drills/behind_relays/"
-"""One process runs these: their stack, and the run that nobody disturbed, are made once."""
+"""These run in one process, so that their stack and the undisturbed run are created once."""
 DATABASES = ("mlflow.db", "prefect.db")
 _PLANNED = pytest.StashKey[Settings]()
 
@@ -48,7 +48,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def new_settings(home: Path) -> Settings:
-    """Settings of a stack that is not up yet, in the folder, on free ports."""
+    """Settings of a stack that is not running yet, in the folder, on free ports."""
     s3_port, mlflow_port, prefect_port, serve_port = free_ports(4)
     return Settings(
         _env_file=None,
@@ -57,7 +57,7 @@ def new_settings(home: Path) -> Settings:
         mlflow_port=mlflow_port,
         prefect_port=prefect_port,
         serve_port=serve_port,
-        serve_models="generator-digits",  # and not whatever else a test of the session promotes
+        serve_models="generator-digits",  # and not what other tests of the session promote
         start_timeout=600,  # other tests start servers at the same time
     )
 
@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES)]:
         del os.environ[name]
-    # One thread per process: beside each other, more of them only wait for each other.
+    # One thread per process: more threads in parallel processes only wait for each other.
     os.environ["OMP_NUM_THREADS"] = "1"
     home = Path(tempfile.mkdtemp(prefix="wgan-tests-"))
     prepare_home(home)
@@ -85,7 +85,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first, so that no process is left alone with one at the end."""
+    """Long files come first, so that no process ends with one alone."""
     minutes: dict[Path, float] = {}
     for item in items:
         minutes[item.path] = max(minutes.get(item.path, 0.0), _minutes(item))
@@ -138,7 +138,7 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Settings]:
 
 @contextmanager
 def idle_settings(stack: Settings, home: Path) -> Iterator[Settings]:
-    """Settings of another stack, in a home of its own, which is not up; nothing of it runs afterwards.
+    """Settings of another stack, in a home of its own, which is not running; it is stopped afterwards.
 
     Its databases are there, empty, as after a first start: creating Prefect's alone takes several seconds.
     """
@@ -154,7 +154,7 @@ def idle_settings(stack: Settings, home: Path) -> Iterator[Settings]:
 
 @pytest.fixture
 def idle_stack(stack: Settings, tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a stack of the test's own, which is not up."""
+    """Settings of the test's own stack, which is not running."""
     with idle_settings(stack, tmp_path / "home") as settings:
         yield settings
 
@@ -168,7 +168,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
 @pytest.fixture
 def stack_home(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The session's stack as the one that `load_settings()` and the commands find; its home folder."""
+    """Make `load_settings()` and the commands find the session's stack; its home folder."""
     monkeypatch.setenv("WGAN_HOME", str(stack.home))
     return stack.home
 

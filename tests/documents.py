@@ -1,4 +1,4 @@
-"""The documents as a reader meets them: what they show to be typed."""
+"""The commands that the documents tell the reader to type."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def shell_commands(document: Path) -> list[str]:
 
 
 def inline_commands(document: Path) -> list[str]:
-    """What is written as `wgan …` within a sentence."""
+    """The commands written as `wgan …` within a sentence."""
     prose = _BLOCK.sub("", document.read_text())
     return [text for text in re.findall(r"`([^`\n]+)`", prose) if text.startswith("wgan ")]

@@ -1,4 +1,4 @@
-"""What every reader of a stored or uploaded thing owes: it reads, or refuses in one sentence."""
+"""Every reader of stored or uploaded data reads it, or refuses it in one sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wgan.printable import printable
 
 @contextmanager
 def read_or_refused() -> Iterator[None]:
-    """Let nothing but a `WganError` of one printable line out, and catch that."""
+    """Catch a `WganError`, which must be one printable line; other errors propagate."""
     try:
         yield
     except WganError as error:

@@ -1,4 +1,4 @@
-"""Trainings beside other work on the same processors: python tests/benchmarks/beside_other_work.py [--seconds 10].
+"""Trainings next to other work on the same processors: python tests/benchmarks/beside_other_work.py [--seconds 10].
 
 Trains the digits preset's networks alone, twice beside each other, and beside processes that keep every processor busy:
 with OpenMP's default for how long a thread spins before it sleeps, with the one that `wgan` sets (GOMP_SPINCOUNT), with

@@ -1,8 +1,8 @@
-"""How long commands take for which a person waits: python tests/benchmarks/command_time.py [--rounds 5] [--stack].
+"""How long interactive commands take: python tests/benchmarks/command_time.py [--rounds 5] [--stack].
 
 Whole processes, from their start to their end, beside a bare interpreter and the imports that the commands avoid. All
-take turns, so that whatever else the machine does meets all of them alike. A stack of its own is started, with a model
-of two versions without files; with `--stack` it is the one that the settings name (WGAN_HOME, …), of which nothing is
+alternate, so that other work on the machine affects all of them alike. The benchmark starts its own stack, with a
+model of two versions without files; with `--stack` it uses the one that the settings name (WGAN_HOME, …), which is not
 changed, so that no rollback is measured.
 
 Seconds are the least and the median of the rounds. The ratios are of medians: to the bare interpreter, and to the
@@ -25,7 +25,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-# Of a script only its own folder is on the path, and a package that is installed may bring a `tests`, too.
+# A script has only its own folder on the path, and an installed package may provide another `tests`.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conftest import new_settings
@@ -46,9 +46,9 @@ class Timed:
 
     name: str
     commands: list[list[str]]
-    """They take turns where there are several: a rollback goes there and back."""
+    """Several commands alternate: a rollback goes back and forth."""
     avoided: str | None = None
-    """The import without which it would take that much longer."""
+    """The import that the command avoids."""
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -115,7 +115,7 @@ def named_stack() -> Iterator[tuple[str, dict[str, str]]]:
 
 @contextmanager
 def own_stack() -> Iterator[tuple[str, dict[str, str]]]:
-    """The same of a stack that ends with the block; the model's version 2 is champion after 1."""
+    """The same for a stack that is stopped after the block; version 2 of the model is champion after version 1."""
     with tempfile.TemporaryDirectory() as folder:
         running = start_stack(new_settings(Path(folder)))
         try:

@@ -1,7 +1,7 @@
 """How fast the metrics are on given features: python tests/benchmarks/evaluate_throughput.py [--count 5000].
 
 Prints one JSON object. The same features go to this project and to kept libraries, one after the other in every round,
-so that whatever else the machine does meets all of them alike; a figure is the median of the rounds in seconds, and
+so that other work on the machine affects all of them alike; a figure is the median of the rounds in seconds, and
 `ratio` is theirs / ours, above 1 where this project is faster:
 
     frechet  the Fréchet distance; torch-fidelity (float64, scipy's sqrtm, statistics included)
@@ -71,7 +71,7 @@ def contestants(count: int, dimension: int) -> dict[str, dict[str, Callable[[], 
 
 
 def measure(count: int, dimension: int, rounds: int) -> dict[str, Any]:
-    """Medians over all rounds; in a round everyone has one turn."""
+    """Medians over all rounds; each contestant runs once per round."""
     metrics = contestants(count, dimension)
     seen = {name: {who: [] for who in turns} for name, turns in metrics.items()}  # type: ignore[var-annotated]
     for _ in range(rounds):

@@ -75,7 +75,7 @@ def write_noise(path: Path, count: int, image_size: int) -> None:
 
 
 def anonymous_bytes() -> int:
-    """Memory that this process holds beside pages of files."""
+    """Memory of this process, except pages of files."""
     text = Path("/proc/self/status").read_text()
     return int(text.partition("RssAnon:")[2].split()[0]) * 1024
 
@@ -113,7 +113,7 @@ def main() -> None:
     free = psutil.virtual_memory().available / 2**30
     parser.add_argument("--gigabytes", type=float, default=1.25 * free, help="size of the file, in GiB")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each training")
-    parser.add_argument("--folder", type=Path, default=None, help="where the file is written for the time")
+    parser.add_argument("--folder", type=Path, default=None, help="folder of the temporary file")
     given = parser.parse_args()
     config = load_config("digits", None, [])
     size = config.data.image_size

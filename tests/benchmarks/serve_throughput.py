@@ -1,7 +1,7 @@
 """How fast serving is, against others on the same registered model: python tests/benchmarks/serve_throughput.py.
 
-A generator of 64×64 colour images, width 64, random weights, is registered in a registry of its own. Then take turns,
-so that whatever else the machine does meets all of them alike:
+A generator of 64×64 colour images, width 64, random weights, is registered in a separate registry. Then these
+alternate, so that other work on the machine affects all of them alike:
 
     raw     ONNX Runtime with its defaults in a loop in this process: the latents of one request, one forward pass
     raw-nospin the same without threads that spin between two passes, which is faster while others use the processor
@@ -10,10 +10,10 @@ so that whatever else the machine does meets all of them alike:
     wgan npy the same with Accept: application/x-npy: like raw, without an encoding
     mlflow  `mlflow models serve` of the same version, POST /invocations, the images as JSON
 
-The clients are connections that ask again as soon as they have the answer; nothing parses what comes. Images per second
-are medians over the rounds, p50 and p99 (milliseconds) are of all requests. `raw` has no concurrency: it is the same at
-each. `mlflow` is left out where more than 256 images are in flight: it answers some of those with 504, after a minute.
-The last lines are the ratios that docs/serving.md names.
+The clients are connections that send the next request as soon as they have the answer, which they do not parse. Images
+per second are medians over the rounds, p50 and p99 (milliseconds) are of all requests. `raw` has no concurrency: it is
+the same at each. `mlflow` is left out where more than 256 images are in flight: it answers some of those with 504,
+after a minute. The last lines are the ratios that docs/serving.md names.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ import onnxruntime
 import psutil
 import torch
 
-# Of a script only its own folder is on the path, and a package that is installed may bring a `tests`, too.
+# A script has only its own folder on the path, and an installed package may provide another `tests`.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conftest import free_ports, new_settings
@@ -66,7 +66,7 @@ IMAGE_SIZE, WIDTH, LATENT_DIM = 64, 64, 100
 
 @dataclass
 class Seen:
-    """What one contestant did in one cell of the table."""
+    """The measurements of one contestant in one cell of the table."""
 
     rates: list[float] = field(default_factory=list)
     """Images per second, one figure a round."""
@@ -185,7 +185,7 @@ def _listens(port: int) -> bool:
 
 
 def contestants(onnx: Path, ours: str, theirs: str) -> dict[str, Turn]:
-    """Who takes part."""
+    """The contestants."""
     session = onnxruntime.InferenceSession(str(onnx), providers=["CPUExecutionProvider"])
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -215,7 +215,7 @@ Table = dict[tuple[int, int], dict[str, Seen]]
 
 
 def measure(turns: dict[str, Turn], rounds: int, seconds: float, in_flight: int) -> Table:
-    """(count, concurrency) → contestant → what was seen. In a round everyone has one turn.
+    """(count, concurrency) → contestant → measurements. Each contestant runs once per round.
 
     Cells with more than `in_flight` images at once are left out.
     """
@@ -296,7 +296,7 @@ def main() -> None:
 
 
 def memory(server: Serving) -> str:
-    """Resident memory of the serving process after all this."""
+    """Resident memory of the serving process at the end."""
     return f"resident memory of wgan serve: {psutil.Process(server.process.pid).memory_info().rss / 2**20:.0f} MiB"
 
 

@@ -1,7 +1,7 @@
 """How fast the training loop is, against a plain one: python tests/benchmarks/train_throughput.py [--device cuda].
 
 Prints one JSON object and a table. For the digits preset's networks and for 64×64 at width 64 (five critic steps),
-loops take turns on the same networks, so that whatever else the machine does meets all of them alike:
+loops alternate on the same networks, so that other work on the machine affects all of them alike:
 
     plain           textbook code: torch's layers in their default layout, eager, torch's default float32, one forward
                     pass for the real and one for the fake batch, nothing detached or frozen
@@ -171,7 +171,7 @@ def plain_loop(config: RetrainConfig, device: torch.device, clock: Clock, detach
 
 
 def our_loop(config: RetrainConfig, device: torch.device, clock: Clock, execution: Execution | None) -> None:
-    """`train`, with what is chosen for this machine where no execution is given."""
+    """`train`, executed as chosen for this machine unless an execution is given."""
     images = Noise(config.data.channels, config.data.image_size)
     with tempfile.TemporaryDirectory() as folder:
         train(config, images, "noise", ClockObserver(clock), device, Path(folder), execution=execution)
@@ -193,7 +193,7 @@ def loops(config: RetrainConfig, device: torch.device) -> Iterator[tuple[str, Ca
 
 
 def measure(config: RetrainConfig, device: torch.device, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Medians over all rounds, in which the loops take turns, and the ratios to both plain loops."""
+    """Medians over all rounds, in which the loops alternate, and the ratios to both plain loops."""
     seen: dict[str, list[dict[str, float]]] = {}
     for _ in range(rounds):
         for name, loop in loops(config, device):

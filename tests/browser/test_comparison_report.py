@@ -64,7 +64,7 @@ def test_nothing_is_wider_than_the_window(chromium_page: Any, report: Path) -> N
         chromium_page.set_viewport_size({"width": width, "height": 900})
         assert chromium_page.evaluate("document.documentElement.scrollWidth") <= width
         stacked = chromium_page.locator("thead").first.bounding_box()["width"] < 10
-        assert stacked == (width < 928)  # in a narrow window each metric is a card of its own
+        assert stacked == (width < 928)  # in a narrow window each metric is a separate card
 
 
 @pytest.mark.parametrize("metrics", [3, 9])

@@ -1,4 +1,4 @@
-"""The playground in a real browser: what it draws, what it says of it, and what happens when a promotion lands."""
+"""The playground in a real browser: what it draws, what it says about it, and what happens after a promotion."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MODEL = "generator-tiny"
 
 @dataclass
 class Composed:
-    """A project of its own name, on ports of its own."""
+    """A project with its own name and ports."""
 
     project: str
     env_file: Path

@@ -1,4 +1,4 @@
-"""podman as the tests need it: settings of their own, and images made here from Debian's and PyPI's packages."""
+"""podman for the tests: separate settings, and images built here from Debian's and PyPI's packages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SERVING = "localhost/wgan-test-serving"
 
 @pytest.fixture(scope="session", autouse=True)
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """podman with settings of the test's own. Without it: a skip; in CI a failure."""
+    """podman with the tests' own settings. Without it: a skip; in CI a failure."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing or os.geteuid() != 0:
         reason = f"not installed: {', '.join(missing)}" if missing else "debootstrap needs root"
@@ -110,7 +110,7 @@ def running(
     serving_image: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Composed]:
-    """The whole of compose.yaml, up, for one file of tests."""
+    """All services of compose.yaml, running, for one test file."""
     env_file = tmp_path_factory.mktemp("compose") / ".env"
     write_env_file(env_file)
     project = new_project(
@@ -136,7 +136,7 @@ def running(
 
 
 def build_target(target: str, tag: str, folder: Path, *options: str) -> None:
-    """Build a target of this checkout; `folder` holds what pip is told in secret."""
+    """Build a target of this checkout; `folder` holds pip's secret configuration."""
     secrets: list[str] = []
     certificates = Path(os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"))
     if certificates.is_file():  # so that pip reaches its index as on this machine

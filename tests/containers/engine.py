@@ -9,10 +9,10 @@ from pathlib import Path
 from secrets import token_hex
 
 BUILD_SECRET = f"only-for-this-build-{token_hex(8)}"
-"""In what the build is given to read and must not keep."""
+"""A text in the build's secret, which must not be kept."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
-"""What every container of ours lives with, and no network."""
+"""The restrictions of every container of this pipeline, and no network."""
 
 
 def run(*command: str | Path, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -29,12 +29,12 @@ def inside(image: str, *command: str, check: bool = True) -> subprocess.Complete
 
 
 def build(file: Path, context: Path, *options: str | Path) -> None:
-    """Build an image of a containerfile, in a plain chroot: that needs no rights to make namespaces."""
+    """Build an image of a containerfile, in a plain chroot, which needs no permission to create namespaces."""
     run("buildah", "bud", "--isolation", "chroot", "--format", "docker", "-f", file, *options, context, timeout=1500)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Return when the condition holds; fail with what did not happen."""
+    """Wait until the condition holds; fail with what did not happen."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"

@@ -1,4 +1,4 @@
-"""compose.yaml for real: no start without secrets, doors that ask, a retraining on a worker that ends in serving."""
+"""compose.yaml for real: no start without secrets, credentials for every service, a retraining that ends in serving."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_retraining_on_the_worker_is_registered_promoted_and_served(running: C
     assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
     assert picture.headers["x-wgan-version"] == "1"
 
-    # who may do what, now that there is something to do it to
+    # permissions, now that there is something to access
     alias = f"{running.url('mlflow')}/api/2.0/mlflow/registered-models/alias"
     change = {"name": MODEL, "alias": "champion", "version": "1"}
     serving = ("serving", running.secrets["MLFLOW_SERVING_PASSWORD"])
@@ -83,7 +83,7 @@ def test_a_retraining_on_the_worker_is_registered_promoted_and_served(running: C
     pipeline = ("pipeline", running.secrets["MLFLOW_PIPELINE_PASSWORD"])
     assert httpx.post(alias, json=change, auth=pipeline).status_code == 200
 
-    # and no secret has found its way into what is logged
+    # and no secret is in the logs
     logs = ""
     for service in ("worker", "serving", "mlflow", "prefect", "prefect-services", "schedule-apply", "mlflow-users"):
         done = run("podman", "logs", running.container(service))

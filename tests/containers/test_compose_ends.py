@@ -1,4 +1,4 @@
-"""compose.yaml, told to stop: on services of its own, since they do not run afterwards."""
+"""Stopping compose.yaml: on separate services, since they do not run afterwards."""
 
 from __future__ import annotations
 

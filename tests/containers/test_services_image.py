@@ -1,4 +1,4 @@
-"""The image `services` is what docs/containers.md says, built and started for real."""
+"""The image `services`, built and started, is as docs/containers.md describes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image `serving` is small, answers, and knows nothing of what trains and registers."""
+"""The image `serving` is small, answers, and contains nothing for training and registering."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.containers.engine import CONFINED, inside, run, wait_for
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
 BYTES = 400 * 10**6
-"""What the environment, without Debian and Python, stays below."""
+"""Maximum size of the environment, without Debian and Python."""
 
 
 def test_it_holds_what_serving_needs_and_nothing_else(serving_image: str) -> None:

@@ -1,4 +1,4 @@
-"""The training that the drills disturb, and what must hold of its outcome whatever was done to it."""
+"""The training that the drills disturb, and what must hold for its outcome in every case."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def common(name: str, *more: str) -> list[str]:
 
 
 def flow_run_of(output: str) -> str:
-    """The flow run's id, which the command says when it begins."""
+    """The flow run's id, which the command prints at its start."""
     found = re.search(r"flow run: ([0-9a-f-]{36})", output)
     assert found, output
     return found[1]
 
 
 def assert_whole(faulty: FaultyStack, outcome: Any, undisturbed: Any) -> None:
-    """Nothing lost, nothing doubled, nothing half-written, and the numbers are those of the undisturbed run."""
+    """Assert that nothing is lost, duplicated or partial, and that the numbers are those of the undisturbed run."""
     version, model = outcome["version"], outcome["version"]["model_name"]
     training = version["evaluation"]["training"]
     assert version["onnx_sha256"] == undisturbed["version"]["onnx_sha256"]
 
-    # Data: the same files, and nothing beside those that the manifest names.
+    # Data: the same files, and only those that the manifest names.
     files = [_data_files(faulty, one["version"]["evaluation"]["training"]["dataset"]) for one in (outcome, undisturbed)]
     assert files[0] == files[1]
 
@@ -76,7 +76,7 @@ def assert_whole(faulty: FaultyStack, outcome: Any, undisturbed: Any) -> None:
 
 
 def retries(faulty: FaultyStack, flow_run_id: str) -> dict[str, int]:
-    """Step → how often it was tried again, of those that were."""
+    """Retried step → number of retries."""
     runs = task_runs(faulty.settings, flow_run_id)
     return {run["name"].rsplit("-", 1)[0]: run["run_count"] - 1 for run in runs if run["run_count"] > 1}
 

@@ -1,4 +1,4 @@
-"""An HTTP relay in front of an S3 server that answers with errors of its own, breaks off, or is away for a while."""
+"""An HTTP relay in front of an S3 server that returns errors, cuts answers short, or is down for a while."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Choose = Callable[[str], Fault | None]
 
 
 class FaultyS3:
-    """Passes every request on as it is, the Host header too, so that signatures stay right, but for the faults.
+    """Forwards every request unchanged except for the faults; the Host header too, so that signatures stay valid.
 
-    Clients use `port`: it can be taken away as a whole.
+    Clients use `port`, which can be closed entirely.
     """
 
     def __init__(self, target: int) -> None:
@@ -47,21 +47,21 @@ class FaultyS3:
         self.port = self.relay.port
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self.relay.take_away()
         self._server.shutdown()
         self._server.server_close()
 
     def at_first(self, pattern: str, act: Callable[[], None]) -> None:
-        """Call `act` when the first request comes that the pattern is found in, before it is passed on."""
+        """Call `act` when the first request matches the pattern, before it is forwarded."""
         self._trips.append((re.compile(pattern), act))
 
     def away_at_first(self, pattern: str, seconds: float) -> None:
-        """Be away for some time from the first request on that the pattern is found in, which is reset."""
+        """Be down for some time, starting with the first request that matches the pattern, which is reset."""
         self.at_first(pattern, lambda: away(self.relay, seconds, self.outages))
 
     def every_fifth(self, *faults: Fault) -> None:
-        """Let one request in five fail, with these faults in turn."""
+        """Make one request in five fail, alternating between these faults."""
         numbers = count(1)
 
         def chosen(request: str) -> Fault | None:
@@ -71,7 +71,7 @@ class FaultyS3:
         self.choose = chosen
 
     def heal(self) -> None:
-        """No faults from now on; what was counted and seen is forgotten."""
+        """Remove all faults and clear the counters."""
         for outage in self.outages:
             outage.join()
         self.outages.clear()
@@ -81,7 +81,7 @@ class FaultyS3:
         self.faults.clear()
 
     def fault_of(self, request: str) -> Fault | None:
-        """Note a request; its fault, if it has one."""
+        """Record a request; returns its fault, if any."""
         with self._lock:
             self.seen.append(request)
             due = [trip for trip in self._trips if trip[0].search(request)]
@@ -95,7 +95,7 @@ class FaultyS3:
 
 
 def away(relay: Relay, seconds: float, outages: list[threading.Thread]) -> None:
-    """Take the relay away at once, and bring it back after some time, in a thread that is added to `outages`."""
+    """Close the relay at once, and reopen it after some time in a thread that is added to `outages`."""
     relay.take_away()
 
     def later() -> None:
@@ -158,6 +158,6 @@ def _handler(faulty: FaultyS3, target: int) -> type[BaseHTTPRequestHandler]:
             self.connection.shutdown(socket.SHUT_RD)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""Servers that every client reaches through relays, MLflow's artifact proxy too; and `wgan` run against them."""
+"""Servers that every client, including MLflow's artifact proxy, reaches through relays; and `wgan` run against them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from wgan.storage.checkpoints import StoredCheckpoint, checkpoint_prefix, latest
 
 @dataclass(frozen=True)
 class FaultyStack:
-    """A running stack whose object store and MLflow can be broken on the way."""
+    """A running stack whose connections to the object store and MLflow can fail."""
 
     settings: Settings
-    """Past the relays: what the tests look with."""
+    """Direct, for the tests."""
     storage: Storage
     s3: FaultyS3
     mlflow: Relay
@@ -60,7 +60,7 @@ class FaultyStack:
 
 @contextmanager
 def faulty_stack(stack: Settings, home: Path) -> Iterator[FaultyStack]:
-    """S3, MLflow and Prefect of their own, without faults at first."""
+    """Separate S3, MLflow and Prefect servers, without faults at first."""
     with idle_settings(stack, home) as planned:
         credentials = ensure_credentials(planned.home)
         faulty = FaultyS3(planned.s3_port)

@@ -1,4 +1,4 @@
-"""Where a quick retraining on a worker is killed, and what must be left of it in the end."""
+"""Where a quick retraining on a worker is killed, and its expected outcome."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ FINISHED = (
     "decide",
     "promote generator",
 )
-"""Each is followed by another step, in which a kill lands."""
+"""Each is followed by another step, during which the kill happens."""
 LINES = ("Beginning flow run", *(f"Task run '{step}-\\w+' - Finished in state" for step in FINISHED))
-"""What a run's log says just before each of the steps to kill it in."""
+"""The log line just before each step in which the run is killed."""
 LONGEST_PAUSE = 0.3
 """Seconds between such a line and the kill, at most."""
 
@@ -50,7 +50,7 @@ def wait_for_line(running: Worker, line: str, pause: float, position: int = 0) -
 
 
 def assert_nothing_shows(settings: Settings, name: str, run: Any) -> None:
-    """The retraining `quick(name)`, ended as the Prefect server's `run`, left what an undisturbed one leaves."""
+    """The retraining `quick(name)`, ended as the Prefect server's `run`, has the outcome of an undisturbed one."""
     assert run["state_type"] == "COMPLETED"
     # A kill may come before Prefect has the result of the step that had just finished; one that it has is not redone.
     computed = [entry["name"] for entry in task_runs(settings, run["id"]) if entry["state_name"] == "Completed"]

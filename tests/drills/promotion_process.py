@@ -1,4 +1,4 @@
-"""A forced promotion in a process, and by a clock, of its own.
+"""A forced promotion in its own process with its own clock.
 
 python promotion_process.py MODEL VERSION CHAMPION [SIGNAL WRITE]: before its write of that number, counted from 0, the
 process sends itself the signal (SIGSTOP, SIGKILL).
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def signal_before_write(number: signal.Signals, write: int) -> None:
-    """Have this process stopped or killed between its look and that write."""
+    """Stop or kill this process between its check and that write."""
     count = itertools.count()
 
     def interrupted(real: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ class Relay:
     def __init__(self, target: int) -> None:
         self.target = target
         self.cut_after: int | None = None
-        """Bytes of an answer after which a connection made from now on is reset; None: never."""
+        """Bytes of an answer after which new connections are reset; None: never."""
         self.pause = 0.0
         """Seconds before each block of up to 16 KiB is passed on, either way."""
         self._open: set[socket.socket] = set()

@@ -1,4 +1,4 @@
-"""Clients that never stop asking a serving process, and check every byte they get."""
+"""Clients that constantly send requests to a serving process and check every byte."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 COUNTS = (1, 3, 1, 40)
-"""Images per request, in turn: 40 take several forward passes, so that a swap can fall between them."""
+"""Images per request, alternating: 40 take several forward passes, so that a swap can happen between them."""
 SEED = 7
 
 
 @dataclass
 class Load:
-    """What the clients have seen so far. `seconds` and `wrong` only grow."""
+    """The clients' observations so far. `seconds` and `wrong` only grow."""
 
     url: str
     images: Mapping[str, NDArray[np.uint8]]
@@ -31,9 +31,9 @@ class Load:
     """Of every answer."""
     versions: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
-    """What was not as it must be."""
+    """Wrong answers."""
     pause: float = 0.0
-    """Seconds between an answer and the next question."""
+    """Seconds between an answer and the next request."""
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def ask(self) -> None:
@@ -70,7 +70,7 @@ class Load:
 
 @contextmanager
 def load(url: str, images: Mapping[str, NDArray[np.uint8]], clients: int = 2, pause: float = 0.0) -> Iterator[Load]:
-    """Clients in threads, asking until the block ends."""
+    """Clients in threads that send requests until the block ends."""
     running = Load(url, images, pause=pause)
     threads = [threading.Thread(target=running.ask, name=f"client-{number}") for number in range(clients)]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""A command that is killed as soon as its flow run has begun does not leave it running for ever."""
+"""A command killed right after the start of its flow run does not leave the run running for ever."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODEL = "generator-of-a-killed-rollback"
 
 
 def test_a_rollback_killed_at_its_first_state_counts_as_crashed(stack: Settings) -> None:
-    """Nobody but the Prefect server is there to notice: no worker runs, no schedule was ever applied."""
+    """Only the Prefect server can notice: no worker runs, and no schedule was applied."""
     running = {"flow_runs": {"name": {"any_": [MODEL]}, "state": {"type": {"any_": ["RUNNING"]}}}}
     with socket.create_server(("127.0.0.1", 0)) as silent:  # an MLflow server that never answers: the rollback waits
         mlflow = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""A promotion's process stopped (SIGSTOP) or killed before each of its writes, while a rollback goes on."""
+"""A promotion's process stopped (SIGSTOP) or killed before each of its writes, while a rollback continues."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from wgan.storage import Storage
 pytestmark = pytest.mark.slow(minutes=4)
 
 MOST_WAIT = 10.0
-"""Seconds that an operation may wait for one that is dead."""
+"""Seconds that an operation may wait for a dead one."""
 
 
 UNDISTURBED: list[float] = []
-"""Seconds of the last move that nothing was in the way of, on this machine as busy as it is."""
+"""Duration of the last undisturbed move on this machine, in seconds."""
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ def begun(settings: Settings, model: str, sent: str, write: int) -> subprocess.P
 
 
 def rolled_back(model: str, settings: Settings, storage: Storage) -> LedgerEntry:
-    """Roll back, and see that it did not wait long for the one in its way."""
+    """Roll back, and check that it did not wait long for the other operation."""
     started = time.monotonic()
     entry = rollback(model, None, settings, storage, reason="a drill")
-    # It reads what there is a few times more often than a move that nothing is in the way of.
+    # It reads the state a few times more often than an undisturbed move.
     waited = time.monotonic() - started - 3 * UNDISTURBED[0]
     assert waited < MOST_WAIT
     return entry

@@ -1,4 +1,4 @@
-"""SIGKILL of the run's process in every step of one retraining: it ends as if nobody had disturbed it."""
+"""SIGKILL of the run's process in every step of one retraining: it ends as if undisturbed."""
 
 from __future__ import annotations
 

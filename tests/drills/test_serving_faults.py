@@ -1,4 +1,4 @@
-"""What can be wrong with a new version, or with where it comes from: the old one goes on being served."""
+"""Faults of a new version or of its sources: the old version is still served."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from wgan.storage import Storage, open_storage
 
 CANDIDATES = 10
 ANSWERS = 10
-"""Right answers of the old version that each fault must leave time for, after it was noticed."""
+"""Correct answers of the old version that must follow each fault after it was detected."""
 CACHE_BYTES = 2**24
 ALIASES = ("champion", "challenger")
 STALE = 'wgan_stale{alias="champion",model='
@@ -52,7 +52,7 @@ class Drill:
     storage: Storage
     cache: Path
     full_disk: str | None
-    """Why the cache folder has no disk of its own that could be filled; None: it has."""
+    """Why the cache folder is not on a separate disk that can be filled; None: it is."""
     candidates: Iterator[int]
 
     def promote(self, version: int) -> None:
@@ -78,7 +78,7 @@ class Drill:
             self.storage.put_bytes(onnx_key, good)
 
     def refuses(self, version: int, reason: str) -> None:
-        """Promote a version that cannot be served: counted, named, logged, and the old one draws on."""
+        """Promote a version that cannot be served: it is counted and logged, and the old version keeps drawing."""
         old, failed = self.server.version(), self.server.metric("wgan_failed_reloads_total")
         self.promote(version)
         wait_for(lambda: self.server.metric("wgan_failed_reloads_total") > failed, 30)
@@ -98,7 +98,7 @@ class Drill:
         assert self.server.client.get("/readyz").status_code == 200
 
     def recovers(self, version: int) -> None:
-        """Without anybody's doing, the version is served in the end, and nothing is said to be stale."""
+        """The version is finally served without intervention, and nothing is stale."""
         self.server.wait_for_version(version)
         wait_for(lambda: self.server.ready()["reason"] is None, 10)
         assert self.server.metric(STALE) == 0
@@ -113,7 +113,7 @@ def digest(data: bytes) -> bytes:
 def registry(
     stack: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Settings, dict[str, RunningServer]]]:
-    """An S3 and an MLflow server that may be broken, by their names; and their settings."""
+    """Separate S3 and MLflow servers that a test may break, by name; and their settings."""
     with idle_settings(stack, tmp_path_factory.mktemp("drill") / "home") as planned:
         credentials = ensure_credentials(planned.home)
         made = [make(planned, credentials) for make in (s3_server, mlflow_server)]
@@ -131,7 +131,7 @@ def registry(
 
 @contextmanager
 def own_disk(folder: Path) -> Iterator[str | None]:
-    """A small disk of its own in the folder; yields why that cannot be, or None."""
+    """A small separate disk in the folder; yields why that is impossible, or None."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={CACHE_BYTES}", "tmpfs", str(folder)]
     try:

@@ -1,4 +1,4 @@
-"""SIGKILL at random generator steps, then resume: the numbers are those of the run that nobody disturbed."""
+"""SIGKILL at random generator steps, then resume: the numbers are those of the undisturbed run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two of a kind at the same time: retrainings, promotions, a promotion during a rollback."""
+"""Concurrent operations: retrainings, promotions, a promotion during a rollback."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def together(settings: Settings, *commands: list[str]) -> list[Ended]:
 
 @dataclass(frozen=True)
 class Retrained:
-    """How two retrainings ended that were started together, and what the registry said right afterwards."""
+    """The outcomes of two retrainings started together, and the registry's state right afterwards."""
 
     ended: list[Ended]
     versions: list[Any]
@@ -64,7 +64,7 @@ def test_two_retrainings_of_one_model_run_in_turn_and_the_second_is_compared_wit
 @pytest.mark.usefixtures("retrained")
 @pytest.mark.parametrize("other", ["promote", "rollback"])
 def test_a_promotion_concurrent_with_another_move_leaves_one_order_of_events(stack: Settings, other: str) -> None:
-    """Whichever comes first: each entry leaves from the champion that the one before it made."""
+    """In either order, each entry starts from the champion set by the one before."""
     versions = {entry["version"]: entry for entry in json_of(stack, "models", MODEL)["versions"]}
     champion = next(number for number, entry in versions.items() if "champion" in entry["aliases"])
     candidate = next(number for number in versions if number != champion)

@@ -1,7 +1,7 @@
-"""SIGKILL of a worker with its run, one worker for each step of a retraining: other workers finish what they had begun.
+"""SIGKILL of a worker with its run, one worker for each step of a retraining: other workers finish their runs.
 
-Nobody is left to report such a death, so each run is silent for three heartbeats before it counts as crashed. The
-workers therefore die beside each other, each with a run of its own; on Postgres, since so many at once are more than
+Nothing is left to report such a death, so each run is silent for three heartbeats before it counts as crashed. The
+workers therefore die in parallel, each with its own run; on Postgres, since so many at once are more than
 Prefect on SQLite answers in time.
 """
 

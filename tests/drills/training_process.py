@@ -1,6 +1,6 @@
-"""A training in a process of its own, to be killed: python training_process.py FOLDER.
+"""A training in its own process, to be killed: python training_process.py FOLDER.
 
-It goes on at the newest checkpoint in FOLDER, and writes each metric step as a line of FOLDER/metrics.jsonl.
+It resumes from the newest checkpoint in FOLDER, and writes each metric step as a line of FOLDER/metrics.jsonl.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A run that is small and yet exercises everything: 32×32, width 16, batches of 64."""
+"""A small run that exercises everything: 32×32, width 16, batches of 64."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def trained(
     resume_from: Path | None = None,
     stop_at: int | None = None,
 ) -> tuple[TrainingResult, Recorder]:
-    """The run, and what it told."""
+    """The run, and what it reported."""
     folder.mkdir(exist_ok=True)
     recorder = Recorder(stop_at=stop_at)
     images = Blobs(count=500)

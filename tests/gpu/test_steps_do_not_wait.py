@@ -1,4 +1,4 @@
-"""No step waits for the device, too little memory is one sentence, and the choices for CUDA are what they say."""
+"""No step waits for the device, too little memory is one sentence, and the choices for CUDA take effect."""
 
 from __future__ import annotations
 

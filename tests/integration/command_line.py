@@ -20,7 +20,7 @@ QUICK = (
     "networks.width=4",
     "networks.latent_dim=8",
 )
-"""A training of a second or two; its generator is no good, which the gate's floors are then opened for."""
+"""A training of a second or two; its generator is poor, so the gate's floors are open."""
 
 OPEN_FLOORS = (
     "promotion.max_fid=1e9",

@@ -1,4 +1,4 @@
-"""What the tests with real servers share."""
+"""Fixtures of the tests with real servers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.integration.data_object_store import ObjectStore, nanio_server
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    """An S3 server; whoever asks it for settings gets a bucket of its own."""
+    """An S3 server; its `settings` name a new bucket each time."""
     with nanio_server(tmp_path_factory.mktemp("s3")) as server:
         yield server

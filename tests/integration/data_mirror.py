@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that serves files, and on demand stalls, truncates, lies and fails."""
+"""A real HTTP server on loopback that serves files, and on demand stalls, truncates, sends wrong bytes and fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HASTY = RetryPolicy(connect_seconds=5, stall_seconds=0.3, attempts=3, backoff_se
 
 @dataclass
 class Mirror:
-    """What the server has, how it misbehaves, and what it was asked for."""
+    """The server's files, its faults, and the requests it received."""
 
     files: dict[str, bytes | Path] = field(default_factory=dict)
     """By path, without the leading slash."""
@@ -31,7 +31,7 @@ class Mirror:
     closing: threading.Event = field(default_factory=threading.Event)
 
     def serve(self, path: str, content: bytes | Path, *faults: str | int) -> str:
-        """Have a file, with a fault for each of the first requests; returns its URL."""
+        """Add a file, with a fault for each of the first requests; returns its URL."""
         self.files[path] = content
         self.faults[path].extend(faults)
         return f"{self.url}/{path}"
@@ -39,7 +39,7 @@ class Mirror:
 
 @contextmanager
 def running_mirror() -> Iterator[Mirror]:
-    """Run a mirror for the time of the block."""
+    """Run a mirror during the block."""
     mirror = Mirror()
 
     class Handler(BaseHTTPRequestHandler):
@@ -47,7 +47,7 @@ def running_mirror() -> Iterator[Mirror]:
             _answer(self, mirror)
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

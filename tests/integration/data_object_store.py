@@ -1,4 +1,4 @@
-"""A real S3 server (nanio), and settings that point a test at a bucket of its own in it."""
+"""A real S3 server (nanio), and settings that give a test its own bucket in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wgan.storage import Storage, open_storage
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """Where the server listens, what it lets in, where it keeps its files."""
+    """The server's address, credentials and folder."""
 
     endpoint: str
     access_key: str
@@ -46,7 +46,7 @@ class ObjectStore:
 
 @contextmanager
 def nanio_server(folder: Path) -> Iterator[ObjectStore]:
-    """Run the server for the time of the block."""
+    """Run the server during the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""An environment with what one extra of a distribution brings and nothing else, in a moment: links to what is here."""
+"""An environment with exactly the packages of one extra of a distribution, quickly made of links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An environment in which modules, such as torch, cannot be imported, without one that lacks them."""
+"""Hides modules, such as torch, from a process without another environment."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def hide_torch(folder: Path) -> dict[str, str]:
-    """Variables that hide torch, as where it is not installed; the folder is made."""
+    """Variables that hide torch, as if it were not installed; creates the folder."""
     return hide(folder, "torch")
 
 
 def hide(folder: Path, *modules: str) -> dict[str, str]:
-    """Variables that hide these modules, as where they are not installed; the folder is made."""
+    """Variables that hide these modules, as if they were not installed; creates the folder."""
     folder.mkdir()
     for module in modules:
         (folder / f"{module}.py").write_text(

@@ -1,4 +1,4 @@
-"""A bucket, a cache and flow runs of a test's own on the session's servers, seen from any day."""
+"""A test's own bucket, cache and flow runs on the session's servers, seen from any day."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wgan.storage import Storage, open_storage
 
 @flow(name="retrain")
 def _retrain(config: dict[str, object]) -> None:
-    """Stands for the flow of that name: only its runs' states matter here."""
+    """Stands in for the flow of that name: only its runs' states matter here."""
 
 
 @flow(name="another")
@@ -37,7 +37,7 @@ def _another() -> None:
 
 @dataclass
 class Scene:
-    """Everything here is the test's own, but for MLflow, which housekeeping only reads."""
+    """Everything here belongs to the test, except MLflow, which housekeeping only reads."""
 
     settings: Settings
     storage: Storage
@@ -53,7 +53,7 @@ class Scene:
         return tuple(run for run in read_flow_runs(flow_run_ids) if run.id in self.flow_run_ids)
 
     def flow_run(self, *states: State, data_name: str = "elsewhere", reads_data: bool = True) -> str:
-        """A flow run that went through running into these states."""
+        """A flow run that was running and then entered these states."""
         config = {"data": {"source": "digits", "name": data_name}}
         kind: Flow[..., None] = _retrain if reads_data else _another
         with get_client(sync_client=True) as client:
@@ -71,7 +71,7 @@ class Scene:
         self.flow_run_ids.clear()
 
     def checkpoint(self, flow_run_id: str) -> None:
-        """Two objects, as a training leaves them; what is in them does not matter here."""
+        """Two objects with the names that a training writes; their content does not matter."""
         self.storage.put_bytes(f"checkpoints/{flow_run_id}/step-00000001.pt", b"12345678")
         self.storage.put_bytes(f"checkpoints/{flow_run_id}/latest.json", b"{}")
 

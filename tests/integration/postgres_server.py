@@ -31,7 +31,7 @@ UNPRIVILEGED = "nobody"
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A running server whose role `wgan` may create databases, and is no superuser."""
+    """A running server whose role `wgan` may create databases but is not a superuser."""
 
     port: int
     password: str = field(repr=False)

@@ -31,7 +31,7 @@ LIBRARIES = (
     "torch._dynamo",
     "torch.onnx._internal.exporter._core",
 )
-"""What most of the time of a short retraining goes into importing; nothing of the project, and not Prefect, which
+"""The libraries whose import takes most of a short retraining; nothing of the project, and not Prefect, which
 reads its settings when it is imported."""
 
 
@@ -62,7 +62,7 @@ def run_module(request: dict[str, Any]) -> None:
 
 
 def serve() -> None:
-    """Answer requests until there are none; returns in a fork, whose command has ended."""
+    """Answer requests until the end of input; returns in a fork whose command has ended."""
     for name in LIBRARIES:
         importlib.import_module(name)
     gc.collect()

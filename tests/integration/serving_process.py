@@ -1,4 +1,4 @@
-"""Versions to serve, cheaply registered, and `wgan serve` as a process of its own."""
+"""Versions to serve, cheaply registered, and `wgan serve` as a separate process."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def client_of(settings: Settings) -> MlflowClient:
 
 
 def register(settings: Settings, folder: Path, name: str, generator_seed: int) -> ModelVersionRef:
-    """Register a generator of its own weights as the next version of generator-<name>."""
+    """Register a generator with its own weights as the next version of generator-<name>."""
     exported = write_export(example_generator(generator_seed), folder / f"export-{uuid.uuid4().hex[:8]}")
     return register_exported(settings, exported, name)
 
 
 def register_exported(settings: Settings, exported: ExportedGenerator, name: str) -> ModelVersionRef:
-    """Register an export as the next version of generator-<name>, as if of a training of its own."""
+    """Register an export as the next version of generator-<name>, as if from a separate training."""
     client = client_of(settings)
     found = client.get_experiment_by_name("serving tests")
     experiment = found.experiment_id if found else client.create_experiment("serving tests")

@@ -1,4 +1,4 @@
-"""Run `wgan` against a stack of the test's own, in a home folder of its own, on free ports."""
+"""Run `wgan` against the test's own stack, in its own home folder, on free ports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wgan.stack.state import read_state
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
-    """A user's environment: nothing but the home folder and the ports of the settings."""
+    """A user's environment: only the home folder and the ports of the settings."""
     prefixes = ("WGAN_", "MLFLOW_", "PREFECT_", "AWS_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     own = {
@@ -70,7 +70,7 @@ def stack_without_serving(stack: Settings, home: Path) -> Iterator[Settings]:
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120.0, longest_pause: float = 0.5) -> None:
-    """Return when the condition holds; fail when it does not in time. Asks less and less often: answers cost time."""
+    """Wait until the condition holds; fail if it does not in time. Polls less and less often."""
     deadline = time.monotonic() + seconds
     pause = 0.05
     while not condition():
@@ -80,7 +80,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 120.0, longest_pa
 
 
 def is_ready(home: Path) -> bool:
-    """Whether the home's stack has said that all its servers are healthy."""
+    """Whether the home's stack has reported that all its servers are healthy."""
     state = read_state(home)
     return state is not None and state.ready
 

@@ -1,4 +1,4 @@
-"""What a command says of a Prefect server that hangs, is busy, answers rubbish or wants to know who asks."""
+"""How commands report a Prefect server that hangs, is busy, gives invalid answers or requires a login."""
 
 from __future__ import annotations
 

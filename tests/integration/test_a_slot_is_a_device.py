@@ -1,4 +1,4 @@
-"""Which GPU a training gets, with pretended GPUs and a real Prefect server that keeps their slots."""
+"""Which GPU a training gets, with simulated GPUs and a real Prefect server that holds their slots."""
 
 from __future__ import annotations
 

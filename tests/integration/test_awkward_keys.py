@@ -1,4 +1,4 @@
-"""The embedded store and keys that it does not keep: refused, and the next request on the connection is answered."""
+"""Keys that the embedded store does not accept are refused, and the next request on the connection is answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wgan.storage import Storage
 
 @pytest.fixture
 def one_connection(stack: Settings) -> Any:
-    """A client that tries nothing again."""
+    """A client without retries."""
     assert stack.s3_secret_access_key is not None
     return boto3.client(
         "s3",

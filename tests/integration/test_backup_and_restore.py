@@ -1,4 +1,4 @@
-"""A backup of a stack that works at that moment, brought back in an empty home: the same bytes, ledger and runs."""
+"""A backup of a busy stack, restored in an empty home: the same bytes, ledger and runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects that change while a backup copies them, in a real store: what is tolerated, and what is not."""
+"""Objects that change during a backup, in a real store: what is tolerated, and what is not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Watched(Storage):
 
 @pytest.fixture
 def bucket(stack: Settings) -> Iterator[Storage]:
-    """A bucket of the test's own in the session's store."""
+    """The test's own bucket in the session's store."""
     storage = open_storage(stack).at(f"moving-{uuid.uuid4().hex[:12]}")
     storage.ensure_bucket()
     yield storage

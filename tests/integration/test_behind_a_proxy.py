@@ -1,4 +1,4 @@
-"""Every kind of command on a machine whose environment names proxies, which the embedded servers are not behind."""
+"""Every kind of command in an environment with proxies, through which the embedded servers cannot be reached."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROXIES = {
     )
     for name in (upper, upper.lower())
 }
-"""Nobody listens at any of them."""
+"""None of them exists."""
 
 
 def test_a_retraining_reaches_every_server(stack: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The benchmarks run as the documents say, each shortened, and print what they promise."""
+"""The benchmarks run as the documents say, each shortened, and print their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints in a real S3 server: whole, newest first, the damaged one passed over and named."""
+"""Checkpoints in a real S3 server: intact, newest first; a damaged one is skipped and named."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def upload(run_id: str, steps: list[int], folder: Path, settings: Settings, stor
             path = folder / f"step-{step}.pt"
             path.write_bytes(f"weights of step {step}".encode() * 1000)
             uploads.submit(step, path)
-            path.unlink()  # the loop prunes its own files while uploads go on
+            path.unlink()  # the loop prunes its own files while uploads continue
 
 
 def test_the_newest_checkpoint_is_found_again(stack: Settings, storage: Storage, tmp_path: Path, run_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What cannot be compared with the champion is refused before anything is done; what was trained is never lost."""
+"""A configuration that cannot be compared with the champion is refused before any work; no training is lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow(minutes=3)
 
 @pytest.fixture
 def config(stack: Settings, storage: Storage) -> RetrainConfig:
-    """A model of the test's own with two versions of 32×32 pixels in one channel; the first is the champion."""
+    """The test's own model with two versions of 32×32 pixels in one channel; the first is the champion."""
     storage.ensure_bucket()
     made = digits_config(f"digits-{uuid.uuid4().hex[:8]}", max_images=300)
     first = register_untrained(made, 1, stack, storage)
@@ -36,7 +36,7 @@ def config(stack: Settings, storage: Storage) -> RetrainConfig:
 
 
 def foreign_champion(config: RetrainConfig, settings: Settings) -> int:
-    """Register a version without a record, as others do, and make it the champion by hand; its number."""
+    """Register a foreign version, without a record, and make it the champion in MLflow; its number."""
     client: MlflowClient = tracking_client(settings)
     source = client.get_model_version(config.model_name, "1").run_id
     made = client.create_model_version(config.model_name, f"runs:/{source}/nothing", source)
@@ -109,7 +109,7 @@ def test_a_comparison_that_fails_says_that_the_version_is_registered(
 def test_a_training_whose_comparison_fails_is_a_registered_version(
     config: RetrainConfig, stack: Settings, storage: Storage
 ) -> None:
-    """The champion's graph is gone, which only its measurement finds out."""
+    """The champion's graph is missing, which only its measurement detects."""
     model = tracking_client(stack).get_model_version(config.model_name, "1").source.removeprefix("models:/")
     for entry in list(storage.list(f"{stack.mlflow_prefix}/")):
         if f"/{model}/" in entry.key and entry.key.endswith("model.onnx"):

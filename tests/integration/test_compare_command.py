@@ -1,4 +1,4 @@
-"""`wgan compare` on real servers: two registered versions measured, drawn and written down."""
+"""`wgan compare` on real servers: two registered versions measured and reported."""
 
 from __future__ import annotations
 

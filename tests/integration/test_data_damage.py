@@ -1,4 +1,4 @@
-"""Damaged bytes are never used: fetched again, mended, or refused by name."""
+"""Damaged bytes are never used: they are fetched again, repaired, or refused by name."""
 
 from __future__ import annotations
 

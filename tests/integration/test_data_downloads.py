@@ -28,7 +28,7 @@ def mirror() -> Iterator[Mirror]:
 
 
 def silent(phase: str, done: int, total: int | None) -> None:
-    """No one listens."""
+    """Nothing listens there."""
 
 
 def fetch(path: Path, *urls: str, checksum: Checksum | None = SHA256, max_bytes: int = 2**20) -> None:

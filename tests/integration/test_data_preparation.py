@@ -1,4 +1,4 @@
-"""Preparing data sets against a real S3 server: what is written, when it is reused, what identifies it."""
+"""Preparing data sets with a real S3 server: what is written, when it is reused, what identifies it."""
 
 from __future__ import annotations
 

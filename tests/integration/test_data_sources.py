@@ -1,4 +1,4 @@
-"""The sources, on real files where there are any: over HTTP from a mirror, and from a bucket."""
+"""The sources, on real files where available: over HTTP from a mirror, and from a bucket."""
 
 from __future__ import annotations
 

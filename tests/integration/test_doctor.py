@@ -1,4 +1,4 @@
-"""`wgan doctor` on a machine where all is well, and on ones where something is missing."""
+"""`wgan doctor` on a machine without problems, and where something is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wgan evaluate` on real servers: a registered version or a checkpoint, alone, beside real images and untrained."""
+"""`wgan evaluate` on real servers: a version or a checkpoint beside real images and an untrained generator."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def model(config: RetrainConfig, stack: Settings, storage: Storage) -> str:
 
 
 def saved(config: RetrainConfig, folder: Path, digest: str = "ab" * 32) -> Path:
-    """A checkpoint of step 0, of data that is in no storage."""
+    """A checkpoint of step 0, whose data is not in storage."""
     return save_checkpoint(folder, new_state(config, torch.device("cpu")), config, digest)
 
 

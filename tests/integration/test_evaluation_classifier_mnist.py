@@ -1,4 +1,4 @@
-"""The classifier on the real MNIST: good enough to judge by, and to count the thousand modes of Stacked-MNIST with."""
+"""The classifier on the real MNIST is accurate enough to judge by and to count the thousand modes of Stacked-MNIST."""
 
 from __future__ import annotations
 

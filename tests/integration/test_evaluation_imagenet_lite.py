@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as an extractor: offline weights, grey as RGB, a scale that S3 keeps."""
+"""EfficientNet-Lite0 as an extractor: offline weights, grey as RGB, a scale cached in S3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real side in S3: paid once per data set and protocol; memorisation, real images and untrained on real digits."""
+"""The real side in S3, computed once per data set and protocol; memorisation and bounds on real digits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def images() -> ImagesInMemory:
 
 @pytest.fixture
 def settings(stack: Settings, storage: Storage, request: pytest.FixtureRequest) -> Settings:
-    """A cache of the test's own."""
+    """The test's own cache."""
     storage.ensure_bucket()
     return stack.model_copy(update={"evaluation_prefix": f"evaluation-{request.node.name}"})
 
@@ -46,7 +46,7 @@ Measure = Callable[[ImagesInMemory, Callable[[int, int], NDArray[np.uint8]]], tu
 
 @pytest.fixture
 def measure(settings: Settings, storage: Storage) -> Measure:
-    """Measures one generator; with the result comes how many images went through the extractor."""
+    """Measures one generator; also returns how many images went through the extractor."""
 
     def measured(images: ImagesInMemory, generate: Callable[[int, int], NDArray[np.uint8]]) -> tuple[Measurement, int]:
         seen = [0]

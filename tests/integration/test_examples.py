@@ -1,4 +1,4 @@
-"""Every example runs: the notebook as it is, the four modules together in one retraining."""
+"""Every example runs: the notebook unchanged, the four modules together in one retraining."""
 
 from __future__ import annotations
 

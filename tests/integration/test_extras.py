@@ -1,4 +1,4 @@
-"""Each extra in an environment of its own does what it promises, and says what to install for the rest."""
+"""Each extra in its own environment does what it promises, and says what to install for the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A writer of the bucket without the signing key: data and cached measurements that he replaces are not taken."""
+"""Data and cached measurements replaced by a writer of the bucket without the signing key are refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 
 @pytest.fixture(autouse=True)
 def brief_classifiers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Classifiers that have learnt little: whose numbers they give, not how good they are, is asked here."""
+    """Barely trained classifiers: their accuracy does not matter here."""
 
     def define(images: RealImages) -> ClassifierDefinition:
         return replace(define_classifier(images), least_steps=20, images_seen=1)
@@ -59,7 +59,7 @@ def settings(store: ObjectStore, tmp_path: Path, request: pytest.FixtureRequest)
 
 @pytest.fixture
 def signing(store: ObjectStore, tmp_path: Path) -> Settings:
-    """With a key, and prefixes of the test's own."""
+    """With a key, and the test's own prefixes."""
     own = {
         "signing_key": SecretStr("the pipeline's own"),
         "datasets_prefix": f"datasets-{tmp_path.name}",
@@ -93,8 +93,8 @@ def test_forged_data_is_refused_where_a_record_pins_it(settings: Settings, tmp_p
     other = another_machine(settings, tmp_path)
     with pytest.raises(DatasetDamaged, match="not the one that was recorded"):
         open_dataset(ref, other, storage)
-    mended = open_or_repair(ref, CONFIG, other, storage)
-    assert np.array_equal(mended.gather(np.arange(16)), whole)
+    repaired = open_or_repair(ref, CONFIG, other, storage)
+    assert np.array_equal(repaired.gather(np.arange(16)), whole)
 
 
 def test_forged_data_is_refused_where_nothing_pins_it(
@@ -133,7 +133,7 @@ def measured(settings: Settings, storage: Storage, config: EvaluationConfig) -> 
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What this pipeline said: under load, the store's client has things to say, too."""
+    """The pipeline's own log records: under load, the store's client logs too."""
     return [record.getMessage() for record in caplog.records if record.name.startswith("wgan")]
 
 
@@ -159,7 +159,7 @@ def test_cached_measurements_with_recomputed_digests_do_not_change_a_number(
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert measured(signing, storage, config) == honest
-    assert told(caplog) == [], "what was measured anew is signed"
+    assert told(caplog) == [], "the new measurement is signed"
 
 
 def test_an_unsigned_cached_measurement_is_measured_again(signing: Settings, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""Housekeeping on real servers: what goes, what stays and why. Days pass by looking from a later day."""
+"""Housekeeping on real servers: what is removed and what is kept, and why. Time passes by setting a later day."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def test_a_backup_that_starts_in_the_middle_stops_the_rest(scene: Scene) -> None
 
 @pytest.fixture
 def at_once(retrained: tuple[Scene, Any], stack_home: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """The retrained scene as the one that flows of this process find, with checkpoints that are not kept."""
+    """Make flows of this process find the retrained scene, with expired checkpoints."""
     for name, value in environment(retrained[0], WGAN_KEEP_CHECKPOINT_DAYS="0").items():
         monkeypatch.setenv(name, value)
     return retrained[0]

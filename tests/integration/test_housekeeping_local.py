@@ -1,4 +1,4 @@
-"""Housekeeping of this machine's cache: what was not read for a while, and what killed processes left."""
+"""Housekeeping of this machine's cache: files not read for a while, and leftovers of killed processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def scene(stack: Settings, tmp_path: Path) -> Iterator[Scene]:
 
 
 def unread_for(path: Path, days: float) -> None:
-    """Make a file or folder, and all below it, as one that nobody touched for so many days."""
+    """Make a file or folder, and all below it, as old as if untouched for so many days."""
     moment = time.time() - days * DAY
     for entry in [*path.rglob("*"), path]:
         os.utime(entry, (moment, moment))

@@ -1,4 +1,4 @@
-"""Champion and challenger on data sets of different digests: both are judged on the newest, and every place says so."""
+"""Champion and challenger on different data sets are both judged on the newest, and every record says so."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def judged(versions: tuple[ModelVersionRef, ...], stack: Settings, storage: Stor
 
 @pytest.fixture(scope="module")
 def entry(judged: ModelVersionRef, stack: Settings, storage: Storage) -> LedgerEntry:
-    """What the ledger says of version 3: refused, for a rule of the gate cannot be met."""
+    """The ledger's entry for version 3: refused, because a rule of the gate cannot be met."""
     config = load_configuration(judged.model_name, judged.version, stack)
     rules = config.promotion.model_copy(update={"fid_margin": 1e6})
     return promote(judged, decide_version(rules, judged, stack), stack, storage, expected_champion=1)

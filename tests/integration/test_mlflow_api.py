@@ -1,4 +1,4 @@
-"""MLflow's REST API as the registry speaks it: with a real server, and with servers that answer rubbish, or nothing."""
+"""MLflow's REST API: with a real server, and with servers that give invalid answers, or none."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_refusal_quotes_the_server(stack: Settings, model: str) -> None:
 
 @contextmanager
 def answering(reply: Callable[[BaseHTTPRequestHandler], Reply | None]) -> Iterator[Settings]:
-    """Settings of a server that answers every request with what `reply` gives, or has written itself."""
+    """Settings of a server that answers every request with the result of `reply`, or lets it write the answer."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
@@ -257,7 +257,7 @@ def test_a_broken_connection_is_retried() -> None:
 
 
 def test_an_unreadable_model_lists_the_readable_ones() -> None:
-    """MLflow's basic-auth says 403 of a model that is not there, or is not for this user."""
+    """MLflow's basic-auth answers 403 for a model that does not exist or that this user may not read."""
 
     def guarded(request: BaseHTTPRequestHandler) -> Reply:
         if "/registered-models/search" in request.path:

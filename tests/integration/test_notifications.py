@@ -1,4 +1,4 @@
-"""The webhook of WGAN_NOTIFY_URL hears what happened: promoted, refused by the gate, failed, crashed."""
+"""The webhook of WGAN_NOTIFY_URL receives promotions, refusals by the gate, failures and crashes."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class _Hook(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the test's output is not the place."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def listener(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
-    """What two workers tell, which between them tell everything once."""
+    """Two workers, which together send every notification once."""
     folder = tmp_path_factory.mktemp("notify")
     with Listener() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""`--if-changed`: a new image in the watched folder or S3 prefix is a reason to train, nothing else is."""
+"""`--if-changed`: only a new image in the folder or S3 prefix starts a training."""
 
 from __future__ import annotations
 

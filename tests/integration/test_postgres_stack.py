@@ -1,4 +1,4 @@
-"""MLflow and Prefect on Postgres: the very tests that they pass on SQLite; then saved, and brought back elsewhere."""
+"""MLflow and Prefect on Postgres: the tests of the stack on SQLite; then a backup, restored elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from wgan.storage import Storage, open_storage
 pytestmark = pytest.mark.slow(minutes=5)
 MODEL = "generator-first"
 
-# The very tests of the stack on SQLite, with this module's fixtures.
+# The tests of the stack on SQLite, with this module's fixtures.
 test_the_outcome_walks_back = on_sqlite.test_the_outcome_walks_back_to_run_checkpoint_and_data
 test_the_first_version_is_promoted = on_sqlite.test_the_first_version_is_promoted_over_the_floors
 test_every_step_is_in_mlflow = on_sqlite.test_every_step_is_in_mlflow_and_the_pictures_are_a_series

@@ -1,4 +1,4 @@
-"""Precision is measured on the run's own shapes, once for each processor and shape; a resumed run keeps its own."""
+"""Precision is measured on the run's shapes, once per processor and shape; a resumed run keeps its precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promotion and rollback by hand, through the flows, the gate and the ledger, on real servers."""
+"""Manual promotion and rollback, through the flows, the gate and the ledger, on real servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promotion and rollback against a real registry and object store: the aliases, the ledger, and dying in between."""
+"""Promotion and rollback against a real registry and object store: the aliases, the ledger, and crashes in between."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing in the code catches it."""
+    """Stands in for the end of the process: nothing in the code catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def model(client: MlflowClient, logged_model: str) -> str:
 
 @pytest.fixture
 def move(model: str, stack: Settings, storage: Storage) -> Callable[..., LedgerEntry]:
-    """Promote a version measured against today's champion; the gate says yes unless told otherwise."""
+    """Promote a version measured against today's champion; the gate passes unless specified otherwise."""
 
     def call(version: int, passed: bool = True, **options: Any) -> LedgerEntry:
         options = {"expected_champion": champion_version(model, stack), **options}
@@ -65,7 +65,7 @@ def move(model: str, stack: Settings, storage: Storage) -> Callable[..., LedgerE
 
 
 def aliases(client: MlflowClient, model: str) -> dict[str, int]:
-    """As MLflow's own client tells them."""
+    """As MLflow's own client reports them."""
     return {alias: int(version) for alias, version in client.get_registered_model(model).aliases.items()}
 
 
@@ -170,7 +170,7 @@ def test_force_without_a_reason_is_refused(
 def test_a_version_without_a_decision_is_promoted_only_by_force(model: str, stack: Settings, storage: Storage) -> None:
     with pytest.raises(UsageError, match="has no gate decision"):
         promote((model, 1), None, stack, storage, expected_champion=None)
-    forced = promote((model, 1), None, stack, storage, force=True, reason="by hand", expected_champion=None)
+    forced = promote((model, 1), None, stack, storage, force=True, reason="by a person", expected_champion=None)
     assert (forced.forced, forced.decision) == (True, None)
 
 

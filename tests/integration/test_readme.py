@@ -1,4 +1,4 @@
-"""One walk through the chapters of the README: what it tells the reader to type, in its order."""
+"""The commands of the README, in its order."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ WALK = {
     "wgan schedule remove digits": 0,
     "wgan housekeeping --dry-run": 0,
 }
-"""Command → exit code. Retrainings are shortened; `tests/unit/test_documented_commands.py` says who runs the others."""
+"""Command → exit code. Retrainings are shortened; `tests/unit/test_documented_commands.py` has the others."""
 
 
 def test_the_walk_through_the_readme_works_as_printed(stack: Settings) -> None:
@@ -73,7 +73,7 @@ def test_the_walk_through_the_readme_works_as_printed(stack: Settings) -> None:
 
 
 def _ask(stack: Settings, arguments: list[str]) -> None:
-    """Run curl against this stack's serving process; what it fetches must be there and be no refusal."""
+    """Run curl against this stack's serving process; the fetched file must exist and not be an error."""
     if shutil.which("curl") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("curl is not installed")
     moved = [argument.replace(":8080", f":{stack.serve_port}") for argument in arguments]

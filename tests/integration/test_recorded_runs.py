@@ -1,4 +1,4 @@
-"""A rollback's run, which this code records at the Prefect server itself, is what Prefect's own client finds there."""
+"""The run of a rollback, recorded without Prefect, is what Prefect's own client finds on the server."""
 
 from __future__ import annotations
 

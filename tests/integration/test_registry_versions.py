@@ -1,4 +1,4 @@
-"""Registration against a real MLflow server and object store: whole, once, verifiable, and served by MLflow itself."""
+"""Registration with a real MLflow server and object store: complete, once, verifiable, and served by MLflow itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job through the command line, on real servers: data, training, registration, promotion, and going on."""
+"""The main job through the command line, on real servers: data, training, registration, promotion, and resuming."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow(minutes=7)
 
 @dataclass(frozen=True)
 class First:
-    """The outcome of a model's first retraining, and who was champion right after it."""
+    """The outcome of a model's first retraining, and the champion right after it."""
 
     outcome: Any
     champion: int

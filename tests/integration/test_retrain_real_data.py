@@ -26,7 +26,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
     """Serves files without a line on standard error for each."""
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Names of MLflow runs: what became of their version, over MLflow's REST API."""
+"""Names of MLflow runs show the outcome of their version; over MLflow's REST API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wgan.tracking.runs import start_or_resume_run
 
 @pytest.fixture
 def versions(stack: Settings, storage: Storage, tmp_path: Path) -> list[ModelVersionRef]:
-    """Two versions of a model of its own, each with a run of its own."""
+    """Two versions of the test's own model, each with its own run."""
     storage.ensure_bucket()
     config = example_config(f"named-{uuid.uuid4().hex[:8]}")
     exported = write_export(example_generator(), tmp_path)

@@ -1,4 +1,4 @@
-"""`wgan runs` and `wgan logs RUN`: how runs ended, what they said, and that asking is quick."""
+"""`wgan runs` and `wgan logs RUN`: how runs ended, their logs, and quick answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REASON = "there is no registered model 'generator-of-nothing'"
 
 @pytest.fixture(scope="module")
 def refused(stack: Settings) -> Any:
-    """The run of a rollback that could not be done."""
+    """The run of an impossible rollback."""
     run_wgan(stack, "rollback", "generator-of-nothing", code=2)
     return next(run for run in json_of(stack, "runs")["runs"] if REASON in run["message"])
 

@@ -1,4 +1,4 @@
-"""`wgan schedule` against a real Prefect server: what it keeps, and what a second time changes."""
+"""`wgan schedule` against a real Prefect server: what it stores, and what a second call changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ schedules:
 
 @pytest.fixture(autouse=True)
 def no_schedules(stack: Settings) -> None:
-    """Whatever other tests have left on the server."""
+    """Remove schedules that other tests have left on the server."""
     for entry in ask(stack, "deployments/filter"):
         prefect(stack, "DELETE", f"deployments/{entry['id']}")
 

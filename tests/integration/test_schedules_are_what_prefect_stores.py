@@ -1,4 +1,4 @@
-"""What `wgan schedule` has the Prefect server store: to the last field what Prefect's own client would."""
+"""What `wgan schedule` stores on the Prefect server equals, field by field, what Prefect's own client would store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wgan.settings import Settings
 pytestmark = pytest.mark.slow(minutes=1)
 
 OF_ITS_OWN = {"id", "created", "updated", "deployment_id", "default_queue_id", "work_queue_id", "last_polled", "status"}
-"""What two equal things on one server differ in."""
+"""Fields in which two equal objects on one server differ."""
 POOL = "as-prefect-stores-it"
 EVERY_WEEK = {"cron": "0 3 * * 1", "timezone": "Europe/Berlin", "preset": "digits"}
 SCHEDULES = [
@@ -50,7 +50,7 @@ def client(stack: Settings) -> Iterator[SyncPrefectClient]:
 
 
 def stored(client: SyncPrefectClient, route: str) -> Any:
-    """What the server has under the route, without what is its own in each."""
+    """The server's objects under the route, without ids and times."""
 
     def shared(value: Any) -> Any:
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Schedules, workers and slots at work: a stack of its own, real workers, runs that are killed and go on."""
+"""Schedules, workers and slots: a separate stack, real workers, runs that are killed and resume."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow(minutes=10)
 
 STEPS = 240
 LONG = (f"training.generator_steps={STEPS}", "training.checkpoint_every_steps=25", "training.log_every=20")
-"""Some ten seconds of training: time to be killed in."""
+"""Some ten seconds of training, long enough to be killed."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def trained_steps(settings: Settings, model: str) -> list[int]:
 
 
 def messages(settings: Settings, flow_run_id: str) -> list[str]:
-    """What Prefect's log has of the run."""
+    """The run's messages in Prefect's log."""
     return [entry["message"] for entry in ask(settings, "logs/filter", logs={"flow_run_id": {"any_": [flow_run_id]}})]
 
 
@@ -93,7 +93,7 @@ def test_from_nothing_to_a_second_automatic_run_that_survives_its_worker(own_sta
         run_wgan(own_stack, "schedule", "pause", "walk")
         reached = wait_for_checkpoint(own_stack, second)
         first.kill_with_its_runs()
-    assert flow_run(own_stack, second)["state_type"] == "RUNNING"  # nobody could say otherwise yet
+    assert flow_run(own_stack, second)["state_type"] == "RUNNING"  # not checked yet
     with worker(own_stack, folder):
         run = wait_for_end(own_stack, second)
     assert run["state_type"] == "COMPLETED"

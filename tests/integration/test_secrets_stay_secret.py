@@ -27,7 +27,7 @@ KEY = "serving-key-1732"
 
 @pytest.fixture(scope="module")
 def secrets(stack: Settings) -> list[str]:
-    """A retraining with a value in every secret setting; the values themselves."""
+    """A retraining with a value in every secret setting; yields the values."""
     known = load_settings(home=stack.home)
     assert known.s3_secret_access_key is not None
     output = run_wgan(

@@ -1,4 +1,4 @@
-"""The pipeline's side of a roll-out: it waits for serving, compares a sample, and takes back what serving refuses."""
+"""The pipeline's side of a roll-out: it waits for serving, compares a sample, and rolls back what serving refuses."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def promote_and_confirm(version: ModelVersionRef) -> tuple[LedgerEntry, tuple[Se
 
 
 def give_another_sample(settings: Settings, model: str, version: int) -> None:
-    """Have the store say that the version draws grey images, which it does not."""
+    """Make the store claim that the version draws grey images, which it does not."""
     store, where = open_storage(settings), client_of(settings).get_model_version_download_uri(model, str(version))
     key = f"{settings.mlflow_prefix}/{where.removeprefix('mlflow-artifacts:/')}/extra_files/sample.npy"
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""`wgan serve` beside a real registry: promotion, rollback, refusal, restart, and what a stranger gets wrong."""
+"""`wgan serve` with a real registry: promotion, rollback, refusal, restart, and usage mistakes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def promote(settings: Settings, model: str, version: int, alias: str = "champion
 
 
 def expected(settings: Settings, model: str, version: int, folder: Path, seed: int, count: int) -> np.ndarray:
-    """The version's images, drawn here and not by the server."""
+    """The version's images, drawn in this process and not by the server."""
     engine = open_generator(fetch_version(model, version, settings, folder))
     return to_bytes(engine.decode(draw_latents(seed, count, engine.latent_dim)))
 
@@ -109,7 +109,7 @@ def test_a_version_that_cannot_be_served_leaves_the_old_one(stack: Settings, mod
         assert state["aliases"]["champion"]["wanted"] == broken.version  # type: ignore[index]
         assert "is damaged: its SHA-256 is" in str(state["reason"])
 
-        store.put_bytes(key, graph)  # mended: the next try takes it
+        store.put_bytes(key, graph)  # repaired: the next attempt loads it
         server.wait_for_version(broken.version)
         assert server.ready()["reason"] is None
 

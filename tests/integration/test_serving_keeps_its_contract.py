@@ -1,4 +1,4 @@
-"""Requests made up from the application's own OpenAPI document never give a 5xx, and answers are as documented."""
+"""Requests generated from the application's OpenAPI document never give a 5xx, and answers are as documented."""
 
 from __future__ import annotations
 

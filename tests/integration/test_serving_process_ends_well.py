@@ -1,4 +1,4 @@
-"""A real `wgan serve` process: asked to stop it finishes what was begun; a client that left costs nothing more."""
+"""A real `wgan serve` process: when stopped, it finishes open requests; a disconnected client costs nothing more."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def until(condition: object) -> None:
 
 
 def connected(url: str, body: bytes, length: int) -> socket.socket:
-    """A request of which `body` is sent, and more announced."""
+    """A request of which only `body` is sent, although its length is larger."""
     address = urlsplit(url)
     connection = socket.create_connection((address.hostname, address.port))
     kind = "Content-Type: application/json"

@@ -1,4 +1,4 @@
-"""One `wgan serve` for several models: those that are named, or every one that has a champion."""
+"""One `wgan serve` for several models: the named ones, or every one that has a champion."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ASK = {"count": 3, "seed": 7}
 
 @pytest.fixture(scope="module")
 def registry(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A stack of this file's own: digits and faces have a champion each, aaa has a version and none."""
+    """This file's own stack: digits and faces have a champion each, aaa has a version and none."""
     folder = tmp_path_factory.mktemp("several")
     with stack_without_serving(stack, folder / "home") as idle:
         settings = connected(idle, ensure_credentials(idle.home))
@@ -63,7 +63,7 @@ def array(answer: httpx.Response) -> np.ndarray:
 
 
 def expected(settings: Settings, model: str, folder: Path) -> np.ndarray:
-    """The model's images, drawn here and not by the server."""
+    """The model's images, drawn in this process and not by the server."""
     engine = open_generator(fetch_version(model, 1, settings, folder / model))
     return to_bytes(engine.decode(draw_latents(ASK["seed"], ASK["count"], engine.latent_dim)))
 

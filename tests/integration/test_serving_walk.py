@@ -16,12 +16,12 @@ from wgan.settings import Settings
 pytestmark = pytest.mark.slow(minutes=3)
 ASK = {"count": 4, "seed": 7}
 CLEAR = ("evaluation.seeds=5", "promotion.recall_margin=1", "promotion.coverage_margin=1")
-"""Enough seeds to tell a trained generator from an untrained one, by the distance alone."""
+"""Enough seeds to distinguish a trained generator from an untrained one by the distance alone."""
 
 
 @dataclass
 class Visitor:
-    """Somebody who asks for the same picture again and again."""
+    """A client that requests the same picture repeatedly."""
 
     url: str
     statuses: list[int] = field(default_factory=list)

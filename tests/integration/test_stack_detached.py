@@ -1,4 +1,4 @@
-"""A stack that `wgan up --detach` left running: what it offers, and what it keeps to itself."""
+"""A stack left running by `wgan up --detach`: what it offers and what it protects."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_every_server_has_the_switches_that_turn_telemetry_off(detached: Setting
 def test_the_servers_report_that_telemetry_is_off(detached: Settings) -> None:
     mlflow, prefect = (f"http://127.0.0.1:{port}" for port in (detached.mlflow_port, detached.prefect_port))
     with httpx.Client(trust_env=False) as client:
-        # What MLflow's and Prefect's pages ask before they send anything.
+        # MLflow's and Prefect's pages request this before they send anything.
         assert client.get(f"{mlflow}/ajax-api/3.0/mlflow/ui-telemetry").json()["disable_ui_telemetry"] is True
         answer = client.get(f"{prefect}/api/admin/settings", auth=prefect_login(detached)).json()["server"]
         assert answer["analytics_enabled"] is False

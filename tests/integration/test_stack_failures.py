@@ -1,4 +1,4 @@
-"""What goes wrong with the embedded stack: one sentence with the setting to change, and nothing left running."""
+"""Failures of the embedded stack: one sentence with the setting to change, and nothing left running."""
 
 from __future__ import annotations
 

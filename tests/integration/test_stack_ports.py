@@ -1,4 +1,4 @@
-"""Who has a port of the embedded servers."""
+"""Which process occupies a port of the embedded servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each server of a stack is judged for itself: what one does never ends another."""
+"""Each server of a stack is supervised separately: a failure of one never stops another."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wgan.stack.state import ServiceState, hold_lock, read_state
 
 @dataclass
 class Watched:
-    """Two S3 servers under supervision; `steady` is left alone by the tests, `shaky` is not."""
+    """Two supervised S3 servers; the tests disturb `shaky` and not `steady`."""
 
     home: Path
     said: list[str]

@@ -1,4 +1,4 @@
-"""`wgan up` in the foreground and its end; `wgan down`."""
+"""`wgan up` in the foreground, how it stops, and `wgan down`."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_stopped_stack_is_reported_plainly(idle_stack: Settings) -> None:
 
 @pytest.fixture
 def sleeper() -> Iterator[psutil.Popen]:
-    """A process that has nothing to do with any stack."""
+    """A process unrelated to any stack."""
     process = psutil.Popen(["sleep", "300"])
     yield process
     process.kill()

@@ -1,4 +1,4 @@
-"""Storage against a real S3 server: what it keeps, and how it fails."""
+"""Storage with a real S3 server: what it stores, and how it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that cannot list unfinished uploads is no failure: the report says so, and what helps."""
+"""A store that cannot list unfinished uploads is not a failure: the report says so and names the remedy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Refusing(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def refusing(request: pytest.FixtureRequest) -> Iterator[Survey]:
-    """What housekeeping sees of a server that answers with the test's parameter."""
+    """What housekeeping reports with a server that answers with the test's parameter."""
     status, code = request.param
     handler = type("Handler", (Refusing,), {"status": status, "code": code})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -1,4 +1,4 @@
-"""The trainings of the study: reproducible, in this process and in others; a divergence is an outcome."""
+"""The trainings of the study: reproducible, in this process and in others; a divergence is a result."""
 
 from __future__ import annotations
 

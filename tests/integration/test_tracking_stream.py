@@ -1,4 +1,4 @@
-"""Metrics and pictures reach a real MLflow server once each, whatever happens to the connection."""
+"""Metrics and pictures reach a real MLflow server exactly once, despite connection failures."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_resumed_stream_repeats_no_step_and_no_picture(stack: Settings) -> Non
 
 
 def steps_of_pictures(settings: Settings, run_id: str) -> list[int]:
-    """The steps of the pictures' large files, each of which must have its small one."""
+    """The steps of the pictures' large files, each of which must have a thumbnail."""
     names = [Path(entry.path).name for entry in tracking_client(settings).list_artifacts(run_id, "images")]
     large = {name.removesuffix(".png") for name in names if name.endswith(".png")}
     small = {name.removesuffix("+compressed.webp") for name in names if name.endswith("+compressed.webp")}
@@ -113,7 +113,7 @@ def steps_of_pictures(settings: Settings, run_id: str) -> list[int]:
 
 
 class LostAnswers:
-    """MLflow's client, whose first upload of every file, or of a picture, arrives while its answer does not."""
+    """MLflow's client, whose first upload of every file, or of a picture, arrives, but whose response is lost."""
 
     def __init__(self, client: MlflowClient) -> None:
         self._client = client
@@ -214,7 +214,7 @@ def lone_server(stack: Settings, tmp_path: Path, free_port: int) -> Iterator[Lon
 
 
 class LoneServer:
-    """An MLflow server of its own that can be stopped and started again on the same port."""
+    """A separate MLflow server that can be stopped and restarted on the same port."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port

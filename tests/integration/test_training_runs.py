@@ -1,4 +1,4 @@
-"""The loop as its caller sees it: what is told when, what a result says, and that an interruption changes nothing."""
+"""The loop from outside: what is reported when, what a result contains, and that an interruption changes nothing."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(log_every: int, tm
     config = tiny(generator_steps=40, checkpoint_every_steps=2, log_every=log_every)
     good = run(config, Recorder(stop_at=4), tmp_path).checkpoint
     expected, content = good.read_bytes(), torch.load(good, weights_only=True)
-    content["critic"]["layers.0.weight"][0] = 3e38  # finite, as a checkpoint must be; what it is multiplied with is not
+    content["critic"]["layers.0.weight"][0] = 3e38  # finite, as a checkpoint must be; its product is not
     poisoned = tmp_path / "poisoned.pt"
     torch.save(content, poisoned)
     with pytest.raises(TrainingDiverged, match=r"critic_loss|wasserstein_estimate") as caught:
@@ -194,7 +194,7 @@ def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(log_every: int, tm
 
 
 def test_ranks_that_average_their_gradients_stay_equal() -> None:
-    # Two threads stand for two processes: reduce waits for both and gives both the mean.
+    # Two threads stand in for two processes: reduce waits for both and returns the mean.
     barrier, shared = threading.Barrier(2, timeout=60), {}
     states = [new_state(tiny(lr=1e-3), CPU) for _ in range(2)]
     differed: list[bool] = []

@@ -1,4 +1,4 @@
-"""Registered versions of a model on real digits without any training: random generators, exported and registered."""
+"""Registered versions of a model on real digits without training: random generators, exported and registered."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _free = threading.Lock()
 
 
 def is_warm(arguments: Sequence[str], variables: Mapping[str, str]) -> bool:
-    """Whether the command, with these variables of its own, gains by it and does the same.
+    """Whether the command, with these additional variables, is faster this way and does the same.
 
     A fork ends without waiting for threads that are left, unlike a process of its own. Not where other modules are to
     be found than here, and not where coverage measures what processes run.

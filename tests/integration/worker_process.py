@@ -1,4 +1,4 @@
-"""`wgan worker` as a process of its own, and what the Prefect server says of the runs."""
+"""`wgan worker` as a separate process, and the runs on the Prefect server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Worker:
         return []
 
     def kill_with_its_runs(self) -> None:
-        """SIGKILL to the worker and all below it: the machine is gone."""
+        """SIGKILL to the worker and its children, as if the machine failed."""
         tree = [psutil.Process(self.process.pid)]
         tree += tree[0].children(recursive=True)
         for process in tree:
@@ -49,7 +49,7 @@ class Worker:
 
 @contextmanager
 def worker(settings: Settings, folder: Path, *options: str, **variables: str) -> Iterator[Worker]:
-    """A worker that looks for runs every second; nothing of it runs afterwards."""
+    """A worker that polls for runs every second; stopped afterwards."""
     log = folder / f"worker-{uuid.uuid4().hex[:8]}.log"
     more = {"PREFECT_WORKER_QUERY_SECONDS": "1", **variables}
     command = [sys.executable, "-m", "wgan", "worker", *options]
@@ -81,7 +81,7 @@ def read(settings: Settings, route: str) -> Any:
 
 
 def prefect(settings: Settings, method: str, route: str, **more: Any) -> Any:
-    """Ask the Prefect API; again after a 503, which a busy SQLite makes Prefect answer; its own client does so, too."""
+    """Ask the Prefect API; retries after a 503, which Prefect returns with a busy SQLite, as its own client does."""
     for pause in (0.5, 1, 2, 4, 8, 0):
         answer = httpx.request(
             method,
@@ -116,7 +116,7 @@ def task_runs(settings: Settings, flow_run_id: str) -> list[Any]:
 
 
 def wait_for_end(settings: Settings, flow_run_id: str, seconds: float = PATIENCE) -> Any:
-    """The run once it has ended, which a crash does not count as: it is restarted."""
+    """The run once it has ended; a crash does not count, since it is restarted."""
     wait_for(lambda: flow_run(settings, flow_run_id)["state_type"] in ("COMPLETED", "FAILED", "CANCELLED"), seconds)
     return flow_run(settings, flow_run_id)
 

@@ -1,4 +1,4 @@
-"""The rule of this folder, kept by force: a unit test starts no server and trains nothing."""
+"""Enforces the rule of this folder: a unit test starts no server and trains nothing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SERVERS = {"chromium", "gunicorn", "mlflow", "nanio", "postgres", "prefect", "uv
 COMMANDS_THAT_LISTEN = {"serve", "up", "worker"}
 """Of `wgan`."""
 MOST_STEPS = 24
-"""Of optimizers in one test: enough to see what a step does, too few for a training."""
-ELSEWHERE = "its place is tests/integration"
+"""Maximum optimizer steps in one test: enough to see what a step does, too few for a training."""
+ELSEWHERE = "it belongs into tests/integration"
 
 
 @dataclass
 class Watched:
-    """The test that runs, if one does, and the optimizer steps it has taken."""
+    """The running test, if any, and its optimizer steps."""
 
     running: bool = False
     steps: int = 0
@@ -61,7 +61,7 @@ sys.addaudithook(_refuse_servers)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Watch each test of this folder with its fixtures; pytest calls this for those of other folders, too."""
+    """Watch each test of this folder and its fixtures; pytest also calls this for other folders' tests."""
     if FOLDER not in item.path.parents:
         return (yield)
     handle = None

@@ -1,4 +1,4 @@
-"""The cluster manifests as the tests see them: sources, what an overlay renders to, workloads."""
+"""The cluster manifests for the tests: sources, rendered overlays, workloads."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def overlay(name: str) -> list[dict[str, Any]]:
 
 
 def workloads_of(resources: list[dict[str, Any]]) -> list[Workload]:
-    """All that makes pods."""
+    """All resources that create pods."""
     return [Workload(resource) for resource in resources if resource["kind"] in WORKLOADS]
 
 

@@ -1,4 +1,4 @@
-"""What the pipeline makes of a serving process's answers: only the version's own fault is a refusal."""
+"""How the pipeline interprets a serving process's answers: only the version's own fault is a refusal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ready(**champion: Any) -> httpx.Client:
 
 
 def refusing(code: str, every: bool = False) -> httpx.Client:
-    """A process that has no such model; `every`: it serves whichever has a champion."""
+    """A process without that model; `every`: it serves every model with a champion."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/v1/models":

@@ -1,4 +1,4 @@
-"""Where `wgan open` sends the browser, and who can read the way there."""
+"""Where `wgan open` sends the browser, and who can read the link."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUN = "/runs/flow-run/7"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """As commands find them after `wgan up`."""
+    """The settings that commands find after `wgan up`."""
     home = tmp_path / "home"
     prepare_home(home)
     planned = Settings(_env_file=None, home=home)

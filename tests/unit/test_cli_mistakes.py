@@ -1,4 +1,4 @@
-"""What the command line prints and exits with, by whose mistake it is."""
+"""What the command line prints and its exit code, by kind of error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wgan.errors import GateRefused, StorageError, UsageError
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
-    """A command line of the same kind whose command `fail` raises what the test puts into it."""
+    """A command line of the same kind whose command `fail` raises the test's exception."""
     app = typer.Typer(invoke_without_command=True, pretty_exceptions_enable=False)
     app.callback()(cli.root)
     monkeypatch.setattr(cli, "app", app)

@@ -1,4 +1,4 @@
-"""Commands for which people wait do not wait for packages that they do not need."""
+"""Interactive commands do not import packages that they do not need."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def loaded(program: str, *arguments: str, folder: Path = ROOT) -> set[str]:
 
 @pytest.mark.parametrize("command", ["models", "models generator-digits"])
 def test_models_imports_only_what_it_needs_to_ask_the_registry(command: str, tmp_path: Path) -> None:
-    """Nobody answers at the address, which it finds out with all that it needs to ask."""
+    """Nothing listens at the address, but finding out imports everything the command needs."""
     found = loaded(STARTED, *command.split(), folder=tmp_path)
     assert "httpx" in found
     assert found.isdisjoint({*HEAVY, "boto3", "numpy", "prefect", "scipy"})

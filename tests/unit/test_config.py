@@ -97,7 +97,7 @@ def test_assignments_override_the_file_and_the_file_the_preset(tmp_path: Path) -
 
 
 def test_scientific_notation_without_a_point_is_a_number() -> None:
-    """YAML 1.1 reads 1e-4 as text; a user does not."""
+    """YAML 1.1 reads 1e-4 as text."""
     assert load_config("digits", assignments=["training.lr=1e-4"]).training.lr == 1e-4
 
 

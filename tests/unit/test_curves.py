@@ -1,4 +1,4 @@
-"""The figure of the training curves is drawn from whatever metrics there are."""
+"""The figure of the training curves is drawn from the available metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a document tells the reader to type is run by a test: the table says by which."""
+"""Every command in a document is run by a test; the table says which."""
 
 from __future__ import annotations
 
@@ -131,13 +131,13 @@ def test_every_command_of_every_document_is_run_by_something() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_block_names_its_language(document: Path) -> None:
-    """So that no command hides in a block without a language."""
+    """A block without a language would hide its commands."""
     assert [text for language, text in fenced_blocks(document) if not language] == []
 
 
 @cache
 def source(file: Path) -> str:
-    """A test file, and what it takes from its neighbours."""
+    """A test file with the helper modules it imports."""
     text = file.read_text()
     modules = re.findall(r"^from (tests\.[\w.]+) import", text, re.MULTILINE)
     neighbours = [ROOT.joinpath(*module.split(".")).with_suffix(".py") for module in modules]
@@ -198,7 +198,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("command", OF_A_CLUSTER)
 def test_kubectl_understands_the_command_and_asks_the_cluster(command: str, there: Path) -> None:
-    """There is no cluster here: the command gets as far as its first question to it."""
+    """There is no cluster here: the command gets as far as its first request."""
     words = [kubectl(), "--server", "http://127.0.0.1:1", *shlex.split(command)[1:]]
     done = subprocess.run(words, capture_output=True, text=True, cwd=there, timeout=120)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""Lengths of time and counts are said as people say them."""
+"""Durations and counts in words."""
 
 from __future__ import annotations
 

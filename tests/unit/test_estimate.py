@@ -1,4 +1,4 @@
-"""A dry run's time: added up from what was measured, or taken from an earlier run, and said with where it is from."""
+"""A dry run's time: measured or taken from an earlier run, with its basis."""
 
 from __future__ import annotations
 

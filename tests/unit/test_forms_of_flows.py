@@ -1,4 +1,4 @@
-"""The forms in which Prefect's page asks for the parameters of scheduled flows: what Prefect makes of the flows."""
+"""The parameter forms of scheduled flows equal those that Prefect derives from the flows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`infra/compose.yaml` and its neighbours keep their promises, read as text; `tests/containers` runs them."""
+"""`infra/compose.yaml` and its neighbours checked as text; `tests/containers` runs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wgan init-env` writes secrets of the containers once, for their owner only."""
+"""`wgan init-env` writes the containers' secrets once, readable only by their owner."""
 
 from __future__ import annotations
 

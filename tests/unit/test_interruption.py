@@ -1,4 +1,4 @@
-"""Signals are held back while work must not stop, and act afterwards."""
+"""Signals are deferred while work must not stop."""
 
 from __future__ import annotations
 

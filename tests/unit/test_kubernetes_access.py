@@ -1,4 +1,4 @@
-"""Which pod of the cluster manifests holds which secret and may speak to whom: no more than it needs."""
+"""Which pod of the cluster manifests holds which secret and may connect to which: no more than it needs."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_the_network_is_closed_but_for_what_each_pod_uses(
 
 
 def _lets(policy: dict[str, Any], direction: str, own: Workload, other: Workload, port: int) -> bool:
-    """Whether a policy lets the pod `own` speak (egress) or listen (ingress) to the pod `other` at the port."""
+    """Whether a policy allows the pod `own` to connect to (egress) or accept (ingress) the pod `other` at the port."""
     if not selects(policy["spec"]["podSelector"].get("matchLabels", {}), own.labels):
         return False
     for rule in policy["spec"].get(direction, []):

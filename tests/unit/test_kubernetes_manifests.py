@@ -26,7 +26,7 @@ from wgan.schedules import read_declared
 from wgan.settings import Settings
 
 KUBERNETES_VERSIONS = ("1.30", "1.37")
-"""The oldest that knows everything that is used (a pause as preStop), and the newest whose schemas are installed."""
+"""The oldest version that supports everything in use (a pause as preStop), and the newest with installed schemas."""
 KUSTOMIZATIONS = sorted(FOLDER.rglob("kustomization.yaml"))
 RESOURCE_FILES = [
     file.parent / name
@@ -49,7 +49,7 @@ def workloads(resources: list[dict[str, Any]]) -> list[Workload]:
     return workloads_of(resources)
 
 
-# What the sources say, without rendering.
+# The sources, without rendering.
 
 
 @pytest.mark.parametrize("file", KUSTOMIZATIONS, ids=lambda file: file.parent.name)
@@ -101,7 +101,7 @@ def test_the_schedules_can_be_applied() -> None:
     assert declared.gpu_slots is None  # the overlay's WGAN_GPU_SLOTS counts
 
 
-# What an overlay amounts to.
+# Rendered overlays.
 
 
 def test_everything_that_is_applied_is_valid(resources: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""A list of checkpoints is one that a run of this pipeline leaves, or a refusal: never a beginning at step 0."""
+"""A list of checkpoints is valid or refused; an invalid one never means a start at step 0."""
 
 from __future__ import annotations
 

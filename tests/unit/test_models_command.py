@@ -1,4 +1,4 @@
-"""`wgan models`: what a person reads (of a real registry: tests/integration/test_registry_models_command.py)."""
+"""`wgan models`: the output for people (with a real registry: tests/integration/test_registry_models_command.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A flow that is stopped, or asked for something impossible, ends in a named state and not as a failure."""
+"""A flow that is stopped or impossible ends in a named state and not as a failure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SERVER = {"flow_run": SimpleNamespace(id="0f" * 16)}
 
 
 class Lines(list[str]):
-    """A logger that keeps what it is told."""
+    """A logger that keeps its records."""
 
     def info(self, text: str, *values: object) -> None:
         self.append(text % values if values else text)

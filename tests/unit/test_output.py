@@ -1,4 +1,4 @@
-"""What commands print fits 80 columns without losing what must be read or typed, and any encoding and pipe takes it."""
+"""The output of commands fits 80 columns without losing information, and works with any encoding and pipe."""
 
 from __future__ import annotations
 

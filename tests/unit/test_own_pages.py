@@ -1,4 +1,4 @@
-"""The guard before Prefect's server lets through its own pages under its own names."""
+"""The guard in front of Prefect's server accepts only its own pages under its own names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def behind(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def status(method: str = "GET", path: str = "/", **headers: str | list[str]) -> int:
-    """What a request with these headers is answered."""
+    """The status of the answer to a request with these headers."""
     sent: list[Message] = []
 
     async def receive() -> Message:

@@ -1,4 +1,4 @@
-"""Code named by import path: only what this machine's operator allows, and each mistake is one sentence."""
+"""Code named by import path: only what the operator allows, and each mistake is one sentence."""
 
 from __future__ import annotations
 

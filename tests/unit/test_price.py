@@ -1,4 +1,4 @@
-"""What an hour costs: a number and a currency as its owner writes them; anything else is refused in one sentence."""
+"""The price of an hour: a number and a currency; anything else is refused in one sentence."""
 
 from __future__ import annotations
 

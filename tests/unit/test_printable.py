@@ -1,4 +1,4 @@
-"""What was stored or uploaded by others says nothing to the terminal that shows it."""
+"""Text stored or uploaded by others does not control the terminal that shows it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wgan.printable import printable, printable_lines, use_printable_records
 from wgan.progress import announce
 
 ATTACK = "cat\x1b]0;title\x07\x1b[2J\r\x9b31m\u202egnp\u2028b\ud800"
-"""Sets the title, clears the screen, goes back to the line's beginning, colours, turns the reading direction."""
+"""Sets the title, clears the screen, returns to the start of the line, colours, reverses the reading direction."""
 SHOWN = "cat\\x1b]0;title\\x07\\x1b[2J\\r\\x9b31m\\u202egnp\\u2028b\\ud800"
 
 

@@ -17,7 +17,7 @@ NAMES = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
 
 
 def control_group(monkeypatch: pytest.MonkeyPatch, folder: Path, own: str, files: dict[str, str]) -> None:
-    """Pretend that this process is in these control groups, on a machine of 64 processors."""
+    """Simulate these control groups on a machine of 64 processors."""
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)

@@ -1,4 +1,4 @@
-"""Progress reaches whoever listens, for as long as they listen, and the terminal shows it without flooding."""
+"""Progress reaches listeners inside their block, and the terminal shows it without flooding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host and a contributor's editor run is what `make` runs, and the changelog knows the version."""
+"""CI and hooks run what `make` runs, and the changelog has the version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made of the environment's proxies: this machine past them, and one kind of value for every client."""
+"""The environment's proxies: never used for this machine, and normalised for every client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wgan.errors import UsageError
 from wgan.proxies import PROXIES, normalise_proxies, past_proxies
 
 NOWHERE = "127.0.0.1:9"
-"""Nobody listens there."""
+"""Nothing listens there."""
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_without_a_proxy_nothing_is_set() -> None:
 
 
 def test_a_star_stays_alone() -> None:
-    """urllib takes it for everything only then."""
+    """urllib treats it as everything only then."""
     assert past_proxies({"NO_PROXY": "intranet,*"}) == {"NO_PROXY": "*", "no_proxy": "*"}
 
 
@@ -104,7 +104,7 @@ def test_a_client_for_s3_can_be_made_with_a_socks_proxy_set(monkeypatch: pytest.
 
 
 def test_a_socks_proxy_is_used_for_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens at this one; without support for SOCKS the clients cannot even be made."""
+    """Nothing listens at this one; without support for SOCKS the clients cannot even be created."""
     monkeypatch.setenv("ALL_PROXY", f"socks5h://{NOWHERE}")
     normalise_proxies(os.environ)
     with pytest.raises(httpx.ConnectError, match="refused"):

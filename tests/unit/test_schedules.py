@@ -1,4 +1,4 @@
-"""Schedules as they are declared: what is allowed, and one sentence for what is not."""
+"""Declared schedules: what is allowed, and one sentence for what is not."""
 
 from __future__ import annotations
 

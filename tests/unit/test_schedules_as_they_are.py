@@ -1,4 +1,4 @@
-"""A schedule is shown as the server has it, whatever was done to it on Prefect's page."""
+"""A schedule is shown as the server has it, including edits on Prefect's page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RRULE = RRuleSchedule(rrule="FREQ=DAILY;COUNT=3", timezone="UTC")
 
 
 def clock(schedule: Any, active: bool = True) -> DeploymentClock:
-    """What becomes of one of Prefect's schedules on the way here."""
+    """One of Prefect's schedules, as parsed here."""
     return DeploymentClock.model_validate({"schedule": schedule.model_dump(mode="json"), "active": active})
 
 

@@ -1,4 +1,4 @@
-"""Temporary folders go with their process, at the latest when the next one is made."""
+"""Temporary folders are removed with their process, at the latest when the next one is created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SECURITY.md's table of attacks: who, what, what stops it, and tests that exist."""
+"""SECURITY.md's table of attacks: attacker, attack, defence, and existing tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where settings come from, and what is said of impossible ones."""
+"""Where settings come from, and how impossible ones are reported."""
 
 from __future__ import annotations
 

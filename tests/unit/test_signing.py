@@ -1,4 +1,4 @@
-"""What only this pipeline writes is known by its signature: its content, its place, its key."""
+"""Objects of this pipeline are recognised by their signature of content, name and key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_without_a_key_nothing_is_signed_and_everything_is_accepted() -> None:
     assert sealed("place", b"content", KEYLESS) == b"content"
     assert unsealed("place", b"content", KEYLESS) == b"content"
     assert is_signed("place", b"content", b"", KEYLESS)
-    # What was signed before the key was taken away is still read.
+    # Content signed before the key was removed is still read.
     assert unsealed("place", sealed("place", b"content", OURS), KEYLESS) == b"content"
 
 

@@ -1,4 +1,4 @@
-"""Keys that not every S3 store keeps as they are never leave this process; a refused upload is read to its end."""
+"""Keys that not every S3 store accepts are never sent; a refused upload is read to its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wgan.storage.keys import key_obstacle
 
 
 class Store:
-    """A client that knows no operation but reading, which it refuses as the embedded store does."""
+    """A client that only reads, and refuses as the embedded store does."""
 
     meta = SimpleNamespace(endpoint_url="http://127.0.0.1:9000")
 

@@ -1,4 +1,4 @@
-"""What lies in the bucket as a task's result is read as JSON of this pipeline's records, or not at all."""
+"""A task's result in the bucket is read as JSON of this pipeline's records, or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHECK = ServingCheck(url="http://127.0.0.1:8080", outcome="confirmed", reason="i
 
 
 class Attack:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, proof: Path) -> None:
         self.proof = proof
@@ -33,7 +33,7 @@ def stored(result: str, **metadata: Any) -> bytes:
 
 
 def read(data: bytes) -> Any:
-    """As Prefect reads what the block gives it."""
+    """Read a result as Prefect does."""
     return ResultRecord.deserialize(as_json_result(data), backup_serializer=JSONSerializer()).result
 
 

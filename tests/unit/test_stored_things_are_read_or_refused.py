@@ -1,4 +1,4 @@
-"""Whatever lies in the bucket, the registry or a backup: it is read, or refused in one sentence, never a traceback.
+"""Stored data in the bucket, the registry or a backup is read or refused in one sentence, without a traceback.
 
 Checkpoints and their lists, archives, images and task results have tests of their own.
 """

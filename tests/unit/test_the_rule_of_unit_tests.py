@@ -1,4 +1,4 @@
-"""What a unit test may not do is refused, with a sentence that says where such a test goes."""
+"""Forbidden actions of a unit test fail with a sentence that says where such a test belongs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker's looks at the schedules' runs: a lasting failure is said, once, and so is its end."""
+"""A worker's checks of scheduled runs: a lasting failure and its end are reported once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wgan.settings import Settings
 
 
 def said_over(outcomes: list[Exception | None], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the worker says while its looks come to these outcomes, one after the other."""
+    """The worker's messages during checks with these outcomes."""
     said: list[str] = []
     left = iter(outcomes)
 

@@ -1,4 +1,4 @@
-"""A registry that says and sends whatever a test wants: MLflow's routes that serving reads, and nothing behind them."""
+"""A fake registry with the MLflow routes that serving reads; a test decides its answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILES = "/api/2.0/mlflow-artifacts/artifacts/"
 
 @dataclass
 class FakeRegistry:
-    """Versions in folders; `answer` replaces what is said about an alias."""
+    """Versions in folders; `answer` replaces the answer about an alias."""
 
     folder: Path
     aliases: dict[str, int] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def exported_files(seed: int) -> Path:
 
 
 def entry(version: int) -> dict[str, object]:
-    """A model version as MLflow tells it."""
+    """A model version in MLflow's form."""
     return {
         "name": MODEL,
         "version": str(version),

@@ -1,4 +1,4 @@
-"""Clients that send what they should not, as they should not: plain sockets."""
+"""Hostile clients: plain sockets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sent(connection: socket.socket, block: bytes, most: int) -> int:
 
 
 def answer(connection: socket.socket) -> bytes:
-    """All that the server says until it ends the connection, or for as long as the connection waits."""
+    """Everything the server sends until it closes the connection, or until the connection times out."""
     found = b""
     with suppress(OSError):
         while block := connection.recv(2**16):

@@ -1,4 +1,4 @@
-"""ONNX graphs that look like generators and are none that anybody would want to run."""
+"""Hostile ONNX graphs that look like generators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LATENT_DIM, SIDE = 8, 32
 
 
 def looping(trips: int | None = 2**62, trigger: float | None = None) -> bytes:
-    """A graph that turns `trips` times in a `Loop`; with `trigger`, only where the first latent is larger than that."""
+    """A graph that iterates `trips` times in a `Loop`; with `trigger`, only if the first latent is larger."""
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["go"], ["go_on"]),

@@ -1,4 +1,4 @@
-"""A web page, or a program without the login, gets nothing done at the embedded servers."""
+"""A web page, or a program without the login, cannot change anything on the embedded servers."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(b"<!doctype html><title>foreign</title>")
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the test's output is not the place."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def foreign_page() -> Iterator[str]:
-    """Address of a page of another server, under a name that browsers send to this machine."""
+    """URL of a page on another server, under a name that resolves to this machine."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://foreign.localhost:{server.server_port}/"
@@ -73,7 +73,7 @@ def prefect(stack: Settings) -> str:
 def test_a_page_of_another_server_changes_nothing_from_chromium(
     chromium_page: Page, foreign_page: str, stack: Settings, prefect: str
 ) -> None:
-    """Not even one that knows the login."""
+    """Even one that knows the login."""
     chromium_page.goto(foreign_page)
     token = basic_token(":".join(prefect_login(stack)))
     outcomes = chromium_page.evaluate(ATTACK, [prefect, f"http://127.0.0.1:{stack.mlflow_port}", token, FLOW])

@@ -1,4 +1,4 @@
-"""What clients send, do not read and do not wait for costs the server little, and others nothing."""
+"""Hostile clients cost the server little and other clients nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.unit.serving.example_service import MODEL, NOBODY, write_version
 WALK = "/v1/interpolate?from=1&to=2&frames=512&format=gif"
 MEBIBYTE = 2**20
 TAKEN_BY_THE_SYSTEM = 16 * MEBIBYTE
-"""What fits the sockets' buffers of both ends."""
+"""Bytes that fit into the socket buffers of both ends."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Target:
     url: str
 
     def memory(self) -> int:
-        """Resident bytes, of the processes it started too."""
+        """Resident bytes, including those of its child processes."""
         own = psutil.Process(self.process.pid)
         total = 0
         for each in (own, *own.children(recursive=True)):
@@ -48,7 +48,7 @@ class Target:
         return total
 
     def cheap_seconds(self, number: int) -> list[float]:
-        """How long an honest client's requests for one image take."""
+        """Seconds that requests for one image take."""
         taken = []
         with httpx.Client(base_url=self.url, timeout=60) as client:
             for seed in range(number):
@@ -142,7 +142,7 @@ def test_the_client_of_a_refused_upload_sees_the_reason(target: Target) -> None:
 
 
 def test_unread_answers_and_unfinished_bodies_hold_little_memory(target: Target) -> None:
-    """Total memory stays within twice that at rest."""
+    """Total memory stays below twice the memory at rest."""
     target.cheap_seconds(20)
     rest = target.memory()
     most = rest

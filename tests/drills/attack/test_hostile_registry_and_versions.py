@@ -1,4 +1,4 @@
-"""Whatever the registry says, and whatever a version is: the old one draws on, and the alias is watched."""
+"""With any answer of the registry and any version, the old version keeps drawing and the alias is followed."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def following(registry: FakeRegistry, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def server(following: TestClient, registry: FakeRegistry) -> TestClient:
-    """The server, when it serves version 1 and nothing is wrong."""
+    """The server, once it serves version 1 without problems."""
     registry.answer, registry.aliases["champion"] = None, 1
     wait_for(following, lambda state: state["reason"] is None and state["version"] == 1)
     return following
 
 
 def wait_for(client: TestClient, condition: Any, seconds: float = 60) -> float:
-    """Wait until what `/readyz` says fulfils the condition; the seconds that took."""
+    """Wait until the answer of `/readyz` fulfils the condition; the seconds it took."""
     started = time.monotonic()
     while not condition(state := client.get("/readyz").json()):
         assert time.monotonic() < started + seconds, state
@@ -164,7 +164,7 @@ def test_the_process_ends_while_a_graph_that_never_ends_is_verified(registry: Fa
 
 
 def test_a_request_that_never_ends_is_abandoned_and_the_next_is_drawn(registry: FakeRegistry, tmp_path: Path) -> None:
-    """A graph that draws its sample well, and turns for ever on some noise that a client may send."""
+    """A graph that draws its sample well, and never ends on some noise that a client may send."""
     registry.add(9, seed=3, graph=looping(trigger=500.0), grey=True)
     registry.aliases["champion"] = 9
     values = {"serve_poll_seconds": 0.1, "serve_request_seconds": 2, "mlflow_tracking_uri": registry.url}
@@ -177,7 +177,7 @@ def test_a_cache_that_cannot_be_written_still_serves_its_content(
     server: TestClient, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.aliases["champion"] = 2
-    wait_for(server, lambda state: state["version"] == 2)  # now it lies there
+    wait_for(server, lambda state: state["version"] == 2)  # now it is in the cache
     registry.aliases["champion"] = 1
     wait_for(server, lambda state: state["version"] == 1)
 

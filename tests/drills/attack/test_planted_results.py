@@ -1,4 +1,4 @@
-"""A result that somebody planted in the bucket is data: resuming executes nothing of it, and does its step again."""
+"""A result planted in the bucket is untrusted data: resuming executes nothing from it and repeats its step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Attack:
 def failed_run(stack: Settings, storage: Storage) -> tuple[str, list[str]]:
     """A retraining that failed after its training, and the keys of its stored results."""
     before = {entry.key for entry in storage.list(f"{stack.prefect_prefix}/")}
-    # Its evaluation needs weights, which are nowhere.
+    # Its evaluation needs weights that do not exist.
     options = [part.replace("extractor=pixels", "extractor=inception") for part in quick("planted")]
     run(stack, "retrain", *options, code=(1, 2), WGAN_INCEPTION_WEIGHTS="/nowhere/weights.pth")
     failed = {"flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}, "flows": {"name": {"any_": ["retrain"]}}}

@@ -40,7 +40,7 @@ ATTACKS = (
 
 @pytest.fixture(scope="module")
 def proof(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that every attack would make."""
+    """The file that every attack would create."""
     return tmp_path_factory.mktemp("attack") / "executed"
 
 
@@ -104,7 +104,7 @@ def test_a_run_with_its_own_command_is_refused(stack: Settings, attacked: Worker
 
 
 def test_a_command_from_the_pool_is_ignored(stack: Settings, attacked: Worker, proof: Path) -> None:
-    """The worker does not ask the pool: this run is housekeeping, and what it ends as is housekeeping's."""
+    """The worker ignores the pool: this run executes housekeeping and ends with its state."""
     template = json.loads(json.dumps(OPEN_TEMPLATE))
     template["variables"]["properties"]["command"]["default"] = f"touch {proof}"
     prefect(stack, "PATCH", f"work_pools/{POOL}", json={"base_job_template": template})
@@ -118,7 +118,7 @@ def test_a_command_from_the_pool_is_ignored(stack: Settings, attacked: Worker, p
 
 
 def test_the_pools_of_this_pipeline_accept_no_job_variables(stack: Settings, tmp_path: Path) -> None:
-    """Not even those that an earlier version left open."""
+    """Including those that an earlier version left open."""
     ask(stack, "work_pools/", name="left-open", type="process", base_job_template=OPEN_TEMPLATE)
     file = tmp_path / "schedules.yaml"
     file.write_text("schedules: []")

@@ -1,4 +1,4 @@
-"""One stack behind relays for all drills of a session, and the run that nobody disturbed."""
+"""One stack behind relays for all drills of a session, and the undisturbed run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def session_faulty(stack: Settings, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def faulty(session_faulty: FaultyStack) -> Iterator[FaultyStack]:
-    """The session's stack behind relays, without faults before and after."""
+    """The session's stack behind relays; faults are removed before and after each test."""
     session_faulty.s3.heal()
     yield session_faulty
     session_faulty.s3.heal()
@@ -28,6 +28,6 @@ def faulty(session_faulty: FaultyStack) -> Iterator[FaultyStack]:
 
 @pytest.fixture(scope="session")
 def undisturbed(session_faulty: FaultyStack) -> Any:
-    """What `wgan retrain` of the common configuration gives when nothing fails."""
+    """The outcome of `wgan retrain` with the common configuration if nothing fails."""
     session_faulty.s3.heal()
     return session_faulty.json("retrain", *common("undisturbed"))

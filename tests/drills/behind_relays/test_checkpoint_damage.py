@@ -1,4 +1,4 @@
-"""A checkpoint is damaged in the store before the training goes on from it."""
+"""A checkpoint is damaged in the store before the training resumes from it."""
 
 from __future__ import annotations
 

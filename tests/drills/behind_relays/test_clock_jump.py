@@ -21,20 +21,20 @@ from wgan.registry.promotion import promote
 
 THIRD_CHECKPOINT = rf"PUT /wgan/checkpoints/.*/step-{3 * EVERY:08d}\.pt"
 TEN_MINUTES = 600
-"""S3 itself refuses whoever is wrong by more than fifteen."""
+"""S3 itself refuses clocks that are wrong by more than fifteen minutes."""
 
 
 @pytest.fixture(scope="module")
 def faketime() -> dict[str, str]:
-    """Variables of a process with a clock of its own. Without it: a skip; in CI, where it is installed, a failure."""
+    """Variables of a process with its own clock. Without it: a skip; in CI, where it is installed, a failure."""
     libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not libraries:
         reason = "faketime is not installed: apt-get install faketime"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    mended = Path(__file__).parent / "faketime"
-    return {"LD_PRELOAD": str(libraries[0]), "DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": str(mended)}
+    patched_sleep = Path(__file__).parent / "faketime"
+    return {"LD_PRELOAD": str(libraries[0]), "DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": str(patched_sleep)}
 
 
 def test_moves_stay_in_order_when_clocks_disagree(

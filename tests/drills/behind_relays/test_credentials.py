@@ -1,4 +1,4 @@
-"""The object store no longer accepts who asks."""
+"""The object store no longer accepts the credentials."""
 
 from __future__ import annotations
 

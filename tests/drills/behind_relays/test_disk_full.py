@@ -14,7 +14,7 @@ from tests.drills.test_serving_faults import own_disk
 
 
 def fill(folder: Path) -> None:
-    """Leave no byte on the folder's disk."""
+    """Fill the folder's disk."""
     with suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
         while file.write(bytes(2**16)):
             pass

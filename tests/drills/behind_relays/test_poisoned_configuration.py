@@ -1,4 +1,4 @@
-"""Configurations that nobody may start: refused where they come in, in one sentence, with nothing done."""
+"""Impossible or hostile configurations are refused in one sentence, before any work."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FILES = {
 
 
 def bounded() -> None:
-    """The process may not take more memory than a configuration can need."""
+    """Limit the process to the memory that a configuration can need."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
 
 
@@ -95,7 +95,7 @@ def test_a_scheduled_run_with_impossible_parameters_does_no_work(faulty: FaultyS
         assert refused.status_code in (409, 422), refused.text
         assert word in refused.text
 
-    # What no schema can say, the run says, before any step.
+    # The run reports what no schema can express, before any step.
     taken = asked_for(data={"source": "folder", "location": None})
     assert taken.status_code in (200, 201), taken.text
     with worker(faulty.settings, tmp_path, **faulty.variables):

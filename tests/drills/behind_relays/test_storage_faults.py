@@ -1,4 +1,4 @@
-"""The object store away for half a minute in each phase, and failing for one request in five."""
+"""The object store is down for half a minute in each phase, or fails for one request in five."""
 
 from __future__ import annotations
 

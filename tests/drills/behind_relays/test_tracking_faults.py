@@ -1,4 +1,4 @@
-"""MLflow away for half a minute in training."""
+"""MLflow is down for half a minute during training."""
 
 from __future__ import annotations
 

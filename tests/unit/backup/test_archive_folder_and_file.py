@@ -1,4 +1,4 @@
-"""A backup's folder or `.tar` file: whole or not there."""
+"""A backup's folder or `.tar` file is complete or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of Postgres databases: one plain form, translated for each client, the password never shown."""
+"""URLs of Postgres databases: one form, translated for each client; the password is never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A snapshot of an SQLite database shows one moment, whoever writes meanwhile."""
+"""A snapshot of an SQLite database shows one moment, while others write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listings of a bucket that others write to."""
+"""Listings of a bucket while others write to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison as it is gathered, made of real digits and given numbers; no server, no generator."""
+"""An example comparison of real digits and given numbers, without a server or a generator."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def example_comparison(**changes: object) -> Comparison:
 
 
 def crowded_comparison(metrics: int) -> Comparison:
-    """As many metrics, the last of them one's own; long names; tiny, huge and widely spread values; a long training."""
+    """All metrics and a custom one; long names; tiny, huge and widely spread values; a long training."""
     names = ("fid", "recall", "coverage", "precision", "density", "kernel_distance", "reverse_kl", "sliced_wasserstein")
     own = "share_of_pixels_that_are_neither_black_nor_white_in_generated_images"
     draw = np.random.default_rng(0)

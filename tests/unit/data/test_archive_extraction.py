@@ -1,4 +1,4 @@
-"""Archives are unpacked inside of their folder, up to a size, or refused by name."""
+"""Archives are unpacked inside their folder, up to a size, or refused by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUTSIDE = ["../evil.png", "a/../../evil.png", "/tmp/evil.png", "..\\evil.png", "
 
 
 def silent(phase: str, done: int, total: int | None) -> None:
-    """No one listens."""
+    """Nothing listens there."""
 
 
 def write_zip(path: Path, members: dict[str, bytes]) -> Path:

@@ -1,4 +1,4 @@
-"""An archive gives everything that it holds, or is refused in one sentence, whatever it is cut to."""
+"""An archive is unpacked completely or refused in one sentence, wherever it is cut."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def refused(content: bytes) -> str:
 
 
 def unpacked_or_refused(content: bytes) -> dict[str, bytes] | None:
-    """None where it was refused, which must be in one line."""
+    """None if it was refused, which must take one line."""
     try:
         return unpacked(content)
     except DataError as error:

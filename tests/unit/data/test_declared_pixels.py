@@ -1,4 +1,4 @@
-"""What a file declares of its pixels is used: depth, photometric kind, alpha, profile, gamma and primaries."""
+"""What a file declares about its pixels is used: depth, photometric kind, alpha, profile, gamma and primaries."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def encoded(image: Image.Image, format: str = "PNG", **options: object) -> bytes
 
 
 def flat_colour(content: bytes, shape: Shape = RGB) -> tuple[int, ...]:
-    """The colour of an image that has only one."""
+    """The colour of a single-coloured image."""
     pixels = decode(content, shape)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (shape.channels, shape.image_size, shape.image_size)
@@ -138,7 +138,7 @@ def test_the_first_frame_of_an_animation_is_used() -> None:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says how large it is, and has next to no pixels."""
+    """A PNG that declares a size and has almost no pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(b"\0"))
 

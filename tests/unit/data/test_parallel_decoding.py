@@ -1,4 +1,4 @@
-"""Decoding in processes: in the files' order whatever the number of workers; a dead one is told, not waited for."""
+"""Decoding in processes keeps the files' order with any number of workers; a dead one is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an address from outside may lead: to others outside, and never into this machine's networks."""
+"""An address from outside may redirect to others outside, and never into this machine's networks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONCE = RetryPolicy(attempts=1)
 
 @dataclass
 class Network:
-    """Answers in the network's place: `redirects` by address, else a file; `peers`: who answers for a host."""
+    """Simulates the network: `redirects` by address, else a file; `peers`: the address that answers for a host."""
 
     redirects: dict[str, str] = field(default_factory=dict)
     peers: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Scratch folders are gone after their block, and after their process."""
+"""Scratch folders are removed after their block, and after their process."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from wgan.data.sources.stacked_mnist import CLASSES, stack_triples
 
 LABELS = np.arange(10)
 IMAGES = np.repeat(np.arange(10, dtype=np.uint8), 28 * 28).reshape(10, 28, 28)
-"""Ten flat images, each of its own label's value."""
+"""Ten flat images, each with the value of its label."""
 
 
 def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Real images in memory: scikit-learn's digits, and any array, as what evaluation asks of a data set."""
+"""Data sets in memory for evaluation: scikit-learn's digits, and any array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurements made of given per-seed values, for the gate and the summary."""
+"""Measurements from given per-seed values, for the gate and the summary."""
 
 from __future__ import annotations
 

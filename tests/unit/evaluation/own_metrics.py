@@ -1,4 +1,4 @@
-"""Metrics that a configuration names by import path, right ones and wrong ones."""
+"""Custom metrics, valid and invalid."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def nothing(sample: MetricSample) -> float:
 
 
 def missing_pixel(sample: MetricSample) -> float:
-    """Asks for an image that is not there."""
+    """Reads an image that does not exist."""
     return float(sample.images[len(sample.images)].mean())

@@ -1,4 +1,4 @@
-"""What is written as descriptions and tags fits what MLflow's database takes."""
+"""Descriptions and tags fit into MLflow's database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEED_VALUES = [0.123456789, 0.234567891, 0.212345678, 0.187654321, 0.198765432]
 
 
 def every_metric() -> Measurement:
-    """All metrics there are, with long numbers."""
+    """All metrics, with long numbers."""
     names = [*GOOD, "kernel_distance", "sliced_wasserstein", "memorisation"]
     return measured(**dict.fromkeys(names, SEED_VALUES))
 

@@ -52,7 +52,7 @@ def test_agrees_with_scipys_matrix_square_root(seed: int) -> None:
 
 
 class FirstPixels(torch.nn.Module):
-    """The feature module torchmetrics is given: the pixels themselves."""
+    """The feature module for torchmetrics: the pixels themselves."""
 
     num_features = 12
 

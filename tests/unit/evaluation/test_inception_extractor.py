@@ -1,4 +1,4 @@
-"""The Inception extractor: what its features are, and how to provide the weights where they are not there."""
+"""The Inception extractor: its features, and how to provide missing weights."""
 
 from __future__ import annotations
 

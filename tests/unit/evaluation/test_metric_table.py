@@ -1,4 +1,4 @@
-"""Metrics as rows: what stands beside each other, for Prefect's and MLflow's tables."""
+"""Metrics as rows of Prefect's and MLflow's tables."""
 
 from __future__ import annotations
 

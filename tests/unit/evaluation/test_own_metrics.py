@@ -1,4 +1,4 @@
-"""A metric of one's own is measured beside the others, under a protocol that names its code."""
+"""A custom metric is measured beside the others, under a protocol that names its code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which real images a seed compares with, and how few may do."""
+"""The real images that a seed compares with, also when there are few."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class OneResult:
 
 
 def swept(run: FlowRun) -> list[str]:
-    """Keys that went, where there is this one flow run."""
+    """Keys that were removed, with this one flow run."""
     references = References(versions=(), trainings=(), flow_runs=(run,))
     bucket = OneResult()
     settings = Settings(_env_file=None)

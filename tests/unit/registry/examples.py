@@ -1,4 +1,4 @@
-"""Records and a generator as the earlier stages hand them over, for the registry's tests."""
+"""Example records and a generator for the registry's tests."""
 
 from __future__ import annotations
 

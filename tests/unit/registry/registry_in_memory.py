@@ -1,4 +1,4 @@
-"""A model registry and a bucket in memory, whose every write can be held up or be the last of its process."""
+"""A model registry and a bucket in memory; each write can be delayed or be the last of its process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODEL = "generator-memory"
 
 @dataclass
 class Servers:
-    """What lasts: one model's aliases and versions with their tags, and objects by key."""
+    """Persistent state: one model's aliases and versions with their tags, and objects by key."""
 
     aliases: dict[str, str] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Process:
         self.servers = servers
         self._before_write = before_write
         self.writes: list[str] = []
-        """What each one wrote, in words."""
+        """A description of each write."""
 
     @property
     def models(self) -> Models:
@@ -100,5 +100,5 @@ class Process:
 
 @contextmanager
 def opened(process: Process) -> Iterator[Models]:
-    """Stands for `wgan.registry.client.registry`."""
+    """Replaces `wgan.registry.client.registry`."""
     yield process.models

@@ -1,4 +1,4 @@
-"""The exported generator is the trained one; what is not is refused."""
+"""The exported generator equals the trained one; otherwise it is refused."""
 
 from __future__ import annotations
 

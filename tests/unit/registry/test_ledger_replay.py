@@ -1,4 +1,4 @@
-"""What a ledger says about today: the last move, the version to go back to, the time of the next entry."""
+"""What follows from a ledger: the last move, the rollback target, the time of the next entry."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def ledger_of(*moves: str) -> list[LedgerEntry]:
         (("+1", "+2", "?3"), 1),
         (("+1", "+2", "+3", "-2"), 1),  # rolling back twice goes two back, not forward again
         (("+1", "+2", "-1"), None),
-        (("+1", "+2", "-1", "+3"), 1),  # 2 was rolled back, so nobody goes back to it
+        (("+1", "+2", "-1", "+3"), 1),  # 2 was rolled back, so it is not a rollback target
         (("+1", "+2", "+3", "-1"), None),
-        (("+1", "+2", "-5"), 1),  # back to one that never was champion: it takes the place of the bad one
+        (("+1", "+2", "-5"), 1),  # back to one that never was champion: it replaces the bad one
         (("+1", "+2", "+1"), 2),  # an old version promoted again
         (("=4", "+5"), 4),
-        (("+1", "+2", "=1"), None),  # somebody moved the alias back by hand
+        (("+1", "+2", "=1"), None),  # somebody moved the alias back in MLflow
         (("+1", "=2"), 1),
     ],
 )

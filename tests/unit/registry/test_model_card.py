@@ -1,4 +1,4 @@
-"""The model card says what a stranger needs to judge and use a version."""
+"""The model card contains what is needed to judge and use a version."""
 
 from __future__ import annotations
 

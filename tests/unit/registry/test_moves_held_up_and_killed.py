@@ -1,4 +1,4 @@
-"""A promotion or rollback held up, or killed, before any of its writes while others go on: who comes later wins."""
+"""A promotion or rollback held up, or killed, before any of its writes while others continue: the later one wins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENOUGH_WRITES = 10
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing in the code catches it."""
+    """Stands in for the end of the process: nothing in the code catches it."""
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def entries_of(servers: Servers) -> list[LedgerEntry]:
 
 
 def assert_agreed(servers: Servers) -> None:
-    """Aliases are what the ledger says, and every entry leaves from where the one before arrived."""
+    """The aliases agree with the ledger, and every entry starts from the champion of the one before."""
     entries = entries_of(servers)
     assert len({entry.id for entry in entries}) == len(entries) == len(servers.objects)
     moves = [entry for entry in entries if entry.action != "refused"]
@@ -141,11 +141,11 @@ def test_a_move_held_up_before_any_write_never_overrides_a_later_one(
     if isinstance(later, LedgerEntry):
         assert servers.aliases["champion"] == str(later.to_version)
         assert entries[-1].id == later.id
-        if last_before.action == "promoted" and last_before.to_version == 2:  # it had written nothing down
+        if last_before.action == "promoted" and last_before.to_version == 2:  # it had recorded nothing
             assert isinstance(outcome[0], Overtaken)
             assert f"the champion is now version {later.to_version}" in str(outcome[0])
             own = "champion=1" if first == "rollback" else "champion=3"
-            assert own not in slow.writes[pause + 1 :], "it looked, and wrote all the same"
+            assert own not in slow.writes[pause + 1 :], "it checked, and wrote anyway"
     else:
         assert isinstance(outcome[0], LedgerEntry)
 
@@ -162,7 +162,7 @@ def test_a_move_killed_at_any_write_never_makes_the_next_one_fail(
 
     with suppress(Killed):
         MOVES[first](Process(servers, die))
-    # Where the first one's champion stands, the other one may be answered that it was decided from another.
+    # The other one may be refused because its premises no longer hold.
     with suppress(Overtaken, UsageError) if servers.aliases["champion"] != "2" else nullcontext():
         later = OTHERS[other](Process(servers))
         assert servers.aliases["champion"] == str(later.to_version)
@@ -189,7 +189,7 @@ def test_a_killed_promotion_repeated_by_its_flow_run_is_written_once_without_wai
 
 @pytest.mark.parametrize("write", range(ENOUGH_WRITES))
 def test_a_promotion_held_up_and_then_killed_is_reverted_by_the_next_operation(servers: Servers, write: int) -> None:
-    """Its write arrives after the rollback, and nobody is left to see that it came too late."""
+    """Its write arrives after the rollback, and its process no longer exists to revert it."""
     held, go_on = threading.Event(), threading.Event()
 
     def hold_then_die(number: int) -> None:
@@ -247,7 +247,7 @@ def test_a_manual_move_to_a_reverted_version_is_respected(servers: Servers) -> N
     with pytest.raises(Killed):
         MOVES["promotion"](Process(servers, die))
     back_to(1)(Process(servers))
-    servers.aliases["champion"] = "3"  # as the write of what was given up would, late
+    servers.aliases["champion"] = "3"  # as a late write of the abandoned operation would
     promotion_of(4, champion=1)(Process(servers))
     assert [entry.to_version for entry in entries_of(servers)] == [1, 2, 1, 4]
     servers.aliases["champion"] = "3"

@@ -15,7 +15,7 @@ from wgan.model_version.inference import open_generator
 
 
 def tiny_graph(path: Path, output: str = "images") -> Path:
-    """`images` (batch, 1, 2, 2) are the four latents themselves: the closed form of everything below."""
+    """`images` (batch, 1, 2, 2) are the four latents themselves, a closed form."""
     shape = helper.make_tensor("shape", TensorProto.INT64, [4], [-1, 1, 2, 2])
     graph = helper.make_graph(
         [helper.make_node("Reshape", ["latents", "shape"], [output])],

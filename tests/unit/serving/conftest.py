@@ -1,4 +1,4 @@
-"""What serving's tests share."""
+"""Fixtures of serving's tests."""
 
 from __future__ import annotations
 

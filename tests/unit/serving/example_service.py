@@ -1,4 +1,4 @@
-"""A generator on a disk as the last good champion, and an application that serves it while the registry is away."""
+"""A generator in the cache as the last good champion, and an application that serves it while the registry is down."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOBODY = "http://127.0.0.1:1"
 
 
 def write_files(folder: Path, seed: int, model: str = MODEL) -> Path:
-    """The files that serving fetches of a version with weights of its own; their folder."""
+    """The files of a version with its own weights, as serving fetches them; their folder."""
     files = folder / "files"
     files.mkdir(parents=True)
     graph = files / "generator.onnx"
@@ -52,7 +52,7 @@ def write_files(folder: Path, seed: int, model: str = MODEL) -> Path:
 
 
 def write_version(cache: Path, version: int, seed: int, alias: str = "champion", model: str = MODEL) -> Path:
-    """Put a generator of its own weights into the cache as the last good version under the alias; its folder."""
+    """Put a generator with its own weights into the cache as the last good version under the alias; its folder."""
     disk = model_cache(cache, model)
     entry = RegistryVersion(model, version, f"models:/m-{seed}", datetime.now(UTC), {"code_version": "0.1.0"})
     with disk.staging() as temporary:
@@ -64,7 +64,7 @@ def write_version(cache: Path, version: int, seed: int, alias: str = "champion",
 
 
 def example_settings(cache: Path, **values: Any) -> Settings:
-    """Settings of a server whose registry is away, unless `values` say where it is."""
+    """Settings of a server whose registry is down, unless `values` name another."""
     values = {"cache_dir": cache, "mlflow_tracking_uri": NOBODY, "serve_threads": 1, **values}
     return Settings(_env_file=None, **values)
 
@@ -73,7 +73,7 @@ def example_settings(cache: Path, **values: Any) -> Settings:
 def example_client(
     cache: Path, models: tuple[str, ...] = (MODEL,), **values: Any
 ) -> Iterator[tuple[TestClient, Service]]:
-    """A client of the application, once it serves what is on the disk."""
+    """A client of the application, once it serves the cached version."""
     service = make_service(models, "champion", example_settings(cache, **values))
     with TestClient(create_app(service)) as client:
         deadline = time.monotonic() + 60

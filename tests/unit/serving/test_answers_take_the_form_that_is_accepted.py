@@ -1,4 +1,4 @@
-"""`Accept` as RFC 9110 has it: the closest range decides, 0 means never, and media types have no case."""
+"""`Accept` as in RFC 9110: the closest range decides, 0 means never, and media types have no case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same seed, count and version give the same bytes, and what waits takes turns."""
+"""The same seed, count and version give the same bytes, and waiting requests alternate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 class SpyingGenerator:
-    """A real generator that notes the size of every pass, and adds an error to batches if asked to."""
+    """A real generator that records the size of every pass, and adds an error to batches if asked to."""
 
     def __init__(self, engine: Engine, error: float = 0.0) -> None:
         self.inner, self.error, self.passes = engine.generator, error, list[int]()

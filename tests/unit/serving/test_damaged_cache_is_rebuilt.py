@@ -1,4 +1,4 @@
-"""The cache of versions is only a cache: what cannot be read is put aside, what cannot be written is said."""
+"""The cache of versions is only a cache: unreadable files are moved aside, failed writes are reported."""
 
 from __future__ import annotations
 

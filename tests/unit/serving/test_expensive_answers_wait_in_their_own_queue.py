@@ -1,4 +1,4 @@
-"""Work is counted before it is begun: what is too much is refused, what is expensive waits, what is cheap does not."""
+"""Work is estimated in advance: too much is refused, expensive requests wait, cheap ones do not."""
 
 from __future__ import annotations
 

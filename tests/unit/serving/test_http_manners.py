@@ -1,4 +1,4 @@
-"""HTTP as clients know it: HEAD, encodings, other methods, and a reason that is the right one."""
+"""HTTP conventions: HEAD, encodings, other methods, and the right reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serving answers under its own names only: a page that points a name of its own at this machine is refused."""
+"""Serving answers under its own names only: a foreign name that resolves to this machine is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API answers: forms, limits, headers, refusals in one sentence; the registry is away all the time."""
+"""The API's answers: formats, limits, headers, refusals in one sentence; the registry is always down."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ CHECKOUT = Path(__file__).parents[3]
 
 
 def run_hidden(program: str, *arguments: str) -> list[str]:
-    """The words that the program prints where torch, MLflow and Prefect cannot be imported."""
+    """The program's output where torch, MLflow and Prefect cannot be imported."""
     command = [sys.executable, "-c", HIDDEN + program, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=CHECKOUT)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Whatever is uploaded as an array: it is read, or refused in one sentence, and nothing in it is carried out."""
+"""An uploaded array is read or refused in one sentence, and nothing in it is executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model a request is about, by its name or without one; the registry is away all the time."""
+"""Which model a request is about, by its name or without one; the registry is always down."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def both(cache: Path) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def every(cache: Path) -> Iterator[tuple[TestClient, Service]]:
-    """Whatever was served the last time."""
+    """Every model that was served before."""
     with example_client(cache, ()) as pair:
         yield pair
 
@@ -119,7 +119,7 @@ def test_without_any_model_a_request_is_refused_with_the_reason(tmp_path: Path) 
 
 
 def test_a_model_that_cannot_be_loaded_does_not_hold_the_others_back(cache: Path) -> None:
-    """Nothing of the second is in the cache, and the registry is away: its first look has failed."""
+    """The second is not in the cache, and the registry is down: its first poll has failed."""
     with example_client(cache, (FACES, "generator-new")) as (client, _):
         answer = client.get("/readyz")
         assert (answer.status_code, answer.json()["ready"]) == (200, True)
@@ -131,7 +131,7 @@ def test_a_delivery_wakes_the_follower_of_the_model_it_names(cache: Path) -> Non
     with example_client(cache, (FACES, DIGITS), serve_webhook_secret="s3cret", serve_poll_seconds=3600) as pair:
         client, service = pair
         followers = [service.catalogue.require(name).follower for name in (FACES, DIGITS)]
-        # Two looks at two aliases each: at the start, and once the model of the cache is loaded.
+        # Two polls of two aliases each: at the start, and once the cached model is loaded.
         until(lambda: [follower.registry_failures for follower in followers] == [4, 4])
         headers = {**signed(at=int(time.time()), body=body), "Content-Type": "application/json"}
         assert client.post("/hooks/mlflow", content=body, headers=headers).json() == {"status": "polling"}

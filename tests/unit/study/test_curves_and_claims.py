@@ -1,4 +1,4 @@
-"""Curves, correlations and stacked digits are what they say."""
+"""Curves, correlations and stacked digits."""
 
 from __future__ import annotations
 

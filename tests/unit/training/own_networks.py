@@ -1,4 +1,4 @@
-"""Objectives and networks that a configuration names by import path, right ones and wrong ones."""
+"""Custom objectives and networks, valid and invalid."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class LinearCritic(nn.Module):
 
 
 class ColumnCritic(LinearCritic):
-    """Gives a column where a row is asked for."""
+    """Returns a column instead of a row."""
 
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images)[:, None]
 
 
 def half_an_objective(training: TrainingConfig) -> object:
-    """Gives something that is no objective."""
+    """Returns something that is not an objective."""
     return object()
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint is whole or refused in a sentence that says how to go on."""
+"""A checkpoint is intact or refused in a sentence with a remedy."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_flipped_bit_in_a_checkpoint_is_refused(checkpoint: Path, tmp_path: Pa
 
 
 class Code:
-    """What a checkpoint must not run when it is read."""
+    """Code that reading a checkpoint must not run."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, ("exit 1",)

@@ -1,4 +1,4 @@
-"""Precision and execution are chosen by measuring, once for each processor and shape; a resumed run keeps its own."""
+"""Precision and execution are chosen by measuring, once per processor and shape."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CUDA = torch.device("cuda:0")
 
 @pytest.fixture
 def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """Seconds of a step by precision, in place of a measurement, on a processor that multiplies bf16."""
+    """Replaces the measurement by given seconds per precision, on a processor with bf16."""
     seconds = {"float32": 2.0, "bf16": 1.0}
 
     def measured(config: RetrainConfig, device: torch.device, how: Execution, cache: Path | None, least: int) -> float:

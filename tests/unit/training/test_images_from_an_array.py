@@ -1,4 +1,4 @@
-"""Images from a numpy array: which arrays are taken, and what is said of the others."""
+"""Images from a numpy array: which arrays are accepted, and how others are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One critic step and one generator step, each property of Algorithm 1 for itself."""
+"""One critic step and one generator step: each property of Algorithm 1 separately."""
 
 from __future__ import annotations
 

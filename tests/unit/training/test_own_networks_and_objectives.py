@@ -1,4 +1,4 @@
-"""A network or objective of one's own trains as the built-in ones do, and a wrong one is one sentence."""
+"""Custom networks and objectives train like the built-in ones, and invalid ones are refused in one sentence."""
 
 from __future__ import annotations
 

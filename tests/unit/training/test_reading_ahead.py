@@ -1,4 +1,4 @@
-"""Batches that are read ahead are those that reading them one by one gives."""
+"""Batches that are read ahead equal those read one by one."""
 
 from __future__ import annotations
 

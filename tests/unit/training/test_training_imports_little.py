@@ -1,4 +1,4 @@
-"""Configuration and training import where torch, numpy, pydantic and pyyaml are installed, and nothing else of ours."""
+"""Configuration and training import where only torch, numpy, pydantic and pyyaml are installed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ALLOWED = {
-    # What the configuration and the training name …
+    # What the configuration and the training import …
     "numpy", "pydantic", "torch", "torchgen", "wgan", "yaml",
     # … and what these four need themselves.
     "annotated_types", "fsspec", "jinja2", "markupsafe", "mpmath", "networkx", "pydantic_core", "sympy", "triton",

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @dataclass
 class Blobs:
-    """Bright discs at random places: as little of a data set as a generator can learn."""
+    """Bright discs at random places: a minimal data set that a generator can learn."""
 
     count: int = 40
     channels: int = 1
@@ -40,7 +40,7 @@ class Blobs:
 
 @dataclass
 class Recorder:
-    """Writes down what the loop tells; asks it to stop after `stop_at` generator steps."""
+    """Records what the loop reports; stops it after `stop_at` generator steps."""
 
     stop_at: int | None = None
     logged: dict[int, dict[str, float]] = field(default_factory=dict)
