@@ -19,7 +19,7 @@ COMMANDS_THAT_LISTEN = {"serve", "up", "worker"}
 """Of `wgan`."""
 MOST_STEPS = 24
 """Maximum optimizer steps in one test: enough to see what a step does, too few for a training."""
-ELSEWHERE = "it belongs into tests/integration"
+ELSEWHERE = "it belongs in tests/integration"
 
 
 @dataclass
