@@ -183,6 +183,21 @@ class TrainingConfig(ConfigModel):
         description="Decay of the moving average of the generator's weights, which is then what is drawn, evaluated "
         "and exported; 0: no average.",
     )
+    evaluate_every: int = Field(
+        0,
+        ge=0,
+        description="Generator steps between evaluations during training; the checkpoint with the lowest Fréchet "
+        "distance is registered. 0: none, and the last checkpoint is registered.",
+    )
+    evaluation_images: int = Field(
+        1024, ge=16, le=100_000, description="Generated and real images in an evaluation during training."
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        description="Evaluations in a row without a lower Fréchet distance after which training ends; 0: it never ends "
+        "early.",
+    )
     precision: Precision = Field(
         "auto",
         description="auto: bf16 where a few steps of the run, measured at its start, are at least 1.15 times as "
@@ -201,7 +216,15 @@ class TrainingConfig(ConfigModel):
     checkpoint_every_seconds: float = Field(
         120.0, gt=0, description="Seconds between checkpoints, whichever comes first."
     )
-    keep_checkpoints: int = Field(2, ge=1, le=100, description="Newest checkpoints that are kept.")
+    keep_checkpoints: int = Field(
+        2, ge=1, le=100, description="Newest checkpoints that are kept, beside the best of evaluate_every."
+    )
+
+    @model_validator(mode="after")
+    def _patience_needs_evaluations(self) -> Self:
+        if self.patience and not self.evaluate_every:
+            raise ValueError("training.patience needs training.evaluate_every: without evaluations nothing improves")
+        return self
 
 
 class EvaluationConfig(ConfigModel):

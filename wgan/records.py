@@ -60,6 +60,34 @@ class DatasetRef(Record):
     remarks: tuple[FileCount, ...] = Field((), description="Images with a remark on how they were read.")
 
 
+class CheckpointEvaluation(Record):
+    """What a checkpoint's generator measured during the training."""
+
+    step: int = Field(ge=0, description="Generator steps of the checkpoint.")
+    metrics: dict[str, float] = Field(description="`fid`, `precision`, `recall`, `coverage`; with labels `modes`.")
+    protocol_digest: str = Field(description="SHA-256 of its protocol; numbers of different ones are not compared.")
+
+
+class CheckpointChoice(Record):
+    """Which checkpoint of a training was taken, and why."""
+
+    step: int = Field(description="Generator steps of the checkpoint.")
+    fid: float = Field(description="Its Fréchet distance, the lowest.")
+    last_step: int = Field(description="Generator steps of the whole training.")
+    last_fid: float = Field(description="Fréchet distance of the last checkpoint.")
+    evaluations: int = Field(ge=1, description="Checkpoints that were evaluated.")
+    images: int = Field(description="Generated and real images in each evaluation.")
+    ended_early: bool = Field(description="Whether training ended because nothing improved.")
+
+    @property
+    def reason(self) -> str:
+        """One sentence."""
+        early = f" Training ended early, after {self.last_step:,} steps." if self.ended_early else ""
+        others = f"the lowest of {self.evaluations} evaluations during training, {self.images:,} images each"
+        last = "" if self.step == self.last_step else f"; the last, of step {self.last_step:,}, had {self.last_fid:.2f}"
+        return f"The checkpoint of step {self.step:,} has a Fréchet distance of {self.fid:.2f}, {others}{last}.{early}"
+
+
 class TrainingRef(Record):
     """A finished training run."""
 
@@ -70,15 +98,21 @@ class TrainingRef(Record):
     code_version: str | None = Field(None, description="Of this package; None in records made before it was kept.")
     networks: NetworksConfig
     plugins: tuple[PluginCode, ...] = Field((), description="Custom code that the configuration names.")
-    checkpoint_uri: str = Field(description="s3:// address of the last checkpoint.")
+    checkpoint_uri: str = Field(description="s3:// address of the checkpoint that was taken: the last, or the best.")
     checkpoint_sha256: str
-    generator_steps: int
+    generator_steps: int = Field(description="Of that checkpoint.")
+    choice: CheckpointChoice | None = Field(None, description="Why that checkpoint; None: it is the last one.")
     wasserstein_estimate: float | None = Field(description="Running median at the end; None for the BCE baseline.")
     images_per_second: float = Field(description="Real images through the critic per second, whole run.")
     seconds: float = Field(description="Wall-clock seconds of training, all attempts together.")
     device: str
     precision: str
     sample_grid: str = Field(description="Path of the last sample grid among the MLflow run's artifacts.")
+
+    @property
+    def trained_steps(self) -> int:
+        """Generator steps of the whole training."""
+        return self.choice.last_step if self.choice else self.generator_steps
 
 
 class Interval(Record):

@@ -121,9 +121,10 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
         ("data", f"{training.dataset.name}, {training.dataset.count:,} images, digest {training.dataset.digest[:16]}…"),
         (
             "training",
-            f"{training.generator_steps:,} generator steps in {training.seconds:.0f} s "
+            f"{training.trained_steps:,} generator steps in {training.seconds:.0f} s "
             f"({training.images_per_second:,.0f} images/s, {training.device}, {training.precision})",
         ),
+        *([("checkpoint", training.choice.reason)] if training.choice else []),
         ("Wasserstein estimate", "not defined for this objective" if estimate is None else f"{estimate:.4f}"),
         ("metrics", ", ".join(f"{name} {interval.mean:.3g}" for name, interval in metrics.items())),
         *([("warning", warning)] if warning else []),

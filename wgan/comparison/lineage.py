@@ -39,5 +39,6 @@ def _lineage(side: Side) -> list[tuple[str, str]]:
         ("MLflow run", training.mlflow_run_id),
         ("Flow run", training.flow_run_id),
         ("Checkpoint", f"{training.checkpoint_uri} (SHA-256 {training.checkpoint_sha256[:16]})"),
+        ("Chosen because", training.choice.reason if training.choice else "it is the last"),
         ("ONNX", f"SHA-256 {side.version.onnx_sha256[:16]}"),
     ]

@@ -88,7 +88,7 @@ def measure_sides(
         for seed in protocol.seeds:
             generated = generate(seed, protocol.sample_count)
             _check_shape(generated, protocol.sample_count, images, side)
-            features = extract(extractor, _batches(generated, config.batch_size), advance)
+            features = extract(extractor, batches(generated, config.batch_size), advance)
             per_seed.append(
                 compute_metrics(
                     reference.at(seed),
@@ -97,7 +97,7 @@ def measure_sides(
                     seed,
                     protocol,
                     extractor.class_shares,
-                    _exact(device),
+                    exact_device(device),
                 )
             )
         measured[side] = _summarise(per_seed, protocol, extractor.class_shares)
@@ -129,9 +129,9 @@ def nearest_training_images(
     reference, advance = _reference(
         images, extractor, protocol, config, settings, storage, device, tell, len(generated)
     )
-    vectors = extract(extractor, _batches(generated, config.batch_size), advance).vectors
+    vectors = extract(extractor, batches(generated, config.batch_size), advance).vectors
     training = reference.vectors[reference.training_rows]
-    found = nearest_neighbours(vectors, training, count, _exact(device))
+    found = nearest_neighbours(vectors, training, count, exact_device(device))
     return Neighbours(reference.indices[reference.training_rows][found.indices], found.distances)
 
 
@@ -194,12 +194,12 @@ def _reference(
         tell("evaluation", done, total)
 
     if reference is None:
-        reference = measure_reference(images, extractor, protocol, config.batch_size, _exact(device), advance)
+        reference = measure_reference(images, extractor, protocol, config.batch_size, exact_device(device), advance)
         store_reference(reference, protocol, settings, storage)
     return reference, advance
 
 
-def _exact(device: str) -> str:
+def exact_device(device: str) -> str:
     """Where distances are computed: they need float64, which mps lacks."""
     return "cpu" if device.startswith("mps") else device
 
@@ -220,7 +220,8 @@ def _summarise(
     return Measurement(protocol=protocol, metrics=metrics)
 
 
-def _batches(images: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:
+def batches(images: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:
+    """The images in parts of at most `size`."""
     return [images[start : start + size] for start in range(0, len(images), size)]
 
 

@@ -105,6 +105,7 @@ def _training(training: TrainingRef, config: RetrainConfig) -> str:
     if run.lr_schedule != "constant":
         rate += f", {run.lr_schedule} to {run.lr * run.final_lr_share:g}"
     average = f"\n| average of the weights | drawn and exported, decay {run.ema_decay:g} |" if run.ema_decay else ""
+    choice = f"\n| checkpoint | {training.choice.reason} |" if training.choice else ""
     estimate = "–" if training.wasserstein_estimate is None else f"{training.wasserstein_estimate:.4g}"
     return f"""## Training
 
@@ -114,7 +115,7 @@ def _training(training: TrainingRef, config: RetrainConfig) -> str:
 | optimizer, learning rate | {run.optimizer}, {rate} |
 | clip value, critic steps | {run.clip_value:g}, {run.n_critic} ({run.critic_schedule}) |
 | batch size, width, latent dimension | {run.batch_size}, {training.networks.width}, {training.networks.latent_dim} |
-| generator steps, seed | {training.generator_steps:,}, {run.seed} |{average}
+| generator steps, seed | {training.trained_steps:,}, {run.seed} |{average}{choice}
 | Wasserstein estimate (running median at the end) | {estimate} |
 | device, precision | {training.device}, {training.precision} |
 | time, throughput | {training.seconds:,.0f} s, {training.images_per_second:,.0f} images/s |"""

@@ -16,10 +16,11 @@ def retrain_markdown(outcome: RetrainOutcome, samples_url: str) -> str:
     rows = {
         "Data": f"{dataset.name}, {dataset.count:,} images and {dataset.held_out_count:,} held out, "
         f"{dataset.image_size}×{dataset.image_size}, digest `{dataset.digest[:12]}`, {dataset.bad_count} left out",
-        "Training": f"{training.generator_steps:,} generator steps in {training.seconds:,.0f} s, "
+        "Training": f"{training.trained_steps:,} generator steps in {training.seconds:,.0f} s, "
         f"{training.images_per_second:,.0f} images/s, {training.device}, {training.precision}",
         "Wasserstein estimate": "not defined for this objective" if estimate is None else f"{estimate:.4f}",
-        "Checkpoint": f"`{training.checkpoint_uri}`, SHA-256 `{training.checkpoint_sha256[:12]}`",
+        "Checkpoint": f"`{training.checkpoint_uri}`, SHA-256 `{training.checkpoint_sha256[:12]}`"
+        f"{f'. {training.choice.reason}' if training.choice else ''}",
         "Export": f"largest pixel difference {version.export_check.max_abs_difference:.1e}, "
         f"ONNX SHA-256 `{version.onnx_sha256[:12]}`",
         "MLflow run": f"`{training.mlflow_run_id}`",

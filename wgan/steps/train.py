@@ -20,10 +20,11 @@ from wgan.data.prepare import open_or_repair
 from wgan.errors import Interrupted, WganError
 from wgan.pixels import image_grid
 from wgan.plugins import require_plugins
-from wgan.records import DatasetRef, TrainingRef
+from wgan.records import CheckpointChoice, DatasetRef, TrainingRef
 from wgan.registry.lineage import code_version
 from wgan.settings import Settings
 from wgan.steps.deferred_signals import deferred_signals
+from wgan.steps.evaluate_checkpoints import open_evaluations, restore_evaluations
 from wgan.storage import Storage
 from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_newest
 from wgan.tracking.curves import draw_curves
@@ -117,36 +118,51 @@ def run_training(
     resumed = "" if found is None else "resumed from the checkpoint"
     progress.report("training", found.step if found else 0, config.training.generator_steps, resumed)
     try:
-        with (
-            deferred_signals() as asked_to_stop,
-            MetricStream(settings, run_id) as stream,
-            CheckpointUploads(
-                flow_run_id,
-                config.training.keep_checkpoints,
-                settings,
-                storage,
-                # A resumed run does not report the steps before its checkpoint, so MLflow must have them first.
-                before_publishing=lambda: stream.flush(METRICS_TIMEOUT),
-            ) as uploads,
-        ):
-            observer = PipelineObserver(stream, uploads, config.training.generator_steps, asked_to_stop)
-            if found is None:
-                observer.samples(0, _first_samples(config, settings))
-            result = train(
-                config,
-                images,
-                dataset.digest,
-                observer,
-                device,
-                folder,
-                resume_from=folder / Path(found.key).name if found else None,
-                cache=settings.cache,
-            )
-            if not result.stopped:
-                trained = _trained_samples(config, settings, result.checkpoint)
-                stream.log_image(TRAINED, result.generator_steps, trained)
+        with deferred_signals() as asked_to_stop, MetricStream(settings, run_id) as stream:
+            evaluations = open_evaluations(config, images, settings, storage, device, stream.log_evaluation)
+            if found is not None:
+                restore_evaluations(evaluations, flow_run_id, found.step, config, settings, storage, folder)
+            with (
+                evaluations,
+                CheckpointUploads(
+                    flow_run_id,
+                    config.training.keep_checkpoints,
+                    settings,
+                    storage,
+                    # A resumed run does not report the steps before its checkpoint, so MLflow must have them first.
+                    before_publishing=lambda: stream.flush(METRICS_TIMEOUT),
+                    evaluated=evaluations.evaluated,
+                ) as uploads,
+            ):
+                observer = PipelineObserver(stream, uploads, config.training.generator_steps, asked_to_stop)
+                if found is None:
+                    observer.samples(0, _first_samples(config, settings))
+                result = train(
+                    config,
+                    images,
+                    dataset.digest,
+                    observer,
+                    device,
+                    folder,
+                    resume_from=folder / Path(found.key).name if found else None,
+                    cache=settings.cache,
+                    evaluate=evaluations.evaluate,
+                )
+                if not result.stopped:
+                    evaluations.wait()
+            stored = {checkpoint.step: checkpoint for checkpoint in uploads.stored}
+            choice = None
+            if not result.stopped and result.generator_steps in stored:
+                choice = evaluations.choose(stored.keys(), result.generator_steps, result.ended_early)
+                chosen = stored[choice.step if choice else result.generator_steps]
+                file = result.checkpoint if chosen.step == result.generator_steps else folder / "chosen.pt"
+                if file != result.checkpoint:
+                    storage.get_file(chosen.key, file, chosen.sha256)
+                trained = _trained_samples(config, settings, file)
+                stream.log_image(TRAINED, chosen.step, trained)
         how = ", ".join(f"{name} {value}" for name, value in result.execution.described().items())
-        log_values(settings, run_id, {}, {"wgan.execution": how})
+        chosen_for = {"wgan.checkpoint": choice.reason} if choice else {}
+        log_values(settings, run_id, {}, {"wgan.execution": how, **chosen_for})
         if result.stopped:
             end_run(settings, run_id, "KILLED")
             raise Interrupted(
@@ -155,8 +171,7 @@ def run_training(
             )
         took = {TRAINING_SECONDS: result.seconds, GENERATOR_STEPS: result.generator_steps}
         log_values(settings, run_id, took, {WORKLOAD_TAG: workload(config, device_name(device))})
-        newest = uploads.newest
-        if newest is None or newest.step != result.generator_steps:
+        if result.generator_steps not in stored:
             raise WganError(
                 f"the last checkpoint did not reach S3: `wgan retrain --resume {flow_run_id}` resumes from the one "
                 "before."
@@ -168,7 +183,7 @@ def run_training(
                 end_run(settings, run_id, "FAILED")
         raise
     shutil.rmtree(folder)
-    return _reference(config, dataset, storage, flow_run_id, run_id, code, newest, result)
+    return _reference(config, dataset, storage, flow_run_id, run_id, code, chosen, choice, result)
 
 
 def _first_samples(config: RetrainConfig, settings: Settings) -> NDArray[np.uint8]:
@@ -204,6 +219,7 @@ def _reference(
     run_id: str,
     code: str,
     checkpoint: StoredCheckpoint,
+    choice: CheckpointChoice | None,
     result: TrainingResult,
 ) -> TrainingRef:
     return TrainingRef(
@@ -216,7 +232,8 @@ def _reference(
         plugins=require_plugins(config),
         checkpoint_uri=storage.uri(checkpoint.key),
         checkpoint_sha256=checkpoint.sha256,
-        generator_steps=result.generator_steps,
+        generator_steps=checkpoint.step,
+        choice=choice,
         wasserstein_estimate=result.wasserstein_estimate,
         images_per_second=result.images_per_second,
         seconds=result.seconds,

@@ -8,8 +8,9 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from wgan import progress
 from wgan.errors import AccessRefused, CheckpointError, ObjectDamaged, ObjectMissing, StorageError
-from wgan.records import Record
+from wgan.records import CheckpointEvaluation, Record
 from wgan.settings import Settings
 from wgan.storage import Storage, file_sha256
 
@@ -44,6 +45,18 @@ class LatestCheckpoints(Record):
     """Content of `latest.json`: the existing checkpoints, newest first."""
 
     checkpoints: tuple[StoredCheckpoint, ...]
+    evaluations: tuple[CheckpointEvaluation, ...] = Field(
+        (), description="What checkpoints measured during the training.", exclude_if=lambda evaluations: not evaluations
+    )
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a training knows of the quality of its checkpoints."""
+
+    evaluations: tuple[CheckpointEvaluation, ...] = ()
+    needed: Set[int] = frozenset()
+    """Steps whose checkpoints are kept beside the newest."""
 
 
 def checkpoint_prefix(flow_run_id: str, settings: Settings) -> str:
@@ -57,7 +70,13 @@ def checkpoint_key(prefix: str, step: int) -> str:
 
 
 def latest_checkpoints(flow_run_id: str, settings: Settings, storage: Storage) -> tuple[StoredCheckpoint, ...]:
-    """The flow run's checkpoints, newest first; empty if it has none.
+    """The flow run's checkpoints, newest first; empty if it has none. Raises what `read_latest` raises."""
+    latest = read_latest(flow_run_id, settings, storage)
+    return latest.checkpoints if latest else ()
+
+
+def read_latest(flow_run_id: str, settings: Settings, storage: Storage) -> LatestCheckpoints | None:
+    """The flow run's checkpoints and their evaluations; None if it has none.
 
     Raises `CheckpointError` for an invalid list, which must not be taken for a fresh start.
     """
@@ -65,18 +84,19 @@ def latest_checkpoints(flow_run_id: str, settings: Settings, storage: Storage) -
     where = f"the list of checkpoints {storage.uri(f'{prefix}/latest.json')}"
     try:
         text = storage.get_bytes(f"{prefix}/latest.json")
-        found = LatestCheckpoints.model_validate_json(text).checkpoints
+        latest = LatestCheckpoints.model_validate_json(text)
     except ObjectMissing:
-        return ()
+        return None
     except ValidationError as error:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc'])) or 'the document'}: {first['msg']}"
         raise CheckpointError(f"{where} is damaged ({reason}): {REMEDY}.") from None
+    found = latest.checkpoints
     if not found:
         raise CheckpointError(f"{where} is empty, which no run writes: {REMEDY}.")
     if strange := [entry.key for entry in found if entry.key != checkpoint_key(prefix, entry.step)]:
         raise CheckpointError(f"{where} names {strange[0][:100]!r}, which is not a checkpoint of the run: {REMEDY}.")
-    return found
+    return latest
 
 
 def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder: Path) -> StoredCheckpoint | None:
@@ -107,7 +127,7 @@ def fetch_newest(flow_run_id: str, settings: Settings, storage: Storage, folder:
 
 
 class CheckpointUploads:
-    """Uploads one flow run's checkpoints in order, in the background, and keeps the newest `keep`.
+    """Uploads one flow run's checkpoints in order, in the background, and keeps the newest `keep` and those needed.
 
     `latest.json` is replaced only once the file it names is complete, so a reader never sees a partial checkpoint. A
     failed upload is retried until there is a newer checkpoint. Use as a context manager: leaving it blocks until the
@@ -121,9 +141,15 @@ class CheckpointUploads:
         settings: Settings,
         storage: Storage,
         before_publishing: Callable[[], object] = lambda: None,
+        evaluated: Callable[[int], Evaluated] = lambda step: Evaluated(),
         last_upload_timeout: float = 600.0,
     ) -> None:
-        """`before_publishing` is called in the background before `latest.json` names the next checkpoint."""
+        """`before_publishing` is called in the background before `latest.json` names the next checkpoint.
+
+        `evaluated(step)` gives the evaluations to publish with the checkpoint of a step, and which checkpoints are
+        needed beside the newest.
+        """
+        self._evaluated = evaluated
         self._last_upload_timeout = last_upload_timeout
         self._submitted = -1
         self._give_up_at = math.inf
@@ -149,9 +175,9 @@ class CheckpointUploads:
             self._last.result()
 
     @property
-    def newest(self) -> StoredCheckpoint | None:
-        """The newest checkpoint whose upload is complete."""
-        return self._stored[0] if self._stored else None
+    def stored(self) -> tuple[StoredCheckpoint, ...]:
+        """The checkpoints that are kept, newest first; their uploads are complete."""
+        return self._stored
 
     def submit(self, step: int, path: Path) -> None:
         """Upload a complete checkpoint file. The file may be removed as soon as this returns.
@@ -204,15 +230,17 @@ class CheckpointUploads:
         )
         self._storage.put_file(checkpoint.key, path)
         self._before_publishing()
-        others = tuple(stored for stored in self._stored if stored.step < step)
-        kept, dropped = (checkpoint, *others)[: self._keep], (checkpoint, *others)[self._keep :]
-        latest = LatestCheckpoints(checkpoints=kept)
+        evaluated = self._evaluated(step)
+        found = (checkpoint, *(stored for stored in self._stored if stored.step < step))
+        kept = tuple(entry for i, entry in enumerate(found) if i < self._keep or entry.step in evaluated.needed)
+        latest = LatestCheckpoints(checkpoints=kept, evaluations=evaluated.evaluations)
         self._storage.put_bytes(
             f"{self._prefix}/latest.json", latest.model_dump_json(indent=1).encode(), "application/json"
         )
         self._stored = kept
-        for old in dropped:
-            self._storage.delete(old.key)
+        for old in found:
+            if old not in kept:
+                self._storage.delete(old.key)
 
 
 def _warn(message: str) -> None:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Wasserstein estimate", ("wasserstein_estimate", "wasserstein_median")),
+    ("Fréchet distance of the checkpoints", ("checkpoint/fid",)),
     ("Losses", ("critic_loss", "generator_loss")),
     ("Share of critic parameters at the clip bound", ("clip_share",)),
     ("Gradient norms", ("critic_gradient_norm", "generator_gradient_norm")),

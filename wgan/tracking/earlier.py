@@ -44,7 +44,10 @@ def workload(config: RetrainConfig, processor: str) -> str:
         "networks": config.networks.model_dump(mode="json"),
         "training": training.model_dump(
             mode="json",
-            include={"objective", "batch_size", "optimizer", "n_critic", "critic_schedule", "precision", "tf32"},
+            include={
+                *("objective", "batch_size", "optimizer", "n_critic", "critic_schedule", "precision", "tf32"),
+                *(("evaluate_every", "evaluation_images") if training.evaluate_every else ()),
+            },
         ),
         "evaluation": config.evaluation.model_dump(mode="json", exclude={"seed", "confidence", "captured_share"}),
     }

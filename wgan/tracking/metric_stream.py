@@ -25,6 +25,8 @@ MAX_BATCH = 900
 LONGEST_PAUSE = 15.0
 """Seconds between attempts while the server is unreachable."""
 SYSTEM_METRICS_SECONDS = 10.0
+EVALUATIONS = "checkpoint"
+"""MLflow shows metrics with a common prefix as one section."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,8 @@ class MetricStream:
         self._steps_sent = self._images_sent = 0
         self._failure: str | None = None
         with tracking(settings):
-            self._done_steps = self._steps_logged()
+            self._done_steps = self._steps_logged("critic_loss", "generator_loss")
+            self._done_evaluations = self._steps_logged(f"{EVALUATIONS}/fid")
             self._done_images, self._begun_images = logged_stems(self._client, run_id)
         self._monitor = SystemMetricsMonitor(
             run_id,
@@ -94,6 +97,15 @@ class MetricStream:
             self._done_steps.add(step)
             self._pending.append([Metric(key, value, now, step) for key, value in values.items()])
 
+    def log_evaluation(self, step: int, values: Mapping[str, float]) -> None:
+        """Queue what a checkpoint's generator measured, as `checkpoint/<metric>`; a step that is there is skipped."""
+        if step in self._done_evaluations:
+            return
+        now = int(time.time() * 1000)
+        with self._changed:
+            self._done_evaluations.add(step)
+            self._pending.append([Metric(f"{EVALUATIONS}/{key}", value, now, step) for key, value in values.items()])
+
     def log_image(self, key: str, step: int, image: Image.Image) -> None:
         """Queue one picture of an image series; a step that the run already has is skipped."""
         if (key, step) in self._done_images:
@@ -111,9 +123,9 @@ class MetricStream:
             self._nudge.set()
             return self._changed.wait_for(lambda: self._steps_sent >= steps and self._images_sent >= images, timeout)
 
-    def _steps_logged(self) -> set[int]:
+    def _steps_logged(self, *keys: str) -> set[int]:
         steps: set[int] = set()
-        for key in ("critic_loss", "generator_loss"):
+        for key in keys:
             steps |= {metric.step for metric in self._client.get_metric_history(self._run_id, key)}
         return steps
 

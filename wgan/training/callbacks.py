@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +45,11 @@ class Observer(Protocol):
         ...
 
 
+Evaluate = Callable[[int, Path], bool]
+"""(step, checkpoint) → whether to end the training; called every `evaluate_every` steps and at the last one. The file
+may be deleted once the call returns."""
+
+
 @dataclass(frozen=True)
 class TrainingResult:
     """How a training ended."""
@@ -52,7 +57,9 @@ class TrainingResult:
     checkpoint: Path
     generator_steps: int
     stopped: bool
-    """Whether `should_stop` ended it before the last step."""
+    """Whether `should_stop` interrupted it before the last step."""
+    ended_early: bool
+    """Whether `evaluate` ended it before the last step."""
     wasserstein_estimate: float | None
     """Running median at the end; None for the objective `gan`, which estimates no distance."""
     images_per_second: float
@@ -78,16 +85,23 @@ class Callbacks:
         folder: Path,
         resumed_from: Path | None,
         world: World,
+        evaluate: Evaluate | None = None,
     ) -> None:
         self.config, self.data_digest, self.observer, self.state = config, data_digest, observer, state
         self.device, self.folder, self.newest, self.world = device, folder, resumed_from, world
-        self.stopped = False
+        self.evaluate_checkpoint = evaluate if config.training.evaluate_every else None
+        self.stopped = self.ended_early = False
         self.started = self.logged = self.saved = time.perf_counter()
         self.seconds_before, self.first_critic_step = state.seconds, state.critic_steps
         self.logged_critic_step = state.critic_steps
 
+    def on_resume(self) -> None:
+        """Evaluate the checkpoint that training resumes from, if due: an interruption may have prevented it."""
+        if self.newest is not None and self._evaluation_is_due():
+            self._evaluate()
+
     def after_step(self) -> bool:
-        """Do what is due after a generator step; returns whether to stop.
+        """Do what is due after a generator step; returns whether to end.
 
         Waits for the device only if something is due. Raises `TrainingDiverged` if a loss was NaN or infinite, before
         anything is reported or written.
@@ -95,9 +109,10 @@ class Callbacks:
         settings, state = self.config.training, self.state
         last = state.generator_steps == settings.generator_steps
         self.stopped = self.world.any(self.observer.should_stop(), self.device) and not last
+        evaluation = self._evaluation_is_due()
         log = last or state.generator_steps % settings.log_every == 0
         sample = last or state.generator_steps % settings.sample_every == 0
-        checkpoint = last or self.stopped or self._checkpoint_is_due()
+        checkpoint = last or self.stopped or evaluation or self._checkpoint_is_due()
         if log or sample or checkpoint:
             state.history.to_host()
         if self.world.rank == 0:
@@ -107,7 +122,9 @@ class Callbacks:
                 self.observer.samples(state.generator_steps, self._samples())
             if checkpoint:
                 self._checkpoint()
-        return self.stopped
+        if evaluation:
+            self._evaluate()
+        return self.stopped or self.ended_early
 
     def result(self, execution: Execution) -> TrainingResult:
         """How the training ended. On ranks other than 0, the checkpoint is the path that rank 0 wrote to."""
@@ -117,6 +134,7 @@ class Callbacks:
             checkpoint=self.newest or checkpoint_path(self.folder, state.generator_steps),
             generator_steps=state.generator_steps,
             stopped=self.stopped,
+            ended_early=self.ended_early,
             wasserstein_estimate=history.running_median(ESTIMATE) if ESTIMATE in history.last() else None,
             images_per_second=self._speed(self.first_critic_step, self.started),
             seconds=self._seconds(),
@@ -139,6 +157,19 @@ class Callbacks:
         settings = self.config.training
         late = time.perf_counter() - self.saved >= settings.checkpoint_every_seconds
         return late or self.state.generator_steps % settings.checkpoint_every_steps == 0
+
+    def _evaluation_is_due(self) -> bool:
+        settings, step = self.config.training, self.state.generator_steps
+        last = step == settings.generator_steps
+        return self.evaluate_checkpoint is not None and step > 0 and (last or step % settings.evaluate_every == 0)
+
+    def _evaluate(self) -> None:
+        """Only rank 0 evaluates, and all ranks end together."""
+        settings, step = self.config.training, self.state.generator_steps
+        end = False
+        if self.world.rank == 0 and self.evaluate_checkpoint is not None and self.newest is not None:
+            end = self.evaluate_checkpoint(step, self.newest)
+        self.ended_early = self.world.any(end, self.device) and step < settings.generator_steps
 
     def _checkpoint(self) -> None:
         self.state.seconds = self._seconds()

@@ -38,6 +38,8 @@ NOT_SHAPING = (
     "training.sample_",
     "training.checkpoint_",
     "training.keep_",
+    "training.evaluat",
+    "training.patience",
 )
 """Settings, by prefix, that do not affect the numbers, so a resumed run may change them …"""
 RUN_LENGTH = "training.generator_steps"

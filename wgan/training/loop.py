@@ -28,7 +28,7 @@ import torch
 from wgan.config import RetrainConfig
 from wgan.training.average import update_average
 from wgan.training.batches import DataOrder, ImageSource, RealBatches
-from wgan.training.callbacks import Callbacks, Observer, TrainingResult
+from wgan.training.callbacks import Callbacks, Evaluate, Observer, TrainingResult
 from wgan.training.checkpoint import load_checkpoint
 from wgan.training.device import arithmetic, limit_threads
 from wgan.training.execution import choose_execution
@@ -59,10 +59,12 @@ def train(
     world: World = ALONE,
     cache: Path | None = None,
     execution: Execution | None = None,
+    evaluate: Evaluate | None = None,
 ) -> TrainingResult:
     """Train a generator on `images`, from scratch or from a checkpoint, and leave the last checkpoint in `folder`.
 
-    Unless `execution` is given, it is chosen for this machine, with timings cached in the folder `cache`. Raises
+    Unless `execution` is given, it is chosen for this machine, with timings cached in the folder `cache`. `evaluate` is
+    called with a checkpoint every `training.evaluate_every` steps and may end the training there. Raises
     `TrainingDiverged` at a NaN or an infinity (the last good checkpoint remains), `CheckpointError` if `resume_from` is
     not a complete checkpoint of this configuration and data, `WganError` if the device has too little memory.
     """
@@ -71,7 +73,9 @@ def train(
     limit_threads()
     with arithmetic(device, config.training.tf32):
         try:
-            return _train(config, images, data_digest, observer, device, folder, resume_from, world, cache, execution)
+            return _train(
+                config, images, data_digest, observer, device, folder, resume_from, world, cache, execution, evaluate
+            )
         except torch.OutOfMemoryError:
             pass
         raise out_of_memory(config, device)
@@ -88,6 +92,7 @@ def _train(
     world: World,
     cache: Path | None,
     execution: Execution | None,
+    evaluate: Evaluate | None,
 ) -> TrainingResult:
     # ── Networks, optimizers and counters: new, or from the checkpoint ──
     settings = config.training
@@ -104,8 +109,9 @@ def _train(
     steps = StepRunner(state, objective_of(settings), inputs, execution, world)
 
     # ── Algorithm 1 ──
-    callbacks = Callbacks(config, data_digest, observer, state, device, folder, resume_from, world)
-    while state.generator_steps < settings.generator_steps:
+    callbacks = Callbacks(config, data_digest, observer, state, device, folder, resume_from, world, evaluate)
+    callbacks.on_resume()
+    while state.generator_steps < settings.generator_steps and not callbacks.ended_early:
         for optimizer in (state.critic_optimizer, state.generator_optimizer):
             set_learning_rate(optimizer, learning_rate_at(state.generator_steps, settings))
         for _ in range(critic_steps_before(state.generator_steps, settings)):

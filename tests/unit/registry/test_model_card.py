@@ -7,7 +7,7 @@ import pytest
 from tests.unit.registry.examples import example_config, example_evaluation
 from wgan.config_reading import parse_config
 from wgan.model_version.record import VersionRecord
-from wgan.records import ExportCheck
+from wgan.records import CheckpointChoice, ExportCheck
 from wgan.registry.card import model_description, version_card
 from wgan.registry.lineage import version_tags
 
@@ -63,6 +63,18 @@ def test_an_average_of_the_weights_is_on_the_card() -> None:
     averaged = CONFIG.model_copy(update={"training": CONFIG.training.model_copy(update={"ema_decay": 0.999})})
     assert "| average of the weights | drawn and exported, decay 0.999 |" in version_card(VERSION, averaged)
     assert "average of the weights" not in version_card(VERSION, CONFIG)
+
+
+def test_the_choice_of_the_checkpoint_is_on_the_card() -> None:
+    choice = CheckpointChoice(
+        step=600, fid=14.5, last_step=850, last_fid=15.25, evaluations=17, images=1024, ended_early=False
+    )
+    training = EVALUATION.training.model_copy(update={"generator_steps": 600, "choice": choice})
+    version = VERSION.model_copy(update={"evaluation": EVALUATION.model_copy(update={"training": training})})
+    card = version_card(version, CONFIG)
+    assert "| generator steps, seed | 850, 0 |" in card
+    assert f"| checkpoint | {choice.reason} |" in card
+    assert "| checkpoint | The" not in version_card(VERSION, CONFIG)
 
 
 def test_a_schedule_and_mirror_images_are_on_the_card() -> None:
