@@ -16,8 +16,12 @@ from wgan.tracking.names import name_judged_runs
 
 @retried_task("check champion")
 def require_comparable(config: RetrainConfig) -> int | None:
-    """The champion that the training will be compared with; fails early if they cannot be compared."""
+    """The champion that the training will be compared with; fails early if they cannot be compared.
+
+    The same holds for the version that the training will start from.
+    """
     settings, _ = connect()
+    preconditions.version_to_start_from(config, settings)
     return preconditions.require_comparable(config, settings)
 
 

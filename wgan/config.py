@@ -183,6 +183,12 @@ class TrainingConfig(ConfigModel):
         description="Decay of the moving average of the generator's weights, which is then what is drawn, evaluated "
         "and exported; 0: no average.",
     )
+    start_from: str = Field(
+        "none",
+        pattern=r"^(none|champion|[1-9][0-9]{0,8})$",
+        description="Networks that training starts from, with fresh optimizers: none (freshly drawn), champion (none "
+        "while there is no champion), or the number of a registered version.",
+    )
     evaluate_every: int = Field(
         0,
         ge=0,

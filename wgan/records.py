@@ -101,6 +101,9 @@ class TrainingRef(Record):
     checkpoint_uri: str = Field(description="s3:// address of the checkpoint that was taken: the last, or the best.")
     checkpoint_sha256: str
     generator_steps: int = Field(description="Of that checkpoint.")
+    started_from: str | None = Field(
+        None, description="models:/<name>/<version> that training started from; None: from freshly drawn networks."
+    )
     choice: CheckpointChoice | None = Field(None, description="Why that checkpoint; None: it is the last one.")
     wasserstein_estimate: float | None = Field(description="Running median at the end; None for the BCE baseline.")
     images_per_second: float = Field(description="Real images through the critic per second, whole run.")
@@ -108,6 +111,12 @@ class TrainingRef(Record):
     device: str
     precision: str
     sample_grid: str = Field(description="Path of the last sample grid among the MLflow run's artifacts.")
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on where training started and which checkpoint was taken; none for the usual way."""
+        start = (f"Training started from both networks of {self.started_from}.",) if self.started_from else ()
+        return (*start, self.choice.reason) if self.choice else start
 
     @property
     def trained_steps(self) -> int:
@@ -218,6 +227,7 @@ class GateDecision(Record):
     promote: bool
     first_model: bool
     rules: tuple[GateRule, ...]
+    remarks: tuple[str, ...] = Field((), description="How the challenger was trained, where that is worth a remark.")
     challenger: Measurement | None = Field(None, description="What was measured; None in decisions not on numbers.")
     champion: Measurement | None = Field(None, description="What was measured beside it; None for a first model.")
     champion_version: int | None = None

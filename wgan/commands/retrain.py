@@ -124,6 +124,7 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
             f"{training.trained_steps:,} generator steps in {training.seconds:.0f} s "
             f"({training.images_per_second:,.0f} images/s, {training.device}, {training.precision})",
         ),
+        *([("started from", training.started_from)] if training.started_from else []),
         *([("checkpoint", training.choice.reason)] if training.choice else []),
         ("Wasserstein estimate", "not defined for this objective" if estimate is None else f"{estimate:.4f}"),
         ("metrics", ", ".join(f"{name} {interval.mean:.3g}" for name, interval in metrics.items())),

@@ -34,6 +34,7 @@ def _lineage(side: Side) -> list[tuple[str, str]]:
         ("Data digest", dataset.digest[:16]),
         ("Configuration digest", training.config_digest[:16]),
         ("Generator steps", f"{training.generator_steps:,}"),
+        ("Started from", training.started_from or "freshly drawn networks"),
         ("Training time", f"{training.seconds:,.0f} s on {training.device}, {training.precision}"),
         ("Wasserstein estimate", "not defined for this objective" if estimate is None else f"{estimate:.4g}"),
         ("MLflow run", training.mlflow_run_id),

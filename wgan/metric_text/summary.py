@@ -47,6 +47,7 @@ def evaluation_markdown(
         verdict = "promote" if decision.promote else "do not promote"
         lines += ["", f"**Gate: {verdict}.**", ""]
         lines += [f"- {mark[rule.passed]} {rule.reason}" for rule in decision.rules]
+        lines += [line for remark in decision.remarks for line in ("", remark)]
     return "\n".join(lines)
 
 

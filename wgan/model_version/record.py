@@ -10,6 +10,8 @@ EXTRA_FOLDER = "extra_files"
 """Where MLflow puts the extra files."""
 RECORD_FILE = "record.json"
 """A `VersionRecord`."""
+GENERATOR_FILE, CRITIC_FILE = "generator.safetensors", "critic.safetensors"
+"""Both networks' weights; versions registered before critics were kept have only the first."""
 RUN_CONFIG_FILE = "retrain.yaml"
 """The run's complete configuration, as accepted by `wgan retrain --config`."""
 

@@ -71,6 +71,7 @@ def _usage(version: ModelVersionRef) -> str:
     )
     beside = (
         "`extra_files/generator.safetensors` and `config.json` hold the same weights for fine-tuning with torch, "
+        "`critic.safetensors` the critic (`training.start_from` continues with both), "
         "`retrain.yaml` the whole configuration (`wgan retrain --config retrain.yaml`), `sample.png` sixteen images."
     )
     return f"""## Usage
@@ -140,6 +141,7 @@ def _export(version: ModelVersionRef) -> str:
 def _lineage(version: ModelVersionRef) -> str:
     training = version.evaluation.training
     plugins = "".join(f"\n| custom code | `{code}` |" for code in training.plugins)
+    start = f"\n| started from | both networks of `{training.started_from}` |" if training.started_from else ""
     code = "not recorded" if training.code_version is None else f"`{training.code_version}`"
     return f"""## Lineage
 
@@ -147,7 +149,7 @@ def _lineage(version: ModelVersionRef) -> str:
 |---|---|
 | code | {code} |
 | configuration | `{training.config_digest}` |
-| data | `{training.dataset.uri}` |
+| data | `{training.dataset.uri}` |{start}
 | checkpoint | `{training.checkpoint_uri}` (`{training.checkpoint_sha256}`) |
 | Prefect flow run | `{training.flow_run_id}` |
 | MLflow run | `{training.mlflow_run_id}` |{plugins}"""

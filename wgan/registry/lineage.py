@@ -17,8 +17,8 @@ METRICS_TAG = "metrics"
 def version_tags(evaluation: EvaluationRef) -> dict[str, str]:
     """Every tag of a new version: what searches and listings use; the rest is in the card and the record.
 
-    `data_digest`, `flow_run_id`, `checkpoint_uri`, `checkpoint_sha256`, `metrics`, and, if known, `code_version` and
-    `wasserstein_estimate`.
+    `data_digest`, `flow_run_id`, `checkpoint_uri`, `checkpoint_sha256`, `metrics`, and, where there is one,
+    `code_version`, `wasserstein_estimate` and `started_from`.
     """
     training = evaluation.training
     tags = {
@@ -32,6 +32,8 @@ def version_tags(evaluation: EvaluationRef) -> dict[str, str]:
         tags["code_version"] = training.code_version
     if training.wasserstein_estimate is not None:
         tags["wasserstein_estimate"] = f"{training.wasserstein_estimate:.6g}"
+    if training.started_from is not None:
+        tags["started_from"] = training.started_from
     return tags
 
 

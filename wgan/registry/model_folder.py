@@ -41,6 +41,8 @@ class ExportedGenerator:
     picture: Path
     """The sample as a PNG."""
     check: ExportCheck
+    critic: Path | None = None
+    """safetensors: the critic's parameters, from which a training can start again; None if there is none."""
 
 
 def write_model_folder(
@@ -60,7 +62,8 @@ def write_model_folder(
     record_file.write_text(record.model_dump_json(indent=2) + "\n")
     run_config = exported.onnx.parent / RUN_CONFIG_FILE
     run_config.write_text(yaml_text(config))
-    extra = (record_file, run_config, exported.config, exported.safetensors, exported.sample, exported.picture)
+    extra = [record_file, run_config, exported.config, exported.safetensors, exported.sample, exported.picture]
+    extra += [exported.critic] if exported.critic else []
 
     mlflow.onnx.save_model(
         onnx.load(str(exported.onnx)),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from wgan.config import RetrainConfig
+from wgan.config import NetworksConfig, RetrainConfig
 from wgan.errors import ForeignVersion, UsageError
 from wgan.records import DatasetRef
-from wgan.registry.aliases import champion_version
+from wgan.registry.aliases import CHAMPION, champion_version
 from wgan.registry.listing import list_versions
-from wgan.registry.versions import load_version
+from wgan.registry.versions import load_configuration, load_version
 from wgan.settings import Settings
+
+SHAPING = {"networks": tuple(NetworksConfig.model_fields), "data": ("image_size", "channels")}
+"""Settings, by section, that determine the shapes of the networks."""
 
 
 def require_comparable(config: RetrainConfig, settings: Settings) -> int | None:
@@ -38,6 +41,30 @@ def require_comparable(config: RetrainConfig, settings: Settings) -> int | None:
             f"was done: {other_name}."
         )
     return champion
+
+
+def version_to_start_from(config: RetrainConfig, settings: Settings) -> int | None:
+    """The version that `training.start_from` names; None for freshly drawn networks.
+
+    Raises `UsageError` if there is no such version or its networks have other shapes, `WganError` if the servers do not
+    answer.
+    """
+    model, named = config.model_name, config.training.start_from
+    if named == "none":
+        return None
+    version = champion_version(model, settings) if named == CHAMPION else int(named)
+    if version is None:
+        return None
+    theirs = load_configuration(model, version, settings)
+    pairs = [(section, name) for section, names in SHAPING.items() for name in names]
+    for section, name in pairs:
+        before, now = (getattr(getattr(side, section), name) for side in (theirs, config))
+        if before != now:
+            raise UsageError(
+                f"training.start_from={named} is version {version} of {model}, which has {section}.{name}={before}; "
+                f"this run has {now}: set the same, or training.start_from=none."
+            )
+    return version
 
 
 def _wanted(config: RetrainConfig, theirs: DatasetRef) -> str:

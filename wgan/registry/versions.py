@@ -10,11 +10,19 @@ from pydantic import ValidationError
 
 from wgan.config import RetrainConfig
 from wgan.config_reading import load_config
-from wgan.errors import ForeignVersion, WganError
+from wgan.errors import ForeignVersion, UsageError, WganError
 from wgan.mlflow_api.models import Models
 from wgan.mlflow_files import FileAbsent, fetch_file
 from wgan.mlflow_server import CONNECT_SECONDS, connection_options
-from wgan.model_version.record import EXTRA_FOLDER, ONNX_FILE, RECORD_FILE, RUN_CONFIG_FILE, VersionRecord
+from wgan.model_version.record import (
+    CRITIC_FILE,
+    EXTRA_FOLDER,
+    GENERATOR_FILE,
+    ONNX_FILE,
+    RECORD_FILE,
+    RUN_CONFIG_FILE,
+    VersionRecord,
+)
 from wgan.records import ModelVersionRef
 from wgan.registry.aliases import alias_version, champion_version
 from wgan.registry.client import registry, require_version
@@ -65,7 +73,7 @@ def fetch_version(model: str, version: int, settings: Settings, folder: Path, wi
     """
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / "generator.onnx"
-    extra = ["config.json", "sample.npy", *(["generator.safetensors"] if with_weights else [])]
+    extra = ["config.json", "sample.npy", *([GENERATOR_FILE] if with_weights else [])]
     with registry(settings) as models, tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as name:
         require_version(models, model, version)
         record = read_version(models, model, version, settings)
@@ -79,6 +87,24 @@ def fetch_version(model: str, version: int, settings: Settings, folder: Path, wi
             _download(models, model, version, f"{EXTRA_FOLDER}/{file}", Path(name), settings).replace(folder / file)
         fetched.replace(final)
     return final
+
+
+def fetch_weights(model: str, version: int, settings: Settings, folder: Path) -> tuple[Path, Path]:
+    """Download both networks' weights, safetensors, into `folder`: the generator's file and the critic's.
+
+    Raises `UsageError` listing the existing versions, or if the version was registered without its critic; `WganError`.
+    """
+    with registry(settings) as models:
+        require_version(models, model, version)
+        generator = _download(models, model, version, f"{EXTRA_FOLDER}/{GENERATOR_FILE}", folder, settings)
+        try:
+            critic = _download(models, model, version, f"{EXTRA_FOLDER}/{CRITIC_FILE}", folder, settings)
+        except ForeignVersion:
+            raise UsageError(
+                f"version {version} of {model} has no critic to start from, because it was registered before critics "
+                "were kept: name a newer version, or set training.start_from=none."
+            ) from None
+    return generator, critic
 
 
 def read_version(models: Models, model: str, version: int, settings: Settings) -> ModelVersionRef:

@@ -197,6 +197,7 @@ def decide_version(rules: PromotionConfig, version: ModelVersionRef, settings: S
         update={
             "promote": decision.promote and all(rule.passed for rule in further),
             "rules": (*decision.rules, *further),
+            "remarks": evaluation.training.remarks,
             "champion_version": evaluation.champion_version,
             "champion_judged_on": evaluation.champion_judged_on,
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from wgan.config import DataConfig, NetworksConfig
 from wgan.errors import WganError
 from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator
+from wgan.model_version.record import CRITIC_FILE, GENERATOR_FILE
 from wgan.pixels import image_grid, to_bytes
 from wgan.records import ExportCheck
 from wgan.registry.model_folder import ExportedGenerator
 from wgan.storage import file_sha256
 from wgan.training.build import new_generator
-from wgan.training.checkpoint import load_generator
+from wgan.training.checkpoint import load_critic_weights, load_generator
 from wgan.training.checkpoint_content import is_of
 from wgan.training.networks import ImageGenerator
 
@@ -40,12 +42,15 @@ CHECKED_BATCHES = (1, 2, 7)
 
 
 def export_generator(checkpoint: Path, folder: Path, samples: int = 64, seed: int = 0) -> ExportedGenerator:
-    """Write a checkpoint's generator as ONNX, safetensors, configuration and sample into `folder`.
+    """Write a checkpoint's generator as ONNX, safetensors, configuration and sample into `folder`, and its critic.
 
     ONNX Runtime's images are compared with torch's on `samples` noise vectors of `seed`, in several batch sizes.
     Raises `WganError` if they differ by more than `TOLERANCE`, `CheckpointError` if the checkpoint does not load.
     """
-    return write_export(load_generator(checkpoint), folder, samples, seed)
+    exported = write_export(load_generator(checkpoint), folder, samples, seed)
+    critic = folder / CRITIC_FILE
+    save_file({name: tensor.contiguous() for name, tensor in load_critic_weights(checkpoint).items()}, critic)
+    return replace(exported, critic=critic)
 
 
 def write_export(generator: ImageGenerator, folder: Path, samples: int = 64, seed: int = 0) -> ExportedGenerator:
@@ -56,7 +61,7 @@ def write_export(generator: ImageGenerator, folder: Path, samples: int = 64, see
 
     onnx_path = folder / "generator.onnx"
     write_onnx(generator, generator.latent_dim, onnx_path)
-    weights = folder / "generator.safetensors"
+    weights = folder / GENERATOR_FILE
     save_file({name: tensor.contiguous() for name, tensor in generator.state_dict().items()}, weights)
     check = check_export(generator, generator.latent_dim, onnx_path, samples, seed)
 

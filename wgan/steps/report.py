@@ -18,6 +18,7 @@ def retrain_markdown(outcome: RetrainOutcome, samples_url: str) -> str:
         f"{dataset.image_size}×{dataset.image_size}, digest `{dataset.digest[:12]}`, {dataset.bad_count} left out",
         "Training": f"{training.trained_steps:,} generator steps in {training.seconds:,.0f} s, "
         f"{training.images_per_second:,.0f} images/s, {training.device}, {training.precision}",
+        **({"Started from": f"`{training.started_from}`"} if training.started_from else {}),
         "Wasserstein estimate": "not defined for this objective" if estimate is None else f"{estimate:.4f}",
         "Checkpoint": f"`{training.checkpoint_uri}`, SHA-256 `{training.checkpoint_sha256[:12]}`"
         f"{f'. {training.choice.reason}' if training.choice else ''}",

@@ -25,6 +25,7 @@ from wgan.registry.lineage import code_version
 from wgan.settings import Settings
 from wgan.steps.deferred_signals import deferred_signals
 from wgan.steps.evaluate_checkpoints import open_evaluations, restore_evaluations
+from wgan.steps.warm_start import starting_point
 from wgan.storage import Storage
 from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_newest
 from wgan.tracking.curves import draw_curves
@@ -147,6 +148,7 @@ def run_training(
                     resume_from=folder / Path(found.key).name if found else None,
                     cache=settings.cache,
                     evaluate=evaluations.evaluate,
+                    start=None if found else starting_point(config, settings),
                 )
                 if not result.stopped:
                     evaluations.wait()
@@ -233,6 +235,7 @@ def _reference(
         checkpoint_uri=storage.uri(checkpoint.key),
         checkpoint_sha256=checkpoint.sha256,
         generator_steps=checkpoint.step,
+        started_from=result.started_from,
         choice=choice,
         wasserstein_estimate=result.wasserstein_estimate,
         images_per_second=result.images_per_second,

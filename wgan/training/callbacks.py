@@ -68,6 +68,8 @@ class TrainingResult:
     """Total over all attempts."""
     device: str
     precision: str
+    started_from: str | None
+    """The origin of the run's starting point, if it had one."""
     execution: Execution
     """How the steps were executed, and why."""
 
@@ -140,6 +142,7 @@ class Callbacks:
             seconds=self._seconds(),
             device=str(self.device),
             precision=execution.precision,
+            started_from=state.started_from,
             execution=execution,
         )
 

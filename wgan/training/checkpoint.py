@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from wgan.config import RetrainConfig, config_digest, flat_parameters
 from wgan.config_reading import parse_config, shown
@@ -70,6 +71,7 @@ def save_checkpoint(folder: Path, state: TrainingState, config: RetrainConfig, d
         "critic_steps": state.critic_steps,
         "seconds": state.seconds,
         "precision": state.precision,
+        "started_from": state.started_from,
         "generator": state.generator.state_dict(),
         "critic": state.critic.state_dict(),
         "generator_optimizer": state.generator_optimizer.state_dict(),
@@ -125,7 +127,8 @@ def load_checkpoint(path: Path, state: TrainingState, config: RetrainConfig, dat
     state.generator_steps = content["generator_steps"]
     state.critic_steps = content["critic_steps"]
     state.seconds = content["seconds"]
-    state.precision = content.get("precision")  # files of earlier versions do not say
+    state.precision = content.get("precision")  # files of earlier versions have neither
+    state.started_from = content.get("started_from")
 
 
 def load_generator(path: Path) -> ImageGenerator:
@@ -149,6 +152,14 @@ def load_generator(path: Path) -> ImageGenerator:
     except Exception as error:  # a mismatch can raise anything in torch
         raise _damaged(path, error) from error
     return generator.eval()
+
+
+def load_critic_weights(path: Path) -> dict[str, Tensor]:
+    """The critic's weights, on the CPU. Raises `CheckpointError` if the file is missing or damaged."""
+    content = _read(path)
+    _require_finite_weights(path, content, "critic")
+    weights: dict[str, Tensor] = dict(content["critic"])
+    return weights
 
 
 def load_run(path: Path) -> tuple[RetrainConfig, str]:

@@ -78,7 +78,9 @@ def require_fields(content: Mapping[str, Any]) -> None:
     for column in content["history"].values():
         if column.shape != (content["generator_steps"],) or column.dtype != torch.float32 or column.requires_grad:
             raise ValueError("history")
-    # Files of earlier versions have neither.
+    # Files of earlier versions have none of these.
+    if not isinstance(content.get("started_from"), str | None):
+        raise TypeError("started_from")
     if content.get("precision") not in PRECISIONS:
         raise ValueError("precision")
     if not isinstance(plugins := content.get("plugins", []), list) or not all(

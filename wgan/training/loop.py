@@ -38,7 +38,7 @@ from wgan.training.memory import out_of_memory
 from wgan.training.notebook import PRINTED, require_configured_shape
 from wgan.training.objectives import objective_of
 from wgan.training.runner import Execution, StepRunner
-from wgan.training.state import new_state
+from wgan.training.state import StartingPoint, new_state, start_from
 from wgan.training.steps import critic_steps_before
 from wgan.training.world import ALONE, World
 
@@ -60,11 +60,13 @@ def train(
     cache: Path | None = None,
     execution: Execution | None = None,
     evaluate: Evaluate | None = None,
+    start: StartingPoint | None = None,
 ) -> TrainingResult:
     """Train a generator on `images`, from scratch or from a checkpoint, and leave the last checkpoint in `folder`.
 
     Unless `execution` is given, it is chosen for this machine, with timings cached in the folder `cache`. `evaluate` is
-    called with a checkpoint every `training.evaluate_every` steps and may end the training there. Raises
+    called with a checkpoint every `training.evaluate_every` steps and may end the training there. Without a checkpoint
+    to resume from, a new run starts from the networks of `start`, or from freshly drawn ones. Raises
     `TrainingDiverged` at a NaN or an infinity (the last good checkpoint remains), `CheckpointError` if `resume_from` is
     not a complete checkpoint of this configuration and data, `WganError` if the device has too little memory.
     """
@@ -74,7 +76,18 @@ def train(
     with arithmetic(device, config.training.tf32):
         try:
             return _train(
-                config, images, data_digest, observer, device, folder, resume_from, world, cache, execution, evaluate
+                config,
+                images,
+                data_digest,
+                observer,
+                device,
+                folder,
+                resume_from,
+                world,
+                cache,
+                execution,
+                evaluate,
+                start,
             )
         except torch.OutOfMemoryError:
             pass
@@ -93,12 +106,15 @@ def _train(
     cache: Path | None,
     execution: Execution | None,
     evaluate: Evaluate | None,
+    start: StartingPoint | None,
 ) -> TrainingResult:
     # ── Networks, optimizers and counters: new, or from the checkpoint ──
     settings = config.training
     state = new_state(config, device)
     if resume_from is not None:
         load_checkpoint(resume_from, state, config, data_digest)
+    elif start is not None:
+        start_from(state, start)
     if execution is None:
         left = (settings.generator_steps - state.generator_steps) * settings.n_critic
         execution = choose_execution(config, device, world, left, state.precision, cache)

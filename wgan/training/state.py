@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 from wgan.config import RetrainConfig, TrainingConfig
+from wgan.errors import UsageError
 from wgan.training.average import new_average
 from wgan.training.build import new_critic, new_generator
 from wgan.training.device import Precision
@@ -30,6 +32,16 @@ class Networks:
     critic_optimizer: Optimizer
 
 
+@dataclass(frozen=True)
+class StartingPoint:
+    """Trained networks that a new training starts from."""
+
+    origin: str
+    """Where they are from, e.g. `models:/generator-digits/3`."""
+    generator: Mapping[str, Tensor]
+    critic: Mapping[str, Tensor]
+
+
 @dataclass
 class TrainingState(Networks):
     """The networks of a run, its step counters, and its history.
@@ -46,6 +58,8 @@ class TrainingState(Networks):
     generator_steps: int = 0
     critic_steps: int = 0
     seconds: float = 0.0
+    started_from: str | None = None
+    """The origin of its starting point; None if its networks were freshly drawn."""
 
     @property
     def drawn_generator(self) -> ImageGenerator:
@@ -67,6 +81,24 @@ def new_state(config: RetrainConfig, device: torch.device) -> TrainingState:
         optimizer_of(critic, training),
         average=new_average(generator) if training.ema_decay else None,
     )
+
+
+def start_from(state: TrainingState, start: StartingPoint) -> None:
+    """Give a new state the networks of a starting point; the optimizers stay fresh.
+
+    Raises `UsageError` if they have other shapes than the configured networks.
+    """
+    average = {} if state.average is None else {"generator's average": (state.average, start.generator)}
+    networks = {"generator": (state.generator, start.generator), "critic": (state.critic, start.critic), **average}
+    for name, (network, weights) in networks.items():
+        ours = {key: value.shape for key, value in network.state_dict().items()}
+        if {key: value.shape for key, value in weights.items()} != ours:
+            raise UsageError(
+                f"the {name} of {start.origin} has other shapes than the configured one: set networks and data as they "
+                "were for it, or training.start_from=none."
+            )
+        network.load_state_dict(weights)
+    state.started_from = start.origin
 
 
 def optimizer_of(network: nn.Module, training: TrainingConfig) -> Optimizer:
