@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -26,8 +27,10 @@ from wgan.evaluation.extractors.choose import ClassifierExtractor
 from wgan.evaluation.extractors.classifier import define_classifier, train_classifier
 from wgan.records import EvaluationProtocol
 from wgan.steps.evaluate_checkpoints import CheckpointEvaluations
+from wgan.training.checkpoint import load_generator
 from wgan.training.loop import train
 from wgan.training.runner import Execution
+from wgan.training.sampling import generate_images
 
 CPU = torch.device("cpu")
 EVERY, IMAGES = 25, 1024
@@ -53,7 +56,15 @@ def seconds(measure: TrainingEvaluation, steps: int, every: int, background: boo
     """Wall-clock and processor seconds of one training."""
     changes = {"generator_steps": steps, "evaluate_every": every, "checkpoint_every_steps": EVERY}
     config = load_config("digits", assignments=[f"training.{name}={value}" for name, value in changes.items()])
-    evaluations = CheckpointEvaluations(measure, "", IMAGES, 0, CPU, lambda step, values: None, background)
+    evaluations = CheckpointEvaluations(
+        measure,
+        lambda checkpoint: partial(generate_images, load_generator(checkpoint)),
+        "",
+        IMAGES,
+        0,
+        lambda step, values: None,
+        background,
+    )
     with tempfile.TemporaryDirectory() as folder:
         wall, processor = time.perf_counter(), time.process_time()
         with evaluations:

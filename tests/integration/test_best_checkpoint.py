@@ -84,7 +84,7 @@ def test_the_record_names_the_best_checkpoint_and_why(
     storage: Storage,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(evaluate_checkpoints, "has_free_processors", lambda device: background)
+    monkeypatch.setattr(evaluate_checkpoints, "leaves_processors_free", lambda device: background)
     flow_run = str(uuid4())
     training = run_training(config, dataset, stack, storage, flow_run)
     assert training.checkpoint_uri.endswith("step-00000004.pt")

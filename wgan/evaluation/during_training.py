@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wgan.config import RetrainConfig, config_digest
-from wgan.data.dataset import PreparedImages
 from wgan.evaluation.extractors.features import Extractor, extract
 from wgan.evaluation.metrics.frechet import Moments, gaussian_distance, moments
 from wgan.evaluation.metrics.modes import modes_captured
@@ -63,7 +62,7 @@ class TrainingEvaluation:
 
 
 def open_training_evaluation(
-    images: PreparedImages,
+    images: RealImages,
     config: RetrainConfig,
     settings: Settings,
     storage: Storage,

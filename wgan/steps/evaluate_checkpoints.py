@@ -17,37 +17,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import torch
-
 from wgan import progress
 from wgan.config import RetrainConfig
 from wgan.data.dataset import PreparedImages
 from wgan.errors import ObjectDamaged, ObjectMissing
 from wgan.evaluation.during_training import open_training_evaluation
 from wgan.evaluation.side_by_side import GenerateImages
-from wgan.processors import usable_processors
 from wgan.records import CheckpointChoice, CheckpointEvaluation
 from wgan.settings import Settings
 from wgan.storage import Storage
 from wgan.storage.checkpoints import Evaluated, read_latest
 from wgan.training.checkpoint import load_generator
-from wgan.training.device import limit_threads
-from wgan.training.networks import ImageGenerator
+from wgan.training.device import leaves_processors_free, resolve_device
 from wgan.training.sampling import generate_images
 
 Measure = Callable[[GenerateImages], Mapping[str, float]]
+Open = Callable[[Path], GenerateImages]
 Report = Callable[[int, Mapping[str, float]], None]
 
 logger = logging.getLogger(__name__)
-
-
-def has_free_processors(device: torch.device) -> bool:
-    """Whether an evaluation with as many threads as the training leaves the training its processors.
-
-    Never on a GPU, which both would use.
-    """
-    limit_threads()
-    return device.type == "cpu" and usable_processors().count >= 2 * torch.get_num_threads()
 
 
 class CheckpointEvaluations:
@@ -59,16 +47,16 @@ class CheckpointEvaluations:
     def __init__(
         self,
         measure: Measure,
+        open_generator: Open,
         protocol_digest: str,
         images: int,
         patience: int,
-        device: torch.device,
         report: Report,
         background: bool,
     ) -> None:
-        """`images` are those of one evaluation; `report` is called with the step and values of each."""
-        self._measure, self._protocol_digest, self._images = measure, protocol_digest, images
-        self._patience, self._device, self._report = patience, device, report
+        """`open_generator` reads a checkpoint, `images` are those of one evaluation, `report` gets step and values."""
+        self._measure, self._open_generator, self._report = measure, open_generator, report
+        self._protocol_digest, self._images, self._patience = protocol_digest, images, patience
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint-evaluation") if background else None
         self._unfinished: Future[None] | None = None
         self._submitted: frozenset[int] = frozenset()
@@ -104,13 +92,13 @@ class CheckpointEvaluations:
         """
         if self.lacks(step):
             self.wait()
-            generator = load_generator(checkpoint).to(self._device)
+            generate = self._open_generator(checkpoint)
             self._submitted |= {step}
             if self._pool is None:
-                self._run(step, generator)
+                self._run(step, generate)
             else:
                 caller = contextvars.copy_context()  # so that its log records belong to the caller's run
-                self._unfinished = self._pool.submit(caller.run, self._run, step, generator)
+                self._unfinished = self._pool.submit(caller.run, self._run, step, generate)
         return self._should_end()
 
     def wait(self) -> None:
@@ -142,8 +130,8 @@ class CheckpointEvaluations:
             ended_early=ended_early,
         )
 
-    def _run(self, step: int, generator: ImageGenerator) -> None:
-        metrics = dict(self._measure(partial(generate_images, generator, device=self._device)))
+    def _run(self, step: int, generate: GenerateImages) -> None:
+        metrics = dict(self._measure(generate))
         evaluation = CheckpointEvaluation(step=step, metrics=metrics, protocol_digest=self._protocol_digest)
         self.finished = (*self.finished, evaluation)
         logger.info("The checkpoint of step %d has a Fréchet distance of %.2f.", step, metrics["fid"])
@@ -172,18 +160,22 @@ def open_evaluations(
     images: PreparedImages,
     settings: Settings,
     storage: Storage,
-    device: torch.device,
     report: Report,
 ) -> CheckpointEvaluations:
     """The evaluations that a run's configuration asks for; perhaps none. Raises what `measure_side_by_side` raises."""
-    training = config.training
+    training, device = config.training, resolve_device(settings.device)
+
+    def open_generator(checkpoint: Path) -> GenerateImages:
+        return partial(generate_images, load_generator(checkpoint), device=device)
+
     if not training.evaluate_every:
-        return CheckpointEvaluations(lambda generate: {}, "", 0, 0, device, report, background=False)
+        return CheckpointEvaluations(lambda generate: {}, open_generator, "", 0, 0, report, background=False)
     measure = open_training_evaluation(images, config, settings, storage, str(device), progress.report)
-    background = has_free_processors(device)
+    background = leaves_processors_free(device)
     logger.info("Checkpoints are evaluated %s.", "beside the training" if background else "between two steps")
+    images_each = measure.protocol.sample_count
     return CheckpointEvaluations(
-        measure, measure.digest, measure.protocol.sample_count, training.patience, device, report, background
+        measure, open_generator, measure.digest, images_each, training.patience, report, background
     )
 
 

@@ -120,7 +120,7 @@ def run_training(
     progress.report("training", found.step if found else 0, config.training.generator_steps, resumed)
     try:
         with deferred_signals() as asked_to_stop, MetricStream(settings, run_id) as stream:
-            evaluations = open_evaluations(config, images, settings, storage, device, stream.log_evaluation)
+            evaluations = open_evaluations(config, images, settings, storage, stream.log_evaluation)
             if found is not None:
                 restore_evaluations(evaluations, flow_run_id, found.step, config, settings, storage, folder)
             with (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
 
 from wgan.config import RetrainConfig
 from wgan.errors import WganError
@@ -39,7 +39,7 @@ def starting_point(config: RetrainConfig, settings: Settings) -> StartingPoint |
     return start
 
 
-def _weights(path: Path, origin: str) -> dict[str, Tensor]:
+def _weights(path: Path, origin: str) -> dict[str, Any]:
     try:
         weights = load_file(path)
     except SafetensorError as error:

@@ -83,6 +83,15 @@ def multiplies_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
+def leaves_processors_free(device: torch.device) -> bool:
+    """Whether other work with as many threads as a training on this device has processors of its own.
+
+    Never on a GPU, which both would use.
+    """
+    limit_threads()
+    return device.type == "cpu" and usable_processors().count >= 2 * torch.get_num_threads()
+
+
 def limit_threads() -> None:
     """Limit torch's threads to the processors this process may use; `OMP_NUM_THREADS` takes precedence.
 

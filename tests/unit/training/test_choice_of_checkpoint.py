@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from tests.unit.training.tiny_training import CPU, tiny
 from wgan.evaluation.side_by_side import GenerateImages
 from wgan.records import CheckpointEvaluation
 from wgan.steps.evaluate_checkpoints import CheckpointEvaluations
-from wgan.training.checkpoint import save_checkpoint
+from wgan.training.checkpoint import load_generator, save_checkpoint
+from wgan.training.sampling import generate_images
 from wgan.training.state import new_state
 
 
@@ -42,7 +44,13 @@ def evaluations(
 ) -> CheckpointEvaluations:
     steps = [] if told is None else told
     return CheckpointEvaluations(
-        measure, "protocol", 64, patience, CPU, lambda step, values: steps.append(step), background
+        measure,
+        lambda path: partial(generate_images, load_generator(path)),
+        "protocol",
+        64,
+        patience,
+        lambda step, values: steps.append(step),
+        background,
     )
 
 
