@@ -8,17 +8,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import httpx
+from prefect.client.orchestration import get_client
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 
-from tasks.gpu_slots import LEASE_SECONDS, gpu_slot
 from tasks.run_time import waiting
 from wgan import progress
 from wgan.prefect_server.client import PrefectServer
-from wgan.prefect_server.gpu_slots import ensure_gpu_slots
+from wgan.prefect_server.gpu_slots import LIMIT, ensure_gpu_slots
 from wgan.settings import Settings
 from wgan.training.device import Gpu, offered_gpus
 
+LEASE_SECONDS = 60
+"""How long a slot stays taken after its owner died; Prefect's minimum."""
 PAUSE_SECONDS = 2.0
 """Seconds between checks for a free GPU."""
 
@@ -38,6 +40,24 @@ def training_slot(settings: Settings) -> Iterator[str]:
     with free_gpu(gpus, settings) as gpu:
         progress.announce("training", f"has the slot of {gpu.device} ({gpu.name}) of {socket.gethostname()}")
         yield gpu.device
+
+
+@contextmanager
+def gpu_slot() -> Iterator[None]:
+    """Occupy one of the `gpu` slots; blocks until one is free, and reports that it waits."""
+    with get_client(sync_client=True) as client:
+        limit = client.read_global_concurrency_limit_by_name(LIMIT)
+    if limit.active_slots >= limit.limit:
+        progress.announce(
+            "training", "waits for the GPU slot; another training holds it, or died within the last minute"
+        )
+    with ExitStack() as held:
+        with waiting():
+            # A lost lease must not kill a long training: the slot is advisory, not a lock.
+            held.enter_context(
+                concurrency(LIMIT, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False)
+            )
+        yield
 
 
 @contextmanager

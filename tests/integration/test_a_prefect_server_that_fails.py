@@ -15,8 +15,9 @@ from tests.integration.stack_commands import run
 from wgan.errors import UsageError, WganError
 from wgan.prefect_server import client
 from wgan.prefect_server.client import PrefectServer
-from wgan.prefect_server.deployments import list_schedules, pause_schedule
 from wgan.prefect_server.runs import list_runs
+from wgan.prefect_server.schedule_changes import pause_schedule
+from wgan.prefect_server.schedule_listing import list_schedules
 from wgan.settings import Settings
 
 ASKING = [list_schedules, lambda server: list_runs(server, 5), lambda server: pause_schedule(server, "digits", True)]

@@ -18,8 +18,8 @@ from prefect.utilities.callables import parameter_schema_from_entrypoint
 
 from wgan.prefect_server.automations import ENDS, HEARTBEAT, RUNNING, put_automations
 from wgan.prefect_server.client import PrefectServer
-from wgan.prefect_server.deployments import put_housekeeping, put_schedule, run_schedule
 from wgan.prefect_server.gpu_slots import set_gpu_slots
+from wgan.prefect_server.schedule_changes import put_housekeeping, put_schedule, run_schedule
 from wgan.prefect_server.work_pool import CLOSED_TEMPLATE, ensure_work_pool
 from wgan.schedules import Clock, Schedule, make_schedule
 from wgan.settings import Settings

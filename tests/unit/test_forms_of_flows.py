@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prefect.utilities.callables import parameter_schema_from_entrypoint
 
-from wgan.prefect_server.deployments import FLOWS
 from wgan.prefect_server.forms import form_of
+from wgan.prefect_server.stored_deployments import FLOWS
 
 
 @pytest.mark.parametrize("flow", FLOWS)

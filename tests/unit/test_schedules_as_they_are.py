@@ -10,7 +10,8 @@ from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, NoS
 
 from wgan.commands import schedule as command
 from wgan.config_reading import load_config
-from wgan.prefect_server.deployments import Deployment, DeploymentClock, FlowRun, ScheduleEntry, entry_of
+from wgan.prefect_server.schedule_listing import ScheduleEntry, entry_of
+from wgan.prefect_server.stored_deployments import Deployment, DeploymentClock, FlowRun
 
 CRON = CronSchedule(cron="0 3 * * 1", timezone="Europe/Berlin")
 INTERVAL = IntervalSchedule(interval=6 * 3600, anchor_date=datetime(2026, 1, 1, tzinfo=UTC), timezone="UTC")

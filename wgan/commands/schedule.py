@@ -13,8 +13,8 @@ from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, Pr
 if TYPE_CHECKING:
     from wgan.config import RetrainConfig
     from wgan.prefect_server.client import PrefectServer
-    from wgan.prefect_server.deployments import ScheduleEntry
     from wgan.prefect_server.operations import Applied
+    from wgan.prefect_server.schedule_listing import ScheduleEntry
     from wgan.settings import Settings
 
 app = typer.Typer(help="Retrain on a schedule, on workers.", no_args_is_help=True)
@@ -59,8 +59,9 @@ def add(
     )
 
     def work(server: PrefectServer, settings: Settings) -> ScheduleEntry:
-        from wgan.prefect_server.deployments import put_schedule, read_schedule, require_new_name
         from wgan.prefect_server.operations import prepare_operations
+        from wgan.prefect_server.schedule_changes import put_schedule, require_new_name
+        from wgan.prefect_server.schedule_listing import read_schedule
 
         require_new_name(server, schedule.name)
         _check_champion(resolved, settings)
@@ -107,7 +108,8 @@ def edit(
         raise UsageError("choose what to change: --cron, --timezone, --set, --if-changed, --promote or --overlap.")
 
     def work(server: PrefectServer, settings: Settings) -> ScheduleEntry:
-        from wgan.prefect_server.deployments import edited_schedule, put_schedule, read_schedule
+        from wgan.prefect_server.schedule_changes import edited_schedule, put_schedule
+        from wgan.prefect_server.schedule_listing import read_schedule
 
         schedule = edited_schedule(server, name, assignments or [], **changes)
         _check_champion(schedule.resolved(), settings)
@@ -122,7 +124,7 @@ def list_(as_json: AsJson = False) -> None:
     """Show every schedule: when, what, the next and the last run."""
 
     def work(server: PrefectServer, settings: Settings) -> list[ScheduleEntry]:
-        from wgan.prefect_server.deployments import list_schedules
+        from wgan.prefect_server.schedule_listing import list_schedules
 
         return list_schedules(server)
 
@@ -154,7 +156,7 @@ def run(name: Name, as_json: AsJson = False) -> None:
     """Run a schedule's job now, on a worker."""
 
     def work(server: PrefectServer, settings: Settings) -> tuple[str, str]:
-        from wgan.prefect_server.deployments import run_schedule
+        from wgan.prefect_server.schedule_changes import run_schedule
         from wgan.stack.prefect_login import prefect_link
 
         flow_run_id = run_schedule(server, name)
@@ -173,7 +175,7 @@ def remove(name: Name) -> None:
     """Remove a schedule; its past runs, versions and data stay."""
 
     def work(server: PrefectServer, settings: Settings) -> None:
-        from wgan.prefect_server.deployments import remove_schedule
+        from wgan.prefect_server.schedule_changes import remove_schedule
 
         remove_schedule(server, name)
 
@@ -226,7 +228,7 @@ def _check_champion(config: RetrainConfig, settings: Settings) -> None:
 
 def _pause(name: str, paused: bool) -> None:
     def work(server: PrefectServer, settings: Settings) -> None:
-        from wgan.prefect_server.deployments import pause_schedule
+        from wgan.prefect_server.schedule_changes import pause_schedule
 
         pause_schedule(server, name, paused)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from wgan.prefect_server.automations import put_automations
 from wgan.prefect_server.client import PrefectServer
-from wgan.prefect_server.deployments import put_housekeeping, put_schedule, schedule_names
 from wgan.prefect_server.gpu_slots import ensure_gpu_slots, set_gpu_slots
 from wgan.prefect_server.names import HOUSEKEEPING
+from wgan.prefect_server.schedule_changes import put_housekeeping, put_schedule
+from wgan.prefect_server.stored_deployments import schedule_names
 from wgan.prefect_server.work_pool import ensure_work_pool
 from wgan.records import Record
 from wgan.schedules import Declared

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 
 from fastapi import APIRouter
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 
 from wgan.serving.errors import error_response
 from wgan.serving.service import Service
 
 PAGE = Path(str(resources.files("wgan.serving") / "page"))
-MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
+INCLUDE = re.compile(r"<!-- include ([\w.-]+) -->\n")
 
 
 def page_routes(service: Service) -> APIRouter:
     """The pages and their assets, independent of the served models."""
     router = APIRouter(include_in_schema=False)
     parts = {path.name: path for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES}
+    pages = {name: _assembled(name) for name in ("index.html", "reference.html")}
 
     @router.get("/")
     async def playground() -> Response:
-        return FileResponse(parts["index.html"], media_type=MEDIA_TYPES[".html"])
+        return HTMLResponse(pages["index.html"])
 
     @router.get("/api")
     async def reference() -> Response:
-        return FileResponse(parts["reference.html"], media_type=MEDIA_TYPES[".html"])
+        return HTMLResponse(pages["reference.html"])
 
     @router.get("/page/{name}")
     async def part(name: str) -> Response:
@@ -35,3 +38,9 @@ def page_routes(service: Service) -> APIRouter:
         return FileResponse(parts[name], media_type=MEDIA_TYPES[parts[name].suffix])
 
     return router
+
+
+def _assembled(name: str) -> str:
+    """A page with the parts that both pages share in place of its `include` comments."""
+    page = (PAGE / name).read_text(encoding="utf-8")
+    return INCLUDE.sub(lambda found: (PAGE / found[1]).read_text(encoding="utf-8"), page)

@@ -117,3 +117,12 @@ def test_a_cache_problem_shows_no_local_path(
     reason = api.get("/readyz").json()["reason"]
     assert "after a restart: (a local path) cannot be written" in reason
     assert "/home/a" in readiness(service.catalogue, with_paths=True).model_dump()["reason"]
+
+
+@pytest.mark.parametrize("path", ["/", "/api"])
+def test_both_pages_have_their_shared_parts(api: TestClient, path: str) -> None:
+    page = api.get(path)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert '<link rel="stylesheet" href="page/common.css">' in page.text
+    assert '<form id="key-form"' in page.text
+    assert "<!-- include" not in page.text

@@ -1,8 +1,9 @@
 // The playground: samples, the walk between two, champion against challenger, and news of promotions.
 
-import { drawSeeds, modelFacts, readiness, useKey } from "./api.js";
+import { drawSeeds, modelFacts, readiness } from "./api.js";
 import { makeBoard } from "./board.js";
 import { offerScales } from "./scales.js";
+import { asksForKey, hideTrouble, onKey, showTrouble } from "./trouble.js";
 import { makeWalk, save } from "./walk.js";
 
 const SAMPLES = 16;
@@ -18,23 +19,12 @@ let announced = null;
 let kept = null;
 let looking = false;
 
-const walk = makeWalk({ onClose: () => board.clear(), onTrouble: complain });
+const walk = makeWalk({ onClose: () => board.clear(), onTrouble: showTrouble });
 const board = makeBoard(element("samples"), (chosen, byHand) => {
   if (chosen.length === 2) walk.open(...chosen, facts, byHand);
   else walk.close();
 });
 const opponent = makeBoard(element("challenger"), () => {});
-
-function complain(error) {
-  element("key-form").hidden = error.status !== 401;
-  element("trouble").hidden = error.status === 401;
-  element("trouble-text").textContent = error.message;
-}
-
-function calm() {
-  element("trouble").hidden = true;
-  element("key-form").hidden = true;
-}
 
 function day(time) {
   return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -86,10 +76,10 @@ async function draw() {
     if (announced === drawn.version) element("news").hidden = true;
     board.chooseEnds();
     await drawOpponent();
-    calm();
+    hideTrouble();
   } catch (error) {
     board.idle();
-    complain(error);
+    showTrouble(error);
   }
 }
 
@@ -150,9 +140,9 @@ async function lookForNews() {
       }
       if (mine.version === shownVersion) element("news").hidden = true;
     }
-    if (element("key-form").hidden) calm();
+    if (!asksForKey()) hideTrouble();
   } catch (error) {
-    complain(error);
+    showTrouble(error);
   } finally {
     looking = false;
   }
@@ -188,15 +178,11 @@ element("model-choice").addEventListener("change", (event) => {
   history.replaceState(null, "", `?model=${encodeURIComponent(model)}`);
   lookForNews();
 });
-element("compare").addEventListener("change", () => drawOpponent().catch(complain));
+element("compare").addEventListener("change", () => drawOpponent().catch(showTrouble));
 element("download").addEventListener("click", download);
 element("news-show").addEventListener("click", draw);
 element("news-keep").addEventListener("click", () => { kept = announced; element("news").hidden = true; });
-element("key-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  useKey(element("key").value);
-  draw();
-});
+onKey(draw);
 
 lookForNews();
 setInterval(lookForNews, NEWS_EVERY);

@@ -1,6 +1,7 @@
 // The API page: openapi.json for people. A request that exists with and without a model's name is shown once.
 
-import { ask, useKey } from "./api.js";
+import { ask } from "./api.js";
+import { hideTrouble, onKey, showTrouble } from "./trouble.js";
 
 const NAMED = "/v1/models/{model}";
 const element = (id) => document.getElementById(id);
@@ -163,18 +164,12 @@ function show(whole) {
 async function read() {
   try {
     show(await ask("openapi.json"));
-    element("key-form").hidden = element("trouble").hidden = true;
+    hideTrouble();
   } catch (error) {
-    element("key-form").hidden = error.status !== 401;
-    element("trouble").hidden = error.status === 401;
-    element("trouble-text").textContent = error.message;
+    showTrouble(error);
   }
 }
 
-element("key-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  useKey(element("key").value);
-  read();
-});
+onKey(read);
 
 read();

@@ -1,0 +1,186 @@
+"""Creates, edits, pauses, runs and removes schedules on the Prefect server: deployments with a typed parameter form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+
+from wgan.config import RetrainConfig
+from wgan.config_reading import changed_config
+from wgan.errors import UsageError, WganError
+from wgan.prefect_server.client import Answer, NotTaken, PrefectServer
+from wgan.prefect_server.forms import form_of
+from wgan.prefect_server.names import HOUSEKEEPING, RETRAIN, TAG
+from wgan.prefect_server.schedule_listing import entry_of
+from wgan.prefect_server.stored_deployments import STRATEGIES, find_deployment, require_deployment
+from wgan.schedules import Clock, Schedule, make_schedule
+
+START_SECONDS = 600
+"""Seconds within which a run that was granted its slot must be running; else the next one gets it."""
+IN_WORDS = {"enqueue": "waits", "cancel": "is cancelled"}
+
+
+class _Made(Answer):
+    id: str
+
+
+def require_new_name(server: PrefectServer, name: str) -> None:
+    """Raise `UsageError` if a schedule of that name exists."""
+    if find_deployment(server, name) is not None:
+        raise UsageError(
+            f"schedule {name} already exists: remove it first (`wgan schedule remove {name}`), or give this one "
+            "another --name."
+        )
+
+
+def put_schedule(server: PrefectServer, schedule: Schedule, work_pool: str) -> bool:
+    """Create or update the schedule; returns whether anything changed. Raises `UsageError`."""
+    config = schedule.resolved()
+    return _put(
+        server,
+        RETRAIN,
+        schedule.name,
+        schedule,
+        work_pool,
+        parameters={
+            "config": config.model_dump(mode="json"),
+            "promote": schedule.promote,
+            "only_if_changed": schedule.if_changed,
+        },
+        tags=[TAG, f"model:{config.model_name}"],
+        paused=schedule.paused,
+        overlap=schedule.overlap,
+        description=f"Retrains {config.model_name}{', only on new data' if schedule.if_changed else ''}. A run that "
+        f"is due while the one before is running {IN_WORDS[schedule.overlap]}. Retrainings of one model "
+        "follow each other, however they are started.",
+    )
+
+
+def put_housekeeping(server: PrefectServer, clock: Clock, work_pool: str) -> bool:
+    """Create or update the housekeeping deployment; returns whether anything changed."""
+    return _put(
+        server,
+        HOUSEKEEPING,
+        HOUSEKEEPING,
+        clock,
+        work_pool,
+        parameters={},
+        tags=[TAG],
+        paused=False,
+        overlap="cancel",
+        description="Removes what is no longer referred to. A run that is due while one runs is cancelled.",
+    )
+
+
+def edited_schedule(server: PrefectServer, name: str, assignments: Sequence[str], **changes: Any) -> Schedule:
+    """The server's schedule with the given changes applied. Raises `UsageError`.
+
+    `changes` are fields of `Schedule`; None leaves a field unchanged. A schedule that was given several clocks on
+    Prefect's page, or one that is not a cron expression, needs `cron`.
+    """
+    found = require_deployment(server, name)
+    entry = entry_of(found, [])
+    if name == HOUSEKEEPING:
+        raise UsageError("housekeeping is edited in the file of schedules: `wgan schedule apply FILE`.")
+    if not changes.get("cron") and (entry.cron is None or len(entry.when) > 1):
+        raise UsageError(f"schedule {name} is due {' and '.join(entry.when)}: give --cron, which replaces them.")
+    try:
+        stored = RetrainConfig.model_validate(found.parameters.get("config"))
+    except ValidationError:
+        raise UsageError(
+            f"the configuration of schedule {name} is not valid in this version: remove the schedule and add it again."
+        ) from None
+    now = {
+        "cron": entry.cron,
+        "timezone": entry.timezone or "UTC",
+        "if_changed": entry.if_changed,
+        "promote": bool(found.parameters.get("promote", True)),
+        "overlap": entry.overlap,
+        "paused": entry.paused,
+    }
+    given = {field: value for field, value in changes.items() if value is not None}
+    config = changed_config(stored, assignments).model_dump(mode="json")
+    return make_schedule(name=name, config=config, **{**now, **given})
+
+
+def pause_schedule(server: PrefectServer, name: str, paused: bool) -> None:
+    """Pause or resume a schedule. Raises `UsageError` listing the existing ones."""
+    server.tell("PATCH", f"deployments/{require_deployment(server, name).id}", paused=paused)
+
+
+def run_schedule(server: PrefectServer, name: str) -> str:
+    """Have a worker run the schedule's job now; returns the flow run's id. Raises `UsageError`."""
+    found = require_deployment(server, name)
+    route = f"deployments/{found.id}/create_flow_run"
+    return server.ask(_Made, "POST", route, state={"type": "SCHEDULED", "name": "Scheduled"}, tags=found.tags).id
+
+
+def remove_schedule(server: PrefectServer, name: str) -> None:
+    """Remove a schedule; its past runs stay. Raises `UsageError` listing the existing ones."""
+    server.tell("DELETE", f"deployments/{require_deployment(server, name).id}")
+
+
+def _put(
+    server: PrefectServer,
+    flow: str,
+    name: str,
+    clock: Clock,
+    work_pool: str,
+    *,
+    parameters: dict[str, Any],
+    tags: list[str],
+    paused: bool,
+    overlap: str,
+    description: str,
+) -> bool:
+    entrypoint = f"flows.{flow}.{flow}"
+    before = find_deployment(server, name)
+    if before is not None and before.entrypoint != entrypoint:
+        raise WganError(f"the Prefect server has a deployment {flow}/{name} that is not this pipeline's.")
+    flow_id = server.ask(_Made, "POST", "flows/", name=flow).id
+    cron = {"cron": clock.cron, "timezone": clock.timezone, "day_or": True}
+    try:
+        # None and empty values too: they replace edits made on Prefect's page.
+        server.tell(
+            "POST",
+            "deployments/",
+            name=name,
+            flow_id=flow_id,
+            entrypoint=entrypoint,
+            path=".",
+            work_pool_name=work_pool,
+            work_queue_name=None,
+            parameters=parameters,
+            parameter_openapi_schema=form_of(flow),
+            enforce_parameter_schema=True,
+            schedules=[{"schedule": cron, "active": True}],
+            concurrency_limit=1,
+            concurrency_options={
+                "collision_strategy": STRATEGIES[overlap],
+                "grace_period_seconds": START_SECONDS,
+            },
+            tags=tags,
+            labels={},
+            paused=paused,
+            description=description,
+            version=None,
+            job_variables={},
+            storage_document_id=None,
+            infrastructure_document_id=None,
+        )
+    except NotTaken as error:
+        if error.status == httpx.codes.UNPROCESSABLE_ENTITY and (reason := _fault_of_cron(error)):
+            raise UsageError(f"schedule {name}: cron={clock.cron!r} is not allowed: {reason}.") from None
+        raise
+    return before != require_deployment(server, name)
+
+
+def _fault_of_cron(error: NotTaken) -> str | None:
+    """The server's error about a cron expression; None if the error is another."""
+    for fault in error.faults:
+        if fault.get("type") == "value_error" and "cron" in fault.get("loc", ()):
+            return str(fault.get("msg")).removeprefix("Value error, ").rstrip(".")
+    return None
