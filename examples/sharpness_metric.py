@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wgan.evaluation.metrics.own import MetricSample
+from wgan.evaluation.metrics.custom import MetricSample
 
 
 def sharpness(sample: MetricSample) -> float:

@@ -32,7 +32,7 @@ from wgan.settings import Settings
 FLOWS = (RETRAIN, HOUSEKEEPING, "promote", "rollback", "study")
 SETTLED_SECONDS = 5.0
 """Minimum age of a crash before it is handled: its reporter may still add details."""
-LOOKED_HEARTBEATS = 2
+SILENT_HEARTBEATS = 2
 """How long a run must be silent while the server answers: after a server outage all runs are silent."""
 
 
@@ -48,7 +48,7 @@ def supervise_runs(settings: Settings, silent: dict[UUID, float], say: Callable[
         for heard in set(silent) - {run.id for run in quiet}:
             del silent[heard]
         for run in quiet:
-            if now - silent.setdefault(run.id, now) >= LOOKED_HEARTBEATS * settings.heartbeat_seconds:
+            if now - silent.setdefault(run.id, now) >= SILENT_HEARTBEATS * settings.heartbeat_seconds:
                 message = f"No heartbeat for {silence.seconds} s: its process died."
                 client.set_flow_run_state(run.id, Crashed(message=message))
                 say(f"Flow run {run.id} sent no heartbeat for {silence.seconds} s and is marked as crashed.")

@@ -14,7 +14,7 @@ from tasks.run_time import seconds_worked
 from wgan import progress
 from wgan.records import RetrainOutcome
 from wgan.steps.report import retrain_markdown
-from wgan.tracking.earlier import RUN_SECONDS
+from wgan.tracking.earlier_runs import RUN_SECONDS
 from wgan.tracking.run_status import (
     CURVES,
     PICTURES_TAB,

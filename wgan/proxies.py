@@ -35,7 +35,7 @@ def normalise_proxies(environment: MutableMapping[str, str]) -> None:
                 f"{', '.join(f'{kind}://' for kind in SCHEMES)} are allowed. Unset it, or name another."
             )
     if any(environment.get(spelling) for proxy in PROXIES for spelling in (proxy, proxy.lower())):
-        environment.update(past_proxies(environment))
+        environment.update(no_proxy_value(environment))
     every = environment.get("ALL_PROXY") or environment.get("all_proxy") or ""
     if every and not every.lower().startswith("socks"):  # botocore and urllib do not read it, nor support SOCKS
         for name in ("HTTP_PROXY", "HTTPS_PROXY"):
@@ -43,7 +43,7 @@ def normalise_proxies(environment: MutableMapping[str, str]) -> None:
                 environment[name] = environment[name.lower()] = every
 
 
-def past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+def no_proxy_value(environment: Mapping[str, str]) -> dict[str, str]:
     """`NO_PROXY`, in both spellings, with this machine added to the values of both."""
     known = f"{environment.get('NO_PROXY', '')},{environment.get('no_proxy', '')}"
     hosts = list(dict.fromkeys(host for host in (part.strip() for part in known.split(",")) if host))

@@ -94,7 +94,7 @@ def test_a_run_that_fails_or_stops_says_why(
 
 def test_its_event_is_related_to_its_run(server: PrefectServer, name: str) -> None:
     with recorded_run(server, "rollback", name, {}) as run:
-        run.tell(
+        run.emit(
             {
                 "event": ROLLED_BACK,
                 "resource": {"prefect.resource.id": f"wgan.model.{name}"},

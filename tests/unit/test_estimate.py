@@ -9,7 +9,7 @@ from wgan.config import RetrainConfig
 from wgan.config_reading import load_config
 from wgan.settings import Settings
 from wgan.steps.estimate import by_earlier, by_measuring
-from wgan.tracking.earlier import RunTimes, workload
+from wgan.tracking.earlier_runs import RunTimes, workload
 from wgan.training.duration import StepTimes, seconds_of_training
 
 EARLIER = RunTimes(training=480.0, evaluation=60.0, whole=570.0, generator_steps=1200)

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.utils import get_environ_proxies
 
 from wgan.errors import UsageError
-from wgan.proxies import PROXIES, normalise_proxies, past_proxies
+from wgan.proxies import PROXIES, no_proxy_value, normalise_proxies
 
 NOWHERE = "127.0.0.1:9"
 """Nothing listens there."""
@@ -48,7 +48,7 @@ def test_without_a_proxy_nothing_is_set() -> None:
 
 def test_a_star_stays_alone() -> None:
     """urllib treats it as everything only then."""
-    assert past_proxies({"NO_PROXY": "intranet,*"}) == {"NO_PROXY": "*", "no_proxy": "*"}
+    assert no_proxy_value({"NO_PROXY": "intranet,*"}) == {"NO_PROXY": "*", "no_proxy": "*"}
 
 
 def test_the_scheme_socks_means_socks5() -> None:

@@ -39,7 +39,7 @@ def prepare_dataset(
     write the same bytes under the same keys. Raises `DataError` if the source is unavailable, more than
     `config.max_bad_fraction` of its files do not decode, or fewer than 16 do; `UsageError`, `StorageError`.
     """
-    access = Access(settings, storage, retries or RetryPolicy(), progress or _silent)
+    access = Access(settings, storage, retries or RetryPolicy(), progress or _no_progress)
     with _disk_in_one_sentence(config):
         source = find_source(config, access)
         digest = dataset_digest(config, source)
@@ -52,7 +52,7 @@ def prepare_dataset(
                 whole = False
             if not whole:
                 ref = _repair(config, source, digest, access)
-        return _with_what_is_there_now(ref, source, access)
+        return _with_current_remarks(ref, source, access)
 
 
 def repair_dataset(
@@ -70,7 +70,7 @@ def repair_dataset(
     from an intact copy in the local cache if there is one, else by preparing the source again. Raises what
     `prepare_dataset` raises.
     """
-    access = Access(settings, storage, retries or RetryPolicy(), progress or _silent)
+    access = Access(settings, storage, retries or RetryPolicy(), progress or _no_progress)
     with _disk_in_one_sentence(config):
         source = find_source(config, access)
         return _repair(config, source, dataset_digest(config, source), access, pinned)
@@ -95,7 +95,7 @@ def open_or_repair(
         return open_dataset(repaired, settings, storage)
 
 
-def _with_what_is_there_now(ref: DatasetRef, source: Source, access: Access) -> DatasetRef:
+def _with_current_remarks(ref: DatasetRef, source: Source, access: Access) -> DatasetRef:
     """The record with the files the source skips today: they do not change the data set's identity."""
     if source.left_out is None:
         return ref
@@ -177,5 +177,5 @@ def _disk_in_one_sentence(config: DataConfig) -> Iterator[None]:
         ) from None
 
 
-def _silent(phase: str, done: int, total: int | None) -> None:
+def _no_progress(phase: str, done: int, total: int | None) -> None:
     """Report no progress."""

@@ -26,8 +26,8 @@ from wgan.errors import DataError, UsageError
 from wgan.evaluation.extractors.choose import open_extractor
 from wgan.evaluation.extractors.features import Extractor, extract
 from wgan.evaluation.metrics.compute import METRIC_RANGES, compute_metrics
+from wgan.evaluation.metrics.custom import custom_metric_codes
 from wgan.evaluation.metrics.memorisation import Neighbours, nearest_neighbours
-from wgan.evaluation.metrics.own import own_metric_codes
 from wgan.evaluation.reference import RealImages, Reference, measure_reference, reference_cost
 from wgan.evaluation.reference_cache import load_reference, store_reference
 from wgan.intervals import t_interval, within
@@ -76,7 +76,7 @@ def measure_sides(
     A side's numbers do not depend on which others are measured in the same call. Raises what `measure_side_by_side`
     raises.
     """
-    tell = progress or _silent
+    tell = progress or _no_progress
     extractor, protocol = open_protocol(images, config, settings, storage, device, tell)
     generated_images = protocol.sample_count * len(protocol.seeds) * len(sides)
     reference, advance = _reference(
@@ -119,7 +119,7 @@ def nearest_training_images(
     Searches the `evaluation.memorisation_images` that memorisation is judged against; `images.gather` of the indices
     gives the pictures. Raises `UsageError` if there are fewer than `count`, and what `measure_side_by_side` raises.
     """
-    tell = progress or _silent
+    tell = progress or _no_progress
     extractor, protocol = open_protocol(images, config, settings, storage, device, tell)
     if protocol.training_images < count:
         raise UsageError(
@@ -147,7 +147,7 @@ def open_protocol(
 
     Raises `DataError` when there are fewer than two, `UsageError` when the extractor does not fit the data.
     """
-    tell = progress or _silent
+    tell = progress or _no_progress
     if images.count < 2:
         raise DataError(f"{images.ref.name} has {counted(images.count, 'image')}: evaluation needs at least two.")
     extractor = open_extractor(
@@ -168,7 +168,7 @@ def open_protocol(
         training_images=training_images,
         held_out_images=min(held_out, sample_count),
         confidence=config.confidence,
-        own_metrics=own_metric_codes(config),
+        own_metrics=custom_metric_codes(config),
     )
 
 
@@ -204,7 +204,7 @@ def exact_device(device: str) -> str:
     return "cpu" if device.startswith("mps") else device
 
 
-def _silent(stage: str, done: int, total: int | None) -> None:
+def _no_progress(stage: str, done: int, total: int | None) -> None:
     pass
 
 

@@ -126,11 +126,11 @@ class Mlflow:
                 status, body = self._once(method, route, arguments)
             except httpx.NetworkError as error:
                 if isinstance(error, httpx.ConnectError):  # nothing is listening: report it at once
-                    raise self._silent(error) from None
+                    raise self._unreachable(error) from None
             except httpx.RemoteProtocolError:
                 pass
             except httpx.HTTPError as error:
-                raise self._silent(error) from None
+                raise self._unreachable(error) from None
             else:
                 if status not in BUSY:
                     return status, body
@@ -138,7 +138,7 @@ class Mlflow:
         try:
             return self._once(method, route, arguments)
         except httpx.HTTPError as error:
-            raise self._silent(error) from None
+            raise self._unreachable(error) from None
 
     def _once(self, method: Method, route: str, arguments: Mapping[str, Any]) -> tuple[int, bytes]:
         url = f"{self.where}/api/2.0/mlflow/{route}"
@@ -158,5 +158,5 @@ class Mlflow:
                     )
             return response.status_code, bytes(body)
 
-    def _silent(self, error: httpx.HTTPError) -> WganError:
+    def _unreachable(self, error: httpx.HTTPError) -> WganError:
         return WganError(f"the MLflow server at {self.where} does not answer ({reason_of(error)}): {REMEDY}.")

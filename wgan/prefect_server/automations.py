@@ -36,13 +36,13 @@ def put_automations(server: PrefectServer, settings: Settings) -> list[str]:
             continue
         automation = wanted.get(found.name)
         if automation is None or found.name in seen:
-            server.tell("DELETE", f"automations/{found.id}")
+            server.send("DELETE", f"automations/{found.id}")
         elif not _holds(found.model_dump(), automation):
             # Only if it differs: a changed automation forgets the runs it is tracking.
-            server.tell("PUT", f"automations/{found.id}", **automation)
+            server.send("PUT", f"automations/{found.id}", **automation)
         seen.add(found.name)
     for name in wanted.keys() - seen:
-        server.tell("POST", "automations/", **wanted[name])
+        server.send("POST", "automations/", **wanted[name])
     return list(wanted)
 
 
@@ -54,7 +54,7 @@ def ensure_automations(server: PrefectServer, settings: Settings) -> None:
     there = {found.name for found in server.pages(_Automation, "automations/filter")}
     for automation in _wanted(settings):
         if automation["name"] not in there:
-            server.tell("POST", "automations/", **automation)
+            server.send("POST", "automations/", **automation)
 
 
 def _holds(found: Any, wanted: Any) -> bool:

@@ -42,7 +42,7 @@ class _Token(Answer):
     token: str
 
 
-class NotTaken(WganError):
+class Rejected(WganError):
     """The server refused the request."""
 
     def __init__(self, sentence: str, status: int, faults: tuple[dict[str, Any], ...]) -> None:
@@ -64,7 +64,7 @@ class PrefectServer:
                 base_url=self._address, headers=login_headers(settings), timeout=answer_seconds, follow_redirects=True
             )
         except httpx.InvalidURL as error:
-            raise self._silent(error) from None
+            raise self._unreachable(error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +82,7 @@ class PrefectServer:
         """What the server has under that route; None if there is nothing. Raises as `ask` does."""
         try:
             return self.ask(kind, "GET", route)
-        except NotTaken as error:
+        except Rejected as error:
             if error.status == httpx.codes.NOT_FOUND:
                 return None
             raise
@@ -90,9 +90,9 @@ class PrefectServer:
     def ask(self, kind: type[Kind], method: str, route: str, **values: Any) -> Kind:
         """The server's answer; `values` are the request's parameters.
 
-        Raises `NotTaken` if the server refuses, `WganError` if it does not answer as a Prefect server does.
+        Raises `Rejected` if the server refuses, `WganError` if it does not answer as a Prefect server does.
         """
-        return self._read(kind, self._send(method, route, values), route)
+        return self._read(kind, self._request(method, route, values), route)
 
     def pages(self, kind: type[Kind], route: str, **values: Any) -> Iterator[Kind]:
         """All results of a filter, page by page. Raises as `ask` does."""
@@ -104,15 +104,15 @@ class PrefectServer:
                 return
             offset += PAGE
 
-    def tell(self, method: str, route: str, **values: Any) -> None:
+    def send(self, method: str, route: str, **values: Any) -> None:
         """Send a request whose answer is ignored. Raises as `ask` does."""
-        self._send(method, route, values)
+        self._request(method, route, values)
 
     def add(self, route: str, entries: list[dict[str, Any]]) -> None:
         """Send entries to a route that takes a list of them. Raises as `ask` does."""
-        self._send("POST", route, entries)
+        self._request("POST", route, entries)
 
-    def _send(self, method: str, route: str, values: Values) -> httpx.Response:
+    def _request(self, method: str, route: str, values: Values) -> httpx.Response:
         answer = self._try(method, route, values)
         for pause in PAUSES:
             if answer.status_code == httpx.codes.FORBIDDEN and "CSRF" in answer.text:
@@ -127,7 +127,7 @@ class PrefectServer:
             raise WganError(f"the Prefect server at {self._address} {fault} WGAN_PREFECT_AUTH_STRING.")
         if not answer.is_success:
             reason, faults = _refusal(answer)
-            raise NotTaken(
+            raise Rejected(
                 f"the Prefect server at {self._address} rejected {method} {route} ({reason}).",
                 answer.status_code,
                 faults,
@@ -139,7 +139,7 @@ class PrefectServer:
         try:
             return self._client.request(method, f"/{route}", json=body, headers=self._token)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._silent(error) from None
+            raise self._unreachable(error) from None
 
     def _take_token(self) -> None:
         """Fetch the token of a server with CSRF protection."""
@@ -158,7 +158,7 @@ class PrefectServer:
                 "WGAN_PREFECT_API_URL to the server's address, which ends in /api."
             ) from None
 
-    def _silent(self, error: Exception) -> WganError:
+    def _unreachable(self, error: Exception) -> WganError:
         return WganError(
             f"the Prefect server at {self._address} does not answer ({str(error) or type(error).__name__}): start the "
             "embedded stack with `wgan up --detach`, or set WGAN_PREFECT_API_URL."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wgan.prefect_server.client import Answer, NotTaken, PrefectServer
+from wgan.prefect_server.client import Answer, PrefectServer, Rejected
 from wgan.settings import Settings
 
 LIMIT = "gpu"
@@ -25,7 +25,7 @@ def set_gpu_slots(server: PrefectServer, count: int) -> None:
     if found is None:
         _create(server, count, LIMIT)
     elif found.limit != count:
-        server.tell("PATCH", ROUTE + LIMIT, limit=count)
+        server.send("PATCH", ROUTE + LIMIT, limit=count)
 
 
 def size_gpu_slots(server: PrefectServer, settings: Settings) -> None:
@@ -39,7 +39,7 @@ def size_gpu_slots(server: PrefectServer, settings: Settings) -> None:
 
 def _create(server: PrefectServer, count: int, limit: str) -> None:
     try:
-        server.tell("POST", ROUTE, name=limit, limit=count)
-    except NotTaken:
+        server.send("POST", ROUTE, name=limit, limit=count)
+    except Rejected:
         if server.find(_Limit, ROUTE + limit) is None:  # else another process has just created it
             raise

@@ -47,7 +47,7 @@ class RecordedRun:
         line = {"name": LOGGER, "level": level, "message": text, "timestamp": now, "flow_run_id": self.id}
         self.lines.append(line)
 
-    def tell(self, event: Mapping[str, Any]) -> None:
+    def emit(self, event: Mapping[str, Any]) -> None:
         """Add an event (`event`, `resource`, `payload`), which is sent at the run's end."""
         related = [
             {
@@ -114,7 +114,7 @@ def _end(server: PrefectServer, run: RecordedRun, kind: str, name: str, message:
     run.say(message, logging.ERROR if kind == "FAILED" else logging.INFO)
     state = {"type": kind, "name": name, "message": message}
     # A run without heartbeats for too long may have been marked as crashed.
-    server.tell("POST", f"flow_runs/{run.id}/set_state", state=state, force=True)
+    server.send("POST", f"flow_runs/{run.id}/set_state", state=state, force=True)
     server.add("logs/", run.lines)
     if run.events:
         server.add("events", run.events)

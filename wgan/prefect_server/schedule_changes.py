@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from wgan.config import RetrainConfig
 from wgan.config_reading import changed_config
 from wgan.errors import UsageError, WganError
-from wgan.prefect_server.client import Answer, NotTaken, PrefectServer
+from wgan.prefect_server.client import Answer, PrefectServer, Rejected
 from wgan.prefect_server.forms import form_of
 from wgan.prefect_server.names import HOUSEKEEPING, RETRAIN, TAG
 from wgan.prefect_server.schedule_listing import entry_of
@@ -23,7 +23,7 @@ START_SECONDS = 600
 IN_WORDS = {"enqueue": "waits", "cancel": "is cancelled"}
 
 
-class _Made(Answer):
+class _Created(Answer):
     id: str
 
 
@@ -108,19 +108,19 @@ def edited_schedule(server: PrefectServer, name: str, assignments: Sequence[str]
 
 def pause_schedule(server: PrefectServer, name: str, paused: bool) -> None:
     """Pause or resume a schedule. Raises `UsageError` listing the existing ones."""
-    server.tell("PATCH", f"deployments/{require_deployment(server, name).id}", paused=paused)
+    server.send("PATCH", f"deployments/{require_deployment(server, name).id}", paused=paused)
 
 
 def run_schedule(server: PrefectServer, name: str) -> str:
     """Have a worker run the schedule's job now; returns the flow run's id. Raises `UsageError`."""
     found = require_deployment(server, name)
     route = f"deployments/{found.id}/create_flow_run"
-    return server.ask(_Made, "POST", route, state={"type": "SCHEDULED", "name": "Scheduled"}, tags=found.tags).id
+    return server.ask(_Created, "POST", route, state={"type": "SCHEDULED", "name": "Scheduled"}, tags=found.tags).id
 
 
 def remove_schedule(server: PrefectServer, name: str) -> None:
     """Remove a schedule; its past runs stay. Raises `UsageError` listing the existing ones."""
-    server.tell("DELETE", f"deployments/{require_deployment(server, name).id}")
+    server.send("DELETE", f"deployments/{require_deployment(server, name).id}")
 
 
 def _put(
@@ -140,11 +140,11 @@ def _put(
     before = find_deployment(server, name)
     if before is not None and before.entrypoint != entrypoint:
         raise WganError(f"the Prefect server has a deployment {flow}/{name} that is not this pipeline's.")
-    flow_id = server.ask(_Made, "POST", "flows/", name=flow).id
+    flow_id = server.ask(_Created, "POST", "flows/", name=flow).id
     cron = {"cron": clock.cron, "timezone": clock.timezone, "day_or": True}
     try:
         # None and empty values too: they replace edits made on Prefect's page.
-        server.tell(
+        server.send(
             "POST",
             "deployments/",
             name=name,
@@ -171,14 +171,14 @@ def _put(
             storage_document_id=None,
             infrastructure_document_id=None,
         )
-    except NotTaken as error:
-        if error.status == httpx.codes.UNPROCESSABLE_ENTITY and (reason := _fault_of_cron(error)):
+    except Rejected as error:
+        if error.status == httpx.codes.UNPROCESSABLE_ENTITY and (reason := _cron_error(error)):
             raise UsageError(f"schedule {name}: cron={clock.cron!r} is not allowed: {reason}.") from None
         raise
     return before != require_deployment(server, name)
 
 
-def _fault_of_cron(error: NotTaken) -> str | None:
+def _cron_error(error: Rejected) -> str | None:
     """The server's error about a cron expression; None if the error is another."""
     for fault in error.faults:
         if fault.get("type") == "value_error" and "cron" in fault.get("loc", ()):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
-from wgan.prefect_server.client import Answer, NotTaken, PrefectServer
+from wgan.prefect_server.client import Answer, PrefectServer, Rejected
 
 POOL_TYPE = "process"
 CLOSED_TEMPLATE: dict[str, Any] = {
@@ -30,9 +30,9 @@ def ensure_work_pool(server: PrefectServer, name: str) -> None:
     found = server.find(_Pool, route)
     if found is None:
         try:
-            server.tell("POST", "work_pools/", name=name, type=POOL_TYPE, base_job_template=CLOSED_TEMPLATE)
-        except NotTaken as error:
+            server.send("POST", "work_pools/", name=name, type=POOL_TYPE, base_job_template=CLOSED_TEMPLATE)
+        except Rejected as error:
             if error.status != httpx.codes.CONFLICT:  # else another process has just created it
                 raise
     elif found.type == POOL_TYPE and found.base_job_template != CLOSED_TEMPLATE:
-        server.tell("PATCH", route, base_job_template=CLOSED_TEMPLATE)
+        server.send("PATCH", route, base_job_template=CLOSED_TEMPLATE)

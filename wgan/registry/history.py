@@ -78,7 +78,7 @@ class History:
             and intent.entry.previous == self.ledger.last_id
         ]
 
-    def came_late(self, version: int | None) -> bool:
+    def wrote_late(self, version: int | None) -> bool:
         """Whether an operation made the version champion after it was overtaken."""
         intent = None if version is None else self.intents.get(version)
         if intent is None or intent.entry.id in self.ledger.ids:
@@ -113,27 +113,27 @@ def reconciled_history(stores: ModelStores, flow_run_id: str | None = None) -> H
     Waits for an operation in progress and abandons it if it wrote nothing for `PATIENCE_SECONDS` (one of the same flow
     run, at once). Adds a move that is missing from the ledger, and reverts one that came too late.
     """
-    history = _quiet_history(stores, flow_run_id)
+    history = _idle_history(stores, flow_run_id)
     for dead in history.under_way:
         if dead.action == "refused" or history.champion != dead.to_version:
             close(stores.models, dead, "void")  # it changed nothing; if it resumes, it finds this
-            log.warning("%s; it had changed nothing.", _given_up(dead))
+            log.warning("%s; it had changed nothing.", _abandoned(dead))
     history = read_history(stores, history)
     last = ledger.latest_move(history.entries)
     if history.champion is not None and history.champion != (last.to_version if last else None):
-        history = _agreed(stores, history, last)
+        history = _reconciled(stores, history, last)
     if ledger.predecessor(history.entries, history.versions) is not None or history.previous == history.champion:
         aliases = move_previous(stores.models, stores.model, history.entries, history.aliases, history.versions)
         history = History(history.ledger, aliases, history.intents, history.versions)
     return history
 
 
-def put_back(stores: ModelStores, entry: LedgerEntry) -> History:
+def revert(stores: ModelStores, entry: LedgerEntry) -> History:
     """Revert the writes of an operation that was overtaken; returns the history afterwards.
 
     The champion is kept if it is not the one that operation sets: somebody else moved it.
     """
-    history = _quiet_history(stores)
+    history = _idle_history(stores)
     last = ledger.latest_move(history.entries)
     theirs = history.champion == entry.to_version and entry.id not in history.ledger.ids
     if theirs and last is not None and last.to_version != entry.to_version:
@@ -164,13 +164,13 @@ def tag_outcome(models: Models, entry: LedgerEntry) -> None:
         models.tag_version(entry.model_name, entry.to_version, key, value)
 
 
-def _quiet_history(stores: ModelStores, flow_run_id: str | None = None) -> History:
+def _idle_history(stores: ModelStores, flow_run_id: str | None = None) -> History:
     """The history once nothing is in progress, or nothing has been written for a while."""
     history = read_history(stores)
     quiet_since = time.monotonic()
     while others := [entry for entry in history.under_way if flow_run_id is None or entry.flow_run_id != flow_run_id]:
         if time.monotonic() - quiet_since > PATIENCE_SECONDS:
-            log.warning("%s.", _given_up(others[0]))
+            log.warning("%s.", _abandoned(others[0]))
             break
         time.sleep(POLL_SECONDS)
         newer = read_history(stores, history)
@@ -179,14 +179,16 @@ def _quiet_history(stores: ModelStores, flow_run_id: str | None = None) -> Histo
     return history
 
 
-def _agreed(stores: ModelStores, history: History, last: LedgerEntry | None) -> History:
+def _reconciled(stores: ModelStores, history: History, last: LedgerEntry | None) -> History:
     """The history after reconciling champion and ledger, which contradict each other."""
     champion = history.champion
     assert champion is not None
     intent = history.intents.get(champion)
-    if intent is not None and last is not None and history.came_late(champion):
-        log.warning("%s, yet moved the champion afterwards: put back to version %d.", _lost(intent), last.to_version)
-        back = put_back(stores, intent.entry)
+    if intent is not None and last is not None and history.wrote_late(champion):
+        log.warning(
+            "%s, yet moved the champion afterwards: restored to version %d.", _overtaken_text(intent), last.to_version
+        )
+        back = revert(stores, intent.entry)
         close(stores.models, intent.entry, "undone")  # a later move to this version is deliberate
         return back
     unwritten = None
@@ -227,12 +229,12 @@ def _missing_entry(
     )
 
 
-def _given_up(entry: LedgerEntry) -> str:
+def _abandoned(entry: LedgerEntry) -> str:
     return (
         f"An operation on {entry.model_name} version {entry.to_version} ({entry.action}) wrote nothing for "
         f"{PATIENCE_SECONDS:g} s and is abandoned"
     )
 
 
-def _lost(intent: Intent) -> str:
+def _overtaken_text(intent: Intent) -> str:
     return f"An operation on {intent.entry.model_name} version {intent.entry.to_version} was overtaken"

@@ -10,7 +10,7 @@ from wgan.errors import Overtaken
 from wgan.records import LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.aliases import CHALLENGER, CHAMPION, set_alias
-from wgan.registry.history import History, ModelStores, move_previous, put_back, read_history, tag_outcome
+from wgan.registry.history import History, ModelStores, move_previous, read_history, revert, tag_outcome
 from wgan.registry.intent import announce, close
 
 WRITES = 3
@@ -24,16 +24,16 @@ class Contended(Exception):
 def make_move(stores: ModelStores, history: History, entry: LedgerEntry) -> None:
     """Carry out a decision made from the history. Raises `Contended`, or `Overtaken` if it no longer holds."""
     announce(stores.models, entry)
-    now = _looked(stores, history, entry)
+    now = _checked(stores, history, entry)
     if [other for other in now.under_way if other.id != entry.id]:
         close(stores.models, entry, "void")
         raise Contended
     if entry.action == "refused":
         set_alias(stores.models, stores.model, CHALLENGER, entry.to_version)
-        now = _looked(stores, history, entry)
+        now = _checked(stores, history, entry)
     else:
         now = _champion_made(stores, history, entry)
-    _written_down(stores, now, entry)
+    _record(stores, now, entry)
     if entry.action != "refused" and history.aliases.get(CHALLENGER) == entry.to_version:
         set_alias(stores.models, stores.model, CHALLENGER, None)
     tag_outcome(stores.models, entry)
@@ -44,28 +44,28 @@ def _champion_made(stores: ModelStores, history: History, entry: LedgerEntry) ->
     """Set `previous` and `champion`; returns the history that confirms it."""
     planned = [*history.entries, entry]
     move_previous(stores.models, stores.model, planned, history.aliases, history.versions)
-    now = _looked(stores, history, entry)
+    now = _checked(stores, history, entry)
     for _ in range(WRITES):
         set_alias(stores.models, stores.model, CHAMPION, entry.to_version)
-        now = _looked(stores, history, entry, now)
+        now = _checked(stores, history, entry, now)
         if now.champion == entry.to_version:
             move_previous(stores.models, stores.model, planned, now.aliases, now.versions)
             return now
     raise _overtaken(stores, entry)
 
 
-def _looked(stores: ModelStores, decided: History, entry: LedgerEntry, known: History | None = None) -> History:
+def _checked(stores: ModelStores, decided: History, entry: LedgerEntry, known: History | None = None) -> History:
     """The history now. Raises `Overtaken` unless the ledger, the champion and the announcement are unchanged."""
     now = read_history(stores, known or decided)
     intent = now.intents.get(entry.to_version)
     announced = intent is not None and intent.entry.id == entry.id and intent.outcome == "open"
-    as_decided = now.champion in (decided.champion, entry.to_version) or now.came_late(now.champion)
+    as_decided = now.champion in (decided.champion, entry.to_version) or now.wrote_late(now.champion)
     if announced and now.ledger.last_id == decided.ledger.last_id and as_decided:
         return now
     raise _overtaken(stores, entry, announced)
 
 
-def _written_down(stores: ModelStores, known: History, entry: LedgerEntry) -> None:
+def _record(stores: ModelStores, known: History, entry: LedgerEntry) -> None:
     """Append the entry; withdraw it and raise `Overtaken` if another one has its number or came after it."""
     key = ledger.entry_key(entry, stores.settings)
     if not stores.storage.exists(key):  # else another operation considered this one dead and wrote it
@@ -82,7 +82,7 @@ def _overtaken(stores: ModelStores, entry: LedgerEntry, announced: bool = True) 
     """Revert late writes, and report what happened."""
     if announced:
         close(stores.models, entry, "void")
-    now = put_back(stores, entry)
+    now = revert(stores, entry)
     intent = now.intents.get(entry.to_version)
     if intent is not None and intent.entry.id == entry.id and entry.id not in now.ledger.ids:
         close(stores.models, entry, "undone")

@@ -11,12 +11,12 @@ from starlette.middleware.cors import CORSMiddleware
 
 from wgan import __version__
 from wgan.serving.authentication import Authentication
-from wgan.serving.chosen import the_default, the_named
 from wgan.serving.errors import add_error_handlers
 from wgan.serving.head import HeadRequests
 from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
 from wgan.serving.instrumentation import Instrumentation
 from wgan.serving.limits import BodyLimits
+from wgan.serving.model_choice import the_default, the_named
 from wgan.serving.own_names import OwnNames
 from wgan.serving.routes_images import image_routes
 from wgan.serving.routes_model import model_routes

@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from wgan.errors import WganError
 from wgan.serving.batching import Batcher, NotFinite, QueueFull
-from wgan.serving.chosen import chosen
 from wgan.serving.encoding import Encoding, check_side
 from wgan.serving.errors import ClientLeft, DeadlinePassed
+from wgan.serving.model_choice import chosen
 from wgan.serving.models import LoadedModel, Role, choose, shadow_for
 from wgan.serving.service import Service
 from wgan.serving.workload import Cost

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from wgan.serving.chosen import chosen
 from wgan.serving.infer import ALIAS_HEADER, VERSION_HEADER
+from wgan.serving.model_choice import chosen
 from wgan.serving.models import LoadedModel, ServedModels, choose
 from wgan.serving.routes_images import AliasHeader
 from wgan.serving.schemas import DataSetFacts, Lineage, MetricValue, ModelFacts, error_responses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request
 
-from wgan.serving.chosen import chosen, the_named
+from wgan.serving.model_choice import chosen, the_named
 from wgan.serving.schemas import ModelList, ModelState, error_responses
 from wgan.serving.service import Service
 from wgan.serving.states import model_list, model_state

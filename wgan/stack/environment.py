@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wgan.proxies import past_proxies
+from wgan.proxies import no_proxy_value
 from wgan.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -62,7 +62,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
         environment["PREFECT_API_AUTH_STRING"] = settings.prefect_auth_string.get_secret_value()
     addresses = (settings.s3_endpoint_url, settings.mlflow_tracking_uri, settings.prefect_api_url)
     if any(urlsplit(address).hostname in (LOOPBACK, "localhost") for address in addresses):
-        environment |= past_proxies(os.environ)
+        environment |= no_proxy_value(os.environ)
     return environment
 
 
@@ -71,7 +71,7 @@ def server_environment(home: Path, own: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
     return {
         **inherited,
-        **past_proxies(os.environ),
+        **no_proxy_value(os.environ),
         **TELEMETRY_OFF,
         STACK_MARK: str(home),
         "PYTHONUNBUFFERED": "1",  # the log is complete if the server dies

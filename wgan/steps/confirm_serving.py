@@ -120,7 +120,7 @@ def _followed(client: httpx.Client, promotion: LedgerEntry) -> tuple[Outcome, st
     state = _json(answer) or {}
     aliases = state.get("aliases")
     if not isinstance(aliases, dict):
-        return _not_taken_up(client, promotion, state)
+        return _why_not_served(client, promotion, state)
     champion = aliases.get("champion")
     if not isinstance(champion, dict):
         raise _NotServed(
@@ -143,7 +143,7 @@ def _model_path(promotion: LedgerEntry) -> str:
     return f"/v1/models/{quote(promotion.model_name, safe='')}"
 
 
-def _not_taken_up(client: httpx.Client, promotion: LedgerEntry, refusal: dict[str, Any]) -> tuple[Outcome, str]:
+def _why_not_served(client: httpx.Client, promotion: LedgerEntry, refusal: dict[str, Any]) -> tuple[Outcome, str]:
     """Why the process does not serve the model. Raises `_NotServed` if it was started for others."""
     code, message = _error(refusal)
     if code == "api-key":

@@ -12,7 +12,7 @@ from wgan.errors import WganError
 from wgan.evaluation.duration import seconds_of_evaluation
 from wgan.records import Record
 from wgan.settings import Settings
-from wgan.tracking.earlier import RunTimes, find_earlier
+from wgan.tracking.earlier_runs import RunTimes, find_earlier
 from wgan.training.device import resolve_device
 from wgan.training.duration import StepTimes, measure_steps, processor_of, seconds_of_training, threads
 

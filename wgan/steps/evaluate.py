@@ -27,7 +27,7 @@ from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.side_by_side import measure_champion, measure_generators
 from wgan.storage import Storage, split_uri
-from wgan.tracking.earlier import COMPARISON_SECONDS, EVALUATION_SECONDS
+from wgan.tracking.earlier_runs import COMPARISON_SECONDS, EVALUATION_SECONDS
 from wgan.tracking.runs import log_file, log_table, log_values
 from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device

@@ -31,6 +31,6 @@ def roll_back(
         with recorded_run(server, FLOW, model, parameters) as run:
             entry = rollback(model, to, settings, storage, reason=reason, flow_run_id=run.id, actor=actor)
             run.ended = f"Rolled back: {model} version {entry.to_version} is the champion again. {entry.reason}"
-            run.tell(ledger_event(entry))
+            run.emit(ledger_event(entry))
     name_judged_runs(entry, settings)
     return entry

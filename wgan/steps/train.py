@@ -29,7 +29,7 @@ from wgan.steps.warm_start import starting_point
 from wgan.storage import Storage
 from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_newest
 from wgan.tracking.curves import draw_curves
-from wgan.tracking.earlier import GENERATOR_STEPS, TRAINING_SECONDS, WORKLOAD_TAG, workload
+from wgan.tracking.earlier_runs import GENERATOR_STEPS, TRAINING_SECONDS, WORKLOAD_TAG, workload
 from wgan.tracking.metric_stream import MetricStream
 from wgan.tracking.names import first_name
 from wgan.tracking.parameters import compared_parameters

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from wgan.evaluation.extractors.features import Features
 from wgan.evaluation.metrics import sliced
+from wgan.evaluation.metrics.custom import MetricSample, compute_custom_metrics
 from wgan.evaluation.metrics.frechet import frechet_distance
 from wgan.evaluation.metrics.kernel import kernel_distance
 from wgan.evaluation.metrics.memorisation import memorisation, nearest_neighbours
 from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
-from wgan.evaluation.metrics.own import MetricSample, compute_own_metrics
 from wgan.evaluation.metrics.prdc import prdc
 from wgan.evaluation.metrics.sliced import sliced_wasserstein, sorted_projections
 from wgan.evaluation.reference import RealSample
@@ -65,7 +65,7 @@ def compute_metrics(
         nearest = nearest_neighbours(generated.vectors, real.training, device=device).distances[:, 0]
         values["memorisation"] = memorisation(nearest, real.held_out_distances)
     sample = MetricSample(real.vectors, generated.vectors, images, seed)
-    return values | compute_own_metrics(protocol.own_metrics, sample)
+    return values | compute_custom_metrics(protocol.own_metrics, sample)
 
 
 def _batches(images: NDArray[np.uint8], size: int = 128) -> list[NDArray[np.uint8]]:

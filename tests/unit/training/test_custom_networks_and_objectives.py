@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.unit.training import own_networks
+from tests.unit.training import custom_networks
 from tests.unit.training.tiny_training import CPU, Blobs, Recorder, run, tiny, weights
 from wgan.config import RetrainConfig
 from wgan.config_reading import parse_config
@@ -18,7 +18,7 @@ from wgan.training.checkpoint import load_generator
 from wgan.training.objectives import objective_of
 from wgan.training.sampling import generate_images
 
-MODULE = "tests.unit.training.own_networks"
+MODULE = "tests.unit.training.custom_networks"
 NETWORKS = {"generator": f"{MODULE}:LinearGenerator", "critic": f"{MODULE}:LinearCritic"}
 
 
@@ -35,7 +35,7 @@ def own(networks: dict[str, str] = NETWORKS, **training: Any) -> RetrainConfig:
 def test_custom_networks_train_and_draw_from_their_checkpoint(tmp_path: Path) -> None:
     result = run(own(), Recorder(), tmp_path)
     generator = load_generator(result.checkpoint)
-    assert isinstance(generator, own_networks.LinearGenerator)
+    assert isinstance(generator, custom_networks.LinearGenerator)
     assert generate_images(generator, 0, 3, CPU).shape == (3, 1, Blobs.image_size, Blobs.image_size)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wgan.evaluation.metrics.own import MetricSample
+from wgan.evaluation.metrics.custom import MetricSample
 
 
 def brightness(sample: MetricSample) -> float:

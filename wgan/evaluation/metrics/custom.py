@@ -28,12 +28,12 @@ class MetricSample:
     seed: int
 
 
-def own_metric_codes(config: EvaluationConfig) -> tuple[str, ...]:
+def custom_metric_codes(config: EvaluationConfig) -> tuple[str, ...]:
     """Import path and source digest of every metric, for the protocol. Raises what `load_plugin` raises."""
     return tuple(f"{path} {plugin_code(FIELD, path).sha256}" for path in config.metrics)
 
 
-def compute_own_metrics(codes: tuple[str, ...], sample: MetricSample) -> dict[str, float]:
+def compute_custom_metrics(codes: tuple[str, ...], sample: MetricSample) -> dict[str, float]:
     """Function name → value. Raises `UsageError` if one fails or does not return a finite number."""
     paths = [code.partition(" ")[0] for code in codes]
     return {path.rpartition(":")[2]: _value(path, sample) for path in paths}

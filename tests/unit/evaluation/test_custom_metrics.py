@@ -9,10 +9,10 @@ from tests.unit.evaluation.example_measurements import PROTOCOL
 from wgan.config import METRICS, EvaluationConfig, config_digest
 from wgan.config_reading import parse_config
 from wgan.errors import UsageError
-from wgan.evaluation.metrics.own import MetricSample, compute_own_metrics, own_metric_codes
+from wgan.evaluation.metrics.custom import MetricSample, compute_custom_metrics, custom_metric_codes
 from wgan.metric_text.table import METRIC_TITLES
 
-MODULE = "tests.unit.evaluation.own_metrics"
+MODULE = "tests.unit.evaluation.custom_metrics"
 SAMPLE = MetricSample(
     real=np.zeros((3, 2), dtype=np.float32),
     generated=np.ones((3, 2), dtype=np.float32),
@@ -27,11 +27,11 @@ def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def codes(*names: str) -> tuple[str, ...]:
-    return own_metric_codes(EvaluationConfig(metrics=tuple(f"{MODULE}:{name}" for name in names)))
+    return custom_metric_codes(EvaluationConfig(metrics=tuple(f"{MODULE}:{name}" for name in names)))
 
 
 def test_a_metric_is_called_with_features_and_images_and_has_its_functions_name() -> None:
-    assert compute_own_metrics(codes("brightness"), SAMPLE) == {"brightness": 7.0}
+    assert compute_custom_metrics(codes("brightness"), SAMPLE) == {"brightness": 7.0}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_metric_is_called_with_features_and_images_and_has_its_functions_name(
 )
 def test_a_metric_that_fails_is_one_sentence(name: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        compute_own_metrics(codes(name), SAMPLE)
+        compute_custom_metrics(codes(name), SAMPLE)
 
 
 def test_other_code_means_another_protocol(monkeypatch: pytest.MonkeyPatch) -> None:

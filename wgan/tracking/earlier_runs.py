@@ -19,7 +19,7 @@ EVALUATION_SECONDS = "system/evaluation_seconds"
 COMPARISON_SECONDS = "system/comparison_seconds"
 RUN_SECONDS = "system/run_seconds"
 """Logged only for uninterrupted runs. MLflow lists names with this prefix among a run's system metrics."""
-LOOKED_AT = 20
+SEARCHED_RUNS = 20
 """Number of newest runs of the same work to search: some ended before they were measured."""
 
 
@@ -62,7 +62,7 @@ def find_earlier(config: RetrainConfig, processor: str, settings: Settings) -> R
         experiment = runs.experiment(settings.mlflow_experiment)
         if experiment is None:
             return None
-        found = runs.newest(experiment.experiment_id, wanted, LOOKED_AT)
+        found = runs.newest(experiment.experiment_id, wanted, SEARCHED_RUNS)
     return next(filter(None, (_times(run.data.metrics) for run in found)), None)
 
 
