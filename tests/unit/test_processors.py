@@ -67,19 +67,21 @@ def test_an_affinity_counts_under_taskset() -> None:
     assert done.stdout.startswith("Processors(count=1, origin='the affinity of this process, of ")
 
 
-def test_torch_starts_no_more_threads_than_usable_processors() -> None:
-    program = (
-        "from wgan import processors; import wgan.training.device as device, torch\n"
-        "device.usable_processors = lambda: processors.Processors(1, 'a quota')\n"
-        "device.limit_threads(); print(torch.get_num_threads())"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(processors.__file__).parents[1])}
-    threads = {}
-    for omp in (None, "2"):
-        environment.pop("OMP_NUM_THREADS", None)
-        given = environment if omp is None else {**environment, "OMP_NUM_THREADS": omp}
-        done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120, env=given
-        )
-        threads[omp] = int(done.stdout)
-    assert threads == {None: 1, "2": 2}
+@pytest.mark.parametrize(("omp", "threads"), [(None, 1), ("2", 2)])
+def test_torch_starts_no_more_threads_than_usable_processors(
+    omp: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    from wgan.training import device
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if omp is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", omp)
+    monkeypatch.setattr(device, "usable_processors", lambda: processors.Processors(1, "a quota"))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)  # what torch reads from OMP_NUM_THREADS at its start
+        device.limit_threads()
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

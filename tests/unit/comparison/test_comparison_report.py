@@ -14,6 +14,7 @@ from tests.unit.evaluation.example_measurements import unlabelled
 from wgan.comparison.record import Comparison
 from wgan.comparison.report import comparison_html
 from wgan.config import PromotionConfig
+from wgan.records import Measurement
 
 
 class Page(HTMLParser):
@@ -41,18 +42,23 @@ def comparison() -> Comparison:
 
 
 @pytest.fixture(scope="module")
-def page(comparison: Comparison) -> Page:
-    return Page(comparison_html(comparison))
+def html(comparison: Comparison) -> str:
+    return comparison_html(comparison)
 
 
-def test_the_page_makes_no_request_and_runs_no_script(comparison: Comparison, page: Page) -> None:
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_the_page_makes_no_request_and_runs_no_script(html: str, page: Page) -> None:
     assert not page.all("script")
     assert not page.all("link")
     addresses = [
         value for _, attributes in page.elements for name in ("src", "href") if (value := attributes.get(name))
     ]
     assert all(address.startswith("data:image/png;base64,") for address in addresses if not address.startswith("#"))
-    assert not re.search(r"@import|url\((?!#)", comparison_html(comparison))
+    assert not re.search(r"@import|url\((?!#)", html)
 
 
 def test_samples_verdict_with_rules_and_metrics_follow_the_title_in_this_order(
@@ -76,7 +82,12 @@ def test_a_rule_has_passed_or_failed_and_nothing_else(page: Page) -> None:
 def test_the_figures_of_judged_metrics_show_what_the_gate_allows(comparison: Comparison, page: Page) -> None:
     promotion = PromotionConfig(fid_margin=0.5, modes_margin=0)
     config = comparison.second.config.model_copy(update={"promotion": promotion})
-    html = comparison_html(replace(comparison, second=replace(comparison.second, config=config)))
+    judged = replace(
+        comparison,
+        first=replace(comparison.first, curves={}, class_counts=None),
+        second=replace(comparison.second, curves={}, class_counts=None, config=config),
+    )
+    html = comparison_html(judged)
     drawn = {
         str(svg["aria-label"]).partition(":")[0].split()[0]: str(svg["aria-label"]).rpartition(", ")[2]
         for svg in Page(html).all("svg")
@@ -122,8 +133,29 @@ def test_lineage_and_only_the_settings_that_differ_are_listed(page: Page) -> Non
     assert "s3://wgan/checkpoints/" in page.text
 
 
-def test_text_from_outside_is_escaped() -> None:
-    html = comparison_html(example_comparison(model_name="<b>&</b>"))
+def with_few_figures(comparison: Comparison) -> Comparison:
+    """The same comparison with one metric and without curves: figures take most of a page's time."""
+    evaluation = comparison.evaluation
+    assert evaluation.champion is not None
+
+    def fid_only(side: Measurement) -> Measurement:
+        return side.model_copy(update={"metrics": {"fid": side.metrics["fid"]}})
+
+    update = {
+        "challenger": fid_only(evaluation.challenger),
+        "champion": fid_only(evaluation.champion),
+        "bounds": None,
+    }
+    return replace(
+        comparison,
+        first=replace(comparison.first, curves={}),
+        second=replace(comparison.second, curves={}),
+        evaluation=evaluation.model_copy(update=update),
+    )
+
+
+def test_text_from_outside_is_escaped(comparison: Comparison) -> None:
+    html = comparison_html(replace(with_few_figures(comparison), model_name="<b>&</b>"))
     assert "<b>&</b>" not in html
     assert "&lt;b&gt;&amp;&lt;/b&gt;" in html
 
@@ -154,10 +186,11 @@ def test_parts_without_classes_or_history_are_omitted(comparison: Comparison) ->
 def test_with_many_classes_those_farthest_from_the_data_are_drawn(comparison: Comparison) -> None:
     counts = np.full(1000, 10)
     counts[777] = 500
+    few = with_few_figures(comparison)
     many = replace(
-        comparison,
-        first=replace(comparison.first, class_counts=np.full(1000, 10)),
-        second=replace(comparison.second, class_counts=counts),
+        few,
+        first=replace(few.first, class_counts=np.full(1000, 10)),
+        second=replace(few.second, class_counts=counts),
         class_names=tuple(f"{mode:03d}" for mode in range(1000)),
         data_shares=np.full(1000, 0.001),
     )
@@ -166,5 +199,5 @@ def test_with_many_classes_those_farthest_from_the_data_are_drawn(comparison: Co
     assert any("version 4 is farthest from the data in 777" in str(svg["aria-label"]) for svg in page.all("svg"))
 
 
-def test_the_same_comparison_gives_the_same_page(comparison: Comparison) -> None:
-    assert comparison_html(comparison) == comparison_html(comparison)
+def test_the_same_comparison_gives_the_same_page(comparison: Comparison, html: str) -> None:
+    assert comparison_html(comparison) == html

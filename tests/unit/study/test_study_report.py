@@ -42,6 +42,14 @@ def outcome(holds: bool = True) -> StudyOutcome:
     )
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports of a claim that holds."""
+    folder = tmp_path_factory.mktemp("study")
+    write_report(outcome(), folder)
+    return folder
+
+
 def test_a_chart_is_a_png_of_all_its_panels() -> None:
     wide, narrow = (
         Image.open(io.BytesIO(draw_chart(Chart(name="x", caption="", panels=PANELS, columns=columns))))
@@ -51,8 +59,8 @@ def test_a_chart_is_a_png_of_all_its_panels() -> None:
     assert narrow.height > narrow.width
 
 
-def test_the_html_is_self_contained(tmp_path: Path) -> None:
-    html = write_report(outcome(), tmp_path).read_text()
+def test_the_html_is_self_contained(folder: Path) -> None:
+    html = (folder / HTML).read_text()
     sources = re.findall(r'src="([^"]+)"', html)
     assert len(sources) == 1
     Image.open(io.BytesIO(base64.b64decode(sources[0].removeprefix("data:image/png;base64,")))).verify()
@@ -73,9 +81,8 @@ def test_both_reports_state_claim_protocol_and_finding(holds: bool, words: str, 
     assert [(tmp_path / path).is_file() for path in figure] == [True]
 
 
-def test_the_results_can_be_read_back(tmp_path: Path) -> None:
-    write_report(outcome(), tmp_path)
-    assert StudyOutcome.model_validate_json((tmp_path / RESULTS).read_text()) == outcome()
+def test_the_results_can_be_read_back(folder: Path) -> None:
+    assert StudyOutcome.model_validate_json((folder / RESULTS).read_text()) == outcome()
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
