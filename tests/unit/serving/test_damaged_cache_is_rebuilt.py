@@ -63,7 +63,9 @@ def test_a_cache_that_cannot_be_written_is_reported(cache: ModelCache, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("wgan.serving.model_cache.tempfile.mkstemp", full)
-    with pytest.raises(WganError, match=r"the cache folder cannot be written \(No space left on device\): make room"):
+    with pytest.raises(
+        WganError, match=r"the cache folder cannot be written \(No space left on device\): free some space"
+    ):
         cache.set_last_good("champion", a_version())
 
 
