@@ -78,8 +78,8 @@ def new_archive(destination: Path) -> Iterator[ArchiveWriter]:
         result.rename(destination)
     except OSError as error:
         raise WganError(
-            f"the backup cannot be written to {destination} ({error.strerror or error}): free some space, or name another "
-            "place."
+            f"the backup cannot be written to {destination} ({error.strerror or error}): free some space, or name "
+            "another place."
         ) from None
     finally:
         if partial is not None:
