@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -144,7 +146,7 @@ def plugin_code(field: str, path: str) -> PluginCode:
     load_plugin(field, path)
     module = _import(field, path)
     top = module.__name__.partition(".")[0]
-    owners = metadata.packages_distributions().get(top, [])
+    owners = _distributions_of_modules().get(top, [])
     distribution = owners[0] if owners else None
     return PluginCode(
         path=path,
@@ -152,6 +154,12 @@ def plugin_code(field: str, path: str) -> PluginCode:
         version=metadata.version(distribution) if distribution else None,
         sha256=_source_digest(importlib.import_module(top)),
     )
+
+
+@cache
+def _distributions_of_modules() -> Mapping[str, list[str]]:
+    """Top-level module → distributions; reading every distribution's metadata takes a second."""
+    return metadata.packages_distributions()
 
 
 def _import(field: str, path: str) -> ModuleType:
