@@ -104,6 +104,7 @@ ELSEWHERE = {
     ),
     "podman-compose --profile observability up -d": f"{COMPOSE}test_a_profile_adds_its_services",
     "podman-compose --profile gpu up -d": f"{COMPOSE}test_a_profile_adds_its_services",
+    "podman-compose --profile replicas up -d": f"{COMPOSE}test_a_profile_adds_its_services",
     "podman-compose down": ("tests/containers/test_compose_ends.py::test_every_service_of_this_pipeline_stops_cleanly"),
     "podman build --format docker -f infra/Containerfile --target serving -t wgan-serving:0.1.0 .": (
         "tests/containers/test_serving_image.py::test_it_holds_what_serving_needs_and_nothing_else"

@@ -41,7 +41,7 @@ def test_ports_are_published_on_loopback_only(service: str) -> None:
 
 def test_only_what_people_use_is_published() -> None:
     published = {name for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"s3", "prefect", "mlflow", "serving", "prometheus", "grafana"}
+    assert published == {"s3", "prefect", "mlflow", "serving", "proxy", "prometheus", "grafana"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -92,6 +92,8 @@ EXPECTED_SECRETS = {
         "S3_MLFLOW_SECRET_ACCESS_KEY",
     },
     "mlflow-users": {"MLFLOW_ADMIN_PASSWORD", "MLFLOW_PIPELINE_PASSWORD", "MLFLOW_SERVING_PASSWORD"},
+    "serving-2": {"MLFLOW_SERVING_PASSWORD"},
+    "proxy": set(),
     "prometheus": set(),
     "grafana": {"GRAFANA_ADMIN_PASSWORD"},
     "redis": {"REDIS_PASSWORD"},
@@ -105,7 +107,7 @@ def test_a_service_has_the_credentials_it_needs_and_no_others(service: str) -> N
 
 
 def test_neither_worker_nor_serving_shares_a_network_with_the_databases() -> None:
-    for service in ("worker", "worker-gpu", "serving", "prometheus", "grafana"):
+    for service in ("worker", "worker-gpu", "serving", "serving-2", "proxy", "prometheus", "grafana"):
         assert SERVICES[service]["networks"] == ["services"]
     assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["databases"]
 
@@ -114,6 +116,12 @@ def test_neither_worker_nor_serving_shares_a_network_with_the_databases() -> Non
 def test_every_service_of_this_pipeline_waits_for_what_it_needs(service: str) -> None:
     assert variables(service)["WAIT_FOR"]
     assert SERVICES[service]["depends_on"]
+
+
+def test_the_proxy_passes_requests_to_every_replica() -> None:
+    named = re.findall(r"^server ([\w-]+):8080", (INFRA / "nginx/replicas.conf").read_text(), re.MULTILINE)
+    replicas = [name for name, service in SERVICES.items() if service.get("command", [])[:2] == ["wgan", "serve"]]
+    assert named == replicas == list(SERVICES["proxy"]["depends_on"])
 
 
 def test_the_dashboard_uses_metrics_that_serving_has() -> None:

@@ -23,6 +23,7 @@ from tests.unit.kubernetes_overlays import (
     workloads_of,
 )
 from wgan.schedules import read_declared
+from wgan.serving.metrics import Metrics
 from wgan.settings import Settings
 
 KUBERNETES_VERSIONS = ("1.30", "1.37")
@@ -179,6 +180,9 @@ def test_serving_is_scaled_by_load_and_survives_a_drained_node(resources: list[d
     scaler = of_kind(resources, "HorizontalPodAutoscaler")["serving"]["spec"]
     target = of_kind(resources, scaler["scaleTargetRef"]["kind"])[scaler["scaleTargetRef"]["name"]]
     assert "replicas" not in target["spec"]  # or every `kubectl apply` would undo the scaling
+    by_pods = [entry["pods"]["metric"]["name"] for entry in scaler["metrics"] if entry["type"] == "Pods"]
+    assert set(by_pods) <= {metric.name for metric in Metrics().registry.collect()}
+    assert {entry["type"] for entry in scaler["metrics"]} == {"Resource", "Pods"}
     budget = of_kind(resources, "PodDisruptionBudget")["serving"]["spec"]
     assert selects(budget["selector"]["matchLabels"], Workload(target).labels)
     assert budget["minAvailable"] < scaler["minReplicas"] < scaler["maxReplicas"]
