@@ -33,6 +33,8 @@ ANSWER_BYTES = 2**20
 """Maximum bytes of an answer about an alias; MLflow's own have a few kilobytes."""
 PAGE = 50
 """Models per page of the registry's list."""
+PAGE_BYTES = 2**24
+"""Maximum bytes of a page: each model comes with the tags of its latest version, some tens of kilobytes."""
 MOST_PAGES = 200
 
 
@@ -124,7 +126,7 @@ class RegistryClient:
             async with asyncio.timeout(ANSWER_SECONDS):
                 for _ in range(MOST_PAGES):
                     query = {"max_results": str(PAGE), **({"page_token": token} if token else {})}
-                    answer = await self._get("registered-models/search", _ListAnswer, query)
+                    answer = await self._get("registered-models/search", _ListAnswer, query, PAGE_BYTES)
                     if answer is None:
                         raise WganError(f"the MLflow server at {self.where} does not list its models for this user.")
                     for model in answer.registered_models:
@@ -172,8 +174,10 @@ class RegistryClient:
             tags=entry.tags,
         )
 
-    async def _get(self, route: str, kind: type[Answer], query: dict[str, str]) -> Answer | None:
-        """The registry's answer; None if there is no such object."""
+    async def _get(
+        self, route: str, kind: type[Answer], query: dict[str, str], most: int = ANSWER_BYTES
+    ) -> Answer | None:
+        """The registry's answer, of at most so many bytes; None if there is no such object."""
         if self._client is None:
             self._client = httpx.AsyncClient(**self._options)
         url = f"{self.where}/api/2.0/mlflow/{route}"
@@ -183,9 +187,9 @@ class RegistryClient:
                 status = response.status_code
                 async for block in response.aiter_bytes():
                     body += block
-                    if len(body) > ANSWER_BYTES:
+                    if len(body) > most:
                         raise WganError(
-                            f"{self.where} answers with more than {ANSWER_BYTES} bytes and is not an MLflow server."
+                            f"{self.where} answers with more than {most} bytes and is not an MLflow server."
                         )
         except httpx.HTTPError as error:
             raise WganError(
