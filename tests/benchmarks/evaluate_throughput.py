@@ -4,7 +4,7 @@ Prints one JSON object. The same features go to this project and to kept librari
 so that other work on the machine affects all of them alike; a figure is the median of the rounds in seconds, and
 `ratio` is theirs / ours, above 1 where this project is faster:
 
-    frechet  the Fréchet distance; torch-fidelity (float64, scipy's sqrtm, statistics included)
+    frechet  the Fréchet distance; torch-fidelity (float64, eigenvalues of the product, statistics included)
     kernel   the kernel distance of all features at once; torch-fidelity's and torchmetrics' polynomial MMD
     prdc     precision, recall, density and coverage; torch-fidelity's precision and recall alone (float32)
 

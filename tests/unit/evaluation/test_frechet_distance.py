@@ -114,3 +114,35 @@ def test_streamed_moments_equal_those_of_the_whole(size: int) -> None:
     found = streamed_moments(vectors[start : start + size] for start in range(0, 500, size))
     np.testing.assert_allclose(found.mean, vectors.mean(axis=0), rtol=1e-13)
     np.testing.assert_allclose(found.covariance, np.cov(vectors, rowvar=False), rtol=1e-8)
+
+
+@pytest.mark.parametrize(("count", "dimension"), [(80, 120), (400, 120)])
+def test_a_doubled_sample_is_at_its_total_variance_however_ill_conditioned_it_is(count: int, dimension: int) -> None:
+    # Σ₂ = 4 Σ₁, as above; standard deviations from 1 to 1e-6 in every direction of a random rotation. The eigenvalues
+    # of Σ₁Σ₂, or of Σ₁^½ Σ₂ Σ₁^½, leave an error of 1e-8 here.
+    rotation = np.linalg.qr(normal(7, dimension, dimension))[0]
+    vectors = (normal(8, count, dimension) * 10.0 ** -np.linspace(0, 6, dimension)) @ rotation
+    vectors = (vectors - vectors.mean(axis=0)).astype(np.float32)
+    doubled = 2 * vectors
+    shift = np.square(vectors.mean(axis=0, dtype=np.float64)).sum()
+    expected = vectors.astype(np.float64).var(axis=0, ddof=1).sum() + shift
+    assert frechet_distance(vectors, doubled) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("powers", [6, 12])
+def test_ill_conditioned_gaussians_with_the_same_axes_follow_the_closed_form(powers: int) -> None:
+    # Σ (√λ₁ − √λ₂)² over the axes; the eigenvalues themselves are 1 to 10^-powers.
+    axes = np.linalg.qr(normal(9, 64, 64))[0]
+    first = 10.0 ** -np.linspace(0, powers, 64)
+    second = 3 * first[::-1]
+    gaussians = [Moments(np.zeros(64), (axes * values) @ axes.T) for values in (first, second)]
+    expected = np.square(np.sqrt(first) - np.sqrt(second)).sum()
+    assert gaussian_distance(*gaussians) == pytest.approx(expected, rel=1e-11)
+
+
+def test_fewer_and_more_images_than_features_are_compared_with_each_other() -> None:
+    few, many = normal(10, 12, 20), normal(11, 300, 20) @ normal(12, 20, 20)
+    covariances = np.cov(few, rowvar=False), np.cov(many, rowvar=False)
+    shift = np.square(few.mean(0) - many.mean(0)).sum()
+    expected = shift + np.trace(covariances[0] + covariances[1] - 2 * sqrtm(covariances[0] @ covariances[1]).real)
+    assert frechet_distance(few, many) == pytest.approx(expected, rel=1e-6)

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-BLOCK_ELEMENTS = 2**23
-"""Distances in memory at once (float64: 64 MiB)."""
+from wgan.evaluation.metrics.distances import BLOCK_ELEMENTS, distance_rows, points_around
 
 
 @dataclass(frozen=True)
@@ -49,22 +48,16 @@ def nearest_neighbours(
 ) -> Neighbours:
     """The `count` nearest of the training vectors (T, d) to each of the vectors (N, d), 1 ≤ count ≤ T.
 
-    Computed in float64 in blocks; a copy is at distance exactly 0. `device` is a torch device that has float64 (not
+    Every comparison is float64's; a copy is at distance exactly 0. `device` is a torch device that has float64 (not
     mps).
     """
     if not 1 <= count <= len(training):
         raise ValueError(f"count must lie in [1, {len(training)}], not {count}")
     origin = training.mean(axis=0, dtype=np.float64)
-    references = torch.from_numpy(training - origin).to(device, torch.float64)
-    points = torch.from_numpy(vectors - origin).to(device, torch.float64)
-    norms = references.square().sum(dim=1)
-    indices = []
-    for block in torch.split(points, max(1, block_elements // len(references))):
-        # |a|² is left out: it is the same for every candidate of a point.
-        squares = torch.addmm(norms[None, :], block, references.T, alpha=-2.0)
-        indices.append(squares.topk(count, dim=1, largest=False).indices)
-    found = torch.cat(indices)
+    references, points = (points_around(origin, each, device) for each in (training, vectors))
+    found = torch.cat([rows.nearest(count) for _, rows in distance_rows(points, references, block_elements)])
     # Recomputed from the differences: rounding keeps |a|² + |b|² − 2ab of a copy from being 0.
-    distances = torch.stack([(points - references[column]).norm(dim=1) for column in found.T], dim=1)
+    columns = [(points.vectors - references.vectors[column]).norm(dim=1) for column in found.T]
+    distances = torch.stack(columns, dim=1)
     nearest_first = distances.argsort(dim=1, stable=True)
     return Neighbours(found.gather(1, nearest_first).cpu().numpy(), distances.gather(1, nearest_first).cpu().numpy())
