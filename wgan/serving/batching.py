@@ -7,7 +7,6 @@ import math
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -112,7 +111,7 @@ class Batcher:
         finally:
             if not job.done.done() or job.done.cancelled():
                 self.metrics.abandoned.labels(self.model).inc(job.left)
-            with suppress(ValueError):
+            if job in queue:  # a failing remove() would format the whole job, arrays and all, for its message
                 queue.remove(job)
             self._changed()
         return images
@@ -204,7 +203,7 @@ class Batcher:
 
     def _fail(self, job: Job, error: WganError) -> None:
         for queue in (self._jobs, self._shadows):
-            with suppress(ValueError):
+            if job in queue:
                 queue.remove(job)
         if not job.done.done():
             job.done.set_exception(error)

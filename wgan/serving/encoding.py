@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import zipfile
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -127,8 +128,8 @@ def picture(image: NDArray[np.uint8]) -> Image.Image:
 def check_side(count: int, side: int, encoding: Encoding) -> None:
     """Raises `TooLargePicture` if a grid of `count` square images does not fit the format."""
     if encoding.layout == "grid":
-        columns = int(np.ceil(np.sqrt(count)))
-        width, height = (cells * (side + GAP) + GAP for cells in (columns, int(np.ceil(count / columns))))
+        columns = math.ceil(math.sqrt(count))
+        width, height = (cells * (side + GAP) + GAP for cells in (columns, math.ceil(count / columns)))
         _check_size(width * encoding.scale, height * encoding.scale, encoding.format)
 
 
