@@ -85,6 +85,7 @@ def compare(seed: int, steps: int, images: ImagesInMemory, judge: Judge) -> dict
     champion = new_state(config, CPU)
     next(done for done in trained(champion, config, ImagesInMemory(images.pixels[before])) if done >= steps)
     goal = judge.fid(champion)
+    print(f"seed {seed}, champion, {steps} steps: {goal:.2f}", file=sys.stderr, flush=True)
     found: dict[str, float | int | None] = {"seed": seed, "champion_steps": steps, "champion_fid": round(goal, 2)}
     for name in ("warm", "cold"):
         state = new_state(again, CPU)

@@ -101,6 +101,24 @@ def test_compiled_and_captured_steps_equal_eager_ones(tmp_path: Path, request: p
     assert_near(found, BY_ROUNDING)
 
 
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
+def test_captured_steps_follow_a_schedule_and_keep_an_average(
+    optimizer: str, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = configured(optimizer=optimizer, lr_schedule="linear", ema_decay=0.9)
+    with caplog.at_level(logging.WARNING):
+        ours, _ = trained(config, tmp_path / "captured", CAPTURED)
+    assert not caplog.records  # no step fell back to eager
+    theirs, _ = trained(config, tmp_path / "eager", EAGER)
+    parts = ("generator", "critic")
+    found = {part: apart(config, ours.checkpoint, theirs.checkpoint, part) for part in parts}
+    first, second = weights(ours.checkpoint, "average"), weights(theirs.checkpoint, "average")
+    moved = second - at_start(config, "generator")
+    found["average"] = float((first - second).norm() / moved.norm())
+    print(f"\n{request.node.name}:", {name: f"{value:.2e}" for name, value in found.items()})
+    assert max(found.values()) < 1e-2
+
+
 @pytest.mark.parametrize("execution", [Execution("bf16"), Execution("bf16", captured=True)])
 def test_bf16_is_near_float32(execution: Execution, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     config = configured()

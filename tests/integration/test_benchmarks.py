@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("large_data.py --gigabytes 0.01 --seconds 0.3", '"read ahead"'),
         ("beside_other_work.py --seconds 0.3", '"two_over_alone"'),
         ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),
+        ("averages.py --steps 1 --every 1", "| decay 0.99 |"),
         ("evaluation_during_training.py --steps 2 --rounds 1", "| in a thread |"),
         ("warm_start.py --seeds 1 --steps 5", '"champion_fid"'),
         ("command_time.py --rounds 1", "| wgan rollback |"),

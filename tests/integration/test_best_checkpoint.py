@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.integration.command_line import QUICK, assigned
+from tests.integration.stack_commands import wait_for
 from wgan.config import RetrainConfig
 from wgan.config_reading import load_config
 from wgan.data.prepare import prepare_dataset
@@ -23,7 +24,7 @@ from wgan.settings import Settings
 from wgan.steps import evaluate_checkpoints
 from wgan.steps.train import PipelineObserver, run_training
 from wgan.storage import Storage, split_uri
-from wgan.storage.checkpoints import read_latest
+from wgan.storage.checkpoints import latest_checkpoints, read_latest
 from wgan.tracking.client import tracking_client
 from wgan.tracking.runs import metric_history
 
@@ -51,6 +52,12 @@ def dataset(config: RetrainConfig, stack: Settings, storage: Storage) -> Dataset
     return prepare_dataset(config.data, stack, storage)
 
 
+@pytest.fixture(scope="module")
+def whole(config: RetrainConfig, dataset: DatasetRef, stack: Settings, storage: Storage) -> TrainingRef:
+    """The training that nothing interrupted."""
+    return run_training(config, dataset, stack, storage, str(uuid4()))
+
+
 @pytest.fixture
 def best_is_step_4(monkeypatch: pytest.MonkeyPatch) -> None:
     """Distances as they may come out: 9, 5, 7, 8; everything else is measured."""
@@ -61,6 +68,22 @@ def best_is_step_4(monkeypatch: pytest.MonkeyPatch) -> None:
         return measure(self, generate) | {"fid": next(distances)}
 
     monkeypatch.setattr(TrainingEvaluation, "__call__", chosen)
+
+
+def published(flow_run: str, settings: Settings, storage: Storage) -> list[int]:
+    """The steps of the listed checkpoints, newest first."""
+    return [checkpoint.step for checkpoint in latest_checkpoints(flow_run, settings, storage)]
+
+
+def stopping_at_4(report: Callable[..., None]) -> Callable[[PipelineObserver, int, Path], None]:
+    """Reports a checkpoint; that of step 4 is followed by a signal, which stops the training after step 5."""
+
+    def stopping(self: PipelineObserver, step: int, path: Path) -> None:
+        report(self, step, path)
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return stopping
 
 
 def curve(run: str, settings: Settings, name: str) -> dict[int, float]:
@@ -111,7 +134,10 @@ def test_an_early_end_is_a_finished_training(
     assert training.choice.reason.endswith("Training ended early, after 6 steps.")
 
 
+@pytest.mark.parametrize("unfinished", [False, True])
 def test_an_interrupted_training_makes_the_same_choice(
+    unfinished: bool,
+    whole: TrainingRef,
     config: RetrainConfig,
     dataset: DatasetRef,
     stack: Settings,
@@ -119,29 +145,25 @@ def test_an_interrupted_training_makes_the_same_choice(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = run_training(config, dataset, stack, storage, str(uuid4()))
-    sampled = PipelineObserver.checkpoint
-
-    def stop_at_4(self: PipelineObserver, step: int, path: Path) -> None:
-        sampled(self, step, path)
-        if step == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    flow_run, asked = str(uuid4()), []
-    with monkeypatch.context() as patched:
-        patched.setattr(PipelineObserver, "checkpoint", stop_at_4)
-        with pytest.raises(Interrupted):
-            run_training(config, dataset, stack, storage, flow_run)
-    measure = TrainingEvaluation.__call__
+    flow_run, measure = str(uuid4()), TrainingEvaluation.__call__
+    seeds: list[tuple[int, ...]] = []
 
     def counted(self: TrainingEvaluation, generate: GenerateImages) -> dict[str, float]:
-        asked.append(self.protocol.seeds)
+        seeds.append(self.protocol.seeds)
+        if unfinished and len(seeds) == 2:  # of step 4, until the next checkpoint is published without its result
+            wait_for(lambda: 5 in published(flow_run, stack, storage))
         return measure(self, generate)
 
+    monkeypatch.setattr(evaluate_checkpoints, "leaves_processors_free", lambda device: unfinished)
     monkeypatch.setattr(TrainingEvaluation, "__call__", counted)
+    with monkeypatch.context() as patched:
+        patched.setattr(PipelineObserver, "checkpoint", stopping_at_4(PipelineObserver.checkpoint))
+        with pytest.raises(Interrupted):
+            run_training(config, dataset, stack, storage, flow_run)
+    assert published(flow_run, stack, storage)[0] == 5
+    seeds.clear()
     resumed = run_training(config, dataset, stack, storage, flow_run)
-    # Interrupted at step 5, whose checkpoint published the results of steps 2 and 4.
-    assert asked == [(SEED,), (SEED,)]
+    assert seeds == [(SEED,)] * (3 if unfinished else 2)  # of step 4 again, if its result was not published
     assert resumed.choice == whole.choice
     ours, theirs = weights(resumed, storage, tmp_path / "a.pt"), weights(whole, storage, tmp_path / "b.pt")
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -150,16 +172,19 @@ def test_an_interrupted_training_makes_the_same_choice(
 
 
 def test_training_with_evaluations_gives_the_weights_of_training_without(
-    config: RetrainConfig, dataset: DatasetRef, stack: Settings, storage: Storage, tmp_path: Path
+    whole: TrainingRef,
+    config: RetrainConfig,
+    dataset: DatasetRef,
+    stack: Settings,
+    storage: Storage,
+    tmp_path: Path,
 ) -> None:
-    last = config.training.generator_steps
-    looked = run_training(config, dataset, stack, storage, flow_run := str(uuid4()))
     without = config.model_copy(update={"training": config.training.model_copy(update={"evaluate_every": 0})})
     plain = run_training(without, dataset, stack, storage, str(uuid4()))
-    latest = read_latest(flow_run, stack, storage)
+    latest = read_latest(whole.flow_run_id, stack, storage)
     assert latest is not None
-    assert latest.checkpoints[0].step == plain.generator_steps == last
-    newest = looked.model_copy(
+    assert latest.checkpoints[0].step == plain.generator_steps == config.training.generator_steps
+    newest = whole.model_copy(
         update={
             "checkpoint_uri": storage.uri(latest.checkpoints[0].key),
             "checkpoint_sha256": latest.checkpoints[0].sha256,

@@ -40,6 +40,12 @@ def test_every_rule_is_listed_with_its_mark() -> None:
     assert "- ✗ Modes 7 against 10: down by 3" in markdown
 
 
+def test_a_warm_start_and_the_chosen_checkpoint_are_told_below_the_rules() -> None:
+    remark = "Training started from both networks of models:/generator-digits/3."
+    decision = decide(measured(), None, PromotionConfig()).model_copy(update={"remarks": (remark,)})
+    assert evaluation_markdown(measured(), None, decision).endswith(f"\n\n{remark}")
+
+
 def test_the_protocol_is_shown_beside_the_numbers() -> None:
     markdown = evaluation_markdown(measured(), None, None)
     assert "95% interval] over 5 seeds of 1,024" in markdown
