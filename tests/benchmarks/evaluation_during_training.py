@@ -1,8 +1,9 @@
 """What evaluations during training cost: python tests/benchmarks/evaluation_during_training.py [--steps 100].
 
 Trains the digits preset's networks in turn without evaluations, with one every 25 generator steps between two steps,
-and with the same in a thread. Prints the wall-clock and processor seconds of each as JSON and as a table; of several
-rounds, the least. A thread helps only if a processor is free for it (`OMP_NUM_THREADS=1` on two idle ones).
+and with the same in a thread; and evaluates once without any training. Prints the wall-clock and processor seconds of
+each as JSON and as a table; of several rounds, the least. A thread helps only if a processor is free for it
+(`OMP_NUM_THREADS=1` on two idle ones).
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from wgan.training.checkpoint import load_generator
 from wgan.training.loop import train
 from wgan.training.runner import Execution
 from wgan.training.sampling import generate_images
+from wgan.training.state import new_state
 
 CPU = torch.device("cpu")
 EVERY, IMAGES = 25, 1024
+ALONE = "one evaluation alone"
 WAYS = {"no evaluations": (0, False), "between two steps": (EVERY, False), "in a thread": (EVERY, True)}
 
 
@@ -82,6 +85,14 @@ def seconds(measure: TrainingEvaluation, steps: int, every: int, background: boo
         return time.perf_counter() - wall, time.process_time() - processor
 
 
+def seconds_of_one(measure: TrainingEvaluation) -> tuple[float, float]:
+    """Wall-clock and processor seconds of a single evaluation."""
+    generator = new_state(load_config("digits"), CPU).generator
+    wall, processor = time.perf_counter(), time.process_time()
+    measure(partial(generate_images, generator))
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -89,8 +100,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     chosen = parser.parse_args()
     measure = evaluation()
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in (ALONE, *WAYS)}
     for _ in range(chosen.rounds):
+        found[ALONE].append(seconds_of_one(measure))
         for name, (every, background) in WAYS.items():
             found[name].append(seconds(measure, chosen.steps, every, background))
     least = {name: tuple(min(values) for values in zip(*rounds, strict=True)) for name, rounds in found.items()}

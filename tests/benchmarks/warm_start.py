@@ -1,4 +1,4 @@
-"""Warm start against cold start on data that grew: python tests/benchmarks/warm_start.py [--seeds 3] [--steps 300].
+"""Warm start against cold start on data that grew: python tests/benchmarks/warm_start.py [--seeds 0 1 2] [--steps 300].
 
 For each seed: a champion is trained on ten elevenths of the digits (32×32, the preset's networks) and measured on all
 of them. Then two trainings run on all digits, both with another seed and fresh optimizers: one from the champion's two
@@ -106,13 +106,13 @@ def compare(seed: int, steps: int, images: ImagesInMemory, judge: Judge) -> dict
 def main() -> None:
     """Compare all seeds, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=300, help="generator steps of the champion")
     chosen = parser.parse_args()
     limit_threads()
     began, images = time.monotonic(), digits()
     judge = Judge(images)
-    rows = [compare(seed, chosen.steps, images, judge) for seed in range(chosen.seeds)]
+    rows = [compare(seed, chosen.steps, images, judge) for seed in chosen.seeds]
     print(json.dumps({"rows": rows, "seconds": round(time.monotonic() - began)}))
     print("| " + " | ".join(rows[0]) + " |")
     print("|" + "---|" * len(rows[0]))

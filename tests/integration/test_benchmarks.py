@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),
         ("averages.py --steps 1 --every 1", "| decay 0.99 |"),
         ("evaluation_during_training.py --steps 2 --rounds 1", "| in a thread |"),
-        ("warm_start.py --seeds 1 --steps 5", '"champion_fid"'),
+        ("warm_start.py --seeds 0 --steps 5", '"champion_fid"'),
         ("command_time.py --rounds 1", "| wgan rollback |"),
         ("serve_throughput.py --rounds 1 --seconds 0.1 --in-flight 64", "| wgan |"),
     ],

@@ -24,7 +24,7 @@ from wgan.records import CheckpointChoice, DatasetRef, TrainingRef
 from wgan.registry.lineage import code_version
 from wgan.settings import Settings
 from wgan.steps.deferred_signals import deferred_signals
-from wgan.steps.evaluate_checkpoints import open_evaluations, restore_evaluations
+from wgan.steps.evaluate_checkpoints import CheckpointEvaluations, open_evaluations, restore_evaluations
 from wgan.steps.warm_start import starting_point
 from wgan.storage import Storage
 from wgan.storage.checkpoints import CheckpointUploads, StoredCheckpoint, fetch_newest
@@ -39,7 +39,7 @@ from wgan.training.checkpoint import load_generator
 from wgan.training.device import device_name, resolve_device
 from wgan.training.loop import TrainingResult, train
 from wgan.training.sampling import generate_images
-from wgan.training.state import new_state
+from wgan.training.state import StartingPoint, new_state, start_from
 
 SAMPLES = "samples/steps"
 """Key of the image series from fixed noise; MLflow shows the section `samples` above all curves."""
@@ -136,8 +136,9 @@ def run_training(
                 ) as uploads,
             ):
                 observer = PipelineObserver(stream, uploads, config.training.generator_steps, asked_to_stop)
+                start = None if found else starting_point(config, settings)
                 if found is None:
-                    observer.samples(0, _first_samples(config, settings))
+                    observer.samples(0, _first_samples(config, settings, start))
                 result = train(
                     config,
                     images,
@@ -148,23 +149,18 @@ def run_training(
                     resume_from=folder / Path(found.key).name if found else None,
                     cache=settings.cache,
                     evaluate=evaluations.evaluate,
-                    start=None if found else starting_point(config, settings),
+                    start=start,
                 )
                 if not result.stopped:
                     evaluations.wait()
-            stored = {checkpoint.step: checkpoint for checkpoint in uploads.stored}
-            choice = None
-            if not result.stopped and result.generator_steps in stored:
-                choice = evaluations.choose(stored.keys(), result.generator_steps, result.ended_early)
-                chosen = stored[choice.step if choice else result.generator_steps]
-                file = result.checkpoint if chosen.step == result.generator_steps else folder / "chosen.pt"
-                if file != result.checkpoint:
-                    storage.get_file(chosen.key, file, chosen.sha256)
-                trained = _trained_samples(config, settings, file)
+            chosen, choice = _chosen(uploads, evaluations, result)
+            if chosen is not None:
+                trained = _trained_samples(config, settings, _file_of(chosen, result, storage, folder))
                 stream.log_image(TRAINED, chosen.step, trained)
         how = ", ".join(f"{name} {value}" for name, value in result.execution.described().items())
-        chosen_for = {"wgan.checkpoint": choice.reason} if choice else {}
-        log_values(settings, run_id, {}, {"wgan.execution": how, **chosen_for})
+        optional = {"wgan.checkpoint": choice.reason if choice else None, "wgan.started_from": result.started_from}
+        present = {name: value for name, value in optional.items() if value}
+        log_values(settings, run_id, {}, {"wgan.execution": how, **present})
         if result.stopped:
             end_run(settings, run_id, "KILLED")
             raise Interrupted(
@@ -173,7 +169,7 @@ def run_training(
             )
         took = {TRAINING_SECONDS: result.seconds, GENERATOR_STEPS: result.generator_steps}
         log_values(settings, run_id, took, {WORKLOAD_TAG: workload(config, device_name(device))})
-        if result.generator_steps not in stored:
+        if chosen is None:
             raise WganError(
                 f"the last checkpoint did not reach S3: `wgan retrain --resume {flow_run_id}` resumes from the one "
                 "before."
@@ -188,11 +184,33 @@ def run_training(
     return _reference(config, dataset, storage, flow_run_id, run_id, code, chosen, choice, result)
 
 
-def _first_samples(config: RetrainConfig, settings: Settings) -> NDArray[np.uint8]:
-    """Images of the untrained generator: MLflow's image series starts at step 0."""
+def _chosen(
+    uploads: CheckpointUploads, evaluations: CheckpointEvaluations, result: TrainingResult
+) -> tuple[StoredCheckpoint | None, CheckpointChoice | None]:
+    """The best checkpoint and why, or the last one; None if the training was interrupted or its last is not in S3."""
+    stored = {checkpoint.step: checkpoint for checkpoint in uploads.stored}
+    if result.stopped or result.generator_steps not in stored:
+        return None, None
+    choice = evaluations.choose(stored.keys(), result.generator_steps, result.ended_early)
+    return stored[choice.step if choice else result.generator_steps], choice
+
+
+def _file_of(checkpoint: StoredCheckpoint, result: TrainingResult, storage: Storage, folder: Path) -> Path:
+    """The local file of the last checkpoint; an earlier one is downloaded, since the training may have deleted it."""
+    if checkpoint.step == result.generator_steps:
+        return result.checkpoint
+    path = folder / "chosen.pt"
+    storage.get_file(checkpoint.key, path, checkpoint.sha256)
+    return path
+
+
+def _first_samples(config: RetrainConfig, settings: Settings, start: StartingPoint | None) -> NDArray[np.uint8]:
+    """Images of the generator before training: MLflow's image series starts at step 0."""
     device = resolve_device(settings.device)
-    generator = new_state(config, device).generator
-    return generate_images(generator, config.training.seed, config.training.sample_count, device)
+    state = new_state(config, device)
+    if start is not None:
+        start_from(state, start)
+    return generate_images(state.generator, config.training.seed, config.training.sample_count, device)
 
 
 def _trained_samples(config: RetrainConfig, settings: Settings, checkpoint: Path) -> Image.Image:
