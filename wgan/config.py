@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -185,7 +186,6 @@ class TrainingConfig(ConfigModel):
     )
     start_from: str = Field(
         "none",
-        pattern=r"^(none|champion|[1-9][0-9]{0,8})$",
         description="Networks that training starts from, with fresh optimizers: none (freshly drawn), champion (none "
         "while there is no champion), or the number of a registered version.",
     )
@@ -225,6 +225,13 @@ class TrainingConfig(ConfigModel):
     keep_checkpoints: int = Field(
         2, ge=1, le=100, description="Newest checkpoints that are kept, beside the best of evaluate_every."
     )
+
+    @field_validator("start_from")
+    @classmethod
+    def _names_a_start(cls, name: str) -> str:
+        if not re.fullmatch("none|champion|[1-9][0-9]{0,8}", name):
+            raise PydanticCustomError("start", "it must be none, champion or the number of a version")
+        return name
 
     @model_validator(mode="after")
     def _patience_needs_evaluations(self) -> Self:

@@ -73,6 +73,11 @@ def test_an_unknown_section_is_refused_with_the_existing_ones() -> None:
         ("data.image_size=48", "data.image_size=48", "32, 64, 128 or 256"),
         ("training.objective=lsgan", "training.objective='lsgan'", "'wgan', 'wgan-gp' or 'gan'"),
         ("networks.width=2", "networks.width=2", "greater than or equal to 4"),
+        ("training.ema_decay=1", "training.ema_decay=1", "less than 1"),
+        ("training.lr_schedule=cosine", "training.lr_schedule='cosine'", "'constant' or 'linear'"),
+        ("training.start_from=latest", "training.start_from='latest'", "none, champion or the number of a version"),
+        ("training.start_from=0", "training.start_from='0'", "none, champion or the number of a version"),
+        ("training.patience=3", "training.patience", "needs training.evaluate_every"),
     ],
 )
 def test_an_impossible_value_is_refused_with_name_value_and_what_is_allowed(
