@@ -20,6 +20,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from wgan.training.convolutions import Doubling, Halving
+from wgan.training.instance_norm import InstanceNorm
+
 SMALLEST = 4  # Pixels: the image the deepest convolution sees.
 
 
@@ -46,11 +49,7 @@ class Generator(ImageGenerator):
         widths = [width * 2**power for power in range(_doublings(image_size), 0, -1)]
         layers: list[nn.Module] = [Unfold(latent_dim, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
         for wide, narrow in pairwise(widths):
-            layers += [
-                nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(narrow),
-                nn.ReLU(inplace=True),
-            ]
+            layers += [Doubling(wide, narrow), nn.BatchNorm2d(narrow), nn.ReLU(inplace=True)]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
@@ -72,11 +71,7 @@ class Critic(nn.Module):
         widths = [width * 2**power for power in range(_doublings(image_size))]
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for narrow, wide in pairwise(widths):
-            layers += [
-                nn.Conv2d(narrow, wide, 4, 2, 1, bias=False),
-                InstanceNorm(wide),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
+            layers += [Halving(narrow, wide), InstanceNorm(wide), nn.LeakyReLU(0.2, inplace=True)]
         self.layers = nn.Sequential(*layers, Fold(widths[-1]))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -104,28 +99,6 @@ class Fold(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         return nn.functional.linear(_channels_last_rows(input), _channels_last_rows(self.weight), self.bias).flatten()
-
-
-class InstanceNorm(nn.GroupNorm):
-    """Affine instance norm: the group norm with one channel a group, computed in float32 in every precision.
-
-    torch's group norm keeps the channels-last layout on the CPU, where its bf16 kernels are several times slower than
-    those for float32. On CUDA it returns plain NCHW, which the next convolution would have to undo, so there the norm
-    is written out in operations that keep the layout and that a compiler fuses.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__(num_groups=width, num_channels=width)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.written_out(input) if input.is_cuda else super().forward(input.float())
-
-    def written_out(self, input: Tensor) -> Tensor:
-        """The same in elementary operations; layout and type are the input's."""
-        images = input.float()
-        variance, mean = torch.var_mean(images, dim=(2, 3), correction=0, keepdim=True)
-        scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(variance + self.eps)
-        return torch.addcmul(self.bias.view(1, -1, 1, 1), images - mean, scale).to(input.dtype)
 
 
 def initialise(network: nn.Module, stream: torch.Generator) -> None:

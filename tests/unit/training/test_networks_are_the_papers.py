@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from wgan.training.networks import Critic, Fold, Generator, InstanceNorm, Unfold, initialise
+from wgan.training.instance_norm import InstanceNorm
+from wgan.training.networks import Critic, Fold, Generator, Unfold, initialise
 
 
 def count(network: nn.Module) -> int:
@@ -106,7 +107,7 @@ def test_the_instance_norm_for_cuda_is_equal_and_keeps_layout_and_type() -> None
 
 def test_norms_and_biases_are_where_dcgan_has_them() -> None:
     generator, critic = list(Generator(3, 64, 4, 6).layers), list(Critic(3, 64, 4).layers)
-    assert [type(layer).__name__ for layer in critic[:3]] == ["Conv2d", "LeakyReLU", "Conv2d"]
+    assert [type(layer).__name__ for layer in critic[:3]] == ["Conv2d", "LeakyReLU", "Halving"]
     assert sum(isinstance(layer, InstanceNorm) for layer in critic) == 3
     assert all(layer.negative_slope == 0.2 for layer in critic if isinstance(layer, nn.LeakyReLU))
     norms = [layer for layer in generator if isinstance(layer, nn.BatchNorm2d)]
