@@ -1,4 +1,4 @@
-"""One slot per device: only the run that holds a GPU's slot trains on that GPU."""
+"""One slot per device: only the run that holds a GPU's slot trains on that GPU. Evaluations prefer a free one."""
 
 from __future__ import annotations
 
@@ -61,15 +61,41 @@ def gpu_slot() -> Iterator[None]:
 
 
 @contextmanager
+def evaluation_device(settings: Settings) -> Iterator[str]:
+    """Choose the device for an evaluation among those that the settings mean; yields it, such as `cuda:1`.
+
+    Raises `UsageError` if there is no such device.
+    """
+    gpus = offered_gpus(settings.device)
+    if not gpus:
+        yield settings.device
+        return
+    with gpu_for_evaluation(gpus, settings) as gpu:
+        yield gpu.device
+
+
+@contextmanager
+def gpu_for_evaluation(gpus: Sequence[Gpu], settings: Settings) -> Iterator[Gpu]:
+    """Occupy the first GPU without a training; if all are taken, share the first: it takes minutes, trainings days."""
+    _ensure_slots(gpus, settings)
+    with ExitStack() as stack:
+        yield next((gpu for gpu in gpus if _occupied(stack, gpu)), gpus[0])
+
+
+@contextmanager
 def free_gpu(gpus: Sequence[Gpu], settings: Settings) -> Iterator[Gpu]:
     """Occupy the first GPU without a training; blocks until there is one, and reports that it waits."""
-    with PrefectServer(settings) as server:
-        for gpu in gpus:
-            ensure_gpu_slots(server, 1, gpu.slot)
+    _ensure_slots(gpus, settings)
     with ExitStack() as stack:
         with waiting():
             found = _first_free(stack, gpus)
         yield found
+
+
+def _ensure_slots(gpus: Sequence[Gpu], settings: Settings) -> None:
+    with PrefectServer(settings) as server:
+        for gpu in gpus:
+            ensure_gpu_slots(server, 1, gpu.slot)
 
 
 def _first_free(stack: ExitStack, gpus: Sequence[Gpu]) -> Gpu:
@@ -78,7 +104,7 @@ def _first_free(stack: ExitStack, gpus: Sequence[Gpu]) -> Gpu:
         if not waiting_announced:
             names = ", ".join(gpu.device for gpu in gpus)
             progress.announce(
-                "training", f"waits for a GPU ({names}); other trainings hold them, or died within the last minute"
+                "training", f"waits for a GPU ({names}); other runs hold them, or died within the last minute"
             )
             waiting_announced = True
         time.sleep(PAUSE_SECONDS)

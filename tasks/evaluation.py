@@ -6,6 +6,7 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 from prefect.logging import get_run_logger
 
 from tasks.connections import connect
+from tasks.device_slots import evaluation_device
 from tasks.progress import progress_artifact
 from tasks.retrying import retried_task
 from tasks.run_logs import log_decision
@@ -22,24 +23,33 @@ from wgan.tracking.run_status import artifact_url
 def evaluate_generator(config: RetrainConfig, training: TrainingRef) -> EvaluationRef:
     """Measure the trained generator."""
     settings, storage = connect()
-    with progress_artifact("evaluation", f"Evaluating {config.model_name}"):
-        return measure_training(config, training, settings, storage)
+    with evaluation_device(settings) as device, progress_artifact("evaluation", f"Evaluating {config.model_name}"):
+        chosen = settings.model_copy(update={"device": device})
+        return measure_training(config, training, chosen, storage)
 
 
 @retried_task("compare with champion")
 def compare_generator(config: RetrainConfig, version: ModelVersionRef) -> ModelVersionRef:
     """Measure the model's champion like its newly registered version."""
     settings, storage = connect()
-    with progress_artifact("comparison", f"Comparing {config.model_name} version {version.version}"):
-        return compare_with_champion(config, version, settings, storage)
+    with (
+        evaluation_device(settings) as device,
+        progress_artifact("comparison", f"Comparing {config.model_name} version {version.version}"),
+    ):
+        chosen = settings.model_copy(update={"device": device})
+        return compare_with_champion(config, version, chosen, storage)
 
 
 @retried_task("evaluate version")
 def evaluate_registered(config: RetrainConfig, version: ModelVersionRef) -> ModelVersionRef:
     """Measure a registered version and today's champion on the same images and seeds."""
     settings, storage = connect()
-    with progress_artifact("evaluation", f"Evaluating {version.model_name} version {version.version}"):
-        return judge_version(config, version, settings, storage)
+    with (
+        evaluation_device(settings) as device,
+        progress_artifact("evaluation", f"Evaluating {version.model_name} version {version.version}"),
+    ):
+        chosen = settings.model_copy(update={"device": device})
+        return judge_version(config, version, chosen, storage)
 
 
 @retried_task("decide")

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from prefect.client.orchestration import get_client
 
-from tasks.device_slots import free_gpu, training_slot
+from tasks.device_slots import evaluation_device, free_gpu, gpu_for_evaluation, training_slot
 from tests.integration.stack_commands import run
 from wgan.commands.worker import offer_gpus
 from wgan.errors import WganError
@@ -66,6 +66,26 @@ def test_a_third_waits_reports_it_and_gets_the_gpu_that_becomes_free(stack: Sett
         ends.set()
         waiting.join(SECONDS)
     assert "waits for a GPU (cuda:0, cuda:1)" in said[0].note
+
+
+def test_an_evaluation_takes_a_gpu_on_which_nothing_is_trained(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
+    with free_gpu(gpus, stack) as trains, gpu_for_evaluation(gpus, stack) as evaluates:
+        assert {trains, evaluates} == set(gpus)
+        assert [taken(gpu.slot) for gpu in gpus] == [1, 1]
+    assert [taken(gpu.slot) for gpu in gpus] == [0, 0]
+
+
+def test_an_evaluation_does_not_wait_for_trainings(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
+    with free_gpu(gpus, stack), free_gpu(gpus, stack), gpu_for_evaluation(gpus, stack) as shared:
+        assert shared == gpus[0]
+
+
+def test_an_evaluation_without_a_gpu_takes_no_slot(stack: Settings) -> None:
+    with PrefectServer(stack) as server:
+        ensure_gpu_slots(server, 1)
+    with evaluation_device(stack.model_copy(update={"device": "cpu"})) as device:
+        assert device == "cpu"
+        assert taken(LIMIT) == 0
 
 
 def test_a_free_gpu_of_another_host_is_not_used(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
