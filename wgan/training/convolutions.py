@@ -25,7 +25,7 @@ class Halving(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if not _product_pays(input, 2 * SIZE):
             return super().forward(input)
-        result: Tensor = _Halving.apply(input.bfloat16(), self.weight.bfloat16())  # type: ignore[no-untyped-call]
+        result: Tensor = _Halving.apply(input.bfloat16(), self.weight.bfloat16())
         return result
 
 
@@ -38,7 +38,7 @@ class Doubling(nn.ConvTranspose2d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         if not _product_pays(input, SIZE):
             return super().forward(input, output_size)
-        result: Tensor = _Doubling.apply(input.bfloat16(), self.weight.bfloat16())  # type: ignore[no-untyped-call]
+        result: Tensor = _Doubling.apply(input.bfloat16(), self.weight.bfloat16())
         return result
 
 

@@ -26,7 +26,7 @@ class InstanceNorm(nn.GroupNorm):
             return self.written_out(input)
         if input.dtype != torch.bfloat16:
             return super().forward(input)
-        normed: Tensor = _NormOfRows.apply(input, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        normed: Tensor = _NormOfRows.apply(input, self.weight, self.bias, self.eps)
         return normed
 
     def written_out(self, input: Tensor) -> Tensor:
@@ -74,4 +74,5 @@ def _rows(images: Tensor) -> Tensor:
 
 def _images(rows: Tensor, like: Tensor) -> Tensor:
     """(N, H·W, C) to images of the type and shape of `like`, channels last in memory."""
-    return rows.unflatten(1, like.shape[2:]).permute(0, 3, 1, 2).to(like.dtype)
+    count, channels, height, width = like.shape
+    return rows.view(count, height, width, channels).permute(0, 3, 1, 2).to(like.dtype)
