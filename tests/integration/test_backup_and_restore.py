@@ -23,6 +23,7 @@ from wgan.backup import BackupManifest, restore, save
 from wgan.backup.marker import BACKUP_KEY, read_marker
 from wgan.backup.restore_lock import RESTORE_KEY
 from wgan.errors import UsageError, WganError
+from wgan.file_digest import file_sha256
 from wgan.records import LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.promotion import promote, rollback
@@ -30,7 +31,7 @@ from wgan.settings import Settings, embedded_addresses
 from wgan.stack import take_down
 from wgan.stack.credentials import connected, ensure_credentials
 from wgan.stack.processes import strays
-from wgan.storage import Storage, file_sha256, open_storage
+from wgan.storage import Storage, open_storage
 from wgan.tracking.client import tracking_client
 
 pytestmark = pytest.mark.slow(minutes=4)

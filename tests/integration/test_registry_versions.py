@@ -26,6 +26,7 @@ from tests.unit.registry.examples import LATENT_DIM, example_config, example_eva
 from wgan.config import RetrainConfig
 from wgan.config_reading import parse_config
 from wgan.errors import UsageError, WganError
+from wgan.file_digest import file_sha256
 from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator
 from wgan.records import EvaluationRef, ModelVersionRef
@@ -41,7 +42,7 @@ from wgan.registry.versions import (
 )
 from wgan.settings import Settings
 from wgan.steps.export import load_exported_generator, write_export
-from wgan.storage import file_sha256, open_storage
+from wgan.storage import open_storage
 
 
 @pytest.fixture(scope="module")

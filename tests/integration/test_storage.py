@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from wgan.errors import ObjectDamaged, ObjectMissing, StorageError
+from wgan.file_digest import file_sha256
 from wgan.settings import Settings
-from wgan.storage import Storage, file_sha256, open_storage, split_uri
+from wgan.storage import Storage, open_storage, split_uri
 from wgan.storage.objects import MULTIPART_BYTES
 
 

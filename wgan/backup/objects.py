@@ -9,7 +9,8 @@ from wgan import progress
 from wgan.backup.archive import ArchiveWriter
 from wgan.backup.manifest import SavedObject, object_file
 from wgan.errors import ObjectMissing, WganError
-from wgan.storage import Storage, file_sha256
+from wgan.file_digest import file_sha256
+from wgan.storage import Storage
 
 AT_ONCE = 8
 

@@ -24,10 +24,11 @@ from wgan.backup.manifest import MANIFEST_FILE, BackupManifest, SavedDatabase, S
 from wgan.backup.marker import OPERATIONS_PREFIX, backup_announced
 from wgan.backup.objects import keys_to_save, save_objects
 from wgan.errors import UsageError
+from wgan.file_digest import file_sha256
 from wgan.settings import Settings
 from wgan.stack import overruling
 from wgan.stack.databases import DATABASES, DatabaseName, PostgresDatabase, SqliteFile, database_of
-from wgan.storage import Storage, file_sha256, open_storage
+from wgan.storage import Storage, open_storage
 
 SERVERS: dict[DatabaseName, str] = {"mlflow": "WGAN_MLFLOW_TRACKING_URI", "prefect": "WGAN_PREFECT_API_URL"}
 

@@ -37,8 +37,9 @@ from wgan.data.source import CountedFiles, ImageArrays, ImageFiles, Source
 from wgan.data.workspace import workspace
 from wgan.download.access import Access, Progress
 from wgan.errors import DataError
+from wgan.file_digest import file_sha256
 from wgan.records import DatasetRef, FileCount
-from wgan.storage import Storage, file_sha256
+from wgan.storage import Storage
 
 LEAST_IMAGES = 16
 NAMED_BAD_FILES = 3

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from wgan.data.manifest import DatasetDamaged, Manifest, StoredFile
 from wgan.errors import DataError, ObjectMissing
+from wgan.file_digest import file_sha256
 from wgan.settings import Settings
-from wgan.storage import Storage, file_sha256
+from wgan.storage import Storage
 
 
 def cache_folder(settings: Settings, name: str, digest: str) -> Path:

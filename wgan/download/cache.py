@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wgan.download.access import Access
 from wgan.download.fetch import Checksum, download, file_matches
+from wgan.file_digest import file_sha256
 from wgan.file_lock import exclusive
-from wgan.storage import file_sha256
 
 
 @dataclass(frozen=True)

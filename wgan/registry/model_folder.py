@@ -15,10 +15,10 @@ from mlflow.types import Schema, TensorSpec
 from wgan.config import RetrainConfig
 from wgan.config_text import yaml_text
 from wgan.errors import WganError
+from wgan.file_digest import file_sha256
 from wgan.latents import draw_latents
 from wgan.model_version.record import ONNX_FILE, RECORD_FILE, RUN_CONFIG_FILE, VersionRecord
 from wgan.records import ExportCheck
-from wgan.storage import file_sha256
 
 REQUIREMENTS = ("onnx", "onnxruntime", "numpy")
 PROVIDERS = ["CPUExecutionProvider"]

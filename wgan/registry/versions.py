@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from wgan.config import RetrainConfig
 from wgan.config_reading import load_config
 from wgan.errors import ForeignVersion, UsageError, WganError
+from wgan.file_digest import file_sha256
 from wgan.mlflow_api.models import Models
 from wgan.mlflow_files import FileAbsent, fetch_file
 from wgan.mlflow_server import CONNECT_SECONDS, connection_options
@@ -29,7 +30,6 @@ from wgan.registry.client import registry, require_version
 from wgan.registry.listing import list_models, list_versions
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
-from wgan.storage import file_sha256
 
 __all__ = [
     "alias_version",

@@ -19,6 +19,7 @@ import onnxruntime
 from pydantic import BaseModel, ValidationError
 
 from wgan.errors import WganError
+from wgan.file_digest import file_sha256
 from wgan.model_version.record import RECORD_FILE, VersionRecord
 from wgan.serving.download import GRAPH_FILE
 from wgan.serving.engine import Engine, check_sample, load_engine, verify_batch_sizes
@@ -26,7 +27,6 @@ from wgan.serving.faults import VersionFault
 from wgan.serving.models import LoadedModel
 from wgan.serving.registry import RegistryVersion
 from wgan.settings import Settings
-from wgan.storage import file_sha256
 
 SAMPLE_TOLERANCE = 1e-3
 """Largest pixel difference from the recorded sample, range [-1, 1]: an eighth of a grey level, as for the export."""

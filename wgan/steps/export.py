@@ -19,13 +19,13 @@ from safetensors.torch import load_file, save_file
 
 from wgan.config import DataConfig, NetworksConfig
 from wgan.errors import WganError
+from wgan.file_digest import file_sha256
 from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator
 from wgan.model_version.record import CRITIC_FILE, GENERATOR_FILE
 from wgan.pixels import image_grid, to_bytes
 from wgan.records import ExportCheck
 from wgan.registry.model_folder import ExportedGenerator
-from wgan.storage import file_sha256
 from wgan.training.build import new_generator
 from wgan.training.checkpoint import load_critic_weights, load_generator
 from wgan.training.checkpoint_content import is_of

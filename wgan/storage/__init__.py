@@ -4,9 +4,8 @@ from wgan.storage.objects import (
     Storage,
     StoredObject,
     UnfinishedUpload,
-    file_sha256,
     open_storage,
     split_uri,
 )
 
-__all__ = ["Storage", "StoredObject", "UnfinishedUpload", "file_sha256", "open_storage", "split_uri"]
+__all__ = ["Storage", "StoredObject", "UnfinishedUpload", "open_storage", "split_uri"]

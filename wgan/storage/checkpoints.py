@@ -19,9 +19,10 @@ from pydantic import Field, ValidationError
 
 from wgan import progress
 from wgan.errors import AccessRefused, CheckpointError, ObjectDamaged, ObjectMissing, StorageError
+from wgan.file_digest import file_sha256
 from wgan.records import CheckpointEvaluation, Record
 from wgan.settings import Settings
-from wgan.storage import Storage, file_sha256
+from wgan.storage import Storage
 
 LONGEST_PAUSE = 15.0
 """Seconds between attempts while the store is unreachable."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from botocore.exceptions import (
 from botocore.loaders import Loader
 
 from wgan.errors import AccessRefused, ObjectDamaged, ObjectMissing, StorageError
+from wgan.file_digest import file_sha256
 from wgan.settings import Settings
 from wgan.storage.keys import key_obstacle
 
@@ -339,12 +339,6 @@ def split_uri(uri: str) -> tuple[str, str]:
     if scheme != "s3" or not bucket:
         raise StorageError(f"{uri!r} is not an S3 address of the form s3://bucket/key.")
     return bucket, key
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file's content, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _transfer() -> TransferConfig:

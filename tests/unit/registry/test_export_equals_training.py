@@ -12,11 +12,11 @@ import torch
 
 from tests.unit.registry.examples import LATENT_DIM, example_generator
 from wgan.errors import WganError
+from wgan.file_digest import file_sha256
 from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator
 from wgan.registry.model_folder import ExportedGenerator
 from wgan.steps.export import OPSET, TOLERANCE, check_export, load_exported_generator, write_export
-from wgan.storage import file_sha256
 from wgan.training.networks import Generator
 
 

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from tests.unit.registry.examples import example_config, example_evaluation
 from tests.unit.serving.example_graph import LATENT_DIM, write_graph
+from wgan.file_digest import file_sha256
 from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator
 from wgan.model_version.record import VersionRecord
@@ -25,7 +26,6 @@ from wgan.serving.model_cache import model_cache
 from wgan.serving.registry import RegistryVersion
 from wgan.serving.service import Service, make_service
 from wgan.settings import Settings
-from wgan.storage import file_sha256
 
 MODEL = "generator-examples"
 SAMPLE_COUNT = 16

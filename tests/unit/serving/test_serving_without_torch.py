@@ -1,4 +1,4 @@
-"""Serving works in a process that cannot import torch, MLflow or Prefect."""
+"""Serving works in a process that cannot import torch, MLflow, Prefect or boto3."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 HIDDEN = """
 import sys
-for name in ("torch", "torchvision", "onnx", "mlflow", "prefect"):
+for name in ("torch", "torchvision", "onnx", "mlflow", "prefect", "boto3"):
     sys.modules[name] = None
 """
 IMPORT_ALL = """
@@ -37,7 +37,7 @@ CHECKOUT = Path(__file__).parents[3]
 
 
 def run_hidden(program: str, *arguments: str) -> list[str]:
-    """The program's output where torch, MLflow and Prefect cannot be imported."""
+    """The program's output where torch, MLflow, Prefect and boto3 cannot be imported."""
     command = [sys.executable, "-c", HIDDEN + program, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=CHECKOUT)
     assert done.returncode == 0, done.stderr

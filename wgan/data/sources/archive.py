@@ -13,8 +13,8 @@ from wgan.download.access import Access
 from wgan.download.cache import fetch_url
 from wgan.download.fetch import public_url
 from wgan.errors import DataError
+from wgan.file_digest import file_sha256
 from wgan.records import FileCount
-from wgan.storage.objects import file_sha256
 
 
 def archive_source(location: str, max_images: int | None, access: Access) -> Source:

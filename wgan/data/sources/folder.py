@@ -17,8 +17,8 @@ from wgan.data.local_location import existing_folder
 from wgan.data.source import NAMED_EXAMPLES, CountedFiles, EncodedImage, ImageFiles, Source, content_digest, printable
 from wgan.download.access import Access
 from wgan.errors import DataError
+from wgan.file_digest import file_sha256
 from wgan.records import FileCount
-from wgan.storage.objects import file_sha256
 
 LINK_OUT = "a link that leads out of the folder"
 LINK_TO_NOTHING = "a link to nothing"

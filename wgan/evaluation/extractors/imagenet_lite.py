@@ -25,8 +25,9 @@ from wgan.evaluation.extractors.features import variance_scale
 from wgan.evaluation.extractors.pretrained import PretrainedExtractor
 from wgan.evaluation.reference import RealImages, evenly_spaced, gathered
 from wgan.evaluation.reference_cache import read_own, write_own
+from wgan.file_digest import file_sha256
 from wgan.settings import Settings
-from wgan.storage import Storage, file_sha256
+from wgan.storage import Storage
 from wgan.storage.signing import NotSigned
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,9 @@ from wgan.download.cache import PublishedFile, fetch_published
 from wgan.download.fetch import Checksum
 from wgan.errors import DataError, UsageError
 from wgan.evaluation.extractors.pretrained import PretrainedExtractor
+from wgan.file_digest import file_sha256
 from wgan.settings import Settings
-from wgan.storage import Storage, file_sha256
+from wgan.storage import Storage
 
 WEIGHTS = PublishedFile(
     source="inception",
