@@ -84,11 +84,11 @@ def assert_agreed(model: str, champion: int, settings: Settings, storage: Storag
     assert entries[-1].to_version == champion
 
 
-@pytest.mark.parametrize("write", range(4))
+@pytest.mark.parametrize("write", range(5))
 def test_a_promotion_that_is_stopped_during_a_rollback_loses_and_says_so(
     model: str, stack: Settings, storage: Storage, write: int
 ) -> None:
-    """The writes: its announcement, the alias previous, the alias champion, the ledger's entry."""
+    """The writes: its announcement (two tags), the alias previous, the alias champion, the ledger's entry."""
     process = begun(stack, model, "SIGSTOP", write)
     back = rolled_back(model, stack, storage)
     process.send_signal(signal.SIGCONT)
@@ -98,7 +98,7 @@ def test_a_promotion_that_is_stopped_during_a_rollback_loses_and_says_so(
     assert_agreed(model, back.to_version, stack, storage)
 
 
-@pytest.mark.parametrize("write", range(6))
+@pytest.mark.parametrize("write", range(7))
 def test_after_a_killed_promotion_the_next_operation_waits_less_than_ten_seconds_and_succeeds(
     model: str, stack: Settings, storage: Storage, write: int
 ) -> None:

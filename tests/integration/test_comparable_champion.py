@@ -13,9 +13,9 @@ from tests.integration.untrained_versions import digits_config, register_untrain
 from wgan.config import RetrainConfig
 from wgan.errors import UsageError, WganError
 from wgan.registry.aliases import CHAMPION
+from wgan.registry.listing import list_versions
 from wgan.registry.preconditions import require_comparable
 from wgan.registry.promotion import promote
-from wgan.registry.versions import list_versions
 from wgan.settings import Settings
 from wgan.steps import evaluate
 from wgan.storage import Storage
@@ -118,4 +118,4 @@ def test_a_training_whose_comparison_fails_is_a_registered_version(
     answer = run_wgan(stack, "retrain", *quick(name, "data.max_images=300"), code=1)
     assert f"Version 3 of {config.model_name} is registered, but it could not be compared" in answer.stderr
     assert "Traceback" not in answer.stderr
-    assert [entry.version for entry in list_versions(config.model_name, stack)] == [3, 2, 1]
+    assert [entry.version for entry in list_versions(config.model_name, 20, stack).versions] == [3, 2, 1]

@@ -48,7 +48,7 @@ def model(client: MlflowClient) -> str:
 
 def test_versions_equal_those_of_mlflows_own_client(stack: Settings, client: MlflowClient, model: str) -> None:
     with registry(stack) as models:
-        found = {version.version: version for version in models.versions(model)}
+        found = {version.version: version for version in models.newest_versions(model, 10)}
     theirs = {int(version.version): version for version in client.search_model_versions(f"name = '{model}'")}
     assert found.keys() == theirs.keys() == {1, 2, 3}
     for number, version in found.items():
@@ -57,11 +57,19 @@ def test_versions_equal_those_of_mlflows_own_client(stack: Settings, client: Mlf
 
 
 def test_a_search_reads_every_page(stack: Settings, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models_api, "VERSIONS_A_PAGE", 1)
     monkeypatch.setattr(models_api, "MODELS_A_PAGE", 1)
     with registry(stack) as models:
-        assert sorted(version.version for version in models.versions(model)) == [1, 2, 3]
+        assert [version.version for version in models.newest_versions(model, 1)] == [3, 2, 1]
         assert model in [entry.name for entry in models.models()]
+
+
+def test_the_server_searches_for_what_a_tag_says(stack: Settings, model: str) -> None:
+    with registry(stack) as models:
+        found = [version.version for version in models.newest_versions(model, 10, "tags.number LIKE '%'")]
+        assert (found, [version.version for version in models.newest_versions(model, 10, "tags.number = '1'")]) == (
+            [3, 2, 1],
+            [2],
+        )
 
 
 def test_an_alias_is_set_moved_and_deleted(stack: Settings, client: MlflowClient, model: str) -> None:
@@ -177,11 +185,16 @@ ODD = {
 }  # fmt: skip
 
 
+def read_everything(settings: Settings) -> None:
+    with registry(settings) as models:
+        assert list(models.models()) or list(models.versions())
+
+
 @pytest.mark.parametrize("form", ODD)
 def test_an_unexpected_answer_is_one_sentence(form: str) -> None:
     status, body, sentence = ODD[form]
     with answering(lambda _: (status, body)) as settings, pytest.raises(WganError, match=sentence) as caught:
-        list_models(settings)
+        read_everything(settings)
     assert len(str(caught.value).splitlines()) == 1
     assert settings.mlflow_tracking_uri in str(caught.value)
 
@@ -233,7 +246,54 @@ def test_repeating_pages_are_not_read_for_ever() -> None:
         answering(lambda _: (200, page)) as settings,
         pytest.raises(WganError, match="keeps returning the same page of"),
     ):
-        list_models(settings)
+        read_everything(settings)
+
+
+def test_the_models_of_a_long_history_are_listed_without_their_versions() -> None:
+    asked: list[str] = []
+
+    def recording(request: BaseHTTPRequestHandler) -> Reply:
+        asked.append(request.path.split("?")[0].rpartition("/mlflow/")[2])
+        model = {"name": "m", "latest_versions": [{"version": "9000", "current_stage": "None"}]}
+        return 200, json.dumps({"registered_models": [model]}).encode()
+
+    with answering(recording) as settings:
+        assert [entry.latest_version for entry in list_models(settings)] == [9000]
+    assert asked == ["registered-models/search"]
+
+
+def test_a_page_of_versions_is_one_request_for_no_more_than_are_shown() -> None:
+    asked: list[str] = []
+
+    def recording(request: BaseHTTPRequestHandler) -> Reply:
+        asked.append(request.path)
+        if "/registered-models/get" in request.path:
+            return 200, b'{"registered_model": {"name": "m"}}'
+        page = [{"name": "m", "version": str(number)} for number in range(9000, 8979, -1)]
+        return 200, json.dumps({"model_versions": page, "next_page_token": "more"}).encode()
+
+    with answering(recording) as settings:
+        found = list_versions("m", 20, settings)
+    assert ([entry.version for entry in found.versions], found.more) == (list(range(9000, 8980, -1)), True)
+    assert len(asked) == 2
+    assert "max_results=21" in asked[1]
+
+
+def test_a_version_that_does_not_exist_is_answered_with_the_newest_ones() -> None:
+    def long_history(request: BaseHTTPRequestHandler) -> Reply:
+        if "/registered-models/get" in request.path:
+            return 200, b'{"registered_model": {"name": "m"}}'
+        if "/model-versions/search" in request.path:
+            page = [{"name": "m", "version": str(number)} for number in range(9000, 8979, -1)]
+            return 200, json.dumps({"model_versions": page, "next_page_token": "more"}).encode()
+        return 404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}'
+
+    named = ", ".join(map(str, range(8981, 9001)))
+    with (
+        answering(long_history) as settings,
+        pytest.raises(UsageError, match=rf"m has no version 9001: there are {named} and older ones\.$"),
+    ):
+        load_version("m", 9001, settings)
 
 
 def test_a_request_to_a_busy_server_is_retried() -> None:
@@ -266,7 +326,7 @@ def test_an_unreadable_model_lists_the_readable_ones() -> None:
 
     with answering(guarded) as settings:
         with pytest.raises(UsageError, match="no registered model 'generator-yours': there are generator-mine"):
-            list_versions("generator-yours", settings)
+            list_versions("generator-yours", 20, settings)
         with pytest.raises(UsageError, match="no registered model 'generator-yours': there are generator-mine"):
             load_version("generator-yours", 1, settings)
 

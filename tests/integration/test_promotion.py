@@ -13,17 +13,18 @@ from tests.unit.registry.examples import example_decision
 from wgan.errors import StorageError, UsageError, WganError
 from wgan.mlflow_api.models import Models
 from wgan.records import LedgerEntry
-from wgan.registry import history, ledger
+from wgan.registry import ledger, reconciliation
 from wgan.registry import move as moving
+from wgan.registry.listing import list_versions
 from wgan.registry.promotion import promote, rollback
-from wgan.registry.versions import champion_version, list_versions
+from wgan.registry.versions import champion_version
 from wgan.settings import Settings
 from wgan.storage import Storage, open_storage
 
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(reconciliation, "PATIENCE_SECONDS", 0.5)
 
 
 class Killed(BaseException):
@@ -94,7 +95,7 @@ def die_at_alias(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
             raise Killed
         real(models, model, name, version)
 
-    for module in (moving, history):
+    for module in (moving, reconciliation):
         monkeypatch.setattr(module, "set_alias", set_alias)
 
 
@@ -140,7 +141,7 @@ def test_a_challenger_that_is_promoted_is_no_longer_the_challenger(
 
 def test_the_version_is_tagged_with_its_outcome(model: str, stack: Settings, move: Callable[..., LedgerEntry]) -> None:
     entries = [move(1), move(2, passed=False)]
-    shown = {entry.version: entry for entry in list_versions(model, stack)}
+    shown = {entry.version: entry for entry in list_versions(model, 20, stack).versions}
     for entry in entries:
         listed = shown[entry.to_version]
         assert (listed.gate, listed.gate_reason, listed.gate_time) == (entry.action, entry.reason, entry.time)
@@ -296,7 +297,7 @@ def test_the_retry_of_a_flow_that_died_before_the_ledger_finishes_its_own_promot
     # To the flow it is the promotion it began, which serving is to confirm and Prefect to tell of.
     assert (entry.action, entry.to_version, entry.flow_run_id) == ("promoted", 2, "flow-2")
     assert moves(model, stack) == [("promoted", None, 1), ("reconciled", 1, 2)]
-    (listed,) = (version for version in list_versions(model, stack) if version.version == 2)
+    (listed,) = (version for version in list_versions(model, 20, stack).versions if version.version == 2)
     assert (listed.gate, listed.aliases) == ("reconciled", ("champion",))
 
 

@@ -52,7 +52,7 @@ def test_a_run_has_its_flow_parameters_times_log_and_end(
 ) -> None:
     with recorded_run(server, "rollback", name, {"model_name": name, "to": 2}) as run:
         assert found(client, name).state_name == "Running"
-        logging.getLogger("wgan.registry.history").warning("An operation of version %d is given up.", 3)
+        logging.getLogger("wgan.registry.reconciliation").warning("An operation of version %d is given up.", 3)
         run.ended = "Rolled back: version 2 is the champion again."
     ended = found(client, name)
     assert client.read_flow(ended.flow_id).name == "rollback"

@@ -30,13 +30,12 @@ from wgan.file_digest import file_sha256
 from wgan.latents import draw_latents
 from wgan.model_version.inference import open_generator
 from wgan.records import EvaluationRef, ModelVersionRef
+from wgan.registry.listing import list_models, list_versions
 from wgan.registry.model_folder import ExportedGenerator
 from wgan.registry.registration import register_generator
 from wgan.registry.versions import (
     champion_version,
     fetch_version,
-    list_models,
-    list_versions,
     load_configuration,
     load_version,
 )
@@ -121,7 +120,7 @@ def test_registering_again_returns_the_existing_version(
 ) -> None:
     first = register_generator(evaluation, exported, config, stack)
     assert register_generator(evaluation, exported, config, stack) == first
-    assert [entry.version for entry in list_versions(config.model_name, stack)] == [1]
+    assert [entry.version for entry in list_versions(config.model_name, 20, stack).versions] == [1]
 
 
 def test_another_checkpoint_of_the_run_is_another_version(
@@ -272,12 +271,12 @@ def test_unknown_names_list_the_existing_ones(
     stack: Settings, registered: tuple[RetrainConfig, ModelVersionRef], tmp_path: Path
 ) -> None:
     name = registered[1].model_name
-    with pytest.raises(UsageError, match=rf"there is no registered model 'generator-nope': there are .*{name}"):
+    with pytest.raises(UsageError, match="there is no registered model 'generator-nope': there are generator-"):
         load_version("generator-nope", 1, stack)
     with pytest.raises(UsageError, match=rf"{name} has no version 9: there are 1\."):
         fetch_version(name, 9, stack, tmp_path)
     with pytest.raises(UsageError, match="no registered model 'a/b:c'"):
-        list_versions("a/b:c", stack)
+        list_versions("a/b:c", 20, stack)
 
 
 def test_a_foreign_version_is_reported_as_such(stack: Settings, client: MlflowClient) -> None:
@@ -301,11 +300,11 @@ def test_the_listing_shows_aliases_and_metrics(
 ) -> None:
     name = registered[1].model_name
     client.set_registered_model_alias(name, "challenger", "1")
-    (entry,) = list_versions(name, stack)
+    (entry,) = list_versions(name, 20, stack).versions
     assert (entry.version, entry.aliases, entry.gate) == (1, ("challenger",), None)
     assert (entry.metrics["fid"].mean, entry.metrics["fid"].low, entry.metrics["fid"].high) == (46.25, 44.0, 48.5)
     (model,) = (model for model in list_models(stack) if model.name == name)
-    assert (model.latest_version, model.versions, model.champion, model.challenger) == (1, 1, None, 1)
+    assert (model.latest_version, model.champion, model.challenger) == (1, None, 1)
 
 
 def test_a_run_that_does_not_exist_is_one_sentence(

@@ -11,7 +11,7 @@ from wgan.commands import models as command
 from wgan.commands import output
 from wgan.errors import UsageError
 from wgan.records import LedgerEntry
-from wgan.registry.listing import MetricSummary, ModelEntry, VersionEntry
+from wgan.registry.listing import MetricSummary, ModelEntry, VersionEntry, VersionList
 
 WHEN = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 VERSION = VersionEntry(
@@ -32,7 +32,6 @@ VERSION = VersionEntry(
 MODEL = ModelEntry(
     name="generator-digits",
     latest_version=3,
-    versions=3,
     champion=3,
     challenger=None,
     previous=2,
@@ -60,7 +59,7 @@ def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_models_are_listed_with_their_aliases(capsys: pytest.CaptureFixture[str]) -> None:
     command._show_models([MODEL])
     header, row = capsys.readouterr().out.splitlines()
-    assert header.split() == ["model", "champion", "challenger", "previous", "versions", "changed"]
+    assert header.split() == ["model", "champion", "challenger", "previous", "latest", "changed"]
     assert row.split()[:5] == ["generator-digits", "3", "–", "2", "3"]
 
 
@@ -70,7 +69,7 @@ def test_an_empty_registry_says_how_to_register_a_model(capsys: pytest.CaptureFi
 
 
 def test_a_version_is_listed_with_alias_intervals_and_the_gates_decision(capsys: pytest.CaptureFixture[str]) -> None:
-    command._show_versions("generator-digits", [VERSION])
+    command._show_versions("generator-digits", VersionList(versions=(VERSION,), more=False))
     shown = capsys.readouterr().out
     assert "champion" in shown.splitlines()[1]
     assert "fid 46.25 [44, 48.5]" in shown
@@ -79,17 +78,27 @@ def test_a_version_is_listed_with_alias_intervals_and_the_gates_decision(capsys:
 
 def test_a_version_that_was_only_registered_is_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     registered = VERSION.model_copy(update={"gate": None, "gate_reason": None, "gate_time": None, "aliases": ()})
-    command._show_versions("generator-digits", [registered])
+    command._show_versions("generator-digits", VersionList(versions=(registered,), more=False))
     assert "not judged by the gate" in capsys.readouterr().out
+
+
+def test_a_list_with_older_versions_left_out_says_how_to_see_them(capsys: pytest.CaptureFixture[str]) -> None:
+    command._show_versions("generator-digits", VersionList(versions=(VERSION,), more=True))
+    assert capsys.readouterr().out.splitlines()[-1] == "Older versions are not shown: --limit N shows more."
 
 
 def test_the_history_shows_who_moved_what_and_why(capsys: pytest.CaptureFixture[str]) -> None:
     refused = PROMOTION.model_copy(update={"action": "refused", "to_version": 4, "from_version": 3, "forced": False})
-    command._show_history("generator-digits", [PROMOTION, refused])
+    command._show_history("generator-digits", [PROMOTION, refused], more=False)
     _, first, second = capsys.readouterr().out.splitlines()
     assert all(part in first for part in ("promoted by force", "2 → 3", "ada", "the reference set was wrong"))
     assert "refused" in second
     assert "→" not in second  # a refusal moves nothing
+
+
+def test_a_history_with_earlier_entries_left_out_says_how_to_see_them(capsys: pytest.CaptureFixture[str]) -> None:
+    command._show_history("generator-digits", [PROMOTION], more=True)
+    assert capsys.readouterr().out.splitlines()[-1] == "Earlier entries are not shown: --limit N shows more."
 
 
 def test_history_without_a_model_is_a_usage_mistake() -> None:

@@ -12,7 +12,7 @@ from wgan.commands.options import AsJson
 
 if TYPE_CHECKING:
     from wgan.records import LedgerEntry
-    from wgan.registry.listing import ModelEntry, VersionEntry
+    from wgan.registry.listing import ModelEntry, VersionList
 
 
 def models(
@@ -20,8 +20,9 @@ def models(
         str | None, typer.Argument(help="Registered model, e.g. generator-digits; without it: all models.")
     ] = None,
     history: Annotated[
-        bool, typer.Option("--history", help="Show the ledger: every promotion, refusal and rollback of the model.")
+        bool, typer.Option("--history", help="Show the ledger: promotions, refusals and rollbacks of the model.")
     ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many versions or ledger entries to show: the newest.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List registered models, or one model's versions with aliases, metrics and the gate's decision."""
@@ -43,20 +44,21 @@ def models(
         else:
             _show_models(found)
     elif history:
-        from wgan.registry import ledger
+        from wgan.registry.history import newest_entries
         from wgan.storage import open_storage
 
-        entries = ledger.read(model, open_storage(settings), settings)
+        entries, more = newest_entries(model, limit, settings, open_storage(settings))
         if not entries:
-            list_versions(model, settings)  # raises for a name that is not registered
+            list_versions(model, 1, settings)  # raises for a name that is not registered
         if as_json:
-            print_json({"model_name": model, "history": [entry.model_dump(mode="json") for entry in entries]})
+            shown = [entry.model_dump(mode="json") for entry in entries]
+            print_json({"model_name": model, "history": shown, "more": more})
         else:
-            _show_history(model, entries)
+            _show_history(model, entries, more)
     else:
-        versions = list_versions(model, settings)
+        versions = list_versions(model, limit, settings)
         if as_json:
-            print_json({"model_name": model, "versions": [entry.model_dump(mode="json") for entry in versions]})
+            print_json({"model_name": model, **versions.model_dump(mode="json")})
         else:
             _show_versions(model, versions)
 
@@ -66,19 +68,19 @@ def _show_models(found: list[ModelEntry]) -> None:
         (
             entry.name,
             *(_number(number) for number in (entry.champion, entry.challenger, entry.previous)),
-            str(entry.versions),
+            _number(entry.latest_version),
             _when(entry.updated),
         )
         for entry in found
     ]
     _show(
-        ("model", "champion", "challenger", "previous", "versions", "changed"),
+        ("model", "champion", "challenger", "previous", "latest", "changed"),
         rows,
         "no model is registered yet: `wgan retrain` creates one.",
     )
 
 
-def _show_versions(model: str, versions: list[VersionEntry]) -> None:
+def _show_versions(model: str, found: VersionList) -> None:
     rows = [
         (
             str(entry.version),
@@ -92,12 +94,14 @@ def _show_versions(model: str, versions: list[VersionEntry]) -> None:
             if entry.gate is None
             else f"{entry.gate}{f' {_when(entry.gate_time)}' if entry.gate_time else ''}\n{entry.gate_reason or ''}",
         )
-        for entry in versions
+        for entry in found.versions
     ]
     _show(("version", "aliases", "registered", "metrics [interval]", "gate"), rows, f"{model} has no versions.")
+    if found.more:
+        _print_more("Older versions")
 
 
-def _show_history(model: str, entries: list[LedgerEntry]) -> None:
+def _show_history(model: str, entries: list[LedgerEntry], more: bool) -> None:
     rows = [
         (
             _when(entry.time),
@@ -111,6 +115,8 @@ def _show_history(model: str, entries: list[LedgerEntry]) -> None:
         for entry in entries
     ]
     _show(("when", "what", "version", "who", "why"), rows, f"{model} was never promoted: its ledger is empty.")
+    if more:
+        _print_more("Earlier entries")
 
 
 def _show(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], otherwise: str) -> None:
@@ -120,6 +126,12 @@ def _show(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], otherwise: 
         console.print(otherwise, highlight=False)
         return
     print_table(columns, rows, typed=("model", "version", "aliases"))
+
+
+def _print_more(what: str) -> None:
+    from wgan.commands.output import console
+
+    console.print(f"{what} are not shown: --limit N shows more.", highlight=False)
 
 
 def _number(version: int | None) -> str:

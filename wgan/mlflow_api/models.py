@@ -10,10 +10,14 @@ from wgan.errors import WganError
 from wgan.mlflow_api.requests import Answered, Mlflow, Page
 from wgan.mlflow_values import Aliases, Milliseconds, Tags
 
-MODELS_A_PAGE = 1000
-"""MLflow's maximum page size."""
+MODELS_A_PAGE = 200
+"""Page size for models: each comes with the tags of its latest version."""
 VERSIONS_A_PAGE = 1000
 """Page size for versions: one with a gate decision has some tens of kilobytes."""
+
+
+class _LatestVersion(Answered):
+    version: int = Field(ge=1, le=2**31)
 
 
 class RegisteredModel(Answered):
@@ -22,6 +26,12 @@ class RegisteredModel(Answered):
     name: str
     last_updated_timestamp: Milliseconds = 0
     aliases: Aliases = Field(default_factory=dict)
+    latest_versions: tuple[_LatestVersion, ...] = Field((), description="One for each stage that has versions.")
+
+    @property
+    def latest_version(self) -> int | None:
+        """The highest version number; None if the model has no versions."""
+        return max((found.version for found in self.latest_versions), default=None)
 
 
 class ModelVersion(Answered):
@@ -66,7 +76,7 @@ class Models:
         return found.registered_model if found else None
 
     def models(self) -> Iterator[RegisteredModel]:
-        """Every registered model, with its aliases."""
+        """Every registered model, with its aliases, by name; the pages are read as they are needed."""
         for page in self.server.every("GET", "registered-models/search", _Models, max_results=MODELS_A_PAGE):
             yield from page.registered_models
 
@@ -77,14 +87,24 @@ class Models:
 
     def versions_of_run(self, model: str, run_id: str) -> Iterator[ModelVersion]:
         """The model's versions that an MLflow run registered; the server searches."""
-        return self._search(filter=f"name = '{model}' and run_id = '{run_id}'")
+        return self._search(VERSIONS_A_PAGE, filter=f"name = '{model}' and run_id = '{run_id}'")
 
-    def versions(self, model: str | None = None) -> Iterator[ModelVersion]:
-        """Every version of the model; without a name, of all models."""
-        return self._search(**({} if model is None else {"filter": f"name = '{model}'"}))
+    def newest_versions(self, model: str, a_page: int, wanted: str | None = None) -> Iterator[ModelVersion]:
+        """The model's versions that the filter `wanted` holds for, newest first.
 
-    def _search(self, **query: str) -> Iterator[ModelVersion]:
-        for page in self.server.every("GET", "model-versions/search", _Versions, max_results=VERSIONS_A_PAGE, **query):
+        The server searches and sorts; each request fetches `a_page` versions, as they are needed.
+        """
+        named = f"name = '{model}'"
+        return self._search(
+            a_page, filter=named if wanted is None else f"{named} and {wanted}", order_by="version_number DESC"
+        )
+
+    def versions(self, a_page: int = VERSIONS_A_PAGE) -> Iterator[ModelVersion]:
+        """Every version of every model, the one created last first; the pages are read as they are needed."""
+        return self._search(a_page, order_by="creation_timestamp DESC")
+
+    def _search(self, a_page: int, **query: str) -> Iterator[ModelVersion]:
+        for page in self.server.every("GET", "model-versions/search", _Versions, max_results=a_page, **query):
             yield from page.model_versions
 
     def files(self, model: str, number: int) -> str:

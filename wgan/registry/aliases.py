@@ -29,10 +29,15 @@ def set_alias(models: Models, model: str, alias: str, version: int | None) -> No
         models.set_alias(model, alias, version)
 
 
+def model_aliases(model: str, settings: Settings) -> dict[str, int]:
+    """Alias → version; empty if there is no such model. Raises `WganError`."""
+    with registry(settings) as models:
+        return read_aliases(models, model)
+
+
 def alias_version(model: str, alias: str, settings: Settings) -> int | None:
     """The version under an alias; None if there is no such alias or model. Raises `WganError`."""
-    with registry(settings) as models:
-        return read_aliases(models, model).get(alias)
+    return model_aliases(model, settings).get(alias)
 
 
 def named_version(model: str, name: str, settings: Settings) -> int:

@@ -5,8 +5,6 @@ Both sides of a judgement carry it, so that a version also shows on which data i
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from pydantic import Field, ValidationError
 
 from wgan.config import config_digest
@@ -31,8 +29,8 @@ class Judged(Record):
     metrics: dict[str, tuple[float, float, float]] = Field(description="Mean, low and high of each.")
 
 
-def tag_judgement(models: Models, entry: LedgerEntry, versions: Collection[int]) -> None:
-    """Tag challenger and champion of an entry's decision, if among `versions`, those in the registry."""
+def tag_judgement(models: Models, entry: LedgerEntry) -> None:
+    """Tag challenger and champion of an entry's decision, if they are in the registry."""
     decision = entry.decision
     if decision is None or decision.challenger is None:
         return
@@ -40,7 +38,7 @@ def tag_judgement(models: Models, entry: LedgerEntry, versions: Collection[int])
     if decision.champion is not None and decision.champion_version is not None:
         sides[decision.champion_version] = _judged(decision.champion, None)
     for version, judged in sides.items():
-        if version in versions:
+        if models.version(entry.model_name, version) is not None:
             models.tag_version(entry.model_name, version, JUDGED_TAG, judged.model_dump_json())
 
 

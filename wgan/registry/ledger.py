@@ -1,8 +1,9 @@
 """The ledger: what was in production, when and why; a chain of numbered entries, one object each, append-only.
 
 MLflow keeps no history of aliases. An entry is `promotions/<model>/<number>-<id>.json` and names its predecessor, so
-that neither clocks nor concurrent writers can change the order. Earlier versions of the code named entries by time;
-those come first. Damaged entries and other objects are skipped.
+that neither clocks nor concurrent writers can change the order. Its end can be read alone, since the store lists keys
+from any number on. Earlier versions of the code named entries by time; those come first. Damaged entries and other
+objects are skipped.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import islice
 
 from pydantic import ValidationError
 
@@ -28,6 +31,12 @@ MOST_BYTES = 4 * 2**20
 """Maximum bytes of an entry; one with its decision has some tens of thousands."""
 MOST_SKEW = timedelta(days=1)
 """The largest plausible difference between clocks."""
+END = 30
+"""Entries read at a ledger's end unless asked for more."""
+FURTHER = 4
+"""By how much the entries read grow, if they are not enough."""
+NEXT = 10
+"""Keys looked at for an entry whose number was taken."""
 NUMBERED = re.compile(r"(\d{8,12})-[0-9a-f]{12}\.json")
 TIMED = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]+\.json")
 """Names of entries from before they were numbered."""
@@ -37,38 +46,52 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ledger:
-    """A model's entries as read."""
+    """A model's entries as read: all of them, or the last ones."""
 
-    entries: tuple[LedgerEntry, ...]
-    """The chain, oldest first."""
     found: dict[str, LedgerEntry]
     """Every entry by its key, including those outside the chain, of writers that were overtaken."""
     damaged: dict[str, str]
     """Objects that are not valid entries: key → what is wrong."""
+    since: int = 0
+    """Entries up to this number were not read; 0: all were."""
+    passed_over: frozenset[str] = frozenset()
+    """Ids of entries that are not in the chain unless a later one names them."""
+
+    @cached_property
+    def entries(self) -> tuple[LedgerEntry, ...]:
+        """The chain, oldest first."""
+        return tuple(_chain(self.found.values(), self.passed_over))
 
     @property
     def last_id(self) -> str | None:
         """The id that the next entry names as its predecessor."""
         return self.entries[-1].id if self.entries else None
 
-    @property
+    @cached_property
     def ids(self) -> frozenset[str]:
         """The ids of all entries."""
         return frozenset(entry.id for entry in self.found.values())
 
     @property
+    def last_number(self) -> int:
+        """The highest number of an entry; of entries from before they were numbered, how many there are."""
+        numbers = [entry.number for entry in self.found.values() if entry.number is not None]
+        return max(numbers, default=len(self.entries))
+
+    @property
     def next_number(self) -> int:
         """One more than the last entry's number; numbers of damaged objects are skipped."""
-        numbers = [entry.number for entry in self.found.values() if entry.number is not None]
-        number = max(numbers, default=len(self.entries)) + 1
+        number = self.last_number + 1
         taken = {int(name[1]) for key in self.damaged if (name := NUMBERED.fullmatch(_name(key)))}
         while number in taken:
             number += 1
         return number
 
-    def without(self, ids: Collection[str]) -> Ledger:
-        """The same ledger, whose chain excludes entries with these ids unless a later one names them."""
-        return replace(self, entries=tuple(_chain(self.found.values(), ids)))
+    @property
+    def unnamed(self) -> list[LedgerEntry]:
+        """Entries that no other one names as its predecessor: the last one, and those of overtaken writers."""
+        named = {entry.previous for entry in self.found.values()}
+        return [entry for entry in self.found.values() if entry.number is not None and entry.id not in named]
 
 
 def entry_key(entry: LedgerEntry, settings: Settings) -> str:
@@ -87,22 +110,54 @@ def append(entry: LedgerEntry, storage: Storage, settings: Settings) -> str:
 
 def read(model: str, storage: Storage, settings: Settings) -> list[LedgerEntry]:
     """The chain of a model's entries, oldest first; a damaged one is skipped with a warning."""
-    ledger = read_ledger(model, storage, settings)
-    for reason in ledger.damaged.values():
-        log.warning("%s; it is skipped.", reason)
-    return list(ledger.entries)
+    return _told(read_ledger(model, storage, settings))
 
 
-def read_ledger(model: str, storage: Storage, settings: Settings, known: Ledger | None = None) -> Ledger:
-    """Read a model's ledger. Entries never change, so `known` ones are not fetched again."""
+def read_newest(
+    model: str, count: int, storage: Storage, settings: Settings, about: int = 0
+) -> tuple[list[LedgerEntry], bool]:
+    """The last `count` entries of the chain, oldest first, and whether there are earlier ones.
+
+    `about` is where the ledger ends, as far as the caller knows. Only the last entries are read. A damaged one is
+    skipped with a warning.
+    """
+    ledger = read_end(model, storage, settings, about, count + 1)
+    while ledger.since and len(ledger.entries) <= count:
+        ledger = read_further(ledger, model, storage, settings)
+    entries = _told(ledger)
+    return entries[-count:], len(entries) > count
+
+
+def read_end(model: str, storage: Storage, settings: Settings, about: int, count: int | None = None) -> Ledger:
+    """Read the entries from `count` (`END`) before the number `about` on; all, if none has so high a number."""
+    since = max(0, about - (count or END))
+    ledger = read_ledger(model, storage, settings, since=since)
+    return ledger if ledger.found or not since else read_ledger(model, storage, settings)
+
+
+def read_further(ledger: Ledger, model: str, storage: Storage, settings: Settings) -> Ledger:
+    """The same ledger from several times as far back."""
+    since = max(0, ledger.last_number - FURTHER * (ledger.last_number - ledger.since))
+    return replace(read_ledger(model, storage, settings, ledger, since), passed_over=ledger.passed_over)
+
+
+def read_ledger(
+    model: str, storage: Storage, settings: Settings, known: Ledger | None = None, since: int = 0
+) -> Ledger:
+    """Read a model's ledger, or its entries after the number `since`.
+
+    Entries never change, so `known` ones are not fetched again.
+    """
     prefix = _prefix(model, settings)
     found: dict[str, LedgerEntry] = {}
     damaged: dict[str, str] = {}
     fetched: list[str] = []
-    for key, size in ((entry.key, entry.size) for entry in storage.list(prefix)):
+    for key, size in ((entry.key, entry.size) for entry in storage.list(prefix, _last_key(prefix, since))):
         name = key.removeprefix(prefix)
         if known is not None and key in known.found:
             found[key] = known.found[key]
+        elif since and TIMED.fullmatch(name):
+            continue  # it comes before all numbered entries
         elif not (NUMBERED.fullmatch(name) or TIMED.fullmatch(name)):
             damaged[key] = f"{storage.uri(key)} is not named like a ledger entry"
         elif size > MOST_BYTES:
@@ -115,35 +170,15 @@ def read_ledger(model: str, storage: Storage, settings: Settings, known: Ledger 
                 found[key] = entry
             elif entry is not None:
                 damaged[key] = entry
-    ordered = dict(sorted(found.items()))
-    return Ledger(tuple(_chain(ordered.values())), ordered, damaged)
+    return Ledger(dict(sorted(found.items())), damaged, since)
 
 
-def latest_move(entries: Iterable[LedgerEntry]) -> LedgerEntry | None:
-    """The last entry that changed the champion; None if there never was one."""
-    moves = [entry for entry in entries if entry.action != "refused"]
-    return moves[-1] if moves else None
-
-
-def predecessor(entries: Iterable[LedgerEntry], versions: Collection[int]) -> int | None:
-    """The version a rollback returns to: the last champion before today's that was not rolled back itself.
-
-    Replays the ledger as a stack: a promotion pushes a version; a rollback pops versions until its target is on top (or
-    replaces the top with its target), so that rolling back twice goes two versions back instead of forward again. Only
-    `versions`, those still in the registry, count.
-    """
-    stack: list[int] = []
-    for entry in entries:
-        if entry.action == "refused":
-            continue
-        if entry.action == "promoted" or entry.to_version not in stack:
-            if entry.action == "rolled-back" and stack:
-                stack.pop()
-            stack.append(entry.to_version)
-        else:
-            while stack[-1] != entry.to_version:
-                stack.pop()
-    return next((version for version in reversed(stack[:-1]) if version in versions and version != stack[-1]), None)
+def is_stored(entry: LedgerEntry, storage: Storage, settings: Settings) -> bool:
+    """Whether the ledger has this numbered entry, under its number or, if that was taken, one of the next."""
+    assert entry.number is not None
+    prefix = _prefix(entry.model_name, settings)
+    listed = storage.list(prefix, _last_key(prefix, entry.number - 1))
+    return any(_name(found.key).endswith(f"-{entry.id}.json") for found in islice(listed, NEXT))
 
 
 def new_id() -> str:
@@ -197,6 +232,18 @@ def _entry(key: str, model: str, storage: Storage) -> LedgerEntry | str | None:
     if entry.model_name != model or entry.number != (int(name[1]) if name else None) or entry.id not in key:
         return f"the ledger entry {storage.uri(key)} is damaged: it names another place in the ledger"
     return entry
+
+
+def _told(ledger: Ledger) -> list[LedgerEntry]:
+    """Its chain; warns of what is left out."""
+    for reason in ledger.damaged.values():
+        log.warning("%s; it is left out.", reason)
+    return list(ledger.entries)
+
+
+def _last_key(prefix: str, number: int) -> str:
+    """A key after those of all entries up to the number, and before those of the next; empty for 0."""
+    return f"{prefix}{number:08d}-~" if number else ""
 
 
 def _name(key: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TypeVar
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
-from wgan.mlflow_api.models import ModelVersion
+from wgan.mlflow_api.models import VERSIONS_A_PAGE, ModelVersion
 from wgan.records import Moment, Record
 from wgan.registry.client import registry, require_model
 from wgan.registry.lineage import METRICS_TAG
@@ -55,48 +56,50 @@ class ModelEntry(Record):
     """One registered model in a listing."""
 
     name: str
-    latest_version: int | None
-    versions: int
+    latest_version: int | None = Field(description="The highest version number; None: it has no versions.")
     champion: int | None
     challenger: int | None
     previous: int | None
     updated: datetime
 
 
+class VersionList(Record):
+    """The newest versions of a model."""
+
+    versions: tuple[VersionEntry, ...] = Field(description="Newest first.")
+    more: bool = Field(description="Whether the model has older ones.")
+
+
 def list_models(settings: Settings) -> list[ModelEntry]:
     """Every registered model, by name. Raises `WganError`."""
     with registry(settings) as models:
-        numbers: dict[str, list[int]] = {}
-        for version in models.versions():
-            numbers.setdefault(version.name, []).append(version.version)
-        entries = []
-        for model in models.models():
-            entries.append(
-                ModelEntry(
-                    name=model.name,
-                    latest_version=max(numbers.get(model.name, []), default=None),
-                    versions=len(numbers.get(model.name, [])),
-                    champion=model.aliases.get("champion"),
-                    challenger=model.aliases.get("challenger"),
-                    previous=model.aliases.get("previous"),
-                    updated=_time(model.last_updated_timestamp),
-                )
+        entries = [
+            ModelEntry(
+                name=model.name,
+                latest_version=model.latest_version,
+                champion=model.aliases.get("champion"),
+                challenger=model.aliases.get("challenger"),
+                previous=model.aliases.get("previous"),
+                updated=_time(model.last_updated_timestamp),
             )
+            for model in models.models()
+        ]
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def list_versions(model: str, settings: Settings) -> list[VersionEntry]:
-    """Every version of a model, newest first. Raises `UsageError` listing the existing models, `WganError`."""
+def list_versions(model: str, limit: int, settings: Settings) -> VersionList:
+    """At most `limit` of a model's versions. Raises `UsageError` listing existing models, `WganError`."""
     with registry(settings) as models:
         # MLflow leaves aliases out of searches; the model itself has them all.
         aliases = require_model(models, model).aliases
+        found = list(islice(models.newest_versions(model, min(limit + 1, VERSIONS_A_PAGE)), limit + 1))
         entries = [
             _version_entry(
                 version, tuple(sorted(name for name, number in aliases.items() if number == version.version))
             )
-            for version in models.versions(model)
+            for version in found[:limit]
         ]
-        return sorted(entries, key=lambda entry: entry.version, reverse=True)
+        return VersionList(versions=tuple(entries), more=len(found) > limit)
 
 
 def _version_entry(version: ModelVersion, aliases: tuple[str, ...]) -> VersionEntry:

@@ -6,12 +6,16 @@ check: a process that stalled between check and write notices afterwards and rev
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wgan.errors import Overtaken
 from wgan.records import LedgerEntry
 from wgan.registry import ledger
 from wgan.registry.aliases import CHALLENGER, CHAMPION, set_alias
-from wgan.registry.history import History, ModelStores, move_previous, read_history, revert, tag_outcome
+from wgan.registry.history import History, ModelStores, read_history
 from wgan.registry.intent import announce, close
+from wgan.registry.ledger_replay import latest_move
+from wgan.registry.reconciliation import move_previous, revert, tag_outcome
 
 WRITES = 3
 """How often to set the champion if an operation that was overtaken overwrites it at the same moment."""
@@ -23,6 +27,7 @@ class Contended(Exception):
 
 def make_move(stores: ModelStores, history: History, entry: LedgerEntry) -> None:
     """Carry out a decision made from the history. Raises `Contended`, or `Overtaken` if it no longer holds."""
+    stores = replace(stores, version=entry.to_version)
     announce(stores.models, entry)
     now = _checked(stores, history, entry)
     if [other for other in now.under_way if other.id != entry.id]:
@@ -42,14 +47,13 @@ def make_move(stores: ModelStores, history: History, entry: LedgerEntry) -> None
 
 def _champion_made(stores: ModelStores, history: History, entry: LedgerEntry) -> History:
     """Set `previous` and `champion`; returns the history that confirms it."""
-    planned = [*history.entries, entry]
-    move_previous(stores.models, stores.model, planned, history.aliases, history.versions)
+    move_previous(stores, history, [entry])
     now = _checked(stores, history, entry)
     for _ in range(WRITES):
         set_alias(stores.models, stores.model, CHAMPION, entry.to_version)
         now = _checked(stores, history, entry, now)
         if now.champion == entry.to_version:
-            move_previous(stores.models, stores.model, planned, now.aliases, now.versions)
+            move_previous(stores, replace(now, ledger=history.ledger), [entry])
             return now
     raise _overtaken(stores, entry)
 
@@ -84,9 +88,9 @@ def _overtaken(stores: ModelStores, entry: LedgerEntry, announced: bool = True) 
         close(stores.models, entry, "void")
     now = revert(stores, entry)
     intent = now.intents.get(entry.to_version)
-    if intent is not None and intent.entry.id == entry.id and entry.id not in now.ledger.ids:
+    if intent is not None and intent.entry.id == entry.id and entry.id not in now.written:
         close(stores.models, entry, "undone")
-    last = ledger.latest_move(now.entries)
+    last = latest_move(now.entries)
     what = {"rolled-back": "the rollback to", "refused": "the refusal of"}.get(entry.action, "the promotion of")
     champion = "no version" if now.champion is None else f"version {now.champion}"
     reason = f" ({last.action}: {last.reason.rstrip('.')})" if last is not None else ""

@@ -6,7 +6,8 @@ from wgan.config import NetworksConfig, RetrainConfig
 from wgan.errors import ForeignVersion, UsageError
 from wgan.records import DatasetRef
 from wgan.registry.aliases import CHAMPION, champion_version
-from wgan.registry.listing import list_versions
+from wgan.registry.client import registry
+from wgan.registry.judgement import DATA_DIGEST_TAG
 from wgan.registry.versions import load_configuration, load_version
 from wgan.settings import Settings
 
@@ -28,8 +29,8 @@ def require_comparable(config: RetrainConfig, settings: Settings) -> int | None:
     try:
         theirs = load_version(model, champion, settings).evaluation.training.dataset
     except ForeignVersion as error:
-        own = _own_versions(model, champion, settings)
-        back = f"put the alias back (`wgan rollback {model} --to {own[0]}`), or " if own else ""
+        own = _newest_own_version(model, champion, settings)
+        back = "" if own is None else f"put the alias back (`wgan rollback {model} --to {own}`), or "
         raise UsageError(
             f"the champion of {model}, version {champion}, cannot be compared with a new version: "
             f"{str(error).rstrip('.')}. Nothing was done: {back}{other_name}."
@@ -74,10 +75,8 @@ def _wanted(config: RetrainConfig, theirs: DatasetRef) -> str:
     return " with ".join(differing)
 
 
-def _own_versions(model: str, champion: int, settings: Settings) -> list[int]:
-    """Versions registered by this pipeline, by their tags, newest first."""
-    return [
-        entry.version
-        for entry in list_versions(model, settings)
-        if entry.version != champion and entry.data_digest is not None
-    ]
+def _newest_own_version(model: str, champion: int, settings: Settings) -> int | None:
+    """The newest version with the tags of this pipeline, apart from the champion."""
+    with registry(settings) as models:
+        own = models.newest_versions(model, 2, f"tags.{DATA_DIGEST_TAG} LIKE '%'")
+        return next((entry.version for entry in own if entry.version != champion), None)

@@ -16,11 +16,13 @@ from typing import Literal
 
 from wgan.errors import Overtaken, UsageError
 from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
-from wgan.registry.client import registry, require_model, require_version
-from wgan.registry.history import History, ModelStores, reconciled_history, tag_outcome
+from wgan.registry.client import newest_numbers, registry, require_model, require_version
+from wgan.registry.history import History, ModelStores
 from wgan.registry.judgement import tag_judgement
-from wgan.registry.ledger import latest_move, new_id, next_time
+from wgan.registry.ledger import new_id, next_time
+from wgan.registry.ledger_replay import latest_move
 from wgan.registry.move import Contended, make_move
+from wgan.registry.reconciliation import reconciled_history, tag_outcome
 from wgan.settings import Settings
 from wgan.storage import Storage
 
@@ -57,7 +59,7 @@ def promote(
         raise UsageError(f"version {number} of {model} has no gate decision: measure it, or force it with a reason.")
     with registry(settings) as models:
         require_version(models, model, number)
-        stores = ModelStores(models, model, settings, storage)
+        stores = ModelStores(models, model, settings, storage, number)
 
         def entry_from(history: History) -> LedgerEntry:
             if history.champion == number:
@@ -79,8 +81,8 @@ def promote(
                 actor=actor,
             )
 
-        entry, versions = _carried_out(stores, entry_from, flow_run_id, number)
-        tag_judgement(models, entry, versions)
+        entry = _carried_out(stores, entry_from, flow_run_id)
+        tag_judgement(models, entry)
         return _as_begun(entry, "promoted")
 
 
@@ -117,7 +119,7 @@ def rollback(
                 )
             target = history.previous if to is None else to
             if target is None:
-                numbers = ", ".join(map(str, sorted(history.versions))) or "none"
+                numbers = newest_numbers(models, model) or "none"
                 raise UsageError(
                     f"{model} has no previous champion to go back to; name a version with --to (there are: {numbers})."
                 )
@@ -125,20 +127,20 @@ def rollback(
                 raise UsageError(f"version {target} of {model} is already the champion; nothing was done.")
             return _entry(history, model, target, "rolled-back", reason=reason, flow_run_id=flow_run_id, actor=actor)
 
-        entry, _ = _carried_out(ModelStores(models, model, settings, storage), entry_from, flow_run_id, to)
+        entry = _carried_out(ModelStores(models, model, settings, storage, to), entry_from, flow_run_id)
         return _as_begun(entry, "rolled-back")
 
 
 def _carried_out(
-    stores: ModelStores, entry_from: Callable[[History], LedgerEntry], flow_run_id: str | None, version: int | None
-) -> tuple[LedgerEntry, frozenset[int]]:
-    """The entry decided from the history, written now or before; and the existing versions."""
+    stores: ModelStores, entry_from: Callable[[History], LedgerEntry], flow_run_id: str | None
+) -> LedgerEntry:
+    """The entry decided from the history, written now or before."""
     basis = None
     for _ in range(ATTEMPTS):
         history = reconciled_history(stores, flow_run_id)
-        if (written := history.written_by(flow_run_id, version)) is not None:
+        if (written := history.written_by(flow_run_id, stores.version)) is not None:
             tag_outcome(stores.models, written)
-            return written, history.versions
+            return written
         if basis not in (None, history.basis):
             raise Overtaken(
                 f"another operation on {stores.model} came first: the champion is now {_named(history.champion)}; "
@@ -150,7 +152,7 @@ def _carried_out(
         except Contended:
             time.sleep(random.uniform(*PAUSE_SECONDS))
         else:
-            return entry, history.versions
+            return entry
     raise Overtaken(f"others keep promoting or rolling back {stores.model}: try again when they are done.")
 
 

@@ -27,7 +27,6 @@ from wgan.model_version.record import (
 from wgan.records import ModelVersionRef
 from wgan.registry.aliases import alias_version, champion_version
 from wgan.registry.client import registry, require_version
-from wgan.registry.listing import list_models, list_versions
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 
@@ -35,8 +34,6 @@ __all__ = [
     "alias_version",
     "champion_version",
     "fetch_version",
-    "list_models",
-    "list_versions",
     "load_configuration",
     "load_version",
     "read_version",

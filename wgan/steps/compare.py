@@ -17,9 +17,10 @@ from wgan.evaluation.extractors.features import Extractor, extract
 from wgan.evaluation.side_by_side import nearest_training_images, open_protocol
 from wgan.model_version.inference import OnnxGenerator, open_generator
 from wgan.records import EvaluationRef, ModelVersionRef
+from wgan.registry.aliases import model_aliases
 from wgan.registry.judgement import judged_on
 from wgan.registry.newest_data import newest_data
-from wgan.registry.versions import fetch_version, list_versions, load_configuration, load_version
+from wgan.registry.versions import fetch_version, load_configuration, load_version
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.evaluate import decide_version
@@ -52,7 +53,7 @@ def compare_versions(
     data, request = newest_data(versions[1], settings)
     configs = [load_configuration(model, number, settings) for number in (first, second)]
     protocol = named_protocol(configs[1], protocol_name)
-    aliases = {entry.version: entry.aliases for entry in list_versions(model, settings)}
+    aliases = model_aliases(model, settings)
     images = open_or_repair(data, request, settings, storage)
     with scratch_folder("comparison") as name:
         folder = Path(name)
@@ -79,7 +80,7 @@ def compare_versions(
             sides.append(
                 Side(
                     version=version,
-                    aliases=aliases[version.version],
+                    aliases=tuple(sorted(alias for alias, number in aliases.items() if number == version.version)),
                     config=config,
                     samples=generator.generate(seed, SAMPLES),
                     nearest=_nearest(generator.generate(seed, LOOKED_UP), images, protocol, settings, storage),

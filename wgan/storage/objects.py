@@ -165,10 +165,11 @@ class Storage:
         finally:
             Path(temporary).unlink(missing_ok=True)
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """All objects whose key starts with the prefix, in key order."""
+    def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        """The objects whose key starts with the prefix and comes after `after`, in key order, 1,000 per request."""
+        pages = self.client.get_paginator("list_objects_v2")
         with self._translated_errors(prefix):
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=after):
                 for entry in page.get("Contents", []):
                     yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"])
 

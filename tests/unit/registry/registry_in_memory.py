@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,11 +51,16 @@ class Process:
     def model(self, name: str) -> RegisteredModel:
         return RegisteredModel.model_validate({"name": name, "aliases": self.servers.aliases})
 
-    def version(self, name: str, number: int) -> ModelVersion:
-        return ModelVersion(name=name, version=number, tags=dict(self.servers.tags[str(number)]))
+    def version(self, name: str, number: int) -> ModelVersion | None:
+        tags = self.servers.tags.get(str(number))
+        return None if tags is None else ModelVersion(name=name, version=number, tags=dict(tags))
 
-    def versions(self, name: str) -> Iterator[ModelVersion]:
-        return iter([self.version(name, int(number)) for number in self.servers.tags])
+    def newest_versions(self, name: str, a_page: int, wanted: str | None = None) -> Iterator[ModelVersion]:
+        """The filter, if any, is one of a tag's value."""
+        tag, value = re.fullmatch("tags.`(.+)` = '(.+)'", wanted).groups() if wanted else (None, None)
+        for number, tags in sorted(self.servers.tags.items(), reverse=True):
+            if wanted is None or tags.get(tag) == value:
+                yield ModelVersion(name=name, version=int(number), tags=dict(tags))
 
     def set_alias(self, name: str, alias: str, number: int) -> None:
         self._write(f"{alias}={number}")
@@ -91,10 +97,10 @@ class Process:
         self._write(f"no {key}")
         self.servers.objects.pop(key, None)
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         stored: Mapping[str, bytes] = dict(self.servers.objects)
         for key in sorted(stored):
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key > after:
                 yield StoredObject(key, len(stored[key]), datetime.now(UTC), "etag")
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from wgan.records import LedgerEntry
-from wgan.registry.ledger import latest_move, next_time, predecessor
+from wgan.registry.ledger import next_time
+from wgan.registry.ledger_replay import former_champions, latest_move
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ALL = range(1, 10)
 
 
 def ledger_of(*moves: str) -> list[LedgerEntry]:
@@ -51,11 +52,20 @@ def ledger_of(*moves: str) -> list[LedgerEntry]:
 def test_a_rollback_returns_to_the_last_champion_that_was_not_rolled_back(
     moves: tuple[str, ...], expected: int | None
 ) -> None:
-    assert predecessor(ledger_of(*moves), ALL) == expected
+    assert next(iter(former_champions(ledger_of(*moves))), None) == expected
 
 
-def test_a_version_deleted_from_the_registry_is_skipped() -> None:
-    assert predecessor(ledger_of("+1", "+2", "+3"), versions=(1, 3)) == 1
+def test_former_champions_come_last_one_first() -> None:
+    assert former_champions(ledger_of("+1", "+2", "+3", "+4")) == (3, 2, 1)
+
+
+@pytest.mark.parametrize("length", range(7))
+@pytest.mark.parametrize("seed", range(20))
+def test_the_end_of_a_ledger_tells_no_other_former_champions_than_all_of_it(seed: int, length: int) -> None:
+    drawn = random.Random(seed)
+    moves = ledger_of(*(f"{drawn.choice('+-?=')}{drawn.randint(1, 4)}" for _ in range(8)))
+    known = former_champions(moves[-length:] if length else [], whole=False)
+    assert former_champions(moves)[: len(known)] == known
 
 
 def test_a_refusal_does_not_move_the_champion() -> None:
