@@ -46,7 +46,7 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[Survey]:
             s3_access_key_id="key",
             s3_secret_access_key=SecretStr("secret"),
         )
-        nothing = References(versions=(), trainings=(), flow_runs=())
+        nothing = References(versions=(), trainings=(), flow_runs=(), data_of=lambda run: frozenset())
         yield Survey(settings, open_storage(settings), lambda ids: nothing, datetime.now(UTC), dry_run=False)
         server.shutdown()
 

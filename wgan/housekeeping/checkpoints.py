@@ -45,9 +45,8 @@ def why_kept(run_id: str, objects: list[StoredObject], references: References, s
     if not is_flow_run_id(run_id):
         return "not part of a flow run"
     prefix = survey.storage.uri(f"{checkpoint_prefix(run_id, survey.settings)}/")
-    for version in references.versions:
-        if version.flow_run_id == run_id or (version.checkpoint_uri or "").startswith(prefix):
-            return "a registered version came from the run"
+    if references.made_a_version(run_id, prefix):
+        return "a registered version came from the run"
     if not objects:
         return "already gone"
     return why_run_kept(run_id, newest(objects).modified, references, survey)

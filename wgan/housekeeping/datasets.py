@@ -62,25 +62,22 @@ def why_kept(name: str, digest: str, objects: list[StoredObject], references: Re
 def why_data_kept(digest: str, names: Iterable[str], references: References, survey: Survey) -> str | None:
     """What refers to a data digest, stored under these names; None if nothing does."""
     days = survey.settings.keep_dataset_days
-    if any(version.data_digest == digest for version in references.versions):
+    if references.made_of(digest):
         return "a registered version was trained on it"
     if references.reading_data:
         # A run preparing this data set again would upload shards that are then deleted.
         return f"a {references.reading_data[0].flow} run is in progress"
     if any(refers(run_id, digest, names, references) for run_id in (run.id for run in references.unfinished)):
         return "a run that may continue refers to it"
-    if any(
-        training.data_digest == digest and not survey.older(training.last_active, days)
-        for training in references.trainings
-    ):
+    last_trained = references.last_trained_on(digest)
+    if last_trained is not None and not survey.older(last_trained, days):
         return f"trained on within {days:g} days"
     return None
 
 
 def refers(run_id: str, digest: str, names: Iterable[str], references: References) -> bool:
     """Whether an unfinished flow run refers to a data set: by the data it trained on, else by its configured name."""
-    trained = {training.data_digest for training in references.trainings if training.flow_run_id == run_id}
-    if trained:
+    if trained := references.data_of(run_id):
         return digest in trained
     run = references.flow_run(run_id)
     return run is not None and (run.data_names is None or not set(names).isdisjoint(run.data_names))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 
 from pydantic import Field
 
-from wgan.mlflow_api.models import Models, ModelVersion
-from wgan.mlflow_api.requests import Mlflow
-from wgan.mlflow_api.runs import Run, Runs
+from wgan.housekeeping.registered import Registered, TrainingReference, VersionReference
 from wgan.records import Record
-from wgan.settings import Settings
-from wgan.tracking.run_status import FLOW_RUN_TAG
 
-DATA_DIGEST_TAG = "wgan.data_digest"
 FINISHED = ("COMPLETED", "FAILED", "CANCELLED")
 """Prefect's state types after which a run does not continue by itself. A crashed one may be restarted."""
 AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
@@ -39,44 +36,72 @@ class FlowRun(Record):
         return self.state in FINISHED
 
 
-class VersionReference(Record):
-    """What a registered version refers to."""
-
-    model: str
-    version: int
-    data_digest: str | None
-    checkpoint_uri: str | None
-    flow_run_id: str | None
-
-
-class TrainingReference(Record):
-    """What a training run in MLflow refers to."""
-
-    flow_run_id: str | None
-    data_digest: str
-    last_active: datetime = Field(description="Its end, or its start where it has not ended.")
-
-
-class References(Record):
+@dataclass(frozen=True)
+class References:
     """All references at one moment."""
 
     versions: tuple[VersionReference, ...]
     trainings: tuple[TrainingReference, ...]
-    flow_runs: tuple[FlowRun, ...] = Field(description="All that are not finished, and those that were asked for.")
+    """Those active within the time for which unreferenced data sets are kept."""
+    flow_runs: tuple[FlowRun, ...]
+    """All that are not finished, and those that were asked for."""
+    data_of: Callable[[str], frozenset[str]]
+    """Digests of the data that a flow run trained on, from MLflow."""
 
     def flow_run(self, flow_run_id: str) -> FlowRun | None:
         """The flow run, if Prefect knows it."""
-        return next((run for run in self.flow_runs if run.id == flow_run_id), None)
+        return self._flow_runs_by_id.get(flow_run_id)
 
-    @property
+    def made_a_version(self, flow_run_id: str, checkpoints: str) -> bool:
+        """Whether a registered version came from the flow run, or from a checkpoint below that address."""
+        return flow_run_id in self._flow_runs_of_versions or checkpoints in self._folders_of_versions
+
+    def made_of(self, data_digest: str) -> bool:
+        """Whether a registered version was trained on the data."""
+        return data_digest in self._data_of_versions
+
+    def last_trained_on(self, data_digest: str) -> datetime | None:
+        """When a training on the data was last active; None if none was recently."""
+        return self._last_trained.get(data_digest)
+
+    @cached_property
     def unfinished(self) -> tuple[FlowRun, ...]:
         """Flow runs that have started and may continue: running, awaiting a retry, paused or crashed."""
         return tuple(run for run in self.flow_runs if run.started is not None and not run.finished)
 
-    @property
+    @cached_property
     def reading_data(self) -> tuple[FlowRun, ...]:
         """Flow runs that may be preparing or opening a data set."""
         return tuple(run for run in self.flow_runs if run.state in AT_WORK and run.flow in READERS_OF_DATA)
+
+    @cached_property
+    def _flow_runs_by_id(self) -> dict[str, FlowRun]:
+        return {run.id: run for run in self.flow_runs}
+
+    @cached_property
+    def _flow_runs_of_versions(self) -> frozenset[str | None]:
+        return frozenset(version.flow_run_id for version in self.versions)
+
+    @cached_property
+    def _data_of_versions(self) -> frozenset[str | None]:
+        return frozenset(version.data_digest for version in self.versions)
+
+    @cached_property
+    def _folders_of_versions(self) -> frozenset[str]:
+        """Every address, with a slash at its end, that a version's checkpoint is below."""
+        folders = set()
+        for version in self.versions:
+            parts = (version.checkpoint_uri or "").split("/")
+            folders |= {"/".join(parts[:count]) + "/" for count in range(1, len(parts))}
+        return frozenset(folders)
+
+    @cached_property
+    def _last_trained(self) -> dict[str, datetime]:
+        last: dict[str, datetime] = {}
+        for training in self.trainings:
+            digest = training.data_digest
+            last[digest] = max(training.last_active, last.get(digest, training.last_active))
+        return last
 
 
 ReadFlowRuns = Callable[[Collection[str]], tuple[FlowRun, ...]]
@@ -85,41 +110,11 @@ ReadReferences = Callable[[Collection[str]], References]
 """Collects the current references, including the flow runs with the given ids."""
 
 
-def collect_references(settings: Settings, read_flow_runs: ReadFlowRuns, flow_run_ids: Collection[str]) -> References:
+def collect_references(
+    registered: Registered, read_flow_runs: ReadFlowRuns, flow_run_ids: Collection[str]
+) -> References:
     """Ask Prefect and MLflow. Raises `WganError` in one sentence if either does not answer."""
     # Flow runs first: whatever a run that ends in between registers is then found in MLflow.
     flow_runs = read_flow_runs(flow_run_ids)
-    with Mlflow(settings) as server:
-        runs = _training_runs(Runs(server))
-        tags = {run.info.run_id: run.data.tags for run in runs}
-        return References(
-            versions=tuple(_version(entry, tags.get(entry.run_id or "", {})) for entry in Models(server).versions()),
-            trainings=tuple(_training(run) for run in runs if run.info.lifecycle_stage == "active"),
-            flow_runs=flow_runs,
-        )
-
-
-def _training_runs(runs: Runs) -> list[Run]:
-    """All training runs, including deleted ones."""
-    experiments = [experiment.experiment_id for experiment in runs.experiments()]
-    return list(runs.search(experiments, f"tags.`{DATA_DIGEST_TAG}` LIKE '%'", "ALL"))
-
-
-def _version(entry: ModelVersion, run_tags: dict[str, str]) -> VersionReference:
-    """From a version's own tags, or, if they were removed, from those of the run that made it."""
-    return VersionReference(
-        model=entry.name,
-        version=entry.version,
-        data_digest=entry.tags.get("data_digest") or run_tags.get(DATA_DIGEST_TAG),
-        checkpoint_uri=entry.tags.get("checkpoint_uri"),
-        flow_run_id=entry.tags.get("flow_run_id") or run_tags.get(FLOW_RUN_TAG),
-    )
-
-
-def _training(run: Run) -> TrainingReference:
-    milliseconds = run.info.end_time or run.info.start_time
-    return TrainingReference(
-        flow_run_id=run.data.tags.get(FLOW_RUN_TAG),
-        data_digest=run.data.tags[DATA_DIGEST_TAG],
-        last_active=datetime.fromtimestamp(milliseconds / 1000, UTC),
-    )
+    versions, trainings = registered.read()
+    return References(versions, trainings, flow_runs, registered.data_of)

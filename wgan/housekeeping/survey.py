@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from wgan.errors import WganError
 from wgan.housekeeping.references import ReadFlowRuns, ReadReferences, References, collect_references
+from wgan.housekeeping.registered import Registered
 from wgan.settings import Settings
 from wgan.storage import Storage, StoredObject
 
@@ -51,8 +52,10 @@ def survey(
         now = storage.clock()
         _compare_clocks(now, datetime.now(UTC))
 
+    registered = Registered(settings, now - timedelta(days=settings.keep_dataset_days))
+
     def read_references(flow_run_ids: Collection[str]) -> References:
-        return collect_references(settings, read_flow_runs, flow_run_ids)
+        return collect_references(registered, read_flow_runs, flow_run_ids)
 
     read_references(())
     prefixes = (

@@ -109,8 +109,13 @@ class Runs:
         ).runs
 
     def run(self, run_id: str) -> Run:
-        """The run."""
+        """The run, even if it was deleted."""
         return self.server.send("GET", "runs/get", _Run, run_id=run_id).run
+
+    def find(self, run_id: str) -> Run | None:
+        """The run, even if it was deleted; None if there is no trace of it."""
+        found = self.server.find("runs/get", _Run, run_id=run_id)
+        return found.run if found else None
 
     def tag(self, run_id: str, key: str, value: str) -> None:
         """Set a tag of a run, replacing its previous value."""

@@ -35,7 +35,7 @@ class OneResult:
 
 def swept(run: FlowRun) -> list[str]:
     """Keys that were removed, with this one flow run."""
-    references = References(versions=(), trainings=(), flow_runs=(run,))
+    references = References(versions=(), trainings=(), flow_runs=(run,), data_of=lambda run: frozenset())
     bucket = OneResult()
     settings = Settings(_env_file=None)
     expire_results(Survey(settings, bucket, lambda ids: references, NOW, dry_run=False))  # type: ignore[arg-type]
