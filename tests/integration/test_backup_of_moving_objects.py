@@ -14,6 +14,7 @@ import pytest
 
 from wgan.backup.archive import Archive, new_archive, open_archive
 from wgan.backup.checkpoints import save_run
+from wgan.backup.earlier import EarlierBackup
 from wgan.backup.manifest import SavedObject
 from wgan.backup.marker import BACKUP_KEY, BackupMarker, backup_announced, read_marker
 from wgan.backup.objects import save_objects
@@ -78,7 +79,9 @@ def test_when_a_checkpoint_is_replaced_the_newer_ones_are_saved(bucket: Storage,
             bucket.delete(one.key)
 
     with new_archive(tmp_path / "backup") as archive:
-        saved = save_run(f"{RUN}/latest.json", Watched(bucket.client, bucket.bucket, train_on), archive)
+        saved = save_run(
+            f"{RUN}/latest.json", Watched(bucket.client, bucket.bucket, train_on), archive, EarlierBackup()
+        )
     assert happened
     written = open_archive(tmp_path / "backup")
     assert named(saved, written) == [f"{RUN}/step-00000003.pt", two.key]
@@ -90,7 +93,7 @@ def test_a_checkpoint_that_was_missing_before_does_not_stop_a_backup(bucket: Sto
     put_latest(bucket, two, one)
     bucket.delete(two.key)
     with new_archive(tmp_path / "backup") as archive:
-        saved = save_run(f"{RUN}/latest.json", bucket, archive)
+        saved = save_run(f"{RUN}/latest.json", bucket, archive, EarlierBackup())
     assert {found.key for found in saved} == {one.key, f"{RUN}/latest.json"}
 
 
@@ -107,7 +110,7 @@ def test_a_run_that_replaces_checkpoints_too_fast_is_an_error(bucket: Storage, t
         pytest.raises(WganError, match="are replaced faster than they can be copied"),
         new_archive(tmp_path / "backup") as archive,
     ):
-        save_run(f"{RUN}/latest.json", watched, archive)
+        save_run(f"{RUN}/latest.json", watched, archive, EarlierBackup())
 
 
 def test_only_checkpoints_may_be_deleted_during_a_backup(bucket: Storage, tmp_path: Path) -> None:
@@ -115,9 +118,9 @@ def test_only_checkpoints_may_be_deleted_during_a_backup(bucket: Storage, tmp_pa
     for key in keys[5:8]:
         bucket.delete(key)
     with new_archive(tmp_path / "backup") as archive:
-        saved, vanished = save_objects("objects", keys, bucket, archive, "checkpoints/")
+        saved, vanished = save_objects("objects", keys, bucket, archive, EarlierBackup(), "checkpoints/")
         with pytest.raises(WganError, match=r"step-0000000[567]\.pt was deleted during the backup"):
-            save_objects("objects", keys, bucket, archive)
+            save_objects("objects", keys, bucket, archive, EarlierBackup())
     assert [found.key for found in saved] == keys[:5] + keys[8:]
     assert vanished == keys[5:8]
 

@@ -50,6 +50,13 @@ class ArchiveWriter:
             (self._folder / folder).mkdir(mode=0o700, exist_ok=True)
         file.replace(target)
 
+    def take(self, name: str, earlier: Archive) -> None:
+        """Add a file of an earlier backup under the same name: as a hard link where possible, else as a copy."""
+        file = self.scratch()
+        if self._tar is not None or not earlier.link(name, file):
+            earlier.extract(name, file)
+        self.add(name, file)
+
 
 @contextmanager
 def new_archive(destination: Path) -> Iterator[ArchiveWriter]:
@@ -111,6 +118,16 @@ class Archive:
             while left and (block := _read(file, left)):
                 left -= len(block)
                 yield block
+
+    def link(self, name: str, target: Path) -> bool:
+        """Make `target` a hard link to the file; False if that is impossible, as in a `.tar` or on another disk."""
+        if self.ranges is not None:
+            return False
+        try:
+            target.hardlink_to(self.path / name)
+        except OSError:
+            return False
+        return True
 
     def extract(self, name: str, target: Path) -> None:
         """Copy a file out; only its owner can read `target`."""

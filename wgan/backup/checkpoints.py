@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from wgan import progress
 from wgan.backup.archive import ArchiveWriter
+from wgan.backup.earlier import EarlierBackup
 from wgan.backup.manifest import SavedObject
 from wgan.backup.objects import AT_ONCE, save_bytes, save_object
 from wgan.errors import ObjectMissing, WganError
@@ -22,21 +23,23 @@ TRIES = 20
 """Attempts to copy a run's checkpoints before it replaces them; then it is an error."""
 
 
-def save_checkpoints(settings: Settings, storage: Storage, archive: ArchiveWriter) -> list[SavedObject]:
+def save_checkpoints(
+    settings: Settings, storage: Storage, archive: ArchiveWriter, earlier: EarlierBackup
+) -> list[SavedObject]:
     """Copy every run's `latest.json` and the checkpoints it names, several runs concurrently."""
-    keys = [entry.key for entry in storage.list(f"{settings.checkpoints_prefix}/") if entry.key.endswith(LATEST)]
+    keys = [key for key in earlier.list(storage, f"{settings.checkpoints_prefix}/") if key.endswith(LATEST)]
     saved: list[SavedObject] = []
     if not keys:
         return []
     progress.report(STAGE, 0, len(keys))
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="backup") as pool:
-        for done, copied in enumerate(pool.map(lambda key: save_run(key, storage, archive), keys), start=1):
+        for done, copied in enumerate(pool.map(lambda key: save_run(key, storage, archive, earlier), keys), start=1):
             saved += copied
             progress.report(STAGE, done, len(keys))
     return saved
 
 
-def save_run(key: str, storage: Storage, archive: ArchiveWriter) -> list[SavedObject]:
+def save_run(key: str, storage: Storage, archive: ArchiveWriter, earlier: EarlierBackup) -> list[SavedObject]:
     """Copy one run's `latest.json`, given by key, and the checkpoints it names; empty if it is gone.
 
     The run writes a new `latest.json` before it deletes a checkpoint. So if one is missing, either there is a newer
@@ -52,7 +55,7 @@ def save_run(key: str, storage: Storage, archive: ArchiveWriter) -> list[SavedOb
         whole = True
         for checkpoint in _named(latest):
             try:
-                copied[checkpoint] = copied.get(checkpoint) or save_object(checkpoint, storage, archive)
+                copied[checkpoint] = copied.get(checkpoint) or save_object(checkpoint, storage, archive, earlier)
             except ObjectMissing:
                 whole = False
         if whole or latest == before:

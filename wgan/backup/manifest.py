@@ -38,6 +38,7 @@ class SavedObject(Record):
         description="Of its bytes; they are in the backup as `objects/<first two digits>/<sha256>`.", pattern=DIGEST
     )
     bytes: int
+    etag: str | None = Field(None, description="The store's, when it was listed; None: not noted.")
 
     @property
     def file(self) -> str:
@@ -56,6 +57,8 @@ class BackupManifest(Record):
     layout: dict[str, str] = Field(description="Bucket and key prefixes, which addresses in the databases contain.")
     databases: tuple[SavedDatabase, ...]
     objects: tuple[SavedObject, ...]
+    base: str | None = Field(None, description="Id of the earlier backup that unchanged objects were taken from.")
+    taken_over: int = Field(0, description="How many they were.")
     replaced: tuple[str, ...] = Field((), description="Old checkpoints that newer ones replaced meanwhile; not saved.")
 
     @property

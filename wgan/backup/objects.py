@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
 from wgan import progress
 from wgan.backup.archive import ArchiveWriter
+from wgan.backup.earlier import EarlierBackup
 from wgan.backup.manifest import SavedObject, object_file
 from wgan.errors import ObjectMissing, WganError
 from wgan.file_digest import file_sha256
@@ -15,11 +16,13 @@ from wgan.storage import Storage
 AT_ONCE = 8
 
 
-def save_object(key: str, storage: Storage, archive: ArchiveWriter) -> SavedObject:
-    """Copy one object. Raises `ObjectMissing`."""
+def save_object(key: str, storage: Storage, archive: ArchiveWriter, earlier: EarlierBackup) -> SavedObject:
+    """Copy one object, from the earlier backup if that has it. Raises `ObjectMissing`."""
+    if (taken := earlier.take(key, archive)) is not None:
+        return taken
     file = archive.scratch()
     storage.get_file(key, file)
-    saved = SavedObject(key=key, sha256=file_sha256(file), bytes=file.stat().st_size)
+    saved = SavedObject(key=key, sha256=file_sha256(file), bytes=file.stat().st_size, etag=earlier.etags.get(key))
     archive.add(saved.file, file)
     return saved
 
@@ -34,7 +37,12 @@ def save_bytes(key: str, data: bytes, sha256: str, archive: ArchiveWriter) -> Sa
 
 
 def save_objects(
-    stage: str, keys: Sequence[str], storage: Storage, archive: ArchiveWriter, replaceable: str | None = None
+    stage: str,
+    keys: Sequence[str],
+    storage: Storage,
+    archive: ArchiveWriter,
+    earlier: EarlierBackup,
+    replaceable: str | None = None,
 ) -> tuple[list[SavedObject], list[str]]:
     """Copy the objects, `AT_ONCE` at a time, with progress; returns the copied ones, in key order, and vanished keys.
 
@@ -46,7 +54,7 @@ def save_objects(
         return [], []
     progress.report(stage, 0, len(keys))
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="backup") as pool:
-        copies = {pool.submit(save_object, key, storage, archive): key for key in keys}
+        copies = {pool.submit(save_object, key, storage, archive, earlier): key for key in keys}
         try:
             for done, copied in enumerate(as_completed(copies), start=1):
                 _collect(copied, copies[copied], storage, replaceable, saved, vanished)

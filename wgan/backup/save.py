@@ -3,7 +3,7 @@
 A crash can leave one store ahead of another, and every step of the pipeline can be repeated after a crash. The parts of
 a backup may therefore be of different moments, in any order that a crash could leave:
 
-1. the ledger: if aliases are ahead of it, `wgan.registry.history` adds the missing entry at the next operation;
+1. the ledger: if aliases are ahead of it, `wgan.registry.reconciliation` adds the missing entry at the next operation;
 2. Prefect's database, and then the task results, which are written before Prefect counts a task as completed;
 3. the checkpoints that `latest.json` names, whose metrics are in MLflow before it names them;
 4. MLflow's database: everything that a task result or a checkpoint counts as done is in it;
@@ -20,6 +20,7 @@ from wgan import progress
 from wgan.backup import postgres, sqlite
 from wgan.backup.archive import ArchiveWriter, new_archive
 from wgan.backup.checkpoints import LATEST, save_checkpoints
+from wgan.backup.earlier import EarlierBackup
 from wgan.backup.manifest import MANIFEST_FILE, BackupManifest, SavedDatabase, SavedObject, layout_of, versions_here
 from wgan.backup.marker import OPERATIONS_PREFIX, backup_announced
 from wgan.backup.objects import keys_to_save, save_objects
@@ -33,24 +34,26 @@ from wgan.storage import Storage, open_storage
 SERVERS: dict[DatabaseName, str] = {"mlflow": "WGAN_MLFLOW_TRACKING_URI", "prefect": "WGAN_PREFECT_API_URL"}
 
 
-def save(destination: Path, settings: Settings) -> BackupManifest:
+def save(destination: Path, settings: Settings, base: Path | None = None) -> BackupManifest:
     """Write a backup to a new folder or `.tar` file; returns what is in it.
 
-    Raises `UsageError` if the destination already exists or a database is unknown, `WganError` if the bucket, a
-    database or the disk cannot be used; nothing is left at the destination then.
+    Objects that have not changed since the backup `base` are taken from it. Raises `UsageError` if the destination
+    already exists, `base` is no backup or a database is unknown, `WganError` if the bucket, a database or the disk
+    cannot be used; nothing is left at the destination then.
     """
+    earlier = EarlierBackup.at(base)
     databases = {name: _database(name, settings) for name in DATABASES}
     storage, backup, started = open_storage(settings), uuid.uuid4().hex[:12], datetime.now(UTC)
     with new_archive(destination) as archive, backup_announced(backup, storage):
-        ledger, _ = save_objects("ledger", _keys(storage, f"{settings.promotions_prefix}/"), storage, archive)
+        ledger = _save_prefix("ledger", settings.promotions_prefix, storage, archive, earlier)
         prefect = _save_database("prefect", databases["prefect"], archive)
-        results, _ = save_objects("task results", _keys(storage, f"{settings.prefect_prefix}/"), storage, archive)
-        checkpoints = save_checkpoints(settings, storage, archive)
+        results = _save_prefix("task results", settings.prefect_prefix, storage, archive, earlier)
+        checkpoints = save_checkpoints(settings, storage, archive, earlier)
         mlflow = _save_database("mlflow", databases["mlflow"], archive)
         early = [*ledger, *results, *checkpoints]
-        others, replaced = save_objects(
-            "objects", _other_keys(storage, early, settings), storage, archive, f"{settings.checkpoints_prefix}/"
-        )
+        rest = _other_keys(storage, early, settings, earlier)
+        others, replaced = save_objects("objects", rest, storage, archive, earlier, f"{settings.checkpoints_prefix}/")
+        objects = sorted([*early, *others], key=lambda saved: saved.key)
         manifest = BackupManifest(
             id=backup,
             started=started,
@@ -58,7 +61,9 @@ def save(destination: Path, settings: Settings) -> BackupManifest:
             versions=versions_here(),
             layout=layout_of(settings),
             databases=(mlflow, prefect),
-            objects=tuple(sorted([*early, *others], key=lambda saved: saved.key)),
+            objects=tuple(objects),
+            base=earlier.id,
+            taken_over=sum(saved is earlier.saved.get(saved.key) for saved in objects),
             replaced=tuple(replaced),
         )
         file = archive.scratch()
@@ -108,16 +113,19 @@ def _save_database(
     return saved
 
 
-def _keys(storage: Storage, prefix: str) -> list[str]:
-    return [entry.key for entry in storage.list(prefix)]
+def _save_prefix(
+    stage: str, prefix: str, storage: Storage, archive: ArchiveWriter, earlier: EarlierBackup
+) -> list[SavedObject]:
+    saved, _ = save_objects(stage, earlier.list(storage, f"{prefix}/"), storage, archive, earlier)
+    return saved
 
 
-def _other_keys(storage: Storage, saved: list[SavedObject], settings: Settings) -> list[str]:
+def _other_keys(storage: Storage, saved: list[SavedObject], settings: Settings, earlier: EarlierBackup) -> list[str]:
     """The remaining keys of the bucket, except those in parts saved earlier."""
     early = (f"{settings.promotions_prefix}/", f"{settings.prefect_prefix}/", OPERATIONS_PREFIX)
     checkpoints, have = f"{settings.checkpoints_prefix}/", {found.key for found in saved}
     return [
         key
-        for key in keys_to_save(_keys(storage, ""), _keys(storage, ""))
+        for key in keys_to_save(earlier.list(storage, ""), earlier.list(storage, ""))
         if key not in have and not key.startswith(early) and not (key.startswith(checkpoints) and key.endswith(LATEST))
     ]

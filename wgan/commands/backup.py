@@ -23,6 +23,10 @@ def backup(
     destination: Annotated[
         Path | None, typer.Argument(help="New folder, or new file whose name ends in .tar; nothing is overwritten.")
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="An earlier backup: what has not changed since is taken from it.", show_default=False),
+    ] = None,
     check: Annotated[
         Path | None, typer.Option("--check", help="Instead: read this backup and compare every byte's digest.")
     ] = None,
@@ -37,6 +41,8 @@ def backup(
 
     if (destination is None) == (check is None):
         raise UsageError("give either a destination, `wgan backup DESTINATION`, or a backup to --check.")
+    if base is not None and check is not None:
+        raise UsageError("--base and --check exclude each other: --check writes nothing.")
     with _shown("the backup was stopped; its partial files are removed."):
         if check is not None:
             archive = open_archive(check)
@@ -45,13 +51,15 @@ def backup(
         else:
             assert destination is not None
             require_extra("pipeline")
-            manifest = save(destination, load_settings())
+            manifest = save(destination, load_settings(), base)
     if as_json:
         print_json({**_summary(manifest), "path": str((check or destination or Path()).resolve())})
     elif check:
         _print(f"The backup {check} is intact: {_content(manifest)}, of {local_time(manifest.started)}.")
     else:
         _print(f"Saved in {destination}: {_content(manifest)}, in {_seconds(manifest):.1f} s.")
+        if base is not None:
+            _print(f"{counted(manifest.taken_over, 'object was', 'objects were')} taken from {base}.")
         if manifest.replaced:
             checkpoints = counted(len(manifest.replaced), "checkpoint was", "checkpoints were")
             _print(f"{checkpoints} replaced during the backup; the newer ones are saved.")
