@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("evaluation_during_training.py --steps 2 --rounds 1", "| in a thread |"),
         ("warm_start.py --seeds 0 --steps 5", '"champion_fid"'),
         ("command_time.py --rounds 1", "| wgan rollback |"),
+        ("growth.py --small 6 --large 12 --rounds 1", "| `wgan models MODEL --history` |"),
         ("serve_throughput.py --rounds 1 --seconds 0.1 --in-flight 64", "| wgan |"),
     ],
 )

@@ -31,7 +31,7 @@ MOST_BYTES = 4 * 2**20
 """Maximum bytes of an entry; one with its decision has some tens of thousands."""
 MOST_SKEW = timedelta(days=1)
 """The largest plausible difference between clocks."""
-END = 30
+END = 10
 """Entries read at a ledger's end unless asked for more."""
 FURTHER = 4
 """By how much the entries read grow, if they are not enough."""
