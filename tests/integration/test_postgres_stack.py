@@ -32,7 +32,7 @@ test_every_step_is_in_mlflow = on_sqlite.test_every_step_is_in_mlflow_and_the_pi
 test_results_of_tasks_are_json = on_sqlite.test_results_of_tasks_are_json_in_the_bucket
 test_no_persistent_object_is_a_pickle = on_sqlite.test_no_persistent_object_is_a_pickle
 test_a_second_run_is_compared_with_the_champion = (
-    on_sqlite.test_a_second_run_reuses_the_data_and_is_compared_with_the_champion
+    on_sqlite.test_a_second_run_reuses_the_data_and_starts_from_the_champion_it_is_compared_with
 )
 
 

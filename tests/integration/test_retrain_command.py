@@ -135,8 +135,14 @@ def test_no_persistent_object_is_a_pickle(first: Any, stack: Settings, storage: 
     assert not [key for key in models if key.endswith((".pkl", ".pickle", ".pth", ".pt2"))]
 
 
-def test_a_second_run_reuses_the_data_and_is_compared_with_the_champion(first: Any, stack: Settings) -> None:
-    second = json_of(stack, "retrain", *quick("first", "training.seed=1", "evaluation.extractor=auto"))
+def test_a_second_run_reuses_the_data_and_starts_from_the_champion_it_is_compared_with(
+    first: Any, stack: Settings
+) -> None:
+    changes = ("training.seed=1", "evaluation.extractor=auto", "training.start_from=champion")
+    second = json_of(stack, "retrain", *quick("first", *changes))
+    champion = first["version"]["uri"]
+    assert second["version"]["evaluation"]["training"]["started_from"] == champion
+    assert second["promotion"]["decision"]["remarks"] == [f"Training started from both networks of {champion}."]
     assert (
         second["version"]["evaluation"]["training"]["dataset"] == first["version"]["evaluation"]["training"]["dataset"]
     )
@@ -145,9 +151,10 @@ def test_a_second_run_reuses_the_data_and_is_compared_with_the_champion(first: A
     assert second["promotion"]["action"] in ("promoted", "refused")
 
 
-def test_the_summary_names_version_decision_picture_and_pages(stack: Settings) -> None:
-    result = run_wgan(stack, "retrain", *quick("summary"))
+def test_the_summary_names_version_decision_checkpoint_picture_and_pages(stack: Settings) -> None:
+    result = run_wgan(stack, "retrain", *quick("summary", "training.evaluate_every=6"))
     text = result.stdout
+    assert "the lowest of 2 evaluations during training" in text
     assert re.search(r"flow run: [0-9a-f-]{36}", result.stderr)
     for part in ("generator-summary version 1", "promoted", "Wasserstein estimate", ".png", stack.mlflow_tracking_uri):
         assert part in text
