@@ -85,7 +85,7 @@ $(VENV)/.train: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[train,dev]'
+	$(INSTALL) --editable '.[scale,dev]'
 	@$(COMPILE)
 	@touch $@ $(VENV)/.train
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from prefect.concurrency.sync import concurrency
 
 from tasks.run_time import waiting
 from wgan import progress
+from wgan.errors import UsageError
 from wgan.prefect_server.client import PrefectServer
 from wgan.prefect_server.gpu_slots import LIMIT, ensure_gpu_slots
 from wgan.settings import Settings
@@ -26,20 +28,33 @@ PAUSE_SECONDS = 2.0
 
 
 @contextmanager
-def training_slot(settings: Settings) -> Iterator[str]:
-    """Occupy a device that matches the settings on this machine; yields the device to train on, such as `cuda:1`.
+def training_slot(settings: Settings, workers: int = 1) -> Iterator[str]:
+    """Occupy a device that matches the settings for each worker; yields the device to train on, such as `cuda:1`.
 
-    Each GPU has its own slot, and the first free one visible to this process is taken. Without a GPU, one of the `gpu`
-    slots is taken, which limit concurrent trainings. Raises `UsageError` if there is no such device.
+    Each GPU has its own slot, and the first free ones visible to this process are taken; for several, yields `cuda`,
+    and this process sees no others inside the block. Without a GPU, and for a Ray cluster, which assigns its GPUs
+    itself, one of the `gpu` slots is taken, which limit concurrent trainings. Raises `UsageError` if there is no such
+    device, or if there are fewer GPUs than workers.
     """
-    gpus = offered_gpus(settings.device)
+    on_cluster = workers > 1 and settings.ray_address
+    gpus = () if on_cluster else offered_gpus(settings.device)
     if not gpus:
         with gpu_slot():
             yield settings.device
         return
-    with free_gpu(gpus, settings) as gpu:
-        progress.announce("training", f"has the slot of {gpu.device} ({gpu.name}) of {socket.gethostname()}")
-        yield gpu.device
+    if workers > len(gpus):
+        raise UsageError(
+            f"training.workers={workers} needs {workers} GPUs, and WGAN_DEVICE={settings.device} offers {len(gpus)} "
+            "here: set WGAN_RAY_ADDRESS to a cluster, or a smaller training.workers."
+        )
+    with free_gpus(gpus, settings, workers) as taken:
+        names = ", ".join(f"{gpu.device} ({gpu.name})" for gpu in taken)
+        progress.announce("training", f"has the slot of {names} of {socket.gethostname()}")
+        if workers == 1:
+            yield taken[0].device
+            return
+        with only_visible(taken):
+            yield "cuda"
 
 
 @contextmanager
@@ -83,12 +98,12 @@ def gpu_for_evaluation(gpus: Sequence[Gpu], settings: Settings) -> Iterator[Gpu]
 
 
 @contextmanager
-def free_gpu(gpus: Sequence[Gpu], settings: Settings) -> Iterator[Gpu]:
-    """Occupy the first GPU without a training; blocks until there is one, and reports that it waits."""
+def free_gpus(gpus: Sequence[Gpu], settings: Settings, count: int = 1) -> Iterator[Sequence[Gpu]]:
+    """Occupy the first GPUs without a training; blocks until there are `count` at once, and reports that it waits."""
     _ensure_slots(gpus, settings)
     with ExitStack() as stack:
         with waiting():
-            found = _first_free(stack, gpus)
+            found = _first_free(stack, gpus, count)
         yield found
 
 
@@ -98,9 +113,18 @@ def _ensure_slots(gpus: Sequence[Gpu], settings: Settings) -> None:
             ensure_gpu_slots(server, 1, gpu.slot)
 
 
-def _first_free(stack: ExitStack, gpus: Sequence[Gpu]) -> Gpu:
+def _first_free(stack: ExitStack, gpus: Sequence[Gpu], count: int) -> Sequence[Gpu]:
     waiting_announced = False
-    while (found := next((gpu for gpu in gpus if _occupied(stack, gpu)), None)) is None:
+    while True:
+        with ExitStack() as attempt:
+            found: list[Gpu] = []
+            for gpu in gpus:
+                if len(found) < count and _occupied(attempt, gpu):
+                    found.append(gpu)
+            if len(found) == count:
+                stack.push(attempt.pop_all())
+                return found
+        # Too few: all are given back, so that two runs that wait for several never hold what the other needs.
         if not waiting_announced:
             names = ", ".join(gpu.device for gpu in gpus)
             progress.announce(
@@ -108,7 +132,20 @@ def _first_free(stack: ExitStack, gpus: Sequence[Gpu]) -> Gpu:
             )
             waiting_announced = True
         time.sleep(PAUSE_SECONDS)
-    return found
+
+
+@contextmanager
+def only_visible(gpus: Sequence[Gpu]) -> Iterator[None]:
+    """Name the GPUs in CUDA_VISIBLE_DEVICES inside the block, for the processes that are started there."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(f"GPU-{gpu.uuid.removeprefix('GPU-')}" for gpu in gpus)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
 def _occupied(stack: ExitStack, gpu: Gpu) -> bool:

@@ -20,7 +20,7 @@ def train_generator(config: RetrainConfig, dataset: DatasetRef) -> TrainingRef:
     settings, storage = connect()
     with (
         interrupted_as_crashed(),
-        training_slot(settings) as device,
+        training_slot(settings, config.training.workers) as device,
         progress_artifact("training", f"Training {config.model_name}"),
     ):
         chosen = settings.model_copy(update={"device": device})

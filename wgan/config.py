@@ -154,7 +154,19 @@ class TrainingConfig(ConfigModel):
         "custom objective.",
     )
     generator_steps: int = Field(850, ge=1, le=10_000_000, description="Generator updates in the whole run.")
-    batch_size: int = Field(64, ge=2, le=8192, description="Images in a batch, m in Algorithm 1.")
+    batch_size: int = Field(64, ge=2, le=8192, description="Images in a batch of one worker, m in Algorithm 1.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Processes that train together, each with its own batches; their gradients are averaged. More "
+        "than 1 needs the extra `scale`.",
+    )
+    synchronise_batch_norm: bool = Field(
+        False,
+        description="Several workers only: the generator's BatchNorm takes its statistics over the batches of all "
+        "workers. Default: each over its own batch.",
+    )
     optimizer: Literal["rmsprop", "adam"] = Field(
         "rmsprop", description="rmsprop as in the paper; adam for comparison."
     )

@@ -68,6 +68,10 @@ class TrainingDiverged(WganError):
     """A loss or a weight became NaN or infinite; the last good checkpoint is kept."""
 
 
+class RankLost(WganError):
+    """Another process of a training on several workers ended, or did not answer in time."""
+
+
 class CheckpointError(WganError):
     """A checkpoint is missing, incomplete or of another configuration."""
 

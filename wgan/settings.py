@@ -90,6 +90,26 @@ class Settings(BaseSettings):
         description="Trainings that may run at the same time without a GPU; `wgan up` and `schedule apply` set it. "
         "Each GPU holds one.",
     )
+    ray_address: str = Field(
+        "",
+        description="Ray cluster for runs with several workers: auto or host:port; empty: a Ray of the run's own on "
+        "this machine.",
+    )
+    ray_worker_cpus: int | None = Field(
+        None,
+        ge=1,
+        description="Processors of each such worker, and its threads; default: an equal share of this machine's, or 1 "
+        "on a cluster.",
+    )
+    ray_collective_seconds: float = Field(
+        120.0,
+        ge=1,
+        description="Longest wait of a worker for the others in one step; then the training starts again from its "
+        "newest checkpoint.",
+    )
+    ray_wait_seconds: float = Field(
+        300.0, ge=1, description="Longest wait for enough workers, also for a node that was lost."
+    )
     heartbeat_seconds: int = Field(
         30,
         ge=30,

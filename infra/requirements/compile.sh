@@ -11,7 +11,7 @@ compile() {
 compile --allow-unsafe --output-file build.txt build.in
 compile --extra serve --output-file serving.txt ../../pyproject.toml
 compile --extra pipeline --output-file services.txt ../../pyproject.toml services.in
-compile --extra train --unsafe-package torch --unsafe-package torchvision --output-file trainer.txt \
+compile --extra scale --unsafe-package torch --unsafe-package torchvision --output-file trainer.txt \
     ../../pyproject.toml trainer.in
 # What torch brings with it comes from torch's index, of the kind that is wanted there.
 awk '/^#/ { exit } /^[a-z]/ { skip = /^(nvidia-|cuda-|triton==)/ } !skip' trainer.txt > trainer.tmp

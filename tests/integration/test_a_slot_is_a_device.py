@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from prefect.client.orchestration import get_client
 
-from tasks.device_slots import evaluation_device, free_gpu, gpu_for_evaluation, training_slot
+from tasks.device_slots import evaluation_device, free_gpus, gpu_for_evaluation, training_slot
 from tests.integration.stack_commands import run
 from wgan.commands.worker import offer_gpus
 from wgan.errors import WganError
@@ -34,7 +34,7 @@ def taken(slot: str) -> int:
 
 
 def test_two_trainings_on_one_host_get_a_gpu_each(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
-    with free_gpu(gpus, stack) as one, free_gpu(gpus, stack) as other:
+    with free_gpus(gpus, stack) as (one,), free_gpus(gpus, stack) as (other,):
         assert {one, other} == set(gpus)
         assert [taken(gpu.slot) for gpu in gpus] == [1, 1]
     assert [taken(gpu.slot) for gpu in gpus] == [0, 0]
@@ -50,13 +50,13 @@ def test_a_third_waits_reports_it_and_gets_the_gpu_that_becomes_free(stack: Sett
         waits.set()
 
     def third() -> None:
-        with listening(listener), free_gpu(gpus, stack) as gpu:
+        with listening(listener), free_gpus(gpus, stack) as (gpu,):
             found.append(gpu)
             got.set()
             ends.wait(SECONDS)
 
-    with free_gpu(gpus, stack):
-        with free_gpu(gpus, stack) as second:
+    with free_gpus(gpus, stack):
+        with free_gpus(gpus, stack) as (second,):
             waiting = threading.Thread(target=third)
             waiting.start()
             assert waits.wait(SECONDS)
@@ -69,14 +69,14 @@ def test_a_third_waits_reports_it_and_gets_the_gpu_that_becomes_free(stack: Sett
 
 
 def test_an_evaluation_takes_a_gpu_on_which_nothing_is_trained(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
-    with free_gpu(gpus, stack) as trains, gpu_for_evaluation(gpus, stack) as evaluates:
+    with free_gpus(gpus, stack) as (trains,), gpu_for_evaluation(gpus, stack) as evaluates:
         assert {trains, evaluates} == set(gpus)
         assert [taken(gpu.slot) for gpu in gpus] == [1, 1]
     assert [taken(gpu.slot) for gpu in gpus] == [0, 0]
 
 
 def test_an_evaluation_does_not_wait_for_trainings(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
-    with free_gpu(gpus, stack), free_gpu(gpus, stack), gpu_for_evaluation(gpus, stack) as shared:
+    with free_gpus(gpus, stack), free_gpus(gpus, stack), gpu_for_evaluation(gpus, stack) as shared:
         assert shared == gpus[0]
 
 
@@ -88,16 +88,39 @@ def test_an_evaluation_without_a_gpu_takes_no_slot(stack: Settings) -> None:
         assert taken(LIMIT) == 0
 
 
+def test_a_training_of_several_workers_gets_all_its_gpus_at_once_or_none(
+    stack: Settings, gpus: tuple[Gpu, ...]
+) -> None:
+    waits, got = threading.Event(), threading.Event()
+    found: list[Gpu] = []
+
+    def both() -> None:
+        with listening(lambda _: waits.set()), free_gpus(gpus, stack, 2) as several:
+            found.extend(several)
+            got.set()
+
+    with free_gpus(gpus, stack) as (first,):
+        waiting = threading.Thread(target=both)
+        waiting.start()
+        assert waits.wait(SECONDS)
+        other = next(gpu for gpu in gpus if gpu != first)
+        with free_gpus([other], stack):  # the one that is free is not held back
+            assert not got.is_set()
+    assert got.wait(SECONDS)
+    waiting.join(SECONDS)
+    assert found == list(gpus)
+
+
 def test_a_free_gpu_of_another_host_is_not_used(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
     here, there = gpus
-    with free_gpu([here], stack), free_gpu([there], stack) as found:
+    with free_gpus([here], stack), free_gpus([there], stack) as (found,):
         assert found == there
         assert taken(here.slot) == 1
 
 
 def test_two_containers_that_see_one_gpu_share_its_slot(stack: Settings, gpus: tuple[Gpu, ...]) -> None:
     as_second = Gpu("cuda:0", gpus[1].uuid, "pretended")  # another container counts from its own
-    with free_gpu([gpus[1]], stack), free_gpu([as_second, gpus[0]], stack) as found:
+    with free_gpus([gpus[1]], stack), free_gpus([as_second, gpus[0]], stack) as (found,):
         assert found == gpus[0]
 
 

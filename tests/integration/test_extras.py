@@ -24,7 +24,8 @@ NOT_IN = {
     "": {"fastapi", "numpy", "mlflow", "onnxruntime", "prefect", "torch"},
     "serve": {"matplotlib", "mlflow", "pandas", "prefect", "scikit-learn", "torch"},
     "pipeline": {"onnx", "torch", "torchvision"},
-    "train": {"pytest", "torchmetrics"},
+    "train": {"pytest", "ray", "torchmetrics"},
+    "scale": {"pytest", "torchmetrics"},
 }
 TO_TRAIN = ["compare m 1 2", "evaluate m", "retrain --preset digits", "study --tiny", "worker"]
 TO_RUN_A_PIPELINE = [
@@ -115,6 +116,7 @@ def test_doctor_lists_missing_extras_without_failing(pythons: dict[str, Path]) -
         *(("", command, "pipeline", "services") for command in TO_RUN_A_PIPELINE),
         ("serve", "models", "pipeline", "services"),
         *(("pipeline", command, "train", "trainer") for command in TO_TRAIN),
+        ("train", "retrain --preset digits --set training.workers=2", "scale", "trainer"),
     ],
 )
 def test_a_command_whose_extra_is_missing_says_what_to_install_in_one_sentence(

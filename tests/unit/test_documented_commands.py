@@ -89,6 +89,12 @@ ELSEWHERE = {
     "wgan housekeeping": HOUSEKEEPING,
     # docs/training.md
     "python tests/benchmarks/train_throughput.py": BENCHMARKS,
+    # docs/scale.md
+    "pip install 'wgan-pipeline[scale]'": "pyproject.toml",
+    "wgan retrain --preset digits --set training.workers=2": (
+        "tests/integration/test_retrain_on_workers.py::test_a_retraining_on_two_workers_ends_in_a_promoted_version"
+    ),
+    "python tests/benchmarks/scaling.py": BENCHMARKS,
     # docs/extending.md
     "export WGAN_PLUGINS=my_losses,my_models": "tests/unit/test_plugins.py::test_an_allowed_class_is_found",
     # docs/containers.md

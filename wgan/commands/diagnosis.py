@@ -39,6 +39,7 @@ NEEDED_FOR: dict[Extra, str] = {
     "serve": "serving",
     "pipeline": "everything that uses Prefect or MLflow",
     "train": "training and measuring",
+    "scale": "training on several workers",
 }
 
 

@@ -10,16 +10,17 @@ from packaging.requirements import Requirement
 from wgan.errors import WganError
 
 DISTRIBUTION = "wgan-pipeline"
-Extra = Literal["serve", "pipeline", "train"]
+Extra = Literal["serve", "pipeline", "train", "scale"]
 """Each includes the previous one; `pyproject.toml` lists their requirements."""
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
 MARKS: dict[Extra, tuple[str, ...]] = {
     "serve": ("onnxruntime", "uvicorn"),
     "pipeline": ("mlflow", "prefect"),
     "train": ("torch",),
+    "scale": ("ray",),
 }
 """Modules whose absence means that the extra is not installed."""
-IMAGES: dict[Extra, str] = {"serve": "services", "pipeline": "services", "train": "trainer"}
+IMAGES: dict[Extra, str] = {"serve": "services", "pipeline": "services", "train": "trainer", "scale": "trainer"}
 """The smallest container image with the extra."""
 MODULES = {"pillow": "PIL", "pysocks": "socks", "scikit-learn": "sklearn"}
 """Distributions whose module name differs."""

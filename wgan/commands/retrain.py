@@ -66,7 +66,7 @@ def _run(
     from wgan.commands.output import error_console
     from wgan.records import DataUnchanged, RetrainOutcome
 
-    enter_environment(settings, "train")
+    enter_environment(settings, "scale" if config is not None and config.training.workers > 1 else "train")
     require_servers(settings)
     if config is not None:
         from wgan.registry.preconditions import require_comparable

@@ -47,6 +47,7 @@ def workload(config: RetrainConfig, processor: str) -> str:
             include={
                 *("objective", "batch_size", "optimizer", "n_critic", "critic_schedule", "precision", "tf32"),
                 *(("evaluate_every", "evaluation_images") if training.evaluate_every else ()),
+                *(("workers", "synchronise_batch_norm") if training.workers > 1 else ()),
             },
         ),
         "evaluation": config.evaluation.model_dump(mode="json", exclude={"seed", "confidence", "captured_share"}),

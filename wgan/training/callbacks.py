@@ -41,7 +41,7 @@ class Observer(Protocol):
         ...
 
     def should_stop(self) -> bool:
-        """Called once per generator step; True writes a checkpoint of this step and stops."""
+        """Called once before each generator step; True writes a checkpoint of this step and stops."""
         ...
 
 
@@ -102,15 +102,15 @@ class Callbacks:
         if self.newest is not None and self._evaluation_is_due():
             self._evaluate()
 
-    def after_step(self) -> bool:
-        """Do what is due after a generator step; returns whether to end.
+    def after_step(self, stop: bool) -> bool:
+        """Do what is due after a generator step; returns whether to end. `stop` interrupts no run at its last step.
 
         Waits for the device only if something is due. Raises `TrainingDiverged` if a loss was NaN or infinite, before
         anything is reported or written.
         """
         settings, state = self.config.training, self.state
         last = state.generator_steps == settings.generator_steps
-        self.stopped = self.world.any(self.observer.should_stop(), self.device) and not last
+        self.stopped = stop and not last
         evaluation = self._evaluation_is_due()
         log = last or state.generator_steps % settings.log_every == 0
         sample = last or state.generator_steps % settings.sample_every == 0

@@ -34,7 +34,8 @@ def choose_execution(
 ) -> Execution:
     """The fastest execution on this device. `precision` is that of the checkpoint; None for a new run.
 
-    Timings are stored in `cache`, so that later runs of the same shapes on the same processor make the same choice.
+    Rank 0 measures, and all ranks use its precision. Timings are stored in `cache`, so that later runs of the same
+    shapes on the same processor make the same choice.
     """
     captured = device.type == "cuda" and world.size == 1 and is_ours(config)
     seconds: dict[str, float] = {}
@@ -47,12 +48,17 @@ def choose_execution(
         reason = "that of the checkpoint"
     elif config.training.precision != "auto":
         precision, reason = config.training.precision, "as configured"
-    elif not multiplies_bf16(device):
-        precision, reason = "float32", "this processor has no bf16 instructions"
     else:
-        ratio = measure("float32") / measure("bf16")
-        precision = "bf16" if ratio >= BF16_PAYS else "float32"
-        reason = f"bf16 is {ratio:.2f} times as fast as float32 here, and from {BF16_PAYS} it is taken"
+        if world.rank > 0:
+            precision, reason = "float32", "that of rank 0"
+        elif not multiplies_bf16(device):
+            precision, reason = "float32", "this processor has no bf16 instructions"
+        else:
+            ratio = measure("float32") / measure("bf16")
+            precision = "bf16" if ratio >= BF16_PAYS else "float32"
+            reason = f"bf16 is {ratio:.2f} times as fast as float32 here, and from {BF16_PAYS} it is taken"
+        if world.any(precision == "bf16", device):
+            precision = "bf16"
     compiled = False
     if captured and critic_steps_left >= WORTH_A_TRIAL and may_compile(config):
         step = seconds.get(precision) or measure(precision)

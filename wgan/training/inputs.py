@@ -27,6 +27,7 @@ class StepInputs:
         self.generator_noise = torch.zeros_like(self.critic_noise)
         self.epsilon = torch.zeros(size, device=device)
         self.coins = torch.zeros(size, device=device) if data.mirror else None
+        self.stop = torch.zeros((), device=device)
 
     def draw_for_critic(self, step: int) -> None:
         """Fill what critic step `step` reads."""
@@ -41,6 +42,10 @@ class StepInputs:
     def draw_for_generator(self, step: int) -> None:
         """Fill what generator step `step` reads."""
         fill_normal(self.generator_noise, self.seed, Purpose.GENERATOR_NOISE, self.rank, step)
+
+    def ask_to_stop(self, asked: bool) -> None:
+        """Say whether this rank is asked to stop; the next generator step tells every rank."""
+        self.stop.fill_(float(asked))
 
     def real(self) -> Tensor:
         """The batch of real images (m, C, H, W), float32 in [-1, 1]."""

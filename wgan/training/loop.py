@@ -16,6 +16,9 @@ and the clamp in `wgan.training.objectives`.
 On the CPU in float32 the weights and every metric except the speed are bit-for-bit a function of (configuration, data,
 seed), for a given processor, thread count and torch version; interruptions do not change them. On CUDA nothing in a
 step waits for the device: losses stay tensors until a step is logged.
+
+With several ranks, each has its own batches, and gradients, losses and the request to stop are averaged in one
+collective a step, so that all ranks keep the same weights and stop at the same step.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ from wgan.training.objectives import objective_of
 from wgan.training.runner import Execution, StepRunner
 from wgan.training.state import StartingPoint, new_state, start_from
 from wgan.training.steps import critic_steps_before
+from wgan.training.synchronised_norm import synchronise_batch_norms
 from wgan.training.world import ALONE, World
 
 __all__ = ["Execution", "ImageSource", "Observer", "TrainingResult", "train"]
@@ -111,6 +115,8 @@ def _train(
     # ── Networks, optimizers and counters: new, or from the checkpoint ──
     settings = config.training
     state = new_state(config, device)
+    if settings.synchronise_batch_norm and world.size > 1:
+        synchronise_batch_norms(state.generator, world)
     if resume_from is not None:
         load_checkpoint(resume_from, state, config, data_digest)
     elif start is not None:
@@ -133,11 +139,13 @@ def _train(
         for _ in range(critic_steps_before(state.generator_steps, settings)):
             measured = steps.critic(state.critic_steps)
             state.critic_steps += 1
+        asked = observer.should_stop()
+        inputs.ask_to_stop(asked)
         measured |= steps.generator(state.generator_steps)
         state.generator_steps += 1
         if state.average is not None:
             update_average(state.average, state.generator, settings.ema_decay, state.generator_steps)
         state.history.append(measured)
-        if callbacks.after_step():
+        if callbacks.after_step(stop=asked if world.size == 1 else bool(inputs.stop.item() > 0)):
             break
     return callbacks.result(execution)

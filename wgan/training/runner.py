@@ -62,7 +62,8 @@ class StepRunner:
             return critic_step(trained, objective, real, noise, epsilon, precision, world)
 
         def generator() -> dict[str, Tensor]:
-            return {"generator_loss": generator_step(trained, objective, inputs.generator_noise, precision, world)}
+            noise, stop = inputs.generator_noise, inputs.stop
+            return {"generator_loss": generator_step(trained, objective, noise, precision, world, stop)}
 
         self._critic: Step = CapturedStep("critic step", critic) if execution.captured else critic
         self._generator: Step = CapturedStep("generator step", generator) if execution.captured else generator

@@ -26,7 +26,7 @@ def critic_step(
     """One update of the critic, then its constraint.
 
     `real` (m, C, H, W) in [-1, 1], `noise` (m, z), `epsilon` (m,) in [0, 1). Returns the loss, and what the objective
-    measures, of the forward pass before the update.
+    measures, of the forward pass before the update, averaged over all ranks.
     """
     with multiplying(precision, real.device):
         with torch.no_grad():
@@ -34,19 +34,26 @@ def critic_step(
         loss, measured = objective.critic_loss(networks.critic, real, fake, epsilon)
     networks.critic_optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    world.reduce(gradients(networks.critic))
+    values = {"critic_loss": loss.detach(), **measured}
+    world.reduce([*gradients(networks.critic), *values.values()])
     networks.critic_optimizer.step()
     objective.constrain(networks.critic)
-    return {"critic_loss": loss.detach(), **measured}
+    return values
 
 
 def generator_step(
-    networks: Networks, objective: Objective, noise: Tensor, precision: str = "float32", world: World = ALONE
+    networks: Networks,
+    objective: Objective,
+    noise: Tensor,
+    precision: str = "float32",
+    world: World = ALONE,
+    stop: Tensor | None = None,
 ) -> Tensor:
     """One update of the generator against the current critic. `noise` (m, z).
 
-    Returns the loss before the update. The critic's parameters are frozen, so their gradients are not computed and
-    `.grad` keeps those of the last critic step.
+    Returns the loss before the update, averaged over all ranks. `stop` is averaged with the gradients: the share of
+    ranks that are asked to stop. The critic's parameters are frozen, so their gradients are not computed and `.grad`
+    keeps those of the last critic step.
     """
     with frozen(networks.critic):
         with multiplying(precision, noise.device):
@@ -54,9 +61,10 @@ def generator_step(
         loss = objective.generator_loss(scores)
         networks.generator_optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-    world.reduce(gradients(networks.generator))
+    value = loss.detach()
+    world.reduce([*gradients(networks.generator), value, *([] if stop is None else [stop])])
     networks.generator_optimizer.step()
-    return loss.detach()
+    return value
 
 
 def critic_steps_before(generator_steps: int, settings: TrainingConfig) -> int:

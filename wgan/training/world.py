@@ -17,7 +17,7 @@ def _nothing_to_average(_: Sequence[Tensor]) -> None:
 class World:
     """This process is `rank` of `size`; `reduce` replaces tensors by their mean over all ranks, in place.
 
-    `batch_size` is per rank, and so are BatchNorm's statistics. Rank 0 alone observes and writes checkpoints.
+    `batch_size` is per rank. Rank 0 alone observes and writes checkpoints.
     """
 
     rank: int = 0
