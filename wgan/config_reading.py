@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from wgan.config import RetrainConfig
+from wgan.config import LOCATED_SOURCES, RetrainConfig
 from wgan.config_text import TextLoader, read_yaml, typed
 from wgan.errors import UsageError
 
@@ -38,6 +38,13 @@ def preset_values(name: str) -> dict[str, Any]:
         raise UsageError(f"there is no preset {name!r}; choose one of {', '.join(preset_names())}.")
     text = resources.files("wgan.presets").joinpath(f"{name}.yaml").read_text()
     return _mapping(yaml.load(text, TextLoader), f"preset {name}")  # a SafeLoader
+
+
+def example_config(name: str) -> RetrainConfig:
+    """The configuration of a preset; if it needs a location and a name, `/path/to/images` and `name` stand in."""
+    data = preset_values(name).get("data", {})
+    needs = data.get("source") in LOCATED_SOURCES and "location" not in data
+    return load_config(name, sections={"data": {"location": "/path/to/images", "name": "name"}} if needs else None)
 
 
 def load_config(

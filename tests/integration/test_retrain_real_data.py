@@ -79,11 +79,8 @@ def image_folder(tmp_path: Path) -> Path:
 
 
 def of_folder(folder: Path, *more: str) -> list[str]:
-    return [
-        "--preset",
-        "digits",
-        *assignments("data.source=folder", f"data.location={folder}", "data.name=pictures", "data.channels=3", *more),
-    ]
+    given = ("evaluation.extractor=imagenet-lite", f"data.location={folder}", "data.name=pictures", *more)
+    return ["--preset", "photos32", *assigned(*QUICK, *given)]
 
 
 def test_a_folder_with_broken_files_among_good_ones_runs_through(
@@ -95,6 +92,13 @@ def test_a_folder_with_broken_files_among_good_ones_runs_through(
     manifest = Manifest.model_validate_json(storage.get_bytes(split_uri(dataset["uri"])[1]))
     assert {Path(bad.name).name for bad in manifest.bad_files} == {"broken.png", "text.jpg", "empty.png"}
     assert all(bad.reason for bad in manifest.bad_files)
+
+
+def test_a_first_model_of_photographs_that_has_learnt_nothing_is_refused(stack: Settings, image_folder: Path) -> None:
+    promotion = json_of(stack, "retrain", *of_folder(image_folder, "data.max_bad_fraction=0.2"))["promotion"]
+    assert promotion["action"] == "refused"
+    failed = [rule["name"] for rule in promotion["decision"]["rules"] if not rule["passed"]]
+    assert {"fid", "recall", "untrained"} <= set(failed)
 
 
 def test_too_many_broken_files_stop_the_run_with_their_names(stack: Settings, image_folder: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wgan.config import DataConfig, RetrainConfig, config_digest, flat_parameters
-from wgan.config_reading import load_config, preset_names
+from wgan.config_reading import example_config, load_config, preset_names
 from wgan.errors import UsageError
 
 
@@ -33,10 +33,23 @@ def test_all_presets_exist_and_are_valid() -> None:
         "fashion-mnist",
         "lsun-bedroom",
         "mnist",
+        "photos32",
+        "photos64",
         "stacked-mnist",
     ]
     for name in preset_names():
-        assert isinstance(load_config(name), RetrainConfig)
+        assert isinstance(example_config(name), RetrainConfig)
+
+
+@pytest.mark.parametrize("name", ["photos32", "photos64"])
+def test_a_preset_for_custom_images_says_what_it_needs(name: str) -> None:
+    with pytest.raises(UsageError, match=r"data\.location is needed for data\.source=folder"):
+        load_config(name)
+    with pytest.raises(UsageError, match=r"data\.name is needed for data\.source=folder"):
+        load_config(name, assignments=["data.location=/data/faces"])
+    config = load_config(name, assignments=["data.location=/data/faces", "data.name=faces"])
+    assert config.model_name == "generator-faces"
+    assert config.evaluation.extractor == "imagenet-lite"
 
 
 @pytest.mark.parametrize("name", ["celeba64", "lsun-bedroom"])

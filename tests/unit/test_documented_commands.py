@@ -50,8 +50,7 @@ ELSEWHERE = {
     "wgan up": UP_AND_DOWN,
     "wgan open": ("tests/unit/test_browser_pages.py::test_the_command_sends_the_browser_to_a_page_that_signs_in"),
     "wgan retrain --preset mnist": f"{REAL_DATA}test_the_mnist_preset_runs_through_on_the_real_files",
-    "wgan retrain --preset digits --set data.source=folder --set data.location=/data/faces "
-    "--set data.name=faces --set data.channels=3 --set data.image_size=64": (
+    "wgan retrain --preset photos64 --set data.location=/data/faces --set data.name=faces": (
         f"{REAL_DATA}test_a_folder_with_broken_files_among_good_ones_runs_through"
     ),
     "wgan retrain --preset digits --set training.seed=1 --set training.generator_steps=2400": (

@@ -162,9 +162,9 @@ def presets(
 ) -> None:
     """List the configurations a run can start from."""
     from wgan.commands.output import print_json, print_table
-    from wgan.config_reading import load_config, preset_names
+    from wgan.config_reading import example_config, preset_names
 
-    configs = {name: load_config(name) for name in preset_names()}
+    configs = {name: example_config(name) for name in preset_names()}
     if as_json:
         print_json({name: config.model_dump(mode="json") for name, config in configs.items()})
         return
