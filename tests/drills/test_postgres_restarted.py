@@ -36,7 +36,8 @@ def own_stack(postgres: PostgresServer, tmp_path: Path) -> Iterator[Settings]:
 def test_a_training_continues_and_no_metric_step_is_missing(
     own_stack: Settings, postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    config = quick("postgres", f"training.generator_steps={STEPS}", "training.checkpoint_every_steps=25")
+    steps = (f"training.generator_steps={STEPS}", "training.checkpoint_every_steps=25", "training.sample_every=100")
+    config = quick("postgres", *steps)
     run_wgan(own_stack, "schedule", "add", "--cron", "0 3 1 1 *", "--name", "postgres", *config)
     with worker(own_stack, tmp_path):
         run_id = json_of(own_stack, "schedule", "run", "postgres")["flow_run_id"]

@@ -30,7 +30,11 @@ def own_stack(stack: Settings, tmp_path: Path) -> Iterator[Settings]:
 
 def test_a_training_continues_and_releases_its_slot(own_stack: Settings, tmp_path: Path) -> None:
     config = quick(
-        "restarted", f"training.generator_steps={STEPS}", "training.log_every=50", "training.checkpoint_every_steps=25"
+        "restarted",
+        f"training.generator_steps={STEPS}",
+        "training.log_every=50",
+        "training.sample_every=100",
+        "training.checkpoint_every_steps=25",
     )
     run_wgan(own_stack, "schedule", "add", "--cron", "0 3 1 1 *", "--name", "restarted", *config)
     with worker(own_stack, tmp_path) as running:
@@ -40,8 +44,8 @@ def test_a_training_continues_and_releases_its_slot(own_stack: Settings, tmp_pat
         server = psutil.Process(server_pids(own_stack.home)["prefect"])
         started = time.monotonic()
         server.kill()
-        wait_for(lambda: server_pids(own_stack.home)["prefect"] not in (None, server.pid))
-        wait_for(lambda: stack_status(own_stack).healthy)
+        wait_for(lambda: server_pids(own_stack.home)["prefect"] not in (None, server.pid), PATIENCE)
+        wait_for(lambda: stack_status(own_stack).healthy, PATIENCE)
         print(f"the Prefect server was away for {time.monotonic() - started:.1f} s")
         run = wait_for_end(own_stack, run_id)
         assert running.process.poll() is None, running.log.read_text()
@@ -50,4 +54,4 @@ def test_a_training_continues_and_releases_its_slot(own_stack: Settings, tmp_pat
     metrics = metric_history(load_settings(home=own_stack.home), version["mlflow_run_id"])
     trained = {step for step, values in metrics.items() if "wasserstein_estimate" in values}
     assert trained == set(range(50, STEPS + 1, 50))
-    wait_for(lambda: read(own_stack, "v2/concurrency_limits/gpu")["active_slots"] == 0)
+    wait_for(lambda: read(own_stack, "v2/concurrency_limits/gpu")["active_slots"] == 0, PATIENCE)

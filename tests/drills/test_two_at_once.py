@@ -39,10 +39,11 @@ class Retrained:
 @pytest.fixture(scope="module")
 def retrained(stack: Settings) -> Retrained:
     """Versions 1 and 2 of the model."""
+    steps = ("training.generator_steps=200", "training.checkpoint_every_steps=200", "training.sample_every=200")
     ended = together(
         stack,
-        ["retrain", *quick("at-once", "training.generator_steps=200"), "--json"],
-        ["retrain", *quick("at-once", "training.generator_steps=200", "training.seed=1"), "--json"],
+        ["retrain", *quick("at-once", *steps), "--json"],
+        ["retrain", *quick("at-once", *steps, "training.seed=1"), "--json"],
     )
     assert [code for code, _, _ in ended] == [0, 0], ended
     versions = json_of(stack, "models", MODEL)["versions"]

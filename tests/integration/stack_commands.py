@@ -65,7 +65,7 @@ def run(
 def stack_without_serving(stack: Settings, home: Path) -> Iterator[Settings]:
     """Settings of another stack, in a home of its own, which `wgan up` has started; it ends afterwards."""
     with idle_settings(stack, home) as settings:
-        run(settings, "up", "--detach", WGAN_SERVE="false")
+        run(settings, "up", "--detach", WGAN_SERVE="false", WGAN_START_TIMEOUT=str(settings.start_timeout))
         yield settings
 
 

@@ -32,7 +32,12 @@ from wgan.tracking.runs import metric_history
 pytestmark = pytest.mark.slow(minutes=10)
 
 STEPS = 240
-LONG = (f"training.generator_steps={STEPS}", "training.checkpoint_every_steps=25", "training.log_every=20")
+LONG = (
+    f"training.generator_steps={STEPS}",
+    "training.checkpoint_every_steps=25",
+    "training.log_every=20",
+    "training.sample_every=60",
+)
 """Some ten seconds of training, long enough to be killed."""
 
 
@@ -155,7 +160,12 @@ def test_a_cancelled_run_is_not_restarted(own_stack: Settings, folder: Path) -> 
 def test_two_workers_share_the_load_and_one_slot_allows_one_training_at_a_time(
     own_stack: Settings, folder: Path
 ) -> None:
-    steps = ("training.generator_steps=400", "training.log_every=10")
+    steps = (
+        "training.generator_steps=400",
+        "training.log_every=10",
+        "training.sample_every=200",
+        "training.checkpoint_every_steps=200",
+    )
     for name in ("left", "right"):
         add(own_stack, name, *steps)
     with worker(own_stack, folder, "--limit", "1") as one, worker(own_stack, folder, "--limit", "1") as other:
