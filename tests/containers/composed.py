@@ -96,7 +96,7 @@ def new_project(
         "SERVICES_IMAGE": services_image,
         "SERVING_IMAGE": serving_image,
         "SERVE_MODELS": model,
-        "TESTS_FOLDER": str(FOLDER),
+        "WEED": str(Path(sys.executable).with_name("weed")),
         "HOST_SITE_PACKAGES": sysconfig.get_paths()["purelib"],
     }
     secrets = {name: value or "" for name, value in dotenv_values(env_file).items()}

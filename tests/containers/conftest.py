@@ -26,8 +26,8 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-BASE = "localhost/wgan-test-base"
-DEBIAN_DATABASES = "localhost/wgan-test-debian-databases:12"
+BASE = "localhost/wgan-test-base:12"
+PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 DATABASES = "localhost/wgan-test-databases"
 SERVICES = "localhost/wgan-test-services"
 SERVING = "localhost/wgan-test-serving"
@@ -49,33 +49,27 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def debian_image(name: str, packages: str, folder: Path) -> None:
-    """Import Debian with these packages as an image, unless an earlier run has."""
-    if run("podman", "image", "exists", name, check=False).returncode == 0:
-        return
-    root = folder / "root"
-    run("debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", root, timeout=600)
-    shutil.rmtree(root / "var/cache/apt/archives")
-    archive = folder / "root.tar"
-    run("tar", "-C", root, "-cf", archive, ".")
-    run("podman", "import", archive, name)
-    shutil.rmtree(root)
-    archive.unlink()
-
-
-@pytest.fixture(scope="session")
-def databases_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Debian's Postgres and Redis."""
-    debian_image(DEBIAN_DATABASES, "postgresql,redis-server", tmp_path_factory.mktemp("databases"))
-    build(FOLDER / "databases.containerfile", FOLDER, "--tag", DATABASES)
-    return DATABASES
-
-
 @pytest.fixture(scope="session")
 def base_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Debian's Python, instead of the public image."""
-    debian_image(BASE, "python3,python3-venv,python3-pip,ca-certificates", tmp_path_factory.mktemp("base"))
+    """Debian's Python, in place of the public image; made once, and kept among podman's images."""
+    if run("podman", "image", "exists", BASE, check=False).returncode == 0:
+        return BASE
+    folder = tmp_path_factory.mktemp("base")
+    root, archive = folder / "root", folder / "root.tar"
+    run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", root, timeout=1200)
+    shutil.rmtree(root / "var/cache/apt/archives")
+    run("tar", "-C", root, "-cf", archive, ".")
+    run("podman", "import", archive, BASE)
+    shutil.rmtree(root)
+    archive.unlink()
     return BASE
+
+
+@pytest.fixture(scope="session")
+def databases_image(base_image: str) -> str:
+    """Debian's Postgres and Redis."""
+    build(FOLDER / "databases.containerfile", FOLDER, "--layers", "--tag", DATABASES)
+    return DATABASES
 
 
 @pytest.fixture(scope="session")
@@ -102,15 +96,15 @@ def compose_command() -> None:
         pytest.skip(reason)
 
 
-@pytest.fixture(scope="module")
-def running(
+@pytest.fixture(scope="session")
+def project(
     compose_command: None,
     databases_image: str,
     services_image: str,
     serving_image: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Composed]:
-    """All services of compose.yaml, running, for one test file."""
+    """All services of compose.yaml, starting."""
     env_file = tmp_path_factory.mktemp("compose") / ".env"
     write_env_file(env_file)
     project = new_project(
@@ -119,6 +113,15 @@ def running(
     try:
         # podman 4 cannot start what requires a finished container that itself required one; every service waits anyway
         project.compose("up", "--detach", "--no-deps", timeout=300)
+        yield project
+    finally:
+        project.remove()
+
+
+@pytest.fixture
+def running(project: Composed) -> Composed:
+    """All services of compose.yaml, running, whatever the test before stopped."""
+    try:
         wait_for(
             lambda: (
                 project.inside("worker", "healthy", "prefect", "mlflow", "bucket", check=False).returncode == 0
@@ -127,12 +130,10 @@ def running(
             300,
             "worker and serving being up",
         )
-        yield project
-    except BaseException:
+    except AssertionError:
         print(project.states())
         raise
-    finally:
-        project.remove()
+    return project
 
 
 def build_target(target: str, tag: str, folder: Path, *options: str) -> None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import boto3
 import httpx
 import pytest
 import yaml
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.conftest import free_ports
 from tests.containers.composed import MODEL, Composed, new_project
 from tests.containers.engine import run, wait_for
 from tests.integration.command_line import quick
 from wgan.commands.init_env import write_env_file
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 pytestmark = [
     pytest.mark.containers,
@@ -100,6 +107,25 @@ def test_neither_the_worker_nor_serving_reaches_a_database(running: Composed) ->
     assert running.inside("prefect", "healthy", "tcp://postgres:5432", "tcp://redis:6379").returncode == 0
 
 
+def test_each_key_pair_reaches_its_own_part_of_the_bucket_and_makes_no_bucket(running: Composed) -> None:
+    admin, pipeline, mlflow = (_s3(running, owner) for owner in ("ADMIN", "PIPELINE", "MLFLOW"))
+    pipeline.put_object(Bucket="wgan", Key="datasets/mine", Body=b"pixels")
+    mlflow.put_object(Bucket="wgan", Key="mlflow/mine", Body=b"a model")
+    assert pipeline.get_object(Bucket="wgan", Key="mlflow/mine")["Body"].read() == b"a model"
+    for refused in (
+        lambda: mlflow.get_object(Bucket="wgan", Key="datasets/mine"),
+        lambda: mlflow.put_object(Bucket="wgan", Key="datasets/mine", Body=b"others"),
+        lambda: mlflow.delete_object(Bucket="wgan", Key="datasets/mine"),
+        lambda: pipeline.create_bucket(Bucket="another"),
+        lambda: admin.create_bucket(Bucket="another"),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            refused()
+    assert pipeline.get_object(Bucket="wgan", Key="datasets/mine")["Body"].read() == b"pixels"
+    for key in ("datasets/mine", "mlflow/mine"):
+        pipeline.delete_object(Bucket="wgan", Key=key)
+
+
 def test_a_database_role_cannot_use_another_ones_database(running: Composed) -> None:
     privilege = "has_database_privilege('{}', '{}', 'CONNECT')"
     asked = f"SELECT {privilege.format('mlflow', 'prefect')}, {privilege.format('prefect', 'mlflow')}"
@@ -115,6 +141,18 @@ def test_every_service_of_this_pipeline_is_confined(running: Composed, service: 
     assert running.inside(service, "id", "-u").stdout.strip() == "10001"
     ports = [place["HostIp"] for places in found["HostConfig"]["PortBindings"].values() for place in places or []]
     assert set(ports) <= {"127.0.0.1"}
+
+
+def _s3(running: Composed, owner: str) -> S3Client:
+    """A client with the key pair of ADMIN, PIPELINE or MLFLOW."""
+    return boto3.client(
+        "s3",
+        endpoint_url=running.url("s3"),
+        aws_access_key_id=running.secrets[f"S3_{owner}_ACCESS_KEY_ID"],
+        aws_secret_access_key=running.secrets[f"S3_{owner}_SECRET_ACCESS_KEY"],
+        region_name="us-east-1",
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
 
 
 def _pair(login: str) -> tuple[str, str]:

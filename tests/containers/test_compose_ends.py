@@ -1,4 +1,4 @@
-"""Stopping compose.yaml: on separate services, since they do not run afterwards."""
+"""Stopping the services of compose.yaml."""
 
 from __future__ import annotations
 
@@ -17,8 +17,16 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("service", ["worker", "prefect-services", "mlflow", "prefect", "serving"])
-def test_every_service_of_this_pipeline_stops_cleanly(running: Composed, service: str) -> None:
-    name = running.container(service)
-    run("podman", "stop", "--time", "120", name)
-    assert run("podman", "inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() == "0"
+SERVICES = ("worker", "prefect-services", "mlflow", "prefect", "serving")
+
+
+def test_every_service_of_this_pipeline_stops_cleanly(running: Composed) -> None:
+    names = [running.container(service) for service in SERVICES]
+    try:
+        for name in names:
+            run("podman", "stop", "--time", "120", name)
+        codes = run("podman", "inspect", "--format", "{{.Name}} {{.State.ExitCode}}", *names).stdout.splitlines()
+    finally:
+        for name in reversed(names):  # for the tests that come after
+            run("podman", "start", name, check=False)
+    assert codes == [f"{name} 0" for name in names]

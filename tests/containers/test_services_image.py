@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.containers.conftest import build_target
 from tests.containers.engine import BUILD_SECRET, CONFINED, inside, run
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -87,19 +85,6 @@ def test_no_layer_holds_the_secret_or_a_file_of_settings(services_image: str, tm
 def test_every_file_of_this_pipeline_has_the_same_time(services_image: str) -> None:
     code = "find /opt/wgan ! -newermt @0 -o -print | grep -v '^/opt/wgan$' | head"
     assert inside(services_image, "sh", "-c", code).stdout == ""
-
-
-def test_the_same_sources_make_the_same_layers(services_image: str, tmp_path: Path) -> None:
-    again = f"localhost/wgan-test-again-{uuid.uuid4().hex[:8]}"
-    build_target("services", again, tmp_path, "--no-cache")
-    try:
-        layers = [
-            json.loads(run("podman", "image", "inspect", image).stdout)[0]["RootFS"]["Layers"]
-            for image in (services_image, again)
-        ]
-    finally:
-        run("podman", "image", "rm", again, check=False)
-    assert layers[0] == layers[1]
 
 
 def test_a_container_waits_for_what_it_needs_and_reports_when_it_gives_up(services_image: str) -> None:

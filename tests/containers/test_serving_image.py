@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 
+from tests.containers.conftest import build_target
 from tests.containers.engine import CONFINED, inside, run, wait_for
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -42,6 +44,19 @@ def test_it_runs_as_a_numeric_user_and_declares_its_health_check(serving_image: 
     assert found["Healthcheck"]["Test"] == ["CMD", "healthy"]
     assert found["Config"]["User"] == "10001:10001"
     assert found["Config"]["Entrypoint"] == ["start"]
+
+
+def test_the_same_sources_make_the_same_layers(serving_image: str, tmp_path: Path) -> None:
+    again = f"localhost/wgan-test-again-{uuid.uuid4().hex[:8]}"
+    build_target("serving", again, tmp_path, "--no-cache")
+    try:
+        layers = [
+            json.loads(run("podman", "image", "inspect", image).stdout)[0]["RootFS"]["Layers"]
+            for image in (serving_image, again)
+        ]
+    finally:
+        run("podman", "image", "rm", again, check=False)
+    assert layers[0] == layers[1]
 
 
 def test_serving_is_healthy_without_a_model_and_exits_cleanly_at_sigterm(serving_image: str) -> None:
