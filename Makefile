@@ -37,7 +37,7 @@ coverage: $(VENV)/.dev
 
 # Drills that wait for minutes: kills in every step, servers that restart, two runs at once, runs that change workers.
 test-long: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3 -m long
+	$(BIN)/python -m pytest -n 2 -m long
 
 # Builds and starts the images, as root, with Debian's podman, buildah, runc, netavark, aardvark-dns, iptables and debootstrap.
 test-containers: $(VENV)/.dev

@@ -40,6 +40,6 @@ stopped_at_the_limit() {
 
 say_what_was_left_out() {
     local part
-    if ((${#left_out[@]} == 0)); then echo "CI ran everything, in $((SECONDS / 60)) min."; fi
+    if ((${#left_out[@]} == 0)); then echo "CI left out nothing, in $((SECONDS / 60)) min."; fi
     for part in "${left_out[@]}"; do echo "CI left out $part."; done
 }
