@@ -151,7 +151,7 @@ def test_a_backup_reports_its_content_and_that_it_is_intact(saved: Saved) -> Non
     assert {name: checked[name] for name in ("id", "objects", "bytes")} == {
         name: saved.answer[name] for name in ("id", "objects", "bytes")
     }
-    assert "is whole" in run(saved.settings, "backup", "--check", str(saved.folder)).stdout
+    assert "is intact" in run(saved.settings, "backup", "--check", str(saved.folder)).stdout
     for path in (saved.folder, *saved.folder.rglob("*"), saved.tar):
         assert path.stat().st_mode & 0o077 == 0
 

@@ -22,7 +22,8 @@ from wgan.evaluation.side_by_side import GenerateImages
 from wgan.records import DatasetRef, TrainingRef
 from wgan.settings import Settings
 from wgan.steps import evaluate_checkpoints
-from wgan.steps.train import PipelineObserver, run_training
+from wgan.steps.train import run_training
+from wgan.steps.training_session import PipelineObserver
 from wgan.storage import Storage, split_uri
 from wgan.storage.checkpoints import latest_checkpoints, read_latest
 from wgan.tracking.client import tracking_client

@@ -120,7 +120,7 @@ def test_a_final_state_that_the_server_rejects_is_a_warning_and_the_work_stands(
         raise WganError("the Prefect server does not answer.")
 
     def work(run: RecordedRun) -> int:
-        monkeypatch.setattr(PrefectServer, "tell", refused)
+        monkeypatch.setattr(PrefectServer, "send", refused)
         return 2
 
     with recorded_run(server, "rollback", name, {}) as run:

@@ -134,7 +134,7 @@ def test_a_folder_with_other_files_is_not_changed(idle_stack: Settings, tmp_path
     (folder / "thesis.txt").touch()
     errors = run(idle_stack, "up", code=1, WGAN_HOME=str(folder)).stderr.splitlines()
     assert errors[-1] == (
-        f"The folder {folder} holds files that are not this pipeline's (thesis.txt) and is left as it is: "
+        f"The folder {folder} holds files that are not this pipeline's (thesis.txt) and is not used: "
         "set WGAN_HOME to an empty or a new folder."
     )
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755

@@ -134,4 +134,4 @@ def test_deaths_before_a_healthy_period_are_forgotten(pair: Watched, monkeypatch
         wait_for(lambda shaky=shaky: pair.pid("shaky") not in (shaky, None))  # type: ignore[misc]
         wait_for(lambda: pair.state("shaky").trouble is None)
         threading.Event().wait(1.5)
-    assert all(f"(1 of {supervision.RESTARTS} times" in line for line in pair.said)
+    assert all(f"(1 of {supervision.RESTARTS} immediate restarts" in line for line in pair.said)

@@ -161,7 +161,7 @@ def test_a_truncated_file_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty"), (b"hello", "not an image"), (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not read: PostScript")],
+    [(b"", "empty"), (b"hello", "not an image"), (b"%!PS-Adobe-3.0 EPSF-3.0\n", "an unsupported format: PostScript")],
 )
 def test_a_file_that_is_not_a_picture_is_refused_with_the_reason(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):
