@@ -12,7 +12,8 @@ import math
 from collections.abc import Iterator
 
 from wgan.config import PromotionConfig
-from wgan.metric_text.untrained import TITLES, leads
+from wgan.evaluation.rule_text import TITLES, confidence_text
+from wgan.metric_text.untrained import leads
 from wgan.records import Bounds, GateRule, Interval, Measurement
 
 PIXELS = "pixels"
@@ -44,11 +45,11 @@ def _floor(name: str, interval: Interval, limit: float, confidence: float) -> Ga
         passed, requirement = interval.high <= limit, f"upper bound at most {limit:.3g}"
     else:
         passed, requirement = interval.low >= limit, f"lower bound at least {limit:.3g}"
-    interval_text = f"{100 * confidence:.3g} % CI {interval.low:.3g} to {interval.high:.3g}"
+    bounds = confidence_text(interval.low, interval.high, confidence)
     return GateRule(
         name=name,
         passed=passed and math.isfinite(interval.mean),
-        reason=f"{_title(name)} {interval.mean:.3g} ({interval_text}); for a first model: {requirement}.",
+        reason=f"{TITLES[name]} {interval.mean:.3g} ({bounds}); for a first model: {requirement}.",
         requirement=requirement,
     )
 
@@ -82,7 +83,7 @@ def _better_than_untrained(challenger: Measurement, bounds: Bounds | None, class
     found = leads(challenger, bounds.untrained, classes)
     told = [lead for lead in found if not lead.better] or list(found)
     numbers = "; ".join(
-        f"{_title(lead.metric)} {lead.trained.mean:.3g} against {lead.untrained.mean:.3g} "
+        f"{TITLES[lead.metric]} {lead.trained.mean:.3g} against {lead.untrained.mean:.3g} "
         f"(difference {lead.difference.mean:+.3g}, {100 * challenger.protocol.confidence:.3g} % CI "
         f"{lead.difference.low:+.3g} to {lead.difference.high:+.3g})"
         for lead in told
@@ -93,7 +94,3 @@ def _better_than_untrained(challenger: Measurement, bounds: Bounds | None, class
     return GateRule(
         name="untrained", passed=passed, reason=f"{verdict} the same network before training: {numbers}{remedy}."
     )
-
-
-def _title(name: str) -> str:
-    return {"fid": "FID"}.get(name, TITLES[name].capitalize())

@@ -21,10 +21,9 @@ from collections.abc import Iterator
 
 from wgan.config import PromotionConfig
 from wgan.evaluation.first_model import first_model_rules
+from wgan.evaluation.rule_text import TITLES, confidence_text
 from wgan.intervals import paired_interval
 from wgan.records import Bounds, EvaluationProtocol, GateDecision, GateRule, Interval, Measurement
-
-TITLES = {"fid": "FID", "recall": "Recall", "coverage": "Coverage", "modes": "Modes"}
 
 
 def decide(
@@ -111,8 +110,4 @@ def _change(difference: Interval, more: str, less: str, confidence: float) -> st
     mean, low, high, word = difference.mean, difference.low, difference.high, more
     if mean < 0:
         mean, low, high, word = -mean, -high, -low, less
-    return f"{word} by {mean:.3g} ({_interval(low, high, confidence)})"
-
-
-def _interval(low: float, high: float, confidence: float) -> str:
-    return f"{100 * confidence:.3g} % CI {low + 0.0:.3g} to {high + 0.0:.3g}"  # + 0.0: no negative zero
+    return f"{word} by {mean:.3g} ({confidence_text(low, high, confidence)})"

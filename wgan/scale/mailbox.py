@@ -107,5 +107,5 @@ class _Sender(logging.Handler):
                 messages, self._messages = self._messages, []
             try:
                 self.stop = ray.get(self._mailbox.put.remote(messages), timeout=10 * SECONDS)
-            except RayError:  # the training goes on without being watched
+            except RayError:  # the training continues without being watched
                 continue

@@ -90,21 +90,11 @@ class MetricStream:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Queue a step's metrics; a step that the run already has is skipped."""
-        if step in self._done_steps:
-            return
-        now = int(time.time() * 1000)
-        with self._changed:
-            self._done_steps.add(step)
-            self._pending.append([Metric(key, value, now, step) for key, value in values.items()])
+        self._queue(self._done_steps, step, values)
 
     def log_evaluation(self, step: int, values: Mapping[str, float]) -> None:
         """Queue what a checkpoint's generator measured, as `checkpoint/<metric>`; a step that is there is skipped."""
-        if step in self._done_evaluations:
-            return
-        now = int(time.time() * 1000)
-        with self._changed:
-            self._done_evaluations.add(step)
-            self._pending.append([Metric(f"{EVALUATIONS}/{key}", value, now, step) for key, value in values.items()])
+        self._queue(self._done_evaluations, step, {f"{EVALUATIONS}/{key}": value for key, value in values.items()})
 
     def log_image(self, key: str, step: int, image: Image.Image) -> None:
         """Queue one picture of an image series; a step that the run already has is skipped."""
@@ -122,6 +112,14 @@ class MetricStream:
             steps, images = self._steps_sent + len(self._pending), self._images_sent + len(self._images)
             self._nudge.set()
             return self._changed.wait_for(lambda: self._steps_sent >= steps and self._images_sent >= images, timeout)
+
+    def _queue(self, done: set[int], step: int, values: Mapping[str, float]) -> None:
+        if step in done:
+            return
+        now = int(time.time() * 1000)
+        with self._changed:
+            done.add(step)
+            self._pending.append([Metric(key, value, now, step) for key, value in values.items()])
 
     def _steps_logged(self, *keys: str) -> set[int]:
         steps: set[int] = set()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.evaluation.example_measurements import PROTOCOL, measured
 from tests.unit.registry.examples import example_config, example_evaluation
-from wgan.evaluation.gate import TITLES
+from wgan.evaluation.rule_text import TITLES
 from wgan.metric_text.summary import judgement_markdown
 from wgan.metric_text.untrained import LOWER_IS_BETTER, untrained_warning
 from wgan.records import Bounds, EvaluationRef, Measurement
