@@ -34,8 +34,9 @@ GRACE_SECONDS = 120.0
 def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], None]) -> None:
     """Work until SIGTERM or Ctrl-C; runs in progress then save a checkpoint, stop, and resume elsewhere.
 
-    Raises `UsageError` if there is no such pool.
+    Raises `UsageError` if there is no such pool, or if an address of WGAN_NOTIFY_URL is wrong.
     """
+    notifier = Notifier(settings, say)
     with get_client(sync_client=True) as client:
         try:
             client.read_work_pool(settings.work_pool)
@@ -44,10 +45,10 @@ def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], N
             raise UsageError(
                 f"there is no work pool {settings.work_pool!r} (there are: {pools}): `wgan schedule apply` creates it."
             ) from None
-    asyncio.run(_work(settings, name, limit, say))
+    asyncio.run(_work(settings, name, limit, notifier, say))
 
 
-async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], None]) -> None:
+async def _work(settings: Settings, name: str, limit: int, notifier: Notifier, say: Callable[[str], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
@@ -57,7 +58,7 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
         worker = PipelineWorker(settings.work_pool, name, limit, say)
         working = asyncio.create_task(worker.start(printer=lambda *_: None))
         stop_requested = asyncio.create_task(stopping.wait())
-        watching = asyncio.create_task(_watch(settings, say))
+        watching = asyncio.create_task(_watch(settings, notifier, say))
         await asyncio.wait({working, stop_requested}, return_when=asyncio.FIRST_COMPLETED)
         if stopping.is_set():
             worker.taking = False
@@ -73,10 +74,9 @@ async def _work(settings: Settings, name: str, limit: int, say: Callable[[str], 
     say(f"Worker {name} has stopped.")
 
 
-async def _watch(settings: Settings, say: Callable[[str], None]) -> None:
+async def _watch(settings: Settings, notifier: Notifier, say: Callable[[str], None]) -> None:
     """Supervise scheduled runs periodically, ignoring single failures; reports if all checks fail."""
     silent: dict[UUID, float] = {}
-    notifier = Notifier(settings, say)
     failures = 0
     while True:
         await asyncio.sleep(WATCH_SECONDS * random.uniform(0.8, 1.2))  # so that workers do not check at the same time

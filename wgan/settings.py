@@ -118,8 +118,8 @@ class Settings(BaseSettings):
     )
     notify_url: SecretStr | None = Field(
         None,
-        description="Webhook that `wgan worker` calls for failed and crashed runs, refused and promoted versions; "
-        "unset: none.",
+        description="Addresses that `wgan worker` notifies of failed and crashed runs, refused and promoted versions, "
+        "separated by spaces or commas: webhooks, http(s)://…, and services that Apprise knows; unset: none.",
     )
 
     keep_checkpoint_days: float = Field(

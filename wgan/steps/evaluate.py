@@ -28,6 +28,7 @@ from wgan.settings import Settings
 from wgan.steps.side_by_side import measure_champion, measure_generators
 from wgan.storage import Storage, split_uri
 from wgan.tracking.earlier_runs import COMPARISON_SECONDS, EVALUATION_SECONDS
+from wgan.tracking.grids import CHALLENGER_GRID, EVALUATION_FOLDER, champion_grid, grid_artifact
 from wgan.tracking.runs import log_file, log_table, log_values
 from wgan.training.checkpoint import load_generator
 from wgan.training.device import resolve_device
@@ -35,8 +36,6 @@ from wgan.training.sampling import generate_images
 
 ENGINE_SEED = 2**31
 ENGINE_SAMPLES = 4
-ARTIFACTS = "evaluation"
-"""Folder of the run's artifacts."""
 GRID_IMAGES = 64
 GRID_WIDTH = 96
 """Maximum size, in pixels, of an enlarged image in a grid."""
@@ -129,7 +128,7 @@ def _measured(
     """The challenger's numbers and bounds; logs its means and its sample grid to MLflow."""
     measured = measure_generators(challenger, None, images, training.networks, config.evaluation, settings, storage)
     run_id = training.mlflow_run_id
-    grid = _log_grid(challenger, "challenger", measured.challenger, run_id, settings, folder)
+    grid = _log_grid(challenger, CHALLENGER_GRID, measured.challenger, run_id, settings, folder)
     means = {f"evaluation_{name}": interval.mean for name, interval in measured.challenger.metrics.items()}
     log_values(settings, run_id, means)
     return EvaluationRef(
@@ -151,8 +150,7 @@ def _beside_champion(
         model, run_id = config.model_name, evaluation.training.mlflow_run_id
         generate = open_generator(fetch_version(model, champion, settings, folder / "champion")).generate
         measured = measure_champion(generate, images, config.evaluation, settings, storage)
-        # The file is named by the champion's version, so that judgements against other champions are kept.
-        grid = _log_grid(generate, f"champion-{champion}", measured, run_id, settings, folder)
+        grid = _log_grid(generate, champion_grid(champion), measured, run_id, settings, folder)
         evaluation = evaluation.model_copy(
             update={
                 "champion": measured,
@@ -172,8 +170,8 @@ def _log_grid(
     images = generate(measured.protocol.seeds[0], GRID_IMAGES)
     picture = folder / f"{name}.png"
     image_grid(images, scale=max(1, GRID_WIDTH // images.shape[-1])).save(picture)
-    log_file(settings, run_id, picture, ARTIFACTS)
-    return f"{ARTIFACTS}/{picture.name}"
+    log_file(settings, run_id, picture, EVALUATION_FOLDER)
+    return grid_artifact(name)
 
 
 def _log_table(evaluation: EvaluationRef, settings: Settings) -> None:
@@ -184,7 +182,9 @@ def _log_table(evaluation: EvaluationRef, settings: Settings) -> None:
     against = str(evaluation.champion_version or "none")
     columns["champion_version"] = [against] * lines
     columns["data_digest"] = [evaluation.challenger.protocol.data_digest] * lines
-    log_table(settings, evaluation.training.mlflow_run_id, columns, f"{ARTIFACTS}/metrics-against-{against}.json")
+    log_table(
+        settings, evaluation.training.mlflow_run_id, columns, f"{EVALUATION_FOLDER}/metrics-against-{against}.json"
+    )
 
 
 def decide_version(rules: PromotionConfig, version: ModelVersionRef, settings: Settings) -> GateDecision:
