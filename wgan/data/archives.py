@@ -24,7 +24,6 @@ STREAM_LIMIT = 4
 OTHER_ARCHIVES = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
-    b"\x28\xb5\x2f\xfd": "Zstandard",
     b"\x04\x22\x4d\x18": "LZ4",
     b"\x1f\x9d": "compress (.Z)",
     b"070707": "cpio",
@@ -49,7 +48,7 @@ class _Room:
 
 
 def extract_archive(path: Path, folder: Path, max_bytes: int, progress: Progress) -> int:
-    """Unpack a zip or tar (plain, gz, bz2, xz) file, recognised by its first bytes, into an empty folder.
+    """Unpack a zip or tar (plain, gz, bz2, xz, zst) file, recognised by its first bytes, into an empty folder.
 
     Returns how many bytes after the archive's end were ignored. Raises `DataError` naming the archive and the member if
     the archive is truncated or a checksum is wrong, for absolute paths, `..`, links, devices, encrypted members,
@@ -115,7 +114,7 @@ def _not_an_archive(path: Path, first: bytes, stream: Decompressed) -> str:
         )
     if first.lstrip()[:1] == b"<":
         return f"{path} is neither a zip nor a tar archive, but a web page or XML: open its address in a browser."
-    return f"{path} is neither a zip nor a tar archive (plain, gz, bz2 or xz)."
+    return f"{path} is neither a zip nor a tar archive (plain, gz, bz2, xz or zst)."
 
 
 def _inside(folder: Path, name: str, archive: Path) -> Path:

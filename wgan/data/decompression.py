@@ -10,19 +10,22 @@ import bz2
 import lzma
 import zlib
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 BLOCK = 256 * 1024
 XZ_MEMORY = 512 * 2**20
 """Memory limit, more than `xz -9` needs; a stream that needs more is refused."""
 MAX_READ = 64 * 2**20
 """Longest single read; only a bogus member name asks for more."""
-Compression = Literal["gzip", "bzip2", "xz", "lzma"]
+Compression = Literal["gzip", "bzip2", "xz", "lzma", "Zstandard"]
 FIRST_BYTES: dict[bytes, Compression] = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
     b"\xfd7zXZ\0": "xz",
     b"\x5d\0\0": "lzma",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    # Frames to be skipped, with which pzstd begins.
+    **{bytes([kind]) + b"\x2a\x4d\x18": "Zstandard" for kind in range(0x50, 0x60)},
 }
 
 
@@ -77,6 +80,7 @@ class Decompressed:
     _ready: bytearray = field(default_factory=bytearray)
     _following: bytes = b""
     _streams: int = 0
+    _zstandard: Any = None
 
     def tell(self) -> int:
         """Number of bytes read."""
@@ -114,11 +118,20 @@ class Decompressed:
         if self.compression is None:
             return self.file.read(BLOCK)
         try:
-            return self._decompress()
+            return self._decompress_zstandard() if self.compression == "Zstandard" else self._decompress()
         except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise StreamDamaged(f"its {self.compression} stream is damaged: {error}") from None
+
+    def _decompress_zstandard(self) -> bytes:
+        """Arrow reads all frames, and fails at a truncated one, at a wrong checksum and at other bytes."""
+        if self._zstandard is None:
+            import pyarrow
+
+            self._zstandard = pyarrow.CompressedInputStream(pyarrow.PythonFile(self.file, mode="r"), "zstd")
+        block: bytes = self._zstandard.read(BLOCK)
+        return block
 
     def _decompress(self) -> bytes:
         while True:

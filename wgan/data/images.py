@@ -22,10 +22,13 @@ from PIL import Image, UnidentifiedImageError
 
 from wgan.data.colour import Correction
 from wgan.data.file_kinds import FIRST_BYTES, READ_FORMATS, format_of, open_regular
-from wgan.data.picture import ANIMATION, NO_PROFILE, NO_RANGE, BadImage, Picture, on_white
+from wgan.data.jpeg2000 import require_decodable
+from wgan.data.pfm import FIRST_BYTES as PFM
+from wgan.data.pfm import read_pfm
+from wgan.data.picture import ANIMATION, NO_ALPHA, NO_PROFILE, NO_RANGE, BadImage, Picture, on_white
 from wgan.data.png import PngFacts, read_facts
 from wgan.data.sample_range import Extent, Scale, extent_of, range_in
-from wgan.data.tiff import extent_of_tiff, read_tiff
+from wgan.data.tiff import extent_of_tiff, read_tiff, unread_compression
 
 FORMAT_VERSION = 3
 DECODER = f"Pillow {PIL.__version__}"
@@ -77,9 +80,8 @@ def measure(content: Path | bytes) -> Extent | None:
             kind = format_of(data[:FIRST_BYTES])
             if kind == "TIFF":
                 return extent_of_tiff(data, MAX_PIXELS)
-            if kind == "PPM" and data[:2] in (b"Pf", b"PF"):
-                with _opened(data, "PPM") as image:
-                    return extent_of(np.asarray(image))
+            if data.startswith(PFM):
+                return extent_of(read_pfm(data, MAX_PIXELS))
     except BadImage:
         pass  # decoding it will report the reason
     return None
@@ -138,18 +140,28 @@ def _picture(data: bytes, scale: Scale | None) -> Picture:
         raise BadImage(f"an unsupported format: {kind}" if kind else "not an image")
     if kind == "TIFF" and (picture := read_tiff(data, scale, MAX_PIXELS)):
         return picture
+    if data.startswith(PFM):
+        return _from_floats(read_pfm(data, MAX_PIXELS), scale)
     with _opened(data, kind) as image:
         if image.width * image.height > MAX_PIXELS:
             raise BadImage(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS:,}")
         facts = read_facts(data) if kind == "PNG" else None
-        if kind == "JPEG2000" and b"\xff\xd9" not in data[-64:]:
-            raise BadImage("it is truncated: it has no end mark")
+        if kind == "JPEG2000":
+            require_decodable(data)
         image.load()
-        return _declared(image, facts, scale)
+        return _declared(image, facts)
 
 
 def _opened(data: bytes, kind: str) -> Image.Image:
-    return Image.open(io.BytesIO(data), formats=[name for name in (kind, "MPO") if name in _formats()])
+    try:
+        return Image.open(io.BytesIO(data), formats=[name for name in (kind, "MPO") if name in _formats()])
+    except UnidentifiedImageError:
+        raise BadImage(unread_compression(data) if kind == "TIFF" else "not an image") from None
+
+
+def _from_floats(samples: NDArray[np.float32], scale: Scale | None) -> Picture:
+    shares = range_in(scale, extent_of(samples)).shares(samples)
+    return Picture(Image.fromarray(np.rint(shares * 255).astype(np.uint8)), remarks=(NO_RANGE,))
 
 
 @cache
@@ -159,16 +171,17 @@ def _formats() -> frozenset[str]:
     return frozenset(name for name in (*READ_FORMATS, "MPO") if name in Image.OPEN)
 
 
-def _declared(image: Image.Image, facts: PngFacts | None, scale: Scale | None) -> Picture:
+def _declared(image: Image.Image, facts: PngFacts | None) -> Picture:
     """What Pillow decoded, with everything the file declares about it."""
     remarks = [ANIMATION] if getattr(image, "n_frames", 1) > 1 and image.format != "MPO" else []
     profile = image.info.get("icc_profile") or None
     if facts and facts.profile and not profile:
         remarks.append(NO_PROFILE)
-    if image.mode == "F":
-        remarks.append(NO_RANGE)
     correction = facts.correction if facts and not profile else None
-    colours, alpha, correction = _colours(image, facts, correction, scale)
+    colours, alpha, correction = _colours(image, facts, correction)
+    if alpha and image.format in ("BMP", "DIB") and alpha.getextrema() == (0, 0):  # its writer left alpha unset
+        alpha = None
+        remarks.append(NO_ALPHA)
     return Picture(
         colours,
         alpha=alpha,
@@ -180,11 +193,11 @@ def _declared(image: Image.Image, facts: PngFacts | None, scale: Scale | None) -
 
 
 def _colours(
-    image: Image.Image, facts: PngFacts | None, correction: Correction | None, scale: Scale | None
+    image: Image.Image, facts: PngFacts | None, correction: Correction | None
 ) -> tuple[Image.Image, Image.Image | None, Correction | None]:
     """8-bit colours, alpha, and the correction still to be applied."""
-    if image.mode.startswith(("I", "F")):
-        shares, alpha = _shares(image, scale), None
+    if image.mode.startswith("I"):
+        shares, alpha = _shares(image), None
         if facts and facts.transparent and len(facts.transparent) >= 2:
             alpha = _keyed(np.asarray(image) == struct.unpack(">H", facts.transparent[:2])[0])
         if correction:  # before rounding: 8 bits of linear light resolve shadows poorly
@@ -193,6 +206,8 @@ def _colours(
     if facts and (key := _key_of(image, facts)) is not None:
         pixels = np.asarray(image).reshape(image.height, image.width, -1)
         return image, _keyed((pixels == key).all(axis=2)), correction
+    if image.mode == "F":
+        raise BadImage("floating-point samples of this compression are not read")
     if image.mode == "LA":
         return image.getchannel("L"), image.getchannel("A"), correction
     if image.has_transparency_data:
@@ -211,13 +226,9 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _shares(image: Image.Image, scale: Scale | None) -> NDArray[np.float32]:
-    """Grey of more than 8 bits, scaled to 0…1. Pillow scales integers to 16 bits; floats declare no range."""
+def _shares(image: Image.Image) -> NDArray[np.float32]:
+    """Grey of more than 8 bits, which Pillow scales to 16, as 0…1."""
     values = np.asarray(image)
-    if image.mode == "F":
-        if not np.isfinite(values).all():
-            raise BadImage("pixel values that are not finite")
-        return range_in(scale, extent_of(values)).shares(values)
     if values.min() < 0 or values.max() > 65535:
         raise BadImage("integer pixel values beyond 16 bits")
     return (values.astype(np.float32) / 65535).astype(np.float32)

@@ -18,6 +18,7 @@ class BadImage(Exception):
 ANIMATION = "an animation or several pages: the first is used"
 NO_PROFILE = "a colour profile that is damaged or for another kind of image: ignored"
 NO_RANGE = "samples without a declared range: scaled by the range of the data set"
+NO_ALPHA = "an alpha channel that is zero everywhere: ignored"
 MULTIPLIED = "alpha declared as separate, but already multiplied in"
 
 

@@ -25,6 +25,11 @@ from wgan.data.tiff_tags import Tags, read_tags
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}
 ASSOCIATED, UNASSOCIATED = 1, 2
+COMPRESSIONS = {
+    22610: "JPEG XR", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34887: "LERC", 34933: "PNG",
+    34934: "JPEG XR", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
+}  # fmt: skip
+"""Names of compressions that Pillow may not support."""
 
 
 def read_tiff(content: bytes, scale: Scale | None, max_pixels: int) -> Picture | None:
@@ -40,6 +45,12 @@ def read_tiff(content: bytes, scale: Scale | None, max_pixels: int) -> Picture |
     layout, photometric = layout_of(tags), _photometric(tags)
     samples = _ycbcr(content, tags, layout) if photometric == YCBCR else read_samples(content, tags, layout)
     return _picture(samples, tags, layout, photometric, scale)
+
+
+def unread_compression(content: bytes) -> str:
+    """The reason for a TIFF file that Pillow cannot open."""
+    compression = read_tags(content).one(t.COMPRESSION, 1)
+    return f"a TIFF of the compression {COMPRESSIONS.get(compression, compression)}, which is not read"
 
 
 def extent_of_tiff(content: bytes, max_pixels: int) -> Extent | None:

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,6 +78,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "bzip2": bz2.compress,
     "xz": lzma.compress,
     "lzma": lambda content: lzma.compress(content, format=lzma.FORMAT_ALONE),
+    "zstd": lambda content: pyarrow.compress(content, codec="zstd", asbytes=True),
 }
 WHOLE = {
     "pax": TAR,
@@ -139,6 +141,15 @@ def test_zeros_between_and_after_streams_are_padding(name: str, padding: int) ->
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "xz"])
 def test_other_bytes_after_a_stream_are_refused(name: str) -> None:
     assert "are followed by other bytes" in refused(PACKERS[name](TAR) + b"something else")
+
+
+def test_frames_of_zstandard_that_are_skipped_may_stand_anywhere() -> None:
+    skipped, pack = struct.pack("<II", 0x184D2A50, 4) + b"pzst", PACKERS["zstd"]
+    assert unpacked(skipped + pack(TAR[:4000]) + skipped + pack(TAR[4000:]) + skipped) == MEMBERS
+
+
+def test_other_bytes_after_a_frame_of_zstandard_are_refused() -> None:
+    assert "Zstandard stream is damaged" in refused(PACKERS["zstd"](TAR) + b"something else")
 
 
 def gzip_with(flags: int, fields: bytes) -> bytes:
@@ -260,7 +271,7 @@ def test_an_unsupported_compression_is_named() -> None:
     ("content", "said"),
     [
         (b"7z\xbc\xaf\x27\x1c" + bytes(100), "is a 7z archive"),
-        (b"\x28\xb5\x2f\xfd" + bytes(100), "is a Zstandard archive"),
+        (b"\x04\x22\x4d\x18" + bytes(100), "is a LZ4 archive"),
         (b"<!DOCTYPE html><title>Sign in</title>", "a web page"),
         (gzip.compress(b"text", mtime=0), "gzip-compressed, but its content is not a tar archive"),
         (b"MZ" + WHOLE["zip"], "neither a zip nor a tar"),
@@ -278,3 +289,29 @@ def test_endlessly_nested_folders_are_refused_and_leave_nothing_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     unpacked_or_refused(pack({"a/" * depth + "x.png": b"picture"}))
     assert list(tmp_path.iterdir()) == []
+
+
+CASES = Path(__file__).resolve().parents[4] / "shared" / "cases" / "archives"
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        ("00-plain.tar", 60),
+        ("05-trunc-boundary.tar", "ends without the zero blocks"),
+        ("06-trunc-header.tar", "ends in the middle of a header"),
+        ("09-multimember.tar.gz", 60),
+        ("10-pbzip2.tar.bz2", 60),
+        ("12-tar-with-zip-inside.tar", 61),
+        ("21-backslash.zip", 60),
+        ("56-gzextra.tar.gz", 60),
+    ],
+)
+def test_the_recorded_cases_have_the_right_outcomes(name: str, outcome: int | str) -> None:
+    if not CASES.is_dir():
+        pytest.skip("../shared/cases is not there")
+    content = (CASES / name).read_bytes()
+    if isinstance(outcome, str):
+        assert outcome in refused(content)
+    else:
+        assert len(unpacked(content)) == outcome
