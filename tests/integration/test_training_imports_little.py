@@ -36,7 +36,7 @@ print(*sorted(name for name in sys.modules if name.startswith("wgan.training."))
 
 
 def test_configuration_and_training_import_with_everything_else_hidden() -> None:
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", HIDING], cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert {"wgan.training.loop", "wgan.training.graphs", "wgan.training.checkpoint"} <= set(done.stdout.split())

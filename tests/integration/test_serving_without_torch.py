@@ -33,7 +33,7 @@ with TestClient(create_app(make_service(("generator-examples",), "champion", set
     answer = client.post("/v1/images", json={"count": 1})
     print(answer.status_code, answer.headers["content-type"])
 """
-CHECKOUT = Path(__file__).parents[3]
+CHECKOUT = Path(__file__).parents[2]
 
 
 def run_hidden(program: str, *arguments: str) -> list[str]:

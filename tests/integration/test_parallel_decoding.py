@@ -18,7 +18,7 @@ from wgan.data.source import EncodedImage, ImageFiles
 from wgan.errors import DataError
 
 SHAPE = Shape(32, 1)
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
 PREPARATION = """
