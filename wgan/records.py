@@ -245,20 +245,38 @@ class GateDecision(Record):
         return f"All {len(self.rules)} rules passed; {decisive.reason}"
 
 
+class ReleasePlan(Record):
+    """The way of a version from the gate to production, as its configuration has it."""
+
+    approval: bool = Field(False, description="Whether a person must approve it.")
+    approval_hours: float = Field(168.0, description="Hours after which it is refused if nobody did.")
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the version becomes champion at once."""
+        return not self.approval
+
+
+Action = Literal["passed", "approved", "promoted", "refused", "withdrawn", "rolled-back", "reconciled"]
+"""passed: the gate says yes, and the version is the challenger. approved: a person says yes. withdrawn: it is no longer
+the challenger, by no fault of its own. reconciled: a move of the champion that was recorded afterwards."""
+
+
 class LedgerEntry(Record):
-    """One entry of the ledger: a promotion, a refusal's decision, or a rollback."""
+    """One entry of the ledger: a step of a version on its way to production, its end, or a rollback."""
 
     id: str
     number: int | None = Field(None, ge=1, description="Place in the ledger; None in entries made before there were.")
     previous: str | None = Field(None, description="Id of the entry before; None for the first.")
     model_name: str
-    action: Literal["promoted", "refused", "rolled-back", "reconciled"]
+    action: Action
     time: Moment
     from_version: int | None
     to_version: int
     forced: bool = False
     reason: str
     decision: GateDecision | None = None
+    plan: ReleasePlan | None = Field(None, description="The version's way; None in entries of a direct promotion.")
     flow_run_id: str | None = None
     actor: str | None = None
 

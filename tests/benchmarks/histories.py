@@ -108,7 +108,7 @@ def add_versions(home: Path, settings: Settings, storage: Storage, entries: list
             ),
         )
         *_, former, champion = (entry.to_version for entry in entries if entry.action == "promoted")
-        for alias, number in (("champion", champion), ("previous", former), ("challenger", entries[-1].to_version)):
+        for alias, number in (("champion", champion), ("previous", former)):
             mlflow.execute(
                 "INSERT OR REPLACE INTO registered_model_aliases (workspace, name, alias, version) VALUES (?, ?, ?, ?)",
                 (version["workspace"], model, alias, number),

@@ -12,11 +12,12 @@ from mlflow import MlflowClient
 from tests.unit.registry.examples import example_decision
 from wgan.errors import StorageError, UsageError, WganError
 from wgan.mlflow_api.models import Models
-from wgan.records import LedgerEntry
+from wgan.records import LedgerEntry, ReleasePlan
 from wgan.registry import ledger, reconciliation
 from wgan.registry import move as moving
 from wgan.registry.listing import list_versions
 from wgan.registry.promotion import promote, rollback
+from wgan.registry.release import promote_challenger
 from wgan.registry.versions import champion_version
 from wgan.settings import Settings
 from wgan.storage import Storage, open_storage
@@ -119,24 +120,36 @@ def test_a_promotion_makes_the_old_champion_the_rollback_target(
     assert moves(model, stack) == [("promoted", None, 1), ("promoted", 1, 2)]
 
 
-def test_a_refused_version_becomes_the_challenger_and_the_ledger_says_so(
+def test_a_refused_version_has_no_alias_and_the_ledger_says_so(
     model: str, stack: Settings, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     entry = move(2, passed=False)
     assert entry.action == "refused"
     assert entry.reason == example_decision(False).reason
-    assert aliases(client, model) == {"champion": 1, "challenger": 2}
+    assert aliases(client, model) == {"champion": 1}
     assert moves(model, stack) == [("promoted", None, 1), ("refused", 1, 2)]
 
 
 def test_a_challenger_that_is_promoted_is_no_longer_the_challenger(
+    model: str, stack: Settings, storage: Storage, client: MlflowClient, move: Callable[..., LedgerEntry]
+) -> None:
+    move(1)
+    move(2, plan=ReleasePlan(approval=True))
+    assert aliases(client, model) == {"champion": 1, "challenger": 2}
+    promote_challenger(model, 2, stack, storage, flow_run_id="flow-2")
+    assert aliases(client, model) == {"champion": 2, "previous": 1}
+    assert moves(model, stack) == [("promoted", None, 1), ("passed", 1, 2), ("promoted", 1, 2)]
+
+
+def test_a_challenger_left_on_a_refused_version_is_removed_by_the_next_operation(
     model: str, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     move(2, passed=False)
-    move(2)
-    assert aliases(client, model) == {"champion": 2, "previous": 1}
+    client.set_registered_model_alias(model, "challenger", "2")  # as earlier versions of the code did
+    move(3, passed=False)
+    assert aliases(client, model) == {"champion": 1}
 
 
 def test_the_version_is_tagged_with_its_outcome(model: str, stack: Settings, move: Callable[..., LedgerEntry]) -> None:

@@ -10,6 +10,7 @@ from tests.unit.registry.examples import example_decision
 from wgan.commands import models as command
 from wgan.commands import output
 from wgan.errors import UsageError
+from wgan.model_version.way import VersionStage
 from wgan.records import LedgerEntry
 from wgan.registry.listing import MetricSummary, ModelEntry, VersionEntry, VersionList
 
@@ -20,6 +21,7 @@ VERSION = VersionEntry(
     created=WHEN,
     aliases=("champion",),
     metrics={"fid": MetricSummary(mean=46.25, low=44.0, high=48.5)},
+    stage=VersionStage(stage="champion", since=WHEN, waits_for=None),
     gate="promoted",
     gate_reason="The Fréchet distance is better: 46.2 against 50.0.",
     gate_time=WHEN,
@@ -80,6 +82,17 @@ def test_a_version_that_was_only_registered_is_shown_as_such(capsys: pytest.Capt
     registered = VERSION.model_copy(update={"gate": None, "gate_reason": None, "gate_time": None, "aliases": ()})
     command._show_versions("generator-digits", VersionList(versions=(registered,), more=False))
     assert "not judged by the gate" in capsys.readouterr().out
+
+
+def test_a_version_on_its_way_is_shown_with_what_it_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    stage = VersionStage(stage="approval", since=WHEN, waits_for="approval: `wgan approve …`", until=WHEN)
+    command._show_versions(
+        "generator-digits",
+        VersionList(versions=(VERSION.model_copy(update={"gate": "passed", "stage": stage}),), more=False),
+    )
+    shown = capsys.readouterr().out
+    assert "passed 2026-03-04" in shown
+    assert "waits for approval: `wgan approve …` (until 2026-03-04" in shown
 
 
 def test_a_list_with_older_versions_left_out_says_how_to_see_them(capsys: pytest.CaptureFixture[str]) -> None:

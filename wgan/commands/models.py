@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ from wgan.commands.options import AsJson
 
 if TYPE_CHECKING:
     from wgan.records import LedgerEntry
-    from wgan.registry.listing import ModelEntry, VersionList
+    from wgan.registry.listing import ModelEntry, VersionEntry, VersionList
 
 
 def models(
@@ -20,12 +20,12 @@ def models(
         str | None, typer.Argument(help="Registered model, e.g. generator-digits; without it: all models.")
     ] = None,
     history: Annotated[
-        bool, typer.Option("--history", help="Show the ledger: promotions, refusals and rollbacks of the model.")
+        bool, typer.Option("--history", help="Show the ledger: every step of the model's versions.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many versions or ledger entries to show: the newest.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List registered models, or one model's versions with aliases, metrics and the gate's decision."""
+    """List registered models, or one model's versions with aliases, metrics and where each is on its way."""
     from wgan.commands.extras import require_extra
     from wgan.errors import UsageError
     from wgan.settings import load_settings
@@ -90,25 +90,35 @@ def _show_versions(model: str, found: VersionList) -> None:
                 f"{name} {metric.mean:.4g} [{metric.low:.4g}, {metric.high:.4g}]"
                 for name, metric in entry.metrics.items()
             ),
-            "not judged by the gate"
-            if entry.gate is None
-            else f"{entry.gate}{f' {_when(entry.gate_time)}' if entry.gate_time else ''}\n{entry.gate_reason or ''}",
+            "\n".join(_way(entry)),
         )
         for entry in found.versions
     ]
-    _show(("version", "aliases", "registered", "metrics [interval]", "gate"), rows, f"{model} has no versions.")
+    _show(("version", "aliases", "registered", "metrics [interval]", "way"), rows, f"{model} has no versions.")
     if found.more:
         _print_more("Older versions")
 
 
+def _way(entry: VersionEntry) -> Iterator[str]:
+    """Lines: the last step of a version, why, and what it waits for."""
+    if entry.gate is None:
+        yield "not judged by the gate"
+        return
+    yield f"{entry.gate} {_when(entry.gate_time)}" if entry.gate_time else entry.gate
+    yield entry.gate_reason or ""
+    if entry.stage.waits_for is not None:
+        until = f" (until {_when(entry.stage.until)})" if entry.stage.until else ""
+        yield f"waits for {entry.stage.waits_for}{until}"
+
+
 def _show_history(model: str, entries: list[LedgerEntry], more: bool) -> None:
+    from wgan.registry.ledger_replay import moves_champion
+
     rows = [
         (
             _when(entry.time),
             f"{entry.action}{' by force' if entry.forced else ''}",
-            f"{_number(entry.from_version)} → {entry.to_version}"
-            if entry.action != "refused"
-            else str(entry.to_version),
+            f"{_number(entry.from_version)} → {entry.to_version}" if moves_champion(entry) else str(entry.to_version),
             entry.actor or "",
             entry.reason,
         )

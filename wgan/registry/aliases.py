@@ -10,7 +10,7 @@ from wgan.settings import Settings
 CHAMPION = "champion"
 """The version in production."""
 CHALLENGER = "challenger"
-"""The last version that the gate refused."""
+"""The version that passed the gate and is on its way to production."""
 PREVIOUS = "previous"
 """The version a rollback returns to."""
 

@@ -26,7 +26,8 @@ def model_description(config: RetrainConfig) -> str:
     return (
         f"Wasserstein-GAN generator of {data.image_size}×{data.image_size} {colour} images of the data set "
         f"`{data.dataset_name}`, retrained by the flow `retrain`.\n\n"
-        "Aliases: `champion` is served, `challenger` was refused last, `previous` is what a rollback returns to. "
+        "Aliases: `champion` is served, `challenger` passed the gate and is on its way, `previous` is what a rollback "
+        "returns to. "
         "Each version's description is its model card, with its lineage and its metrics.\n"
     )
 

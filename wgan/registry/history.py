@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from wgan.mlflow_api.models import Models
 from wgan.records import LedgerEntry
@@ -18,6 +19,9 @@ from wgan.registry.ledger import Ledger
 from wgan.registry.ledger_replay import former_champions, latest_move
 from wgan.settings import Settings
 from wgan.storage import Storage
+
+NEWEST = 3
+"""Newest versions of a model that are asked where the ledger ends: most entries are about one of them."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class History:
     """Reaches back to the last move of the champion at least."""
     aliases: dict[str, int]
     intents: dict[int, Intent] = field(repr=False)
-    """Of the champion, of the version that is to be moved, and of all operations in progress, by version."""
+    """Of champion and challenger, of the version that is to be moved, and of operations in progress, by version."""
     written: frozenset[str] = field(repr=False)
     """Ids of the entries that the ledger has, among those read and those of the intents."""
 
@@ -82,13 +86,35 @@ class History:
         stale = intent.entry.previous != self.ledger.last_id
         return intent.outcome == "void" or (intent.outcome == "open" and stale)
 
-    def written_by(self, flow_run_id: str | None, version: int | None) -> LedgerEntry | None:
-        """The last entry of a flow run (for a version); None if it wrote none yet, or there is no flow run."""
+    @property
+    def challenger(self) -> int | None:
+        """The version that is on its way to production."""
+        return self.aliases.get(CHALLENGER)
+
+    @property
+    def unfinished(self) -> list[LedgerEntry]:
+        """Entries that are written, of operations that have not set all aliases and tags yet, or died before."""
+        return [
+            intent.entry
+            for intent in self.intents.values()
+            if intent.outcome == "open" and intent.entry.id in self.written
+        ]
+
+    def standing(self, version: int) -> LedgerEntry | None:
+        """The version's last entry, if its intent was read; None if it has none."""
+        intent = self.intents.get(version)
+        return intent.entry if intent is not None and intent.entry.id in self.written else None
+
+    def written_by(self, flow_run_id: str | None, version: int | None, actions: Collection[str]) -> LedgerEntry | None:
+        """The last entry of a flow run with one of the actions (for a version).
+
+        None if it wrote none yet, or there is no flow run.
+        """
         if flow_run_id is None:
             return None
         announced = [intent.entry for intent in self.intents.values() if intent.entry.id in self.written]
         for entry in [*reversed(self.entries), *announced]:
-            if entry.flow_run_id == flow_run_id and version in (None, entry.to_version):
+            if entry.flow_run_id == flow_run_id and version in (None, entry.to_version) and entry.action in actions:
                 return entry
         return None
 
@@ -97,7 +123,12 @@ def read_history(stores: ModelStores, known: History | None = None) -> History:
     """Read the current history; with `known`, only new ledger entries are fetched."""
     found = _read_ledger(stores, known)
     aliases = read_aliases(stores.models, stores.model)
-    decisive = {aliases.get(CHAMPION), stores.version, *(entry.to_version for entry in found.unnamed)}
+    decisive = {
+        aliases.get(CHAMPION),
+        aliases.get(CHALLENGER),
+        stores.version,
+        *(entry.to_version for entry in found.unnamed),
+    }
     intents = _read_intents(stores, decisive)
     void = frozenset(intent.entry.id for intent in intents.values() if intent.outcome in ("void", "undone"))
     found = replace(found, passed_over=void)
@@ -144,10 +175,13 @@ def _read_ledger(stores: ModelStores, known: History | None) -> Ledger:
 
 
 def _last_announced(stores: ModelStores) -> int:
-    """About the number of the ledger's last entry, which was announced on the champion or on the challenger."""
+    """About the number of the ledger's last entry, announced on the champion, the challenger or a new version."""
     aliases = read_aliases(stores.models, stores.model)
-    announced = _read_intents(stores, (aliases.get(CHAMPION), aliases.get(CHALLENGER)))
-    return max((intent.entry.number or 0 for intent in announced.values()), default=0)
+    announced = list(_read_intents(stores, (aliases.get(CHAMPION), aliases.get(CHALLENGER))).values())
+    for version in islice(stores.models.newest_versions(stores.model, NEWEST), NEWEST):
+        if (intent := read_intent(version.tags)) is not None:
+            announced.append(intent)
+    return max((intent.entry.number or 0 for intent in announced), default=0)
 
 
 def _read_intents(stores: ModelStores, versions: Collection[int | None]) -> dict[int, Intent]:

@@ -9,13 +9,12 @@ from wgan.records import LedgerEntry
 PROMOTED = "wgan.model.promoted"
 REFUSED = "wgan.model.refused"
 ROLLED_BACK = "wgan.model.rolled-back"
-EVENTS = {"promoted": PROMOTED, "refused": REFUSED, "rolled-back": ROLLED_BACK}
 
 
 def ledger_event(entry: LedgerEntry) -> dict[str, Any]:
-    """The event of a promotion, refusal or rollback: its name, the model as its resource, and what happened."""
+    """The event of an entry: its name, the model as its resource, and what happened."""
     return {
-        "event": EVENTS[entry.action],
+        "event": f"wgan.model.{entry.action}",
         "resource": {
             "prefect.resource.id": f"wgan.model.{entry.model_name}",
             "prefect.resource.name": entry.model_name,

@@ -6,10 +6,20 @@ from collections.abc import Iterable
 
 from wgan.records import LedgerEntry
 
+MOVES = ("promoted", "rolled-back", "reconciled")
+"""Actions that change the champion."""
+ON_THE_WAY = ("passed", "approved")
+"""Actions after which a version is the challenger."""
+
+
+def moves_champion(entry: LedgerEntry) -> bool:
+    """Whether the entry changed the champion."""
+    return entry.action in MOVES
+
 
 def latest_move(entries: Iterable[LedgerEntry]) -> LedgerEntry | None:
     """The last entry that changed the champion; None if there never was one."""
-    moves = [entry for entry in entries if entry.action != "refused"]
+    moves = [entry for entry in entries if moves_champion(entry)]
     return moves[-1] if moves else None
 
 
@@ -22,7 +32,7 @@ def former_champions(entries: Iterable[LedgerEntry], whole: bool = True) -> tupl
     """
     stack: list[int] = []
     for entry in entries:
-        if entry.action == "refused":
+        if not moves_champion(entry):
             continue
         if entry.action == "promoted":
             stack.append(entry.to_version)

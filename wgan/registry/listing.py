@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
@@ -9,13 +10,14 @@ from typing import TypeVar
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from wgan.mlflow_api.models import VERSIONS_A_PAGE, ModelVersion
+from wgan.model_version.way import VersionStage, stage_of
 from wgan.records import Moment, Record
 from wgan.registry.client import registry, require_model
 from wgan.registry.lineage import METRICS_TAG
 from wgan.settings import Settings
 
 GATE_TAG = "gate"
-"""A version's outcome: promoted, refused, rolled-back, reconciled."""
+"""The action of the version's last ledger entry."""
 GATE_REASON_TAG = "gate.reason"
 GATE_TIME_TAG = "gate.time"
 Value = TypeVar("Value")
@@ -42,7 +44,8 @@ class VersionEntry(Record):
     created: datetime
     aliases: tuple[str, ...] = Field(description="Sorted: challenger, champion, previous.")
     metrics: dict[str, MetricSummary]
-    gate: str | None = Field(description="promoted, refused, rolled-back, reconciled; None: not judged by the gate.")
+    stage: VersionStage = Field(description="Where the version is on its way, and what it waits for.")
+    gate: str | None = Field(description="The action of its last ledger entry; None: not judged by the gate.")
     gate_reason: str | None
     gate_time: datetime | None
     wasserstein_estimate: float | None
@@ -93,22 +96,18 @@ def list_versions(model: str, limit: int, settings: Settings) -> VersionList:
         # MLflow leaves aliases out of searches; the model itself has them all.
         aliases = require_model(models, model).aliases
         found = list(islice(models.newest_versions(model, min(limit + 1, VERSIONS_A_PAGE)), limit + 1))
-        entries = [
-            _version_entry(
-                version, tuple(sorted(name for name, number in aliases.items() if number == version.version))
-            )
-            for version in found[:limit]
-        ]
+        entries = [_version_entry(version, aliases) for version in found[:limit]]
         return VersionList(versions=tuple(entries), more=len(found) > limit)
 
 
-def _version_entry(version: ModelVersion, aliases: tuple[str, ...]) -> VersionEntry:
+def _version_entry(version: ModelVersion, aliases: Mapping[str, int]) -> VersionEntry:
     tags = version.tags
     return VersionEntry(
         model_name=version.name,
         version=version.version,
         created=_time(version.creation_timestamp),
-        aliases=aliases,
+        aliases=tuple(sorted(name for name, number in aliases.items() if number == version.version)),
+        stage=stage_of(version.version, tags, aliases),
         metrics=_metrics(tags.get(METRICS_TAG)),
         gate=tags.get(GATE_TAG),
         gate_reason=tags.get(GATE_REASON_TAG),

@@ -11,11 +11,11 @@ from dataclasses import replace
 from wgan.errors import Overtaken
 from wgan.records import LedgerEntry
 from wgan.registry import ledger
-from wgan.registry.aliases import CHALLENGER, CHAMPION, set_alias
+from wgan.registry.aliases import CHAMPION, set_alias
 from wgan.registry.history import History, ModelStores, read_history
 from wgan.registry.intent import announce, close
-from wgan.registry.ledger_replay import latest_move
-from wgan.registry.reconciliation import move_previous, revert, tag_outcome
+from wgan.registry.ledger_replay import latest_move, moves_champion
+from wgan.registry.reconciliation import finish, move_previous, revert
 
 WRITES = 3
 """How often to set the champion if an operation that was overtaken overwrites it at the same moment."""
@@ -33,16 +33,10 @@ def make_move(stores: ModelStores, history: History, entry: LedgerEntry) -> None
     if [other for other in now.under_way if other.id != entry.id]:
         close(stores.models, entry, "void")
         raise Contended
-    if entry.action == "refused":
-        set_alias(stores.models, stores.model, CHALLENGER, entry.to_version)
-        now = _checked(stores, history, entry)
-    else:
+    if moves_champion(entry):
         now = _champion_made(stores, history, entry)
     _record(stores, now, entry)
-    if entry.action != "refused" and history.aliases.get(CHALLENGER) == entry.to_version:
-        set_alias(stores.models, stores.model, CHALLENGER, None)
-    tag_outcome(stores.models, entry)
-    close(stores.models, entry, "done")
+    finish(stores, entry)
 
 
 def _champion_made(stores: ModelStores, history: History, entry: LedgerEntry) -> History:
@@ -91,7 +85,8 @@ def _overtaken(stores: ModelStores, entry: LedgerEntry, announced: bool = True) 
     if intent is not None and intent.entry.id == entry.id and entry.id not in now.written:
         close(stores.models, entry, "undone")
     last = latest_move(now.entries)
-    what = {"rolled-back": "the rollback to", "refused": "the refusal of"}.get(entry.action, "the promotion of")
+    words = {"rolled-back": "the rollback to", "refused": "the refusal of", "withdrawn": "the withdrawal of"}
+    what = words.get(entry.action, "the promotion of")
     champion = "no version" if now.champion is None else f"version {now.champion}"
     reason = f" ({last.action}: {last.reason.rstrip('.')})" if last is not None else ""
     return Overtaken(

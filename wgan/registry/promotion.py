@@ -9,27 +9,21 @@ guaranteed without conditional writes, and what cannot.
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable
 from typing import Literal
 
 from wgan.errors import Overtaken, UsageError
-from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
+from wgan.records import Action, GateDecision, LedgerEntry, ModelVersionRef, ReleasePlan
 from wgan.registry.client import newest_numbers, registry, require_model, require_version
 from wgan.registry.history import History, ModelStores
 from wgan.registry.judgement import tag_judgement
-from wgan.registry.ledger import new_id, next_time
 from wgan.registry.ledger_replay import latest_move
-from wgan.registry.move import Contended, make_move
-from wgan.registry.reconciliation import reconciled_history, tag_outcome
+from wgan.registry.operation import carried_out, named, new_entry
+from wgan.registry.release import withdraw_challenger
 from wgan.settings import Settings
 from wgan.storage import Storage
 
-ATTEMPTS = 20
-"""How often two operations that start at the same moment both withdraw."""
-PAUSE_SECONDS = (0.05, 0.5)
-"""Random delay before a retry, so that one comes first."""
+DIRECT = ReleasePlan()
+"""A version that passes the gate is promoted at once."""
 
 
 def promote(
@@ -43,8 +37,12 @@ def promote(
     flow_run_id: str | None = None,
     expected_champion: int | None,
     actor: str | None = None,
+    plan: ReleasePlan = DIRECT,
 ) -> LedgerEntry:
-    """Make a version the champion if the gate, or `force` with a reason, says so; else make it the challenger.
+    """Make a version the champion if the gate, or `force` with a reason, says so; else record the refusal.
+
+    If the plan is not direct, a version that passes the gate becomes the challenger instead. A version that was on its
+    way is then withdrawn.
 
     `expected_champion` is the champion the decision was measured against. A repeated call of the same flow run returns
     the entry it wrote before, as a promotion even if it was reconciled after a crash. Raises `UsageError` if the
@@ -55,6 +53,9 @@ def promote(
     if force and not (reason and reason.strip()):
         raise UsageError(f"promoting version {number} of {model} regardless of the gate needs a reason: --reason TEXT.")
     passed = decision is not None and decision.promote
+    action: Action = "refused"
+    if passed or force:
+        action = "promoted" if force or plan.is_direct else "passed"
     if decision is None and not force:
         raise UsageError(f"version {number} of {model} has no gate decision: measure it, or force it with a reason.")
     with registry(settings) as models:
@@ -66,23 +67,28 @@ def promote(
                 raise UsageError(f"version {number} of {model} is already the champion; nothing was done.")
             if history.champion != expected_champion:
                 raise Overtaken(
-                    f"the champion of {model} is now {_named(history.champion)}, but version {number} was measured "
-                    f"against {_named(expected_champion)}: measure it again."
+                    f"the champion of {model} is now {named(history.champion)}, but version {number} was measured "
+                    f"against {named(expected_champion)}: measure it again."
                 )
-            return _entry(
+            return new_entry(
                 history,
                 model,
                 number,
-                "promoted" if passed or force else "refused",
+                action,
                 reason=reason or (decision.reason if decision else ""),
                 forced=force and not passed,
                 decision=decision,
+                plan=plan if action == "passed" else None,
                 flow_run_id=flow_run_id,
                 actor=actor,
             )
 
-        entry = _carried_out(stores, entry_from, flow_run_id)
+        if action == "passed":
+            withdraw_challenger(stores, f"Version {number} passed the gate and replaces it.", but=number)
+        entry = carried_out(stores, entry_from, flow_run_id, (action, "refused", "reconciled"))
         tag_judgement(models, entry)
+        if action == "promoted":
+            withdraw_challenger(stores, f"Version {number} was promoted meanwhile.")
         return _as_begun(entry, "promoted")
 
 
@@ -115,7 +121,7 @@ def rollback(
             if undoing is not None and (last is None or last.id != undoing.id):
                 raise Overtaken(
                     f"version {undoing.to_version} of {model} is not rolled back: the champion is "
-                    f"now {_named(history.champion)}."
+                    f"now {named(history.champion)}."
                 )
             target = history.previous if to is None else to
             if target is None:
@@ -125,70 +131,14 @@ def rollback(
                 )
             if target == history.champion:
                 raise UsageError(f"version {target} of {model} is already the champion; nothing was done.")
-            return _entry(history, model, target, "rolled-back", reason=reason, flow_run_id=flow_run_id, actor=actor)
+            return new_entry(history, model, target, "rolled-back", reason=reason, flow_run_id=flow_run_id, actor=actor)
 
-        entry = _carried_out(ModelStores(models, model, settings, storage, to), entry_from, flow_run_id)
+        stores = ModelStores(models, model, settings, storage, to)
+        entry = carried_out(stores, entry_from, flow_run_id, ("rolled-back", "reconciled"))
+        withdraw_challenger(stores, f"The champion was rolled back to version {entry.to_version}.")
         return _as_begun(entry, "rolled-back")
-
-
-def _carried_out(
-    stores: ModelStores, entry_from: Callable[[History], LedgerEntry], flow_run_id: str | None
-) -> LedgerEntry:
-    """The entry decided from the history, written now or before."""
-    basis = None
-    for _ in range(ATTEMPTS):
-        history = reconciled_history(stores, flow_run_id)
-        if (written := history.written_by(flow_run_id, stores.version)) is not None:
-            tag_outcome(stores.models, written)
-            return written
-        if basis not in (None, history.basis):
-            raise Overtaken(
-                f"another operation on {stores.model} came first: the champion is now {_named(history.champion)}; "
-                "check it, and decide again."
-            )
-        basis, entry = history.basis, entry_from(history)
-        try:
-            make_move(stores, history, entry)
-        except Contended:
-            time.sleep(random.uniform(*PAUSE_SECONDS))
-        else:
-            return entry
-    raise Overtaken(f"others keep promoting or rolling back {stores.model}: try again when they are done.")
 
 
 def _as_begun(written: LedgerEntry, action: Literal["promoted", "rolled-back"]) -> LedgerEntry:
     """The flow run's own action: it continues undisturbed, even if the ledger says `reconciled`."""
     return written.model_copy(update={"action": action}) if written.action == "reconciled" else written
-
-
-def _entry(
-    history: History,
-    model: str,
-    version: int,
-    action: Literal["promoted", "refused", "rolled-back"],
-    *,
-    reason: str,
-    forced: bool = False,
-    decision: GateDecision | None = None,
-    flow_run_id: str | None,
-    actor: str | None,
-) -> LedgerEntry:
-    return LedgerEntry(
-        id=new_id(),
-        number=history.ledger.next_number,
-        previous=history.ledger.last_id,
-        model_name=model,
-        action=action,
-        time=next_time(history.entries),
-        from_version=history.champion,
-        to_version=version,
-        forced=forced,
-        reason=reason,
-        decision=decision,
-        flow_run_id=flow_run_id,
-        actor=actor,
-    )
-
-
-def _named(champion: int | None) -> str:
-    return "no version" if champion is None else f"version {champion}"

@@ -13,12 +13,13 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from wgan.mlflow_api.models import Models
+from wgan.model_version.way import WAY_TAG, way_text
 from wgan.records import LedgerEntry
 from wgan.registry import ledger
-from wgan.registry.aliases import CHAMPION, PREVIOUS, set_alias
+from wgan.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, read_aliases, set_alias
 from wgan.registry.history import History, ModelStores, read_history, rollback_target
 from wgan.registry.intent import Intent, close
-from wgan.registry.ledger_replay import latest_move
+from wgan.registry.ledger_replay import ON_THE_WAY, latest_move, moves_champion
 from wgan.registry.listing import GATE_REASON_TAG, GATE_TAG, GATE_TIME_TAG
 
 PATIENCE_SECONDS = 5.0
@@ -36,9 +37,14 @@ def reconciled_history(stores: ModelStores, flow_run_id: str | None = None) -> H
     """
     history = _idle_history(stores, flow_run_id)
     for dead in history.under_way:
-        if dead.action == "refused" or history.champion != dead.to_version:
+        if not moves_champion(dead) or history.champion != dead.to_version:
             close(stores.models, dead, "void")  # it changed nothing; if it resumes, it finds this
             log.warning("%s; it had changed nothing.", _abandoned(dead))
+    for written in history.unfinished:
+        finish(stores, written)
+    challenger = history.standing(history.challenger) if history.challenger is not None else None
+    if challenger is not None and challenger.action == "refused":  # set by an earlier version of the code
+        set_alias(stores.models, stores.model, CHALLENGER, None)
     history = read_history(stores, history)
     last = latest_move(history.entries)
     if history.champion is not None and history.champion != (last.to_version if last else None):
@@ -70,9 +76,25 @@ def move_previous(stores: ModelStores, history: History, planned: Collection[Led
     _previous_moved(stores, history.aliases, target)
 
 
+def finish(stores: ModelStores, entry: LedgerEntry) -> None:
+    """What follows a written entry: the alias `challenger` and the version's tags. Repeating it is harmless."""
+    challenger = read_aliases(stores.models, stores.model).get(CHALLENGER)
+    if entry.action == "passed" and challenger != entry.to_version:
+        set_alias(stores.models, stores.model, CHALLENGER, entry.to_version)
+    if entry.action not in ON_THE_WAY and challenger == entry.to_version:
+        set_alias(stores.models, stores.model, CHALLENGER, None)
+    tag_outcome(stores.models, entry)
+    close(stores.models, entry, "done")
+
+
 def tag_outcome(models: Models, entry: LedgerEntry) -> None:
     """Tag the version with its outcome, when and why."""
-    tags = {GATE_TAG: entry.action, GATE_REASON_TAG: entry.reason, GATE_TIME_TAG: entry.time.isoformat()}
+    tags = {
+        GATE_TAG: entry.action,
+        GATE_REASON_TAG: entry.reason,
+        GATE_TIME_TAG: entry.time.isoformat(),
+        WAY_TAG: way_text(entry),
+    }
     for key, value in tags.items():
         models.tag_version(entry.model_name, entry.to_version, key, value)
 

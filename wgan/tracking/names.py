@@ -17,7 +17,7 @@ from wgan.records import LedgerEntry
 from wgan.settings import Settings
 from wgan.tracking.parameters import DATA_SET, SEED
 
-Outcome = Literal["registered", "refused", "promoted", "rolled back"]
+Outcome = Literal["registered", "passed", "refused", "withdrawn", "promoted", "rolled back"]
 GATE_TAG = "gate"
 """Tag of a version that went through the gate."""
 
@@ -35,9 +35,11 @@ def name_registered_run(model: str, version: int, settings: Settings) -> None:
 
 
 def name_judged_runs(entry: LedgerEntry, settings: Settings) -> None:
-    """Name the runs of the versions affected by a promotion, a refusal or a rollback."""
-    if entry.action == "refused":
-        _name_run(entry.model_name, entry.to_version, "refused", settings)
+    """Name the runs of the versions affected by a step, a promotion or a rollback."""
+    if entry.action == "approved":
+        return
+    if entry.action in ("passed", "refused", "withdrawn"):
+        _name_run(entry.model_name, entry.to_version, entry.action, settings)
         return
     _name_run(entry.model_name, entry.to_version, "promoted", settings)
     if entry.action == "rolled-back" and entry.from_version is not None:

@@ -70,7 +70,7 @@ def test_a_ruinous_learning_rate_makes_no_champion(faulty: FaultyStack) -> None:
     print(outcome["promotion"]["reason"])
     assert outcome["promotion"]["action"] == "refused"
     assert "identical images" in outcome["promotion"]["reason"]
-    assert client_of(faulty.settings).get_registered_model("generator-ruined").aliases == {"challenger": "1"}
+    assert client_of(faulty.settings).get_registered_model("generator-ruined").aliases == {}
 
 
 @pytest.mark.slow

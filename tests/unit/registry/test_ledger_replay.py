@@ -15,8 +15,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def ledger_of(*moves: str) -> list[LedgerEntry]:
-    """`+2`: 2 promoted; `-1`: rolled back to 1; `?3`: 3 refused; `=2`: reconciled to 2."""
-    actions = {"+": "promoted", "-": "rolled-back", "?": "refused", "=": "reconciled"}
+    """`+2`: 2 promoted; `-1`: rolled back to 1; `?3`: 3 refused; `=2`: reconciled to 2; `!3`: 3 passed the gate."""
+    actions = {"+": "promoted", "-": "rolled-back", "?": "refused", "=": "reconciled", "!": "passed"}
     return [
         LedgerEntry(
             id=f"{index:012x}",
@@ -38,6 +38,7 @@ def ledger_of(*moves: str) -> list[LedgerEntry]:
         (("+1",), None),
         (("+1", "+2"), 1),
         (("+1", "+2", "?3"), 1),
+        (("+1", "+2", "!3"), 1),
         (("+1", "+2", "+3", "-2"), 1),  # rolling back twice goes two back, not forward again
         (("+1", "+2", "-1"), None),
         (("+1", "+2", "-1", "+3"), 1),  # 2 was rolled back, so it is not a rollback target
@@ -63,13 +64,13 @@ def test_former_champions_come_last_one_first() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_end_of_a_ledger_tells_no_other_former_champions_than_all_of_it(seed: int, length: int) -> None:
     drawn = random.Random(seed)
-    moves = ledger_of(*(f"{drawn.choice('+-?=')}{drawn.randint(1, 4)}" for _ in range(8)))
+    moves = ledger_of(*(f"{drawn.choice('+-?=!')}{drawn.randint(1, 4)}" for _ in range(8)))
     known = former_champions(moves[-length:] if length else [], whole=False)
     assert former_champions(moves)[: len(known)] == known
 
 
-def test_a_refusal_does_not_move_the_champion() -> None:
-    last = latest_move(ledger_of("+1", "+2", "?3"))
+def test_neither_a_refusal_nor_a_passed_gate_moves_the_champion() -> None:
+    last = latest_move(ledger_of("+1", "+2", "?3", "!4"))
     assert last is not None
     assert last.to_version == 2
     assert latest_move(ledger_of("?1")) is None

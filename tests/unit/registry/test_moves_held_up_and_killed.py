@@ -12,14 +12,14 @@ import pytest
 from tests.unit.registry.examples import example_decision
 from tests.unit.registry.registry_in_memory import MODEL, Process, Servers
 from wgan.errors import Overtaken, UsageError, WganError
-from wgan.records import LedgerEntry
-from wgan.registry import ledger, promotion, reconciliation
-from wgan.registry.ledger_replay import former_champions
-from wgan.registry.promotion import promote, rollback
+from wgan.records import LedgerEntry, ReleasePlan
+from wgan.registry import ledger, operation, promotion, reconciliation
+from wgan.registry.ledger_replay import former_champions, moves_champion
+from wgan.registry.promotion import DIRECT, promote, rollback
 from wgan.settings import Settings
 
 SETTINGS = Settings()
-ENOUGH_WRITES = 11
+ENOUGH_WRITES = 13
 """More than any move has."""
 
 
@@ -31,7 +31,7 @@ class Killed(BaseException):
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciliation, "PATIENCE_SECONDS", 0.02)
     monkeypatch.setattr(reconciliation, "POLL_SECONDS", 0.005)
-    monkeypatch.setattr(promotion, "PAUSE_SECONDS", (0.0, 0.01))
+    monkeypatch.setattr(operation, "PAUSE_SECONDS", (0.0, 0.01))
     monkeypatch.setattr(ledger, "END", 1)  # most of the ledger is not read unless it is needed
 
     @contextmanager
@@ -45,7 +45,9 @@ CURRENT = threading.local()
 Move = Callable[[Process], LedgerEntry]
 
 
-def promotion_of(version: int, champion: int | None, passed: bool = True, flow: str | None = None) -> Move:
+def promotion_of(
+    version: int, champion: int | None, passed: bool = True, flow: str | None = None, plan: ReleasePlan = DIRECT
+) -> Move:
     def move(process: Process) -> LedgerEntry:
         CURRENT.process = process
         return promote(
@@ -55,6 +57,7 @@ def promotion_of(version: int, champion: int | None, passed: bool = True, flow: 
             process.storage,
             expected_champion=champion,
             flow_run_id=flow,
+            plan=plan,
         )
 
     return move
@@ -68,9 +71,11 @@ def back_to(version: int | None) -> Move:
     return move
 
 
+APPROVED_BY_A_PERSON = ReleasePlan(approval=True)
 MOVES = {
     "promotion": promotion_of(3, champion=2),
     "refusal": promotion_of(3, champion=2, passed=False),
+    "passed gate": promotion_of(3, champion=2, plan=APPROVED_BY_A_PERSON),
     "rollback": back_to(None),
 }
 OTHERS = {"promotion": promotion_of(4, champion=2), "rollback": back_to(None), "rollback to 1": back_to(1)}
@@ -93,7 +98,7 @@ def assert_agreed(servers: Servers) -> None:
     """The aliases agree with the ledger, and every entry starts from the champion of the one before."""
     entries = entries_of(servers)
     assert len({entry.id for entry in entries}) == len(entries) == len(servers.objects)
-    moves = [entry for entry in entries if entry.action != "refused"]
+    moves = [entry for entry in entries if moves_champion(entry)]
     for before, after in itertools.pairwise(moves):
         assert after.from_version == before.to_version
     for before, after in itertools.pairwise(entries):
@@ -142,7 +147,7 @@ def test_a_move_held_up_before_any_write_never_overrides_a_later_one(
     entries = entries_of(servers)
     if isinstance(later, LedgerEntry):
         assert servers.aliases["champion"] == str(later.to_version)
-        assert entries[-1].id == later.id
+        assert [entry for entry in entries if entry.action != "withdrawn"][-1].id == later.id
         if last_before.action == "promoted" and last_before.to_version == 2:  # it had recorded nothing
             assert isinstance(outcome[0], Overtaken)
             assert f"the champion is now version {later.to_version}" in str(outcome[0])

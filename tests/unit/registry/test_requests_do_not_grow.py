@@ -57,7 +57,7 @@ def history_of(entries: int) -> Servers:
         previous = entry.id
         if entry.action == "promoted":
             before, champion = champion, number
-    servers.aliases.update(champion=str(champion), previous=str(before), challenger=str(entries))
+    servers.aliases.update(champion=str(champion), previous=str(before))
     return servers
 
 

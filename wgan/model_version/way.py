@@ -1,0 +1,78 @@
+"""Where a version is on its way to production, and what it waits for: read from its tags and the model's aliases.
+
+registered → gate → (approval) → champion. The pipeline keeps the version's last ledger entry as a tag, so that neither
+a listing nor a page needs the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from wgan.records import LedgerEntry, Moment, Record
+
+WAY_TAG = "way"
+"""JSON of the version's last ledger entry, without its decision."""
+
+Stage = Literal["registered", "approval", "promotion", "champion", "previous", "refused", "withdrawn", "past"]
+"""registered: not judged yet. approval, promotion: the challenger, which waits for that. previous: the version a
+rollback returns to. past: it was the champion once."""
+
+
+class VersionStage(Record):
+    """Where a version is on its way."""
+
+    stage: Stage
+    since: Moment | None = Field(description="When it got there; None if unknown.")
+    waits_for: str | None = Field(description="What it waits for, as a phrase; None: nothing.")
+    until: Moment | None = Field(None, description="When the wait ends by itself; None: it does not, or none waits.")
+
+
+def way_text(entry: LedgerEntry) -> str:
+    """The tag's value after an entry was written."""
+    return entry.model_copy(update={"decision": None}).model_dump_json(exclude_none=True)
+
+
+def last_entry(tags: Mapping[str, str]) -> LedgerEntry | None:
+    """The version's last ledger entry, without its decision; None if it has none that this code can read."""
+    try:
+        return LedgerEntry.model_validate_json(tags.get(WAY_TAG, ""))
+    except ValidationError:  # judged by an earlier version of the code, or edited by a person
+        return None
+
+
+def stage_of(version: int, tags: Mapping[str, str], aliases: Mapping[str, int]) -> VersionStage:
+    """Where the version is, from its tags and its model's aliases."""
+    entry = last_entry(tags)
+    since = entry.time if entry else None
+    if aliases.get("champion") == version:
+        return VersionStage(stage="champion", since=since, waits_for=None)
+    if entry is not None and aliases.get("challenger") == version:
+        return _challenger(entry)
+    if aliases.get("previous") == version:
+        return VersionStage(stage="previous", since=None, waits_for=None)
+    outcome = entry.action if entry else tags.get("gate")
+    if outcome in ("refused", "withdrawn"):
+        return VersionStage(stage=outcome, since=since, waits_for=None)
+    if outcome in ("promoted", "rolled-back", "reconciled"):
+        return VersionStage(stage="past", since=None, waits_for=None)
+    return VersionStage(stage="registered", since=None, waits_for=None)
+
+
+def approve_by(entry: LedgerEntry) -> datetime | None:
+    """Until when a version whose last entry is this one waits for approval; None if it does not."""
+    if entry.action != "passed" or entry.plan is None or not entry.plan.approval:
+        return None
+    return entry.time.astimezone(UTC) + timedelta(hours=entry.plan.approval_hours)
+
+
+def _challenger(entry: LedgerEntry) -> VersionStage:
+    until = approve_by(entry)
+    if until is not None:
+        named = f"{entry.model_name} {entry.to_version}"
+        waits_for = f"approval: `wgan approve {named}` or `wgan refuse {named}`, each with --reason"
+        return VersionStage(stage="approval", since=entry.time, waits_for=waits_for, until=until)
+    return VersionStage(stage="promotion", since=entry.time, waits_for="its promotion by a worker")
