@@ -165,6 +165,17 @@ class Measurement(Record):
     metrics: dict[str, Interval]
 
 
+class PublishedNumbers(Record):
+    """One generator's numbers in the way of papers: no intervals over seeds."""
+
+    generated_images: int
+    training_images: int = Field(description="The whole training set.")
+    fid: float = Field(description="Fréchet distance in Inception's 2,048 pooled features, unscaled.")
+    inception_score: float = Field(description="Mean over the parts; from 1 to the number of classes, 1,008.")
+    inception_score_deviation: float = Field(description="Standard deviation over the parts.")
+    splits: int
+
+
 class Bounds(Record):
     """The bounds of a generator's numbers under one protocol."""
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,8 +16,12 @@ from tests.integration.untrained_versions import digits_config, register_untrain
 from wgan.cli import app
 from wgan.commands.evaluate import evaluate
 from wgan.config import DataConfig, RetrainConfig
+from wgan.data.dataset import open_dataset
 from wgan.data.prepare import prepare_dataset
 from wgan.errors import CheckpointError, DataError, UsageError
+from wgan.evaluation import published
+from wgan.evaluation.published import published_numbers
+from wgan.records import PublishedNumbers
 from wgan.registry.promotion import promote
 from wgan.settings import Settings
 from wgan.steps.measure import named_protocol
@@ -144,6 +149,50 @@ def test_an_unknown_version_lists_the_existing_ones(model: str) -> None:
 def test_a_checkpoint_of_another_model_is_refused(model: str, checkpoint: Path) -> None:
     with pytest.raises(UsageError, match=rf"is a checkpoint of {model}, not of generator-other"):
         evaluate("generator-other", str(checkpoint), protocol="quick")
+
+
+def test_the_training_sets_moments_are_measured_once(
+    config: RetrainConfig, stack: Settings, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pixels(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return rgb[:, 0, 10:12, 16].float(), rgb[:, 0, 0, :4].float()
+
+    # Inception's weights cannot be had without a network; what is cached does not depend on them.
+    monkeypatch.setattr(published, "load_inception", lambda *arguments: pixels)
+    monkeypatch.setattr(published, "GENERATED", 300)
+    images = open_dataset(prepare_dataset(config.data, stack, storage), stack, storage)
+    totals: list[int | None] = []
+
+    def numbers() -> PublishedNumbers:
+        return published_numbers(
+            lambda seed, count: np.full((count, 1, 32, 32), 7, dtype=np.uint8),
+            images,
+            1000,
+            stack,
+            storage,
+            "cpu",
+            lambda stage, done, total: totals.append(total),
+        )
+
+    first = numbers()
+    assert set(totals) == {300 + images.count}
+    totals.clear()
+    assert numbers() == first
+    assert set(totals) == {300}
+
+
+def test_weights_without_the_papers_protocol_are_refused(model: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--weights is for --protocol paper; --protocol quick does not use"):
+        evaluate(model, protocol="quick", weights=tmp_path / "weights.pth")
+
+
+def test_weights_that_are_not_inceptions_are_refused_before_anything_is_measured(model: str, tmp_path: Path) -> None:
+    absent = tmp_path / "weights.pth"
+    with pytest.raises(UsageError, match=r"--weights .*weights\.pth is not a file"):
+        evaluate(model, protocol="paper", weights=absent)
+    absent.write_bytes(b"something else")
+    with pytest.raises(UsageError, match=r"weights\.pth has SHA-256 .*it must be weights-inception"):
+        evaluate(model, protocol="paper", weights=absent)
 
 
 def test_the_command_is_registered() -> None:

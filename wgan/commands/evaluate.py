@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from wgan.commands.options import AsJson
+from wgan.errors import UsageError
 
 if TYPE_CHECKING:
+    from wgan.settings import Settings
     from wgan.steps.measure import Report
 
 
@@ -24,10 +27,17 @@ def evaluate(
     protocol: Annotated[
         Literal["quick", "standard", "paper"],
         typer.Option(
-            help="quick: fewer images and seeds; standard: the run's own; paper: Inception and 10,000 images, or "
-            "26,000 Stacked-MNIST triples."
+            help="quick: fewer images and seeds; standard: the run's own; paper: Inception and 10,000 images, then FID "
+            "and Inception score of 50,000 against the whole training set; or 26,000 Stacked-MNIST triples."
         ),
     ] = "standard",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Inception's weights for the protocol paper, instead of WGAN_INCEPTION_WEIGHTS or a download.",
+        ),
+    ] = None,
     fetch_data: Annotated[
         bool,
         typer.Option(
@@ -43,6 +53,8 @@ def evaluate(
     from wgan.settings import load_settings
 
     settings = load_settings()
+    if weights is not None:
+        settings = _with_weights(settings, weights, protocol)
     enter_environment(settings, "train")
     from wgan.registry.aliases import named_version
     from wgan.steps.measure import measure_checkpoint, measure_version
@@ -62,13 +74,21 @@ def evaluate(
         _show(report)
 
 
+def _with_weights(settings: Settings, weights: Path, protocol: str) -> Settings:
+    if protocol != "paper":
+        raise UsageError(f"--weights is for --protocol paper; --protocol {protocol} does not use Inception's weights.")
+    if not weights.is_file():
+        raise UsageError(f"--weights {weights} is not a file.")
+    return settings.model_copy(update={"inception_weights": weights.absolute()})
+
+
 def _is_checkpoint(name: str) -> bool:
     return name.startswith("s3://") or name.endswith(".pt")
 
 
 def _show(report: Report) -> None:
     from wgan.commands.output import console, print_table
-    from wgan.metric_text.summary import bounds_sentence, protocol_sentence
+    from wgan.metric_text.summary import bounds_sentence, protocol_sentence, published_sentence
     from wgan.metric_text.table import interval_text, metric_rows
 
     rows = []
@@ -78,5 +98,8 @@ def _show(report: Report) -> None:
     measured = f"{report.target} on {report.dataset.name}, protocol {report.protocol_name}:"
     console.print(measured, highlight=False, markup=False, soft_wrap=True)
     print_table(("metric", "this generator", "real images", "untrained"), rows)
-    for sentence in (bounds_sentence(report.bounds), protocol_sentence(report.measurement.protocol)):
+    sentences = [bounds_sentence(report.bounds), protocol_sentence(report.measurement.protocol)]
+    if report.published:
+        sentences.append(published_sentence(report.published))
+    for sentence in sentences:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)

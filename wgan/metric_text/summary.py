@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 from wgan.metric_text.table import interval_text, metric_rows
 from wgan.metric_text.untrained import untrained_warning
-from wgan.records import Bounds, EvaluationProtocol, EvaluationRef, GateDecision, Interval, Measurement
+from wgan.records import (
+    Bounds,
+    EvaluationProtocol,
+    EvaluationRef,
+    GateDecision,
+    Interval,
+    Measurement,
+    PublishedNumbers,
+)
 
 
 def judgement_markdown(evaluation: EvaluationRef, decision: GateDecision | None = None) -> str:
@@ -95,6 +103,15 @@ def bounds_sentence(bounds: Bounds) -> str:
     """What the bounds were measured on."""
     real = bounds.no_real_images_reason or "images held out of training, the best any generator can reach."
     return f"Real images: {real} Untrained: the same networks before training."
+
+
+def published_sentence(numbers: PublishedNumbers) -> str:
+    """FID and Inception score as papers print them."""
+    return (
+        f"As papers print them: FID {numbers.fid:.2f} ({numbers.generated_images:,} generated images against all "
+        f"{numbers.training_images:,} training images), Inception score {numbers.inception_score:.2f} ± "
+        f"{numbers.inception_score_deviation:.2f} ({numbers.splits} parts of the same images)."
+    )
 
 
 def grids_markdown(pictures: Mapping[str, str]) -> str:

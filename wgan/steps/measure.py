@@ -17,7 +17,7 @@ from wgan.data.prepare import open_or_repair, prepare_dataset
 from wgan.errors import CheckpointError, DataError, ObjectMissing, UsageError
 from wgan.evaluation.side_by_side import GenerateImages
 from wgan.model_version.inference import open_generator
-from wgan.records import Bounds, DatasetRef, Measurement, Record
+from wgan.records import Bounds, DatasetRef, Measurement, PublishedNumbers, Record
 from wgan.registry.versions import fetch_version, load_configuration, load_version
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
@@ -43,6 +43,9 @@ class Report(Record):
     dataset: DatasetRef
     measurement: Measurement
     bounds: Bounds = Field(description="Real images and untrained generator under the same protocol.")
+    published: PublishedNumbers | None = Field(
+        None, description="FID and Inception score as papers print them; with the protocol paper only."
+    )
 
 
 def named_protocol(config: RetrainConfig, name: ProtocolName) -> EvaluationConfig:
@@ -154,10 +157,19 @@ def _report(
     measured = measure_generators(
         generate, None, images, config.networks, named_protocol(config, protocol), settings, storage
     )
+    published = None
+    if protocol == "paper" and measured.challenger.protocol.extractor == "inception":
+        from wgan.evaluation.published import published_numbers  # torch-fidelity takes seconds to import
+
+        device = str(resolve_device(settings.device))
+        published = published_numbers(
+            generate, images, config.evaluation.seed, settings, storage, device, progress.report
+        )
     return Report(
         target=target,
         protocol_name=protocol,
         dataset=images.ref,
         measurement=measured.challenger,
         bounds=measured.bounds,
+        published=published,
     )

@@ -45,14 +45,30 @@ def open_inception(
     progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> PretrainedExtractor:
     """The extractor. Raises `UsageError` if the given file is not the network, `DataError` if it is unavailable."""
+    network = load_inception(settings, storage, device, ("2048",), progress)
+    return inception_extractor(network, WEIGHTS.checksum.hex, device)
+
+
+def load_inception(
+    settings: Settings,
+    storage: Storage,
+    device: str,
+    layers: tuple[str, ...],
+    progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
+) -> FeatureExtractorInceptionV3:
+    """The network with the outputs `layers`, as torch-fidelity names them: `2048` pooled, `logits_unbiased`.
+
+    Raises what `open_inception` raises.
+    """
     path = inception_weights(settings, storage, progress)
     try:
         torch.load(path, map_location="cpu", weights_only=True)  # tensors only; torch-fidelity loads anything
-        network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(path))
+        network = FeatureExtractorInceptionV3("inception", list(layers), feature_extractor_weights_path=str(path))
     except (OSError, RuntimeError, UnpicklingError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{path} does not load as the Inception network: {reason}.") from None
-    return inception_extractor(network.to(device), WEIGHTS.checksum.hex, device)
+    network.to(device)
+    return network
 
 
 def inception_extractor(network: FeatureExtractorInceptionV3, weights_sha256: str, device: str) -> PretrainedExtractor:
@@ -78,7 +94,8 @@ def inception_weights(settings: Settings, storage: Storage, progress: Callable[[
         except DataError as error:
             raise DataError(
                 f"the weights of extractor inception cannot be downloaded: download {WEIGHTS.name} from "
-                f"{WEIGHTS.urls[0]} where there is a network and set WGAN_INCEPTION_WEIGHTS to the file ({error})"
+                f"{WEIGHTS.urls[0]} where there is a network and set WGAN_INCEPTION_WEIGHTS to the file, or give it to "
+                f"wgan evaluate as --weights ({error})"
             ) from None
     if not given.is_file():
         raise UsageError(
