@@ -21,7 +21,7 @@ from wgan.plugins import HoldsPaths, ImportPath, is_import_path, name_or_path
 # fmt: off
 SOURCES = (
     "digits", "mnist", "fashion-mnist", "kmnist", "cifar10", "celeba", "lsun", "stacked-mnist", "folder", "archive",
-    "s3",
+    "s3", "parquet", "webdataset",
 )
 # fmt: on
 Source = Annotated[str, *name_or_path(*SOURCES)]
@@ -36,7 +36,9 @@ METRICS = (
     "memorisation",
 )
 # fmt: on
-LOCATED_SOURCES = ("lsun", "folder", "archive", "s3")
+SHARDED_SOURCES = ("parquet", "webdataset")
+OWN_SOURCES = ("folder", "archive", "s3", *SHARDED_SOURCES)
+LOCATED_SOURCES = ("lsun", *OWN_SOURCES)
 
 
 class ConfigModel(BaseModel):
@@ -58,12 +60,13 @@ class DataConfig(ConfigModel):
 
     source: Source = Field(
         "digits",
-        description="A named data set; folder, archive or s3 for your own images; or the import path of a custom "
-        "source.",
+        description="A named data set; folder, archive, s3, parquet or webdataset for your own images; or the import "
+        "path of a custom source.",
     )
     location: str | None = Field(
         None,
-        description="Folder path, archive path or URL, or s3://bucket/prefix; for lsun the class, e.g. bedroom.",
+        description="Folder path, archive path or URL, or s3://bucket/prefix; for parquet and webdataset any of these; "
+        "for lsun the class, e.g. bedroom.",
     )
     name: str | None = Field(
         None,
@@ -87,6 +90,14 @@ class DataConfig(ConfigModel):
     mirror: bool = Field(
         False,
         description="Training only: mirror each image left to right with probability one half whenever it is drawn.",
+    )
+    image_column: str | None = Field(
+        None, description="parquet only: column of the images; default: the only one that holds images."
+    )
+    label_column: str | None = Field(
+        None,
+        description="parquet: column of the classes; webdataset: key of the class in the .json of a sample. Default: "
+        "the column of type ClassLabel or `label`; the .cls. none: no classes.",
     )
     stacked_count: int = Field(
         50_000, ge=16, le=10_000_000, description="stacked-mnist only: how many triples are drawn."
@@ -119,7 +130,7 @@ class DataConfig(ConfigModel):
             raise ValueError(
                 f"data.location is only used with data.source={'|'.join(LOCATED_SOURCES)}, not {self.source}"
             )
-        if (self.source in ("folder", "archive", "s3") or is_import_path(self.source)) and not self.name:
+        if (self.source in OWN_SOURCES or is_import_path(self.source)) and not self.name:
             raise ValueError(f"data.name is needed for data.source={self.source}: it names the registered model")
         if self.source == "stacked-mnist" and self.channels != 3:
             raise ValueError("data.channels must be 3 for stacked-mnist: each channel is a digit")

@@ -210,7 +210,7 @@ def test_a_file_that_holds_a_list_is_refused(tmp_path: Path) -> None:
         load_config(file=file)
 
 
-@pytest.mark.parametrize("source", ["folder", "archive", "s3", "lsun"])
+@pytest.mark.parametrize("source", ["folder", "archive", "s3", "parquet", "webdataset", "lsun"])
 def test_a_located_source_needs_a_location(source: str) -> None:
     assert "data.location is needed" in refusal(f"data.source={source}")
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from wgan.data.decompression import Decompressed, StreamDamaged, compression_of
 from wgan.data.tar_archive import BLOCK, TarReader, is_header
@@ -55,12 +56,12 @@ def extract_archive(path: Path, folder: Path, max_bytes: int, progress: Progress
     duplicate names and more than `max_bytes` unpacked, and if the file is not an archive.
     """
     room = _Room(path, max_bytes, max_bytes)
-    with _one_sentence(path):
+    with archive_errors(path):
         with path.open("rb") as file:
             first = file.read(BLOCK)
         if first.startswith(FIRST_BYTES):
             return _extract_zip(path, folder, room, progress)
-        return _extract_tar(path, first, folder, room, progress)
+        return _extract_tar(path, folder, room, progress)
 
 
 def _extract_zip(path: Path, folder: Path, room: _Room, progress: Progress) -> int:
@@ -82,16 +83,10 @@ def _extract_zip(path: Path, folder: Path, room: _Room, progress: Progress) -> i
     return 0
 
 
-def _extract_tar(path: Path, first: bytes, folder: Path, room: _Room, progress: Progress) -> int:
+def _extract_tar(path: Path, folder: Path, room: _Room, progress: Progress) -> int:
     total = path.stat().st_size
     with path.open("rb") as file:
-        stream = Decompressed(file, compression_of(first), STREAM_LIMIT * room.max_bytes + 2**20)
-        if stream.compression:
-            first = stream.read(BLOCK)
-            stream.unread(first)
-        if not (is_header(first) or (len(first) == BLOCK and not any(first))):
-            raise DataError(_not_an_archive(path, first, stream))
-        reader = TarReader(stream)
+        reader = open_tar(path, file, room.max_bytes)
         for member in reader.members():
             if not (member.isreg() or member.isdir()):
                 raise DataError(f"{path} holds {member.name!r}, which is a link or a device: refused.")
@@ -102,6 +97,19 @@ def _extract_tar(path: Path, first: bytes, folder: Path, room: _Room, progress: 
                 room.take(LEAST_BYTES)
             progress("extract", file.tell(), total)
         return reader.bytes_after_the_end
+
+
+def open_tar(path: Path, file: BinaryIO, max_bytes: int) -> TarReader:
+    """Read an open file as a tar, plain or compressed, of at most `max_bytes`. Raises `DataError` if it is none."""
+    first = file.read(BLOCK)
+    file.seek(0)
+    stream = Decompressed(file, compression_of(first), STREAM_LIMIT * max_bytes + 2**20)
+    if stream.compression:
+        first = stream.read(BLOCK)
+        stream.unread(first)
+    if not (is_header(first) or (len(first) == BLOCK and not any(first))):
+        raise DataError(_not_an_archive(path, first, stream))
+    return TarReader(stream)
 
 
 def _not_an_archive(path: Path, first: bytes, stream: Decompressed) -> str:
@@ -141,7 +149,8 @@ def _write(content: Iterable[bytes], target: Path, room: _Room) -> None:
 
 
 @contextmanager
-def _one_sentence(path: Path) -> Iterator[None]:
+def archive_errors(path: Path) -> Iterator[None]:
+    """Turn every failure to read an archive into a `DataError` of one sentence that names it."""
     try:
         yield
     except FileNotFoundError:

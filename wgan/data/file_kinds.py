@@ -62,6 +62,10 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (rb"\s*(<\?xml[^>]*>\s*)?(<!--[^>]*>\s*)?<svg", "SVG"),
     (rb"FUJIFILMCCD-RAW|II[RU][OS\0]|IIU\0|FOVb", "camera raw"),
 )
+SHARD_NAMES = {
+    ".parquet": "a Parquet file, which data.source=parquet reads",
+    ".tar": "a tar archive, which data.source=webdataset reads",
+}
 _COMPILED = tuple((re.compile(pattern, re.DOTALL), name) for pattern, name in SIGNATURES)
 
 
@@ -82,6 +86,8 @@ def reason_to_leave_out(name: str, first_bytes: bytes) -> str | None:
         return None
     if known:
         return f"an unsupported format: {known}"
+    if hint := next((hint for suffix, hint in SHARD_NAMES.items() if name.lower().endswith(suffix)), None):
+        return hint
     return "another kind of file" if first_bytes else "empty and not named as an image"
 
 

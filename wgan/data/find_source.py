@@ -51,5 +51,13 @@ def find_source(config: DataConfig, access: Access) -> Source:
             from wgan.data.sources.s3 import s3_source
 
             return s3_source(location, config.max_images, access)
+        case "parquet":
+            from wgan.data.sources.parquet import parquet_source
+
+            return parquet_source(location, config.image_column, config.label_column, access)
+        case "webdataset":
+            from wgan.data.sources.webdataset import webdataset_source
+
+            return webdataset_source(location, config.label_column, access)
         case path:
             return make_plugin("data.source", path, Source, config, access)

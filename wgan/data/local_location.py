@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from wgan.config import DataConfig
+from wgan.config import SHARDED_SOURCES, DataConfig
 from wgan.errors import DataError, DataMissing, UsageError
 
 SCHEMES = ("http://", "https://")
@@ -20,6 +20,8 @@ def require_local_data(config: DataConfig) -> None:
             existing_folder(location)
         elif config.source == "archive" and "://" not in location:
             existing_file(location)
+        elif config.source in SHARDED_SOURCES and "://" not in location:
+            existing_path(location)
     except DataError as error:
         raise UsageError(str(error)) from None
     if config.source == "archive" and "://" in location and not location.startswith(SCHEMES):
@@ -27,6 +29,9 @@ def require_local_data(config: DataConfig) -> None:
         raise UsageError(
             f"data.location begins with {scheme}://, which is neither a path nor an http or https address."
         )
+    if config.source in SHARDED_SOURCES and "://" in location and not location.startswith((*SCHEMES, "s3://")):
+        scheme = location.partition("://")[0]
+        raise UsageError(f"data.location begins with {scheme}://, which is no path and no http, https or s3 address.")
     if config.source == "s3" and not location.startswith("s3://"):
         raise UsageError(f"data.location={location!r} is not an S3 address of the form s3://bucket/prefix.")
 
@@ -49,6 +54,11 @@ def existing_file(location: str) -> Path:
     if not os.access(path, os.R_OK):
         raise DataMissing(f"data.location={location!r} cannot be read: its permissions forbid it.")
     return path
+
+
+def existing_path(location: str) -> Path:
+    """The folder or file at a location. Raises `DataError` if there is no readable one."""
+    return existing_folder(location) if _is(Path.is_dir, _local_path(location)) else existing_file(location)
 
 
 def _local_path(location: str) -> Path:

@@ -6,13 +6,12 @@ pipes, devices, and hidden files and folders are skipped.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from wgan.data.file_kinds import FIRST_BYTES, format_of, is_claimed_image, open_regular, reason_to_leave_out
+from wgan.data.local_files import files_below
 from wgan.data.local_location import existing_folder
 from wgan.data.source import NAMED_EXAMPLES, CountedFiles, EncodedImage, ImageFiles, Source, content_digest, printable
 from wgan.download.access import Access
@@ -20,10 +19,6 @@ from wgan.errors import DataError
 from wgan.file_digest import file_sha256
 from wgan.records import FileCount
 
-LINK_OUT = "a link that leads out of the folder"
-LINK_TO_NOTHING = "a link to nothing"
-SPECIAL = "a pipe, a socket or a device"
-HIDDEN = "hidden"
 LACKING_RANGE = ("TIFF", "PPM")
 """Formats that may hold samples of no declared range."""
 
@@ -65,7 +60,7 @@ def list_images(folder: Path, max_images: int | None = None) -> Listing:
     """All image files below a folder, at most `max_images`. Raises `DataError` if there is none."""
     names: list[str] = []
     without_range, left_out = set(), CountedFiles()
-    for name in sorted(_files_below(folder, left_out)):
+    for name in sorted(files_below(folder, left_out)):
         if max_images is not None and len(names) >= max_images:
             left_out.add(f"beyond data.max_images={max_images}", name)
             continue
@@ -82,12 +77,12 @@ def list_images(folder: Path, max_images: int | None = None) -> Listing:
     return Listing(names, frozenset(without_range), left_out.counts())
 
 
-def require_images(names: Sequence[str], left_out: CountedFiles, where: str) -> None:
-    """Raise `DataError` if there is no image, with the reasons for skipped files."""
+def require_images(names: Sequence[object], left_out: CountedFiles, where: str, what: str = "image files") -> None:
+    """Raise `DataError` if nothing is found, with the reasons for skipped files."""
     if names:
         return
     reasons = "; ".join(f"{entry.count:,} × {entry.reason}" for entry in left_out.counts()[:NAMED_EXAMPLES])
-    raise DataError(f"there are no image files in {where}{f' (left out: {reasons})' if reasons else ''}.")
+    raise DataError(f"there are no {what} in {where}{f' (left out: {reasons})' if reasons else ''}.")
 
 
 def image_files(folder: Path, listing: Listing, digests: Sequence[str] | None = None) -> ImageFiles:
@@ -117,51 +112,6 @@ def classes_of(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
     classes = sorted({folders[common] for folders in parts})
     labels = {name: label for label, name in enumerate(classes)}
     return tuple(printable(name) for name in classes), [labels[folders[common]] for folders in parts]
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden: `.name`, or macOS's metadata folder."""
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def _files_below(folder: Path, left_out: CountedFiles) -> Iterator[str]:
-    """Relative names of the candidate files. Links to folders inside are followed, each folder once."""
-    root = os.path.realpath(folder)
-    pending, seen = [""], {root}
-    while pending:
-        prefix = pending.pop()
-        try:
-            entries = sorted(os.scandir(folder / prefix), key=lambda entry: entry.name)
-        except OSError as error:
-            raise DataError(f"{folder / prefix} cannot be listed: {error.strerror}.") from None
-        for entry in entries:
-            name = prefix + entry.name
-            kind = _kind(entry, root)
-            if is_hidden(entry.name):
-                left_out.add(HIDDEN, name)
-            elif kind == "folder":
-                if (real := os.path.realpath(entry.path)) not in seen:
-                    seen.add(real)
-                    pending.append(f"{name}/")
-            elif kind == "file":
-                yield name
-            else:
-                left_out.add(kind, name)
-
-
-def _kind(entry: os.DirEntry[str], root: str) -> str:
-    """`file`, `folder`, or the reason for skipping it."""
-    try:
-        if entry.is_symlink():
-            real = os.path.realpath(entry.path)
-            if real != root and not real.startswith(root.rstrip("/") + "/"):
-                return LINK_OUT
-        mode = entry.stat().st_mode
-    except OSError:
-        return LINK_TO_NOTHING if entry.is_symlink() else "not readable"
-    if stat.S_ISDIR(mode):
-        return "folder"
-    return "file" if stat.S_ISREG(mode) else SPECIAL
 
 
 def _first_bytes(path: Path) -> bytes | None:

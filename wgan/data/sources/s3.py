@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 from wgan.data.decoding import in_order
 from wgan.data.file_kinds import FIRST_BYTES, format_of, is_claimed_image, reason_to_leave_out
 from wgan.data.images import MAX_FILE_BYTES
+from wgan.data.local_files import HIDDEN, is_hidden
 from wgan.data.source import CountedFiles, EncodedImage, ImageFiles, Source, content_digest, printable
-from wgan.data.sources.folder import HIDDEN, LACKING_RANGE, classes_of, is_hidden, require_images
+from wgan.data.sources.folder import LACKING_RANGE, classes_of, require_images
 from wgan.download.access import Access
 from wgan.storage.objects import Storage, StoredObject, split_uri
 
