@@ -81,18 +81,22 @@ def read(settings: Settings, route: str) -> Any:
 
 
 def prefect(settings: Settings, method: str, route: str, **more: Any) -> Any:
-    """Ask the Prefect API; retries after a 503, which Prefect returns with a busy SQLite, as its own client does."""
-    for pause in (0.5, 1, 2, 4, 8, 0):
-        answer = httpx.request(
-            method,
-            f"http://127.0.0.1:{settings.prefect_port}/api/{route}",
-            auth=prefect_login(settings),
-            timeout=120,  # a busy machine
-            **more,
-        )
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            break
-        time.sleep(pause)
+    """Ask the Prefect API, and again, as its own client does, after a 503 (a busy SQLite) or a dropped connection."""
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{settings.prefect_port}/api/",
+        auth=prefect_login(settings),
+        timeout=120,  # a busy machine
+    ) as client:
+        for pause in (0.5, 1, 2, 4, 8, 0):
+            try:
+                answer = client.request(method, route, **more)
+            except httpx.RemoteProtocolError:
+                if method != "GET" or not pause:
+                    raise
+            else:
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    break
+            time.sleep(pause)
     answer.raise_for_status()
     return answer.json() if answer.content else None
 
