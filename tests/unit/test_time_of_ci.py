@@ -64,3 +64,12 @@ def test_what_fails_twice_fails_the_run(ci: Path) -> None:
     for target in ("test-long", "test-failed"):
         (ci / target).write_text("exit 2")
     assert run(PART).returncode == 2
+
+
+@pytest.mark.parametrize("options", [["--all"], ["--everything", "--twice"]])
+def test_an_unknown_option_is_refused_in_one_sentence(options: list[str]) -> None:
+    ended = subprocess.run([CI / "run", *options], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        f".ci/run: {' '.join(options)}: the only option is --everything.\n",
+    )
