@@ -16,6 +16,7 @@ from prefect.states import Cancelled, Completed
 
 from tasks.connections import connect
 from tasks.restarts import end_tasks_early
+from tasks.run_names import name_flow_run
 from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
 from wgan.prefect_server.names import NOT_DONE, REFUSED, SKIPPED, STOPPED
 from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
@@ -101,23 +102,36 @@ def _ended_early(name: str, message: str, error: BaseException, kept_in: Callabl
     return Cancelled(name=name, message=message)
 
 
-def completed(message: str, outcome: Result) -> Result:
+def completed(message: str, outcome: Result, named: str = "") -> Result:
     """The state of a successful run; if a flow returns it, Prefect gives the caller the outcome.
 
-    The message is also the last line of the run's log.
+    The message is also the last line of the run's log. `named` is added to the run's name.
     """
     get_run_logger().info(message)
+    if named:
+        name_flow_run(named)
     return cast(Result, Completed(message=message, data=outcome))
 
 
 def ended(outcome: Outcome) -> Outcome:
     """The state of a run whose result is `outcome`; if a flow returns it, Prefect gives the caller the outcome.
 
-    The state's message is also the last line of the run's log.
+    The state's message is also the last line of the run's log, and the run's name gets the outcome in a few words.
     """
     name, message = _words(outcome)
     get_run_logger().info(message)
+    name_flow_run(_in_short(outcome))
     return cast(Outcome, Completed(name=name, message=message, data=outcome))
+
+
+def _in_short(outcome: RetrainOutcome | DataUnchanged | LedgerEntry) -> str:
+    if isinstance(outcome, DataUnchanged):
+        return f"nothing new since version {outcome.version}"
+    if isinstance(outcome, RetrainOutcome):
+        return _in_short(outcome.promotion) if outcome.promotion else f"version {outcome.version.version} registered"
+    if outcome.action == "rolled-back":
+        return f"version {outcome.from_version} taken back"
+    return f"version {outcome.to_version} {outcome.action}"
 
 
 def _words(outcome: RetrainOutcome | DataUnchanged | LedgerEntry) -> tuple[str, str]:

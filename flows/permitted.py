@@ -7,7 +7,7 @@ from typing import Any
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 
-from wgan.prefect_server.stored_deployments import FLOWS
+from wgan.prefect_server.names import FLOWS
 
 ENTRY_POINTS = frozenset(f"flows.{name}.{name}" for name in FLOWS)
 OWN_PATHS = (None, "", ".")

@@ -51,7 +51,13 @@ ALL = tuple(sorted(ON_DIGITS | WITHOUT_IMAGES))
 )
 @named_endings(resumed_by="wgan study --resume", kept_in=study_settings)
 def study(size: SizeName = "short", claims: tuple[int, ...] = ALL, seed: int = 0) -> StudyOutcome:
-    """Test the claims with these numbers and publish the report."""
+    """Test claims of the paper by experiment and publish the report.
+
+    Args:
+        size: short: minutes; full: as long as the papers train; tiny: a few steps, to test the machinery only.
+        claims: Numbers of the claims, 1 to 7.
+        seed: First of the consecutive seeds.
+    """
     end_tasks_of_dead_processes()
     run_id = open_study(size, seed, claims)
     digits, results = None, []

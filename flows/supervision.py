@@ -26,10 +26,9 @@ from prefect.states import Crashed, Scheduled
 from tasks.model_queue import is_alive
 from tasks.restarts import MOST_STARTS
 from wgan.prefect_server.automations import MISSED_HEARTBEATS
-from wgan.prefect_server.names import HOUSEKEEPING, RETRAIN, TAG
+from wgan.prefect_server.names import FLOWS, TAG
 from wgan.settings import Settings
 
-FLOWS = (RETRAIN, HOUSEKEEPING, "promote", "rollback", "study")
 SETTLED_SECONDS = 5.0
 """Minimum age of a crash before it is handled: its reporter may still add details."""
 SILENT_HEARTBEATS = 2

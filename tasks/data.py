@@ -26,6 +26,20 @@ def prepare_data(config: DataConfig) -> DatasetRef:
     return dataset
 
 
+@retried_task("publish data set")
+def publish_dataset(dataset: DatasetRef) -> None:
+    """What the data set is made of, as an artifact."""
+    left_out = "".join(f"\n| Left out: {entry.reason} | {entry.count:,} |" for entry in dataset.left_out)
+    create_markdown_artifact(
+        markdown=f"# Data set {dataset.name}\n\n| | |\n|---|---|\n| Images to train on | {dataset.count:,} |\n"
+        f"| Held out | {dataset.held_out_count:,} |\n| Size | {dataset.image_size}×{dataset.image_size}, "
+        f"{dataset.channels} channel(s) |\n| Classes | {len(dataset.classes) or 'none'} |{left_out}\n"
+        f"| Digest | `{dataset.digest}` |\n| Manifest | `{dataset.uri}` |\n",
+        key="data-report",
+        description=dataset.name,
+    )
+
+
 @retried_task("check for changes")
 def find_unchanged(model_name: str, dataset: DatasetRef) -> DataUnchanged | None:
     """The model's version already trained on this data, which makes another training unnecessary."""

@@ -11,11 +11,13 @@ from tasks.progress import progress_artifact
 from tasks.retrying import retried_task
 from tasks.run_logs import log_decision
 from wgan.config import PromotionConfig, RetrainConfig
-from wgan.metric_text.summary import grids_markdown, judgement_markdown
+from wgan.metric_text.summary import evaluation_markdown, grids_markdown, judgement_markdown
 from wgan.metric_text.table import metric_rows, text_table
 from wgan.metric_text.untrained import untrained_warning
 from wgan.records import EvaluationRef, GateDecision, ModelVersionRef, TrainingRef
+from wgan.registry.aliases import named_version
 from wgan.steps.evaluate import compare_with_champion, decide_version, judge_version, measure_training
+from wgan.steps.measure import ProtocolName, Report, measure_version
 from wgan.tracking.run_status import artifact_url
 
 
@@ -50,6 +52,25 @@ def evaluate_registered(config: RetrainConfig, version: ModelVersionRef) -> Mode
     ):
         chosen = settings.model_copy(update={"device": device})
         return judge_version(config, version, chosen, storage)
+
+
+@retried_task("measure version")
+def measure_registered(model_name: str, version: str, protocol: ProtocolName) -> Report:
+    """Measure a version, given as a number or an alias, beside real images and an untrained generator."""
+    settings, storage = connect()
+    number = named_version(model_name, version, settings)
+    with (
+        evaluation_device(settings) as device,
+        progress_artifact("evaluation", f"Evaluating {model_name} version {number}"),
+    ):
+        chosen = settings.model_copy(update={"device": device})
+        report = measure_version(model_name, number, protocol, chosen, storage)
+    create_markdown_artifact(
+        markdown=f"# {report.headline}\n\n{evaluation_markdown(report.measurement, None, None, report.bounds)}",
+        key="evaluation-report",
+        description=report.target,
+    )
+    return report
 
 
 @retried_task("decide")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefect import runtime
+from prefect.artifacts import create_markdown_artifact
 
 from tasks.connections import connect
 from tasks.events import emit_ledger_event
@@ -62,4 +63,23 @@ def promote_generator(
     )
     emit_ledger_event(entry)
     name_judged_runs(entry, settings)
+    return entry
+
+
+@retried_task("roll back")
+def roll_back(model_name: str, to: int | None, reason: str, actor: str | None) -> LedgerEntry:
+    """Make the previous champion, or the version `to`, the champion again; the ledger's entry is an artifact."""
+    settings, storage = connect()
+    entry = promotion.rollback(
+        model_name, to, settings, storage, reason=reason, flow_run_id=str(runtime.flow_run.id), actor=actor
+    )
+    emit_ledger_event(entry)
+    name_judged_runs(entry, settings)
+    create_markdown_artifact(
+        markdown=f"# {model_name}: version {entry.to_version} is the champion again\n\n| | |\n|---|---|\n"
+        f"| Champion before | version {entry.from_version} |\n| Why | {reason} |\n| Who | {actor or 'not said'} |\n"
+        f"| Ledger entry | `{entry.id}` |\n",
+        key="rollback-report",
+        description=model_name,
+    )
     return entry

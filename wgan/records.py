@@ -307,6 +307,16 @@ class ServingCheck(Record):
     )
 
 
+class BackupRef(Record):
+    """A backup that a worker wrote."""
+
+    path: str = Field(description="Its folder on the worker's machine.")
+    objects: int
+    bytes: int = Field(description="Databases and objects together.")
+    taken_over: int = Field(description="Objects that were taken from an earlier backup.")
+    databases: tuple[str, ...]
+
+
 class DataUnchanged(Record):
     """The result of a retraining that was limited to new data and found none."""
 

@@ -122,6 +122,12 @@ class Settings(BaseSettings):
         "separated by spaces or commas: webhooks, http(s)://…, and services that Apprise knows; unset: none.",
     )
 
+    backups_dir: Path | None = Field(
+        None,
+        description="Folder of the backups that are started from Prefect's page, on the worker's machine; default: "
+        "`backups` in the home folder.",
+    )
+
     keep_checkpoint_days: float = Field(
         7.0, ge=0, description="Housekeeping: days that checkpoints of a finished run are kept."
     )
@@ -237,7 +243,7 @@ class Settings(BaseSettings):
             raise ValueError("it must be auto, cpu, mps, cuda or cuda:N")
         return device
 
-    @field_validator("home", "cache_dir", "inception_weights")
+    @field_validator("home", "cache_dir", "backups_dir", "inception_weights")
     @classmethod
     def _tilde_is_the_users_home(cls, folder: Path | None) -> Path | None:
         try:

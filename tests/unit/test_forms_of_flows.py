@@ -1,4 +1,4 @@
-"""The parameter forms of scheduled flows equal those that Prefect derives from the flows."""
+"""The parameter forms of flows equal those that Prefect derives from the flows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from prefect.utilities.callables import parameter_schema_from_entrypoint
 
 from wgan.prefect_server.forms import form_of
-from wgan.prefect_server.stored_deployments import FLOWS
+from wgan.prefect_server.names import FLOWS
 
 
 @pytest.mark.parametrize("flow", FLOWS)

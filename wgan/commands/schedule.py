@@ -207,6 +207,7 @@ def apply(
     applied = _at_the_server(work)
     lines = [
         f"Pool {applied.pool}, {applied.gpu_slots} GPU slot(s), {len(applied.automations)} automations.",
+        *(f"{name}: updated, started from Prefect's page" for name in applied.on_demand),
         *(f"{name}: updated" for name in applied.changed),
         *(f"{name}: unchanged" for name in applied.unchanged),
         *(f"{name}: not in {file}, left alone (`wgan schedule remove {name}`)" for name in applied.undeclared),

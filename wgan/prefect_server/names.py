@@ -4,8 +4,21 @@ from __future__ import annotations
 
 RETRAIN = "retrain"
 HOUSEKEEPING = "housekeeping"
+SCHEDULED = (RETRAIN, HOUSEKEEPING)
+"""Flows of schedules."""
+PROMOTE = "promote"
+ROLLBACK = "rollback"
+EVALUATE = "evaluate"
+COMPARE = "compare"
+PREPARE_DATA = "prepare_data"
+STUDY = "study"
+BACKUP = "backup"
+ON_DEMAND = (PROMOTE, ROLLBACK, EVALUATE, COMPARE, PREPARE_DATA, STUDY, BACKUP)
+"""Flows that people start from Prefect's page."""
+FLOWS = (*SCHEDULED, *ON_DEMAND)
+"""Everything that a worker runs."""
 TAG = "wgan-schedule"
-"""The tag of every deployment and run of a schedule, which workers look for."""
+"""The tag of every deployment whose runs workers restart after a crash."""
 
 REFUSED = "Refused"
 """The gate or serving refused. The run did its work, so it counts as completed."""

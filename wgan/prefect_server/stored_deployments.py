@@ -10,9 +10,8 @@ from pydantic import Field
 
 from wgan.errors import UsageError
 from wgan.prefect_server.client import Answer, PrefectServer
-from wgan.prefect_server.names import HOUSEKEEPING, RETRAIN
+from wgan.prefect_server.names import HOUSEKEEPING, RETRAIN, SCHEDULED
 
-FLOWS = (RETRAIN, HOUSEKEEPING)
 STRATEGIES = {"enqueue": "ENQUEUE", "cancel": "CANCEL_NEW"}
 """What happens to a run that is due while another one is running, in a declaration → in Prefect."""
 
@@ -100,7 +99,7 @@ class FlowRun(Answer):
 
 def all_deployments(server: PrefectServer) -> list[Deployment]:
     """Every schedule's deployment, found by flow: anybody can edit our tags on the server's page."""
-    return list(server.pages(Deployment, "deployments/filter", flows={"name": {"any_": FLOWS}}, sort="NAME_ASC"))
+    return list(server.pages(Deployment, "deployments/filter", flows={"name": {"any_": SCHEDULED}}, sort="NAME_ASC"))
 
 
 def find_deployment(server: PrefectServer, name: str) -> Deployment | None:

@@ -83,12 +83,12 @@ def start_stack(settings: Settings, stopping: threading.Event | None = None) -> 
         own = connected(settings, credentials)
         # boto3 and httpx: imported here so that `wgan status` stays fast.
         from wgan.prefect_server.client import PrefectServer
-        from wgan.prefect_server.gpu_slots import size_gpu_slots
+        from wgan.prefect_server.operations import prepare_page
         from wgan.storage import open_storage
 
         open_storage(own).ensure_bucket()
         with PrefectServer(own) as prefect:
-            size_gpu_slots(prefect, own)
+            prepare_page(prefect, own)
         write_connection(settings, credentials)
         stack = RunningStack(own, tuple(launched), home, lock)
         record(home, [(running.server, running, None) for running in launched])

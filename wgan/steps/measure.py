@@ -16,6 +16,7 @@ from wgan.data.manifest import DIGEST, DatasetDamaged, dataset_prefix, find_own_
 from wgan.data.prepare import open_or_repair, prepare_dataset
 from wgan.errors import CheckpointError, DataError, ObjectMissing, UsageError
 from wgan.evaluation.side_by_side import GenerateImages
+from wgan.metric_text.table import interval_text
 from wgan.model_version.inference import open_generator
 from wgan.records import Bounds, DatasetRef, Measurement, PublishedNumbers, Record
 from wgan.registry.versions import fetch_version, load_configuration, load_version
@@ -46,6 +47,13 @@ class Report(Record):
     published: PublishedNumbers | None = Field(
         None, description="FID and Inception score as papers print them; with the protocol paper only."
     )
+
+    @property
+    def headline(self) -> str:
+        """The target, its Fréchet distance and the protocol, in one line."""
+        fid = self.measurement.metrics.get("fid")
+        distance = f", Fréchet distance {interval_text(fid)}" if fid else ""
+        return f"{self.target} on {self.dataset.name}{distance}, protocol {self.protocol_name}"
 
 
 def named_protocol(config: RetrainConfig, name: ProtocolName) -> EvaluationConfig:

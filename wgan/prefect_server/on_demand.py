@@ -1,0 +1,130 @@
+"""Deployments that people start from Prefect's page: promote, roll back, evaluate, compare and others.
+
+Each has a typed form. They have no clock; a worker runs them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import Field
+
+from wgan.config import DataConfig
+from wgan.prefect_server.client import Answer, PrefectServer
+from wgan.prefect_server.forms import form_of
+from wgan.prefect_server.names import BACKUP, COMPARE, EVALUATE, PREPARE_DATA, PROMOTE, ROLLBACK, STUDY, TAG
+
+
+@dataclass(frozen=True)
+class OnDemand:
+    """One of them."""
+
+    flow: str
+    name: str
+    """As Prefect's page shows it."""
+    description: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """What its form starts with, beside the defaults."""
+    restarted: bool = True
+    """Whether workers restart a crashed run."""
+
+
+DEPLOYMENTS = (
+    OnDemand(
+        PROMOTE,
+        "promote",
+        "Measures a version and the champion side by side, applies the gate, and promotes the version if it passes. "
+        "With *dry_run* it changes nothing. The decision, with all numbers and both sample grids, is an artifact of "
+        "the run.",
+    ),
+    OnDemand(
+        ROLLBACK,
+        "roll back",
+        "Makes the previous champion, or another version, the champion again. Serving follows within seconds.",
+    ),
+    OnDemand(
+        EVALUATE,
+        "evaluate",
+        "Measures one version beside real held-out images and an untrained generator. The metrics are an artifact of "
+        "the run. Changes nothing.",
+    ),
+    OnDemand(
+        COMPARE,
+        "compare",
+        "Measures two versions side by side and says what the gate would decide. The report is an artifact of the "
+        "run; the whole of it, with nearest training images and curves, is in MLflow. Changes nothing.",
+    ),
+    OnDemand(
+        PREPARE_DATA,
+        "prepare data",
+        "Downloads, checks and prepares a data set, or finds it prepared. What was left out, and why, is an artifact "
+        "of the run.",
+        parameters={"data": DataConfig().model_dump(mode="json")},
+    ),
+    OnDemand(
+        STUDY,
+        "study",
+        "Tests the claims of the Wasserstein GAN paper by experiment. The report is an artifact of the run.",
+    ),
+    OnDemand(
+        BACKUP,
+        "back up",
+        "Saves both databases, the bucket and the ledger while everything runs, into the folder WGAN_BACKUPS_DIR of "
+        "the worker's machine, which must be able to reach the databases.",
+        restarted=False,  # its own run is in the backup, and would start again after a restore
+    ),
+)
+
+
+class _Created(Answer):
+    id: str
+
+
+class _Stored(Answer):
+    entrypoint: str | None = None
+    work_pool_name: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameter_openapi_schema: dict[str, Any] | None = None
+    enforce_parameter_schema: bool = True
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    paused: bool = False
+
+
+def put_on_demand(server: PrefectServer, work_pool: str) -> tuple[str, ...]:
+    """Create the deployments, or update those that differ; returns the names of these."""
+    return tuple(wanted.name for wanted in DEPLOYMENTS if _put(server, wanted, work_pool))
+
+
+def _put(server: PrefectServer, wanted: OnDemand, work_pool: str) -> bool:
+    values: dict[str, Any] = {
+        "entrypoint": f"flows.{wanted.flow}.{wanted.flow}",
+        "work_pool_name": work_pool,
+        "parameters": wanted.parameters,
+        "parameter_openapi_schema": form_of(wanted.flow),
+        "enforce_parameter_schema": True,
+        "description": f"{wanted.description} A worker (`wgan worker`) runs it.",
+        "tags": [TAG] if wanted.restarted else [],
+        "paused": False,
+    }
+    stored = server.find(_Stored, f"deployments/name/{wanted.flow}/{quote(wanted.name, safe='')}")
+    if stored is not None and stored == _Stored.model_validate(values):
+        return False
+    flow_id = server.ask(_Created, "POST", "flows/", name=wanted.flow).id
+    # None and empty values too: they replace edits made on Prefect's page.
+    server.send(
+        "POST",
+        "deployments/",
+        name=wanted.name,
+        flow_id=flow_id,
+        path=".",
+        schedules=[],
+        concurrency_limit=None,
+        job_variables={},
+        storage_document_id=None,
+        infrastructure_document_id=None,
+        **values,
+    )
+    return True
