@@ -69,7 +69,7 @@ def folder_of_all_kinds(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (16, 16), (number, 0, 0)).save(path, "PNG")
     for number in range(6):
-        (folder / f"{number}.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+        (folder / f"{number}.psd").write_bytes(b"8BPS\0\1" + bytes(40))
     (folder / "readme.txt").write_text("about these pictures")
     (folder / "a" / "broken.png").write_bytes(b"broken")
     return folder
@@ -80,13 +80,13 @@ def test_skipped_files_are_reported_by_prepare_and_show_and_recorded_in_the_mani
     values = ["data.source=folder", f"data.location={folder}", "data.name=own", "data.max_bad_fraction=0.1"]
     options = [part for value in values for part in ("--set", value)]
     told = run("prepare", *options).stdout
-    assert "6 × an unsupported format: HEIC (0.heic, 1.heic, 2.heic, …)" in told
+    assert "6 × an unsupported format: Photoshop (0.psd, 1.psd, 2.psd, …)" in told
     assert "1 × another kind of file (readme.txt)" in told
     assert "1 × not an image (a/broken.png)" in told
     shown = json.loads(run("show", "own", "--json").stdout)
     assert shown["class_counts"] == {"a": 20, "b": 20}
     assert {entry["reason"]: entry["count"] for entry in shown["left_out"]} == {
-        "an unsupported format: HEIC": 6,
+        "an unsupported format: Photoshop": 6,
         "another kind of file": 1,
         "not an image": 1,
     }
@@ -94,8 +94,8 @@ def test_skipped_files_are_reported_by_prepare_and_show_and_recorded_in_the_mani
     with Image.open(shown["sample_grid"]) as grid:
         assert grid.size[0] > 64
     assert "classes  a 20, b 20" in run("show", "own").stdout
-    (folder / "more.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
-    assert "7 × an unsupported format: HEIC" in run("prepare", *options).stdout
+    (folder / "more.psd").write_bytes(b"8BPS\0\1" + bytes(40))
+    assert "7 × an unsupported format: Photoshop" in run("prepare", *options).stdout
 
 
 def test_showing_an_unknown_data_set_lists_the_existing_ones() -> None:

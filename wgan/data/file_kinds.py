@@ -8,6 +8,8 @@ import stat
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
+from wgan.data.plugin_formats import plugin_formats, unsupported
+
 FIRST_BYTES = 64
 """Number of first bytes examined."""
 IMAGE_EXTENSIONS = frozenset(
@@ -74,6 +76,11 @@ def format_of(first_bytes: bytes) -> str | None:
     return next((name for pattern, name in _COMPILED if pattern.match(first_bytes)), None)
 
 
+def is_read(format: str | None) -> bool:
+    """Whether a format is read on this machine."""
+    return format in READ_FORMATS or format in plugin_formats()
+
+
 def is_claimed_image(name: str) -> bool:
     """Whether a file's name says that it is an image."""
     return PurePosixPath(name).suffix.lower() in IMAGE_EXTENSIONS
@@ -82,10 +89,10 @@ def is_claimed_image(name: str) -> bool:
 def reason_to_leave_out(name: str, first_bytes: bytes) -> str | None:
     """Why a file is not an image of a data set, or None if it is to be decoded (it may still be damaged)."""
     known = format_of(first_bytes)
-    if known in READ_FORMATS or is_claimed_image(name):
+    if is_read(known) or is_claimed_image(name):
         return None
     if known:
-        return f"an unsupported format: {known}"
+        return unsupported(known)
     if hint := next((hint for suffix, hint in SHARD_NAMES.items() if name.lower().endswith(suffix)), None):
         return hint
     return "another kind of file" if first_bytes else "empty and not named as an image"

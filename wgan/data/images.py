@@ -7,6 +7,7 @@ every data set gets a new digest. They import nothing heavy, because every decod
 from __future__ import annotations
 
 import io
+import math
 import struct
 import warnings
 from collections.abc import Iterator
@@ -21,11 +22,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from wgan.data.colour import Correction
-from wgan.data.file_kinds import FIRST_BYTES, READ_FORMATS, format_of, open_regular
+from wgan.data.file_kinds import FIRST_BYTES, READ_FORMATS, format_of, is_read, open_regular
 from wgan.data.jpeg2000 import require_decodable
+from wgan.data.jpegxl import jpegxl_size
 from wgan.data.pfm import FIRST_BYTES as PFM
 from wgan.data.pfm import read_pfm
 from wgan.data.picture import ANIMATION, NO_ALPHA, NO_PROFILE, NO_RANGE, BadImage, Picture, on_white
+from wgan.data.plugin_formats import PLUGINS, register_plugins, unsupported
 from wgan.data.png import PngFacts, read_facts
 from wgan.data.sample_range import Extent, Scale, extent_of, range_in
 from wgan.data.tiff import extent_of_tiff, read_tiff, unread_compression
@@ -136,12 +139,14 @@ def _read(content: Path | bytes) -> bytes:
 
 def _picture(data: bytes, scale: Scale | None) -> Picture:
     kind = format_of(data[:FIRST_BYTES])
-    if kind not in READ_FORMATS:
-        raise BadImage(f"an unsupported format: {kind}" if kind else "not an image")
+    if kind is None or not is_read(kind):
+        raise BadImage(unsupported(kind) if kind else "not an image")
     if kind == "TIFF" and (picture := read_tiff(data, scale, MAX_PIXELS)):
         return picture
     if data.startswith(PFM):
         return _from_floats(read_pfm(data, MAX_PIXELS), scale)
+    if kind == "JPEG XL" and math.prod(jpegxl_size(data)) > MAX_PIXELS:
+        raise BadImage(f"more than {MAX_PIXELS:,} pixels")
     with _opened(data, kind) as image:
         if image.width * image.height > MAX_PIXELS:
             raise BadImage(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS:,}")
@@ -153,8 +158,13 @@ def _picture(data: bytes, scale: Scale | None) -> Picture:
 
 
 def _opened(data: bytes, kind: str) -> Image.Image:
+    name = PLUGINS[kind].pillow_name if kind in PLUGINS else kind
+    if name not in _formats():
+        raise BadImage(f"{kind}, which this build of Pillow does not read")
     try:
-        return Image.open(io.BytesIO(data), formats=[name for name in (kind, "MPO") if name in _formats()])
+        return Image.open(io.BytesIO(data), formats=[name, *({"MPO"} & _formats())])
+    except RuntimeError:
+        raise BadImage("it is damaged or truncated") from None
     except UnidentifiedImageError:
         raise BadImage(unread_compression(data) if kind == "TIFF" else "not an image") from None
 
@@ -168,7 +178,9 @@ def _from_floats(samples: NDArray[np.float32], scale: Scale | None) -> Picture:
 def _formats() -> frozenset[str]:
     """The readable formats that this build of Pillow supports."""
     Image.init()
-    return frozenset(name for name in (*READ_FORMATS, "MPO") if name in Image.OPEN)
+    register_plugins()
+    names = (*READ_FORMATS, "MPO", *(plugin.pillow_name for plugin in PLUGINS.values()))
+    return frozenset(name for name in names if name in Image.OPEN)
 
 
 def _declared(image: Image.Image, facts: PngFacts | None) -> Picture:
@@ -207,7 +219,9 @@ def _colours(
         pixels = np.asarray(image).reshape(image.height, image.width, -1)
         return image, _keyed((pixels == key).all(axis=2)), correction
     if image.mode == "F":
-        raise BadImage("floating-point samples of this compression are not read")
+        if image.format != "JXL":  # which declares that white is 1
+            raise BadImage("floating-point samples of this compression are not read")
+        image = Image.fromarray(np.rint(np.clip(np.asarray(image), 0, 1) * 255).astype(np.uint8))
     if image.mode == "LA":
         return image.getchannel("L"), image.getchannel("A"), correction
     if image.has_transparency_data:
@@ -219,6 +233,8 @@ def _colours(
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "JXL" and not getattr(image, "jpeg", False):  # its own orientation counts, and is applied
+        return 1
     try:
         value = image.getexif().get(EXIF_ORIENTATION, 1)
     except Exception:  # a damaged EXIF block must not lose the image

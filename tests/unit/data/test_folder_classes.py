@@ -56,13 +56,15 @@ def test_a_file_named_as_an_image_counts_as_a_damaged_one(tmp_path: Path) -> Non
 def test_skipped_files_are_counted_by_reason(tmp_path: Path) -> None:
     picture(tmp_path / "1.png")
     contents = {
-        "a.heic": b"\0\0\0\x18ftypheic" + bytes(40),
-        "b": b"\xff\x0a" + bytes(40),
-        "c.jxl": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40),
+        "a.psd": b"8BPS\0\1" + bytes(40),
+        "b": b"\x76\x2f\x31\x01" + bytes(40),
+        "c.exr": b"\x76\x2f\x31\x01" + bytes(40),
         "d.eps": b"%!PS-Adobe-3.0",
         "e.svg": b"<?xml version='1.0'?><svg>",
         "readme.md": b"BMW and other cars",
         "labels.csv": b"P5,cat",
+        "shard.tar": b"0.png",
+        "train.parquet": b"PAR1",
         "empty": b"",
         ".hidden.png": b"",
         ".git/config": b"",
@@ -73,11 +75,13 @@ def test_skipped_files_are_counted_by_reason(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     assert list_images(tmp_path).names == ["1.png"]
     assert reasons(tmp_path) == {
-        "an unsupported format: HEIC": 1,
-        "an unsupported format: JPEG XL": 2,
+        "an unsupported format: Photoshop": 1,
+        "an unsupported format: OpenEXR": 2,
         "an unsupported format: PostScript": 1,
         "an unsupported format: SVG": 1,
         "another kind of file": 2,
+        "a Parquet file, which data.source=parquet reads": 1,
+        "a tar archive, which data.source=webdataset reads": 1,
         "empty and not named as an image": 1,
         "hidden": 3,
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wgan.data.archives import extract_archive
 from wgan.data.local_location import existing_file
+from wgan.data.plugin_formats import plugin_facts
 from wgan.data.source import ImageFiles, Source, content_digest
 from wgan.data.sources.folder import image_files, list_images
 from wgan.download.access import Access
@@ -37,4 +38,4 @@ def archive_source(location: str, max_images: int | None, access: Access) -> Sou
             listing = replace(listing, left_out=(*listing.left_out, after))
         return image_files(scratch, listing)
 
-    return Source(content_digest(archive=sha256), shown, None, open_archive)
+    return Source(content_digest(archive=sha256, **plugin_facts()), shown, None, open_archive)

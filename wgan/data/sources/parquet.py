@@ -21,6 +21,7 @@ import pyarrow.types as kinds
 from wgan.data.class_labels import WITHOUT_CLASSES, CollectedClasses
 from wgan.data.file_kinds import FIRST_BYTES, format_of
 from wgan.data.images import MAX_FILE_BYTES
+from wgan.data.plugin_formats import plugin_facts
 from wgan.data.shard_files import ShardFiles, ShardKind, find_shards
 from wgan.data.source import EncodedImage, ImageFiles, Source, content_digest, printable
 from wgan.data.sources.folder import LACKING_RANGE
@@ -54,7 +55,7 @@ def parquet_source(location: str, image: str | None, label: str | None, access: 
     def open_files(scratch: Path) -> ImageFiles:
         return _opened(shards.fetch(scratch), image, label)
 
-    digest = content_digest(parquet=shards.facts, image_column=image, label_column=label)
+    digest = content_digest(parquet=shards.facts, image_column=image, label_column=label, **plugin_facts())
     return Source(digest, shards.location, None, open_files)
 
 

@@ -10,6 +10,7 @@ from wgan.data.decoding import in_order
 from wgan.data.file_kinds import FIRST_BYTES, format_of, is_claimed_image, reason_to_leave_out
 from wgan.data.images import MAX_FILE_BYTES
 from wgan.data.local_files import HIDDEN, is_hidden
+from wgan.data.plugin_formats import plugin_facts
 from wgan.data.source import CountedFiles, EncodedImage, ImageFiles, Source, content_digest, printable
 from wgan.data.sources.folder import LACKING_RANGE, classes_of, require_images
 from wgan.download.access import Access
@@ -43,7 +44,7 @@ def s3_source(location: str, max_images: int | None, access: Access) -> Source:
     def open_prefix(scratch: Path) -> ImageFiles:
         return _opened(listing, prefix, storage, max_images, hidden, location)
 
-    return Source(content_digest(objects=facts), location, None, open_prefix)
+    return Source(content_digest(objects=facts, **plugin_facts()), location, None, open_prefix)
 
 
 def _opened(

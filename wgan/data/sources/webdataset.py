@@ -19,6 +19,7 @@ from wgan.data.class_labels import WITHOUT_CLASSES, CollectedClasses
 from wgan.data.file_kinds import FIRST_BYTES, IMAGE_EXTENSIONS, format_of
 from wgan.data.images import MAX_FILE_BYTES
 from wgan.data.local_files import HIDDEN, is_hidden
+from wgan.data.plugin_formats import plugin_facts
 from wgan.data.shard_files import ShardFiles, ShardKind, find_shards
 from wgan.data.source import CountedFiles, EncodedImage, ImageFiles, Source, content_digest, printable
 from wgan.data.sources.folder import LACKING_RANGE, require_images
@@ -58,7 +59,12 @@ def webdataset_source(location: str, label: str | None, access: Access) -> Sourc
     def open_shards(scratch: Path) -> ImageFiles:
         return _opened(shards.fetch(scratch), label, shards.location, access.settings.download_max_bytes)
 
-    return Source(content_digest(webdataset=shards.facts, label_column=label), shards.location, None, open_shards)
+    return Source(
+        content_digest(webdataset=shards.facts, label_column=label, **plugin_facts()),
+        shards.location,
+        None,
+        open_shards,
+    )
 
 
 def _opened(found: ShardFiles, label: str | None, where: str, max_bytes: int) -> ImageFiles:
