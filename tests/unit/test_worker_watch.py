@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from flows import worker
+from flows.notifications import Notifier
 from wgan.settings import Settings
 
 
@@ -25,7 +26,8 @@ def said_over(outcomes: list[Exception | None], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(worker, "WATCH_SECONDS", 0.001)
     monkeypatch.setattr(worker, "supervise_runs", look)
     with suppress(KeyboardInterrupt):
-        asyncio.run(worker._watch(Settings(_env_file=None), said.append))
+        settings = Settings(_env_file=None)
+        asyncio.run(worker._watch(settings, Notifier(settings, said.append), said.append))
     return said
 
 
