@@ -72,6 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
     # One thread per process: more threads in parallel processes only wait for each other.
     os.environ["OMP_NUM_THREADS"] = "1"
+    # Despite its name, on every system: Ray, which reads it when it is imported, listens on loopback only.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     home = Path(tempfile.mkdtemp(prefix="wgan-tests-"))
     prepare_home(home)
     planned = new_settings(home)

@@ -92,8 +92,8 @@ class Settings(BaseSettings):
     )
     ray_address: str = Field(
         "",
-        description="Ray cluster for runs with several workers: auto or host:port; empty: a Ray of the run's own on "
-        "this machine.",
+        description="Ray cluster that decodes images and trains with several workers: auto or host:port; empty: this "
+        "machine does.",
     )
     ray_worker_cpus: int | None = Field(
         None,

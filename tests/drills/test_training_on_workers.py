@@ -22,7 +22,7 @@ from tests.drills.training_on_ray import (
 from wgan.settings import Settings
 
 pytest.importorskip("ray", reason="the extra `scale` is not installed")
-pytestmark = [pytest.mark.slow(minutes=8), pytest.mark.long]
+pytestmark = [pytest.mark.slow(minutes=8), pytest.mark.long, pytest.mark.timeout(1800)]
 
 Outcome = tuple[dict[str, torch.Tensor], dict[str, Any]]
 

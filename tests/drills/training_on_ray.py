@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,10 @@ def name_of(process: psutil.Process) -> str:
 def assert_gone(processes: list[psutil.Process]) -> None:
     """None of the processes that were below a training is left."""
     assert processes
-    wait_for(lambda: have_ended(processes), 60)
+    deadline = time.monotonic() + PATIENCE
+    while left := [name_of(process) for process in processes if not have_ended([process])]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
 
 
 def state_of(settings: Settings, flow_run_id: str, folder: Path) -> dict[str, torch.Tensor]:

@@ -94,6 +94,7 @@ ELSEWHERE = {
         "tests/integration/test_retrain_on_workers.py::test_a_retraining_on_two_workers_ends_in_a_promoted_version"
     ),
     "python tests/benchmarks/scaling.py": BENCHMARKS,
+    "python tests/benchmarks/preparation.py": BENCHMARKS,
     # docs/extending.md
     "export WGAN_PLUGINS=my_losses,my_models": "tests/unit/test_plugins.py::test_an_allowed_class_is_found",
     # docs/containers.md

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,10 @@ from numpy.typing import NDArray
 
 from wgan.config import DataConfig
 from wgan.data.cache import cache_folder, cached_path
+from wgan.data.decode_on_workers import write_shards_on_workers
 from wgan.data.decoded import Decoded
 from wgan.data.decoding import decode_arrays, decode_files
+from wgan.data.gathered import Gathered
 from wgan.data.held_out import LEAST_HELD_OUT, held_out_positions
 from wgan.data.images import DECODER, FORMAT_VERSION, Shape
 from wgan.data.manifest import (
@@ -33,7 +33,7 @@ from wgan.data.manifest import (
     sign_manifest,
 )
 from wgan.data.shards import images_per_shard, regroup
-from wgan.data.source import CountedFiles, ImageArrays, ImageFiles, Source
+from wgan.data.source import ImageArrays, ImageFiles, Source
 from wgan.data.workspace import workspace
 from wgan.download.access import Access, Progress
 from wgan.errors import DataError
@@ -45,22 +45,11 @@ LEAST_IMAGES = 16
 NAMED_BAD_FILES = 3
 
 
-@dataclass(frozen=True)
-class _Gathered:
-    """What the files of a source have yielded so far, besides the pixels."""
-
-    labels: array[int] = field(default_factory=lambda: array("q"))
-    held_out: array[int] = field(default_factory=lambda: array("q"))
-    """Positions among the good images."""
-    bad: list[BadFile] = field(default_factory=list)
-    remarks: CountedFiles = field(default_factory=CountedFiles)
-
-
 def build_dataset(config: DataConfig, source: Source, digest: str, access: Access) -> DatasetRef:
-    """Prepare the images of a source and publish them under the digest; the shards also stay in the local cache.
+    """Prepare the images of a source and publish them under the digest; what is written here stays in the local cache.
 
-    Memory use is one shard, the chunks in flight and the labels, regardless of the size of the data set. Raises
-    `DataError`.
+    With WGAN_RAY_ADDRESS, the cluster's workers decode files and write the shards. Memory use is one shard, the chunks
+    in flight and the labels, regardless of the size of the data set. Raises `DataError`.
     """
     prefix = dataset_prefix(access.settings, config.dataset_name, digest)
     folder = cache_folder(access.settings, config.dataset_name, digest)
@@ -91,7 +80,8 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
             remarks=gathered.remarks.counts(),
         )
         for entry in manifest.objects:
-            cached_path(written, entry).replace(cached_path(folder, entry))
+            if (path := cached_path(written, entry)).exists():
+                path.replace(cached_path(folder, entry))
     return _publish(manifest, prefix, access)
 
 
@@ -118,24 +108,23 @@ def judge_bad_files(config: DataConfig, bad: Sequence[BadFile], total: int) -> N
 
 def _write(
     opened: ImageFiles | ImageArrays, config: DataConfig, prefix: str, folder: Path, access: Access
-) -> tuple[_Gathered, tuple[Shard, ...], Labels | None, HeldOut | None]:
+) -> tuple[Gathered, tuple[Shard, ...], Labels | None, HeldOut | None]:
     shape = Shape(config.image_size, config.channels)
     total = min(opened.count, config.max_images or opened.count)
-    test_split = _test_split(opened, config)
-    test_total = min(test_split.count, config.max_images or test_split.count) if test_split else 0
-    if isinstance(opened, ImageArrays):
-        decoded = decode_arrays(opened, shape, total)
+    gathered = Gathered()
+    test_total = 0
+    if isinstance(opened, ImageFiles) and access.settings.ray_address:
+        fraction = config.held_out_fraction
+        shards = write_shards_on_workers(opened, shape, total, fraction, prefix, gathered, access)
     else:
-        decoded = decode_files(opened, shape, access.settings.prepare_workers, total)
-    if test_split:
-        decoded = chain(decoded, decode_arrays(test_split, shape, test_total))
-    gathered = _Gathered()
-    fraction = 0.0 if test_split else config.held_out_fraction
-    batches = _watched(decoded, gathered, fraction, total + test_total, access.progress)
-    shards = _write_shards(batches, shape, folder, prefix, access.storage)
+        test_split = _test_split(opened, config)
+        test_total = min(test_split.count, config.max_images or test_split.count) if test_split else 0
+        decoded = _decoded(opened, test_split, shape, total, test_total, access)
+        fraction = 0.0 if test_split else config.held_out_fraction
+        batches = _watched(decoded, gathered, fraction, total + test_total, access.progress)
+        shards = _write_shards(batches, shape, folder, prefix, access.storage)
     judge_bad_files(config, gathered.bad, total)
-    if test_split:
-        gathered.held_out.extend(range(total, total + test_total))
+    gathered.held_out.extend(range(total, total + test_total))
     kept_out = gathered.held_out if len(gathered.held_out) >= LEAST_HELD_OUT else array("q")
     _check_enough(config, len(gathered.labels), len(kept_out))
     labels = held_out = None
@@ -145,6 +134,23 @@ def _write(
         written = _write_integers(kept_out, folder / HELD_OUT_NAME, prefix, access.storage)
         held_out = HeldOut(**written, count=len(kept_out))
     return gathered, shards, labels, held_out
+
+
+def _decoded(
+    opened: ImageFiles | ImageArrays,
+    test_split: ImageArrays | None,
+    shape: Shape,
+    total: int,
+    test_total: int,
+    access: Access,
+) -> Iterator[Decoded]:
+    """The images in order, decoded on this machine, then those of the test split."""
+    if isinstance(opened, ImageArrays):
+        yield from decode_arrays(opened, shape, total)
+    else:
+        yield from decode_files(opened, shape, access.settings.prepare_workers, total)
+    if test_split:
+        yield from decode_arrays(test_split, shape, test_total)
 
 
 def _test_split(opened: ImageFiles | ImageArrays, config: DataConfig) -> ImageArrays | None:
@@ -163,16 +169,12 @@ def _check_enough(config: DataConfig, count: int, held_out: int) -> None:
 
 
 def _watched(
-    decoded: Iterable[Decoded], gathered: _Gathered, fraction: float, total: int, progress: Progress
+    decoded: Iterable[Decoded], gathered: Gathered, fraction: float, total: int, progress: Progress
 ) -> Iterator[NDArray[np.uint8]]:
     """The pixels; labels, bad files and the positions of held-out images go to `gathered`."""
     for run in decoded:
-        gathered.held_out.extend(held_out_positions(run.pixels, fraction, start=len(gathered.labels)))
-        gathered.labels.extend(run.labels)
-        gathered.bad.extend(BadFile(name=name, reason=reason) for name, reason in run.bad)
-        for name, remark in run.remarks:
-            gathered.remarks.add(remark, name)
-        progress("decode", len(gathered.labels) + len(gathered.bad), total)
+        gathered.add(run, held_out_positions(run.pixels, fraction, start=0))
+        progress("decode", gathered.files, total)
         yield run.pixels
 
 

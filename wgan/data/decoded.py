@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wgan.data.file_kinds import open_regular
-from wgan.data.images import DecodedImage, Shape, decode, measure
+from wgan.data.images import DecodedImage, Shape, decode, measure, read_content
 from wgan.data.picture import BadImage
 from wgan.data.sample_range import Extent, Scale, join
 from wgan.data.source import EncodedImage
@@ -29,7 +30,7 @@ class Decoded:
     """Name of a good one, and a remark on how it was read."""
 
 
-def decode_chunk(shape: Shape, scale: Scale, chunk: list[EncodedImage]) -> Decoded:
+def decode_chunk(shape: Shape, scale: Scale, chunk: Iterable[EncodedImage]) -> Decoded:
     """Decode some files; `scale` gives the range of samples that declare none."""
     pixels, labels, bad, remarks = [], [], [], []
     for image in chunk:
@@ -45,21 +46,36 @@ def decode_chunk(shape: Shape, scale: Scale, chunk: list[EncodedImage]) -> Decod
     return Decoded(np.stack(pixels) if pixels else empty, labels, bad, remarks)
 
 
-def measure_chunk(chunk: list[EncodedImage]) -> dict[int, Extent]:
+def measure_chunk(chunk: Iterable[EncodedImage]) -> dict[int, Extent]:
     """The joint extents, by depth, of the samples without a declared range in some files."""
     return join(extent for image in chunk if (extent := measure(image.content)))
+
+
+def with_content(image: EncodedImage) -> EncodedImage:
+    """The image with its bytes, for a machine that does not have its file; a file that cannot be read is refused."""
+    if image.refused or isinstance(image.content, bytes):
+        return image
+    try:
+        _require_unchanged(image)
+        return replace(image, content=read_content(image.content))
+    except BadImage as error:
+        return replace(image, content=b"", refused=str(error))
 
 
 def _decode_one(image: EncodedImage, shape: Shape, scale: Scale) -> DecodedImage:
     if image.refused:
         raise BadImage(image.refused)
-    content = image.content
-    if not isinstance(content, bytes) and image.sha256:
-        try:
-            with open_regular(content) as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise BadImage(f"not readable: {error.strerror}") from None
-        if found != image.sha256:
-            raise BadImage("changed while it was being prepared")
-    return decode(content, shape, scale)
+    _require_unchanged(image)
+    return decode(image.content, shape, scale)
+
+
+def _require_unchanged(image: EncodedImage) -> None:
+    if isinstance(image.content, bytes) or not image.sha256:
+        return
+    try:
+        with open_regular(image.content) as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadImage(f"not readable: {error.strerror}") from None
+    if found != image.sha256:
+        raise BadImage("changed while it was being prepared")

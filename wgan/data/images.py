@@ -75,6 +75,12 @@ def decode(content: Path | bytes, shape: Shape, scale: Scale | None = None) -> D
         return DecodedImage(_shaped(image, shape), remarks)
 
 
+def read_content(content: Path | bytes) -> bytes:
+    """The bytes of a file. Raises `BadImage` if it is empty, too large or not readable."""
+    with _any_failure_is_the_file():
+        return _read(content)
+
+
 def measure(content: Path | bytes) -> Extent | None:
     """The extent of the samples of a file without a declared range; None if it declares one or is damaged."""
     try:

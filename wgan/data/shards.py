@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +13,17 @@ from numpy.typing import NDArray
 from wgan.data.images import Shape
 
 SHARD_BYTES = 64 * 2**20
+Block = TypeVar("Block")
+
+
+@dataclass(frozen=True)
+class Cut(Generic[Block]):
+    """The blocks that hold a shard's images."""
+
+    blocks: tuple[Block, ...]
+    skip: int
+    """Images of the first block that belong to the shard before."""
+    count: int
 
 
 def images_per_shard(shape: Shape) -> int:
@@ -35,3 +49,31 @@ def regroup(batches: Iterable[NDArray[np.uint8]], shape: Shape, per_shard: int) 
                 filled = 0
     if filled:
         yield buffer[:filled]
+
+
+def cut_into_shards(blocks: Iterable[tuple[Block, int]], per_shard: int) -> Iterator[Cut[Block]]:
+    """The shards that `regroup` makes of blocks with these numbers of images, without their pixels."""
+    waiting: deque[tuple[Block, int]] = deque()
+    skip = held = 0
+
+    def taken(count: int) -> Cut[Block]:
+        nonlocal skip, held
+        used, first, left = [], skip, count
+        while left:
+            block, size = waiting[0]
+            part = min(left, size - skip)
+            used.append(block)
+            left, held, skip = left - part, held - part, skip + part
+            if skip == size:
+                waiting.popleft()
+                skip = 0
+        return Cut(tuple(used), first, count)
+
+    for block, size in blocks:
+        if size:
+            waiting.append((block, size))
+            held += size
+        while held >= per_shard:
+            yield taken(per_shard)
+    if held:
+        yield taken(held)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wgan.records import FileCount
+from wgan.storage import Storage
 
 NAMED_EXAMPLES = 3
 """Number of example files per reason."""
@@ -53,6 +54,27 @@ class EncodedImage:
     """The content hash in the source's digest; a file that has changed since is skipped."""
     refused: str | None = None
     """Why the source did not read it."""
+
+
+class Range(Protocol):
+    """Some consecutive images, for another machine: their bytes, or where they are."""
+
+    @property
+    def files(self) -> str:
+        """The names of the first and the last."""
+
+    def read(self, storage: Storage) -> Iterable[EncodedImage]:
+        """The images, in order."""
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """Images that any machine can fetch by itself."""
+
+    def __iter__(self) -> Iterator[EncodedImage]: ...
+
+    def ranges(self, limit: int, size: int) -> Iterator[Range]:
+        """The first `limit` images, in ranges of `size`."""
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ def _initialise(failure: str, **options: Any) -> None:
         import ray
     except ModuleNotFoundError:
         raise UsageError(
-            "training.workers above 1 needs ray, which is not installed here: pip install 'wgan-pipeline[scale]'."
+            "WGAN_RAY_ADDRESS and training.workers above 1 need ray, which is not installed here: "
+            "pip install 'wgan-pipeline[scale]'."
         ) from None
     with _handlers_kept():
         try:

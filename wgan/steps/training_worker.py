@@ -26,7 +26,8 @@ def work(worker: Worker, session: Session) -> Trained | None:
     """
     session = session.moved(cache=os.environ.get("WGAN_CACHE_DIR"), device=worker.device)
     storage = open_storage(session.settings)
-    images = open_or_repair(session.dataset, session.config.data, session.settings, storage)
+    alone = session.settings.model_copy(update={"ray_address": ""})  # this process occupies its share of the cluster
+    images = open_or_repair(session.dataset, session.config.data, alone, storage)
     found = _agreed_checkpoint(worker, session, storage)
     world = world_of_process_group()
     if worker.rank == 0:

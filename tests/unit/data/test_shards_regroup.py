@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wgan.data.images import Shape
-from wgan.data.shards import SHARD_BYTES, images_per_shard, regroup
+from wgan.data.shards import SHARD_BYTES, cut_into_shards, images_per_shard, regroup
 
 SHAPE = Shape(2, 1)
 
@@ -19,6 +19,18 @@ def test_the_images_keep_their_order_and_only_the_last_shard_is_shorter(lengths:
     shards = [shard.copy() for shard in regroup(batches, SHAPE, per_shard=4)]
     assert [len(shard) for shard in shards] == [4, 4, 2]
     assert np.array_equal(np.concatenate(shards), images)
+
+
+@pytest.mark.parametrize("lengths", [[10], [1] * 10, [3, 0, 7], [4, 4, 2], [9, 1], [0, 5, 5, 0]])
+def test_blocks_that_stay_elsewhere_are_cut_into_the_same_shards(lengths: list[int]) -> None:
+    images = np.arange(10)
+    ends = np.cumsum(lengths)
+    blocks = [(images[end - length : end], length) for length, end in zip(lengths, ends, strict=True)]
+    shards = [
+        np.concatenate([cut.blocks[0][cut.skip :], *cut.blocks[1:]])[: cut.count]
+        for cut in cut_into_shards(blocks, per_shard=4)
+    ]
+    assert [shard.tolist() for shard in shards] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 def test_without_images_there_is_no_shard() -> None:

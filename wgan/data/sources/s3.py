@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from wgan.data.decoding import in_order
@@ -19,6 +20,45 @@ from wgan.storage.objects import Storage, StoredObject, split_uri
 FETCHERS = 8
 FETCHED_AHEAD = 64
 TIFF_NAMES = (".tif", ".tiff", ".pfm")
+Entry = tuple[str, int, int]
+"""Name below the prefix, bytes, label."""
+
+
+@dataclass(frozen=True)
+class StoredImages:
+    """Images below a prefix, fetched while they are iterated over."""
+
+    storage: Storage
+    prefix: str
+    entries: Sequence[Entry]
+
+    def __iter__(self) -> Iterator[EncodedImage]:
+        return _fetched(self.storage, self.prefix, self.entries)
+
+    def ranges(self, limit: int, size: int) -> Iterator[StoredRange]:
+        """As `wgan.data.source.Divisible`."""
+        wanted = min(limit, len(self.entries))
+        for start in range(0, wanted, size):
+            entries = tuple(self.entries[start : min(start + size, wanted)])
+            yield StoredRange(self.storage.bucket, self.prefix, entries)
+
+
+@dataclass(frozen=True)
+class StoredRange:
+    """Some consecutive images below a prefix, for another machine."""
+
+    bucket: str
+    prefix: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def files(self) -> str:
+        """The names of the first and the last."""
+        return f"{printable(self.entries[0][0])} to {printable(self.entries[-1][0])}"
+
+    def read(self, storage: Storage) -> Iterator[EncodedImage]:
+        """Fetch the images, in order. Raises `StorageError`."""
+        return _fetched(storage.at(self.bucket), self.prefix, self.entries)
 
 
 def s3_source(location: str, max_images: int | None, access: Access) -> Source:
@@ -77,19 +117,23 @@ def _opened(
                     without_range.append(name)
     require_images(names, left_out, location)
     classes, labels = classes_of(names)
-    images = _fetched(storage, prefix, zip(names, labels, strict=True), listing)
-    measured = _fetched(storage, prefix, ((name, -1) for name in without_range), listing)
-    return ImageFiles(len(names), classes, images, left_out.counts(), measured)
+    images = [(name, listing[name].size, label) for name, label in zip(names, labels, strict=True)]
+    measured = [(name, listing[name].size, -1) for name in without_range]
+    return ImageFiles(
+        len(names),
+        classes,
+        StoredImages(storage, prefix, images),
+        left_out.counts(),
+        StoredImages(storage, prefix, measured),
+    )
 
 
-def _fetched(
-    storage: Storage, prefix: str, wanted: Iterable[tuple[str, int]], listing: dict[str, StoredObject]
-) -> Iterator[EncodedImage]:
-    def fetch(entry: tuple[str, int]) -> EncodedImage:
-        name, label = entry
-        if (size := listing[name].size) > MAX_FILE_BYTES:
+def _fetched(storage: Storage, prefix: str, entries: Iterable[Entry]) -> Iterator[EncodedImage]:
+    def fetch(entry: Entry) -> EncodedImage:
+        name, size, label = entry
+        if size > MAX_FILE_BYTES:
             return EncodedImage(printable(name), b"", refused=f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
         return EncodedImage(printable(name), storage.get_bytes(prefix + name), label)
 
     with ThreadPoolExecutor(FETCHERS) as pool:
-        yield from in_order(pool, fetch, wanted, FETCHED_AHEAD)
+        yield from in_order(pool, fetch, entries, FETCHED_AHEAD)

@@ -1,0 +1,47 @@
+"""Several nodes of Ray on this machine, which listen on loopback only (`tests/conftest.py`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import psutil
+
+from wgan.scale.cluster import TRAIN
+
+QUIET = {
+    "RAY_memory_monitor_refresh_ms": "0",  # other tests use the machine's memory, too
+    "RAY_worker_niceness": "0",
+}
+
+
+@contextmanager
+def ray_nodes(*processors: int) -> Iterator[Any]:
+    """A cluster for the duration of the block: a head without processors, and a node for each number of them."""
+    with patch.dict(os.environ, {**TRAIN, **QUIET}):
+        from ray.cluster_utils import Cluster
+
+        options = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
+        try:
+            for count in processors:
+                cluster.add_node(num_cpus=count, **options)
+            yield cluster
+        finally:
+            cluster.shutdown()
+
+
+def workers_of(cluster: Any, function: str) -> list[psutil.Process]:
+    """The processes that run this function at the moment."""
+    raylets = [
+        psutil.Process(info.process.pid) for node in cluster.worker_nodes for info in node.all_processes["raylet"]
+    ]
+    return [
+        process
+        for raylet in raylets
+        for process in raylet.children(recursive=True)
+        if f"ray::{function}" in " ".join(process.cmdline())
+    ]
