@@ -34,14 +34,10 @@ def ray_nodes(*processors: int) -> Iterator[Any]:
             cluster.shutdown()
 
 
-def workers_of(cluster: Any, function: str) -> list[psutil.Process]:
-    """The processes that run this function at the moment."""
+def workers_of(cluster: Any) -> list[psutil.Process]:
+    """The processes of the nodes that run tasks, or wait for some."""
     raylets = [
         psutil.Process(info.process.pid) for node in cluster.worker_nodes for info in node.all_processes["raylet"]
     ]
-    return [
-        process
-        for raylet in raylets
-        for process in raylet.children(recursive=True)
-        if f"ray::{function}" in " ".join(process.cmdline())
-    ]
+    running = [process for raylet in raylets for process in raylet.children(recursive=True)]
+    return [process for process in running if "Agent" not in " ".join(process.cmdline())]

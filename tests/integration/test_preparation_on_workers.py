@@ -94,11 +94,11 @@ def taken_from(settings: Settings) -> Contents:
 
 
 def once(action: Callable[[], object]) -> Callable[[str, int, int | None], None]:
-    """A listener to the progress that acts once, when a third of the files is decoded."""
+    """A listener to the progress that acts once, when the first range is decoded and others are in progress."""
     done = []
 
     def progress(phase: str, position: int, total: int | None) -> None:
-        if phase == "decode" and position > COUNT // 3 and not done:
+        if phase == "decode" and not done:
             done.append(True)
             action()
 
@@ -134,11 +134,15 @@ def test_a_lost_worker_and_a_lost_node_are_made_up_for(
 ) -> None:
     expected = prepared(in_s3, settings, tmp_path / "one")
 
+    killed = []
+
     def kill_the_workers() -> None:
-        for process in workers_of(cluster, ""):
+        for process in workers_of(cluster):
             process.kill()
+            killed.append(process)
 
     assert prepared(in_s3, settings, tmp_path / "killed", cluster, progress=once(kill_the_workers)) == expected
+    assert len(killed) >= 2
 
     node = cluster.add_node(num_cpus=2, node_ip_address="127.0.0.1")
     lose_it = once(lambda: cluster.remove_node(node, allow_graceful=False))
