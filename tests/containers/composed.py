@@ -97,6 +97,7 @@ def new_project(
         "SERVING_IMAGE": serving_image,
         "SERVE_MODELS": model,
         "WEED": str(Path(sys.executable).with_name("weed")),
+        "RAY": str(FOLDER / "ray"),
         "HOST_SITE_PACKAGES": sysconfig.get_paths()["purelib"],
     }
     secrets = {name: value or "" for name, value in dotenv_values(env_file).items()}

@@ -44,7 +44,12 @@ def test_nothing_starts_without_secrets_and_the_message_says_what_to_do(
 
 @pytest.mark.parametrize(
     ("profile", "services"),
-    [("observability", {"prometheus", "grafana"}), ("gpu", {"worker-gpu"}), ("replicas", {"serving-2", "proxy"})],
+    [
+        ("observability", {"prometheus", "grafana"}),
+        ("gpu", {"worker-gpu"}),
+        ("ray", {"ray-head", "ray-worker", "ray-worker-2"}),
+        ("replicas", {"serving-2", "proxy"}),
+    ],
 )
 def test_a_profile_adds_its_services(compose_command: None, profile: str, services: set[str], tmp_path: Path) -> None:
     write_env_file(tmp_path / ".env")

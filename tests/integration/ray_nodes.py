@@ -16,6 +16,8 @@ QUIET = {
     "RAY_memory_monitor_refresh_ms": "0",  # other tests use the machine's memory, too
     "RAY_worker_niceness": "0",
 }
+LOOPBACK = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
+"""Options of every node."""
 
 
 @contextmanager
@@ -24,11 +26,10 @@ def ray_nodes(*processors: int) -> Iterator[Any]:
     with patch.dict(os.environ, {**TRAIN, **QUIET}):
         from ray.cluster_utils import Cluster
 
-        options = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **LOOPBACK})
         try:
             for count in processors:
-                cluster.add_node(num_cpus=count, **options)
+                cluster.add_node(num_cpus=count, **LOOPBACK)
             yield cluster
         finally:
             cluster.shutdown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.unit.kubernetes_overlays import (
     selects,
     workloads_of,
 )
+from tests.unit.raycluster_schema import pods_of
 from wgan.schedules import read_declared
 from wgan.serving.metrics import Metrics
 from wgan.settings import Settings
@@ -57,6 +59,7 @@ def workloads(resources: list[dict[str, Any]]) -> list[Workload]:
 def test_everything_that_a_kustomization_names_exists(file: Path) -> None:
     said = yaml.safe_load(file.read_text())
     names = [*said["resources"], *(patch["path"] for patch in said.get("patches", []))]
+    names += said.get("configurations", [])
     for generator in said["configMapGenerator"]:
         names += generator.get("files", []) + generator.get("envs", [])
     assert [name for name in names if not (file.parent / name).exists()] == []
@@ -66,9 +69,14 @@ def test_everything_that_a_kustomization_names_exists(file: Path) -> None:
 @pytest.mark.parametrize("file", RESOURCE_FILES, ids=lambda file: file.name)
 def test_every_file_of_resources_is_valid_by_itself(file: Path, version: str) -> None:
     documents = list(yaml.safe_load_all(file.read_text()))
-    for document in documents:
+    for document in itertools.chain.from_iterable(map(standard, documents)):
         kubernetes_validate.validate(document, version, strict=True)
     assert documents
+
+
+def standard(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The document, or what Kubernetes's schemas know of it."""
+    return pods_of(document) if document["kind"] == "RayCluster" else [document]
 
 
 def test_an_unknown_field_is_refused_by_the_schema() -> None:
@@ -89,7 +97,7 @@ def test_the_scripts_are_those_of_the_compose_file(copy: str, original: str) -> 
 def test_every_setting_exists_in_the_pipeline() -> None:
     said = yaml.safe_load((FOLDER / "base" / "kustomization.yaml").read_text())
     names = {line.partition("=")[0] for line in (FOLDER / "base" / "settings.env").read_text().splitlines()}
-    for name in OVERLAYS:
+    for name in (*OVERLAYS, "ray"):
         merged = yaml.safe_load((FOLDER / "overlays" / name / "kustomization.yaml").read_text())
         names |= {text.partition("=")[0] for text in merged["configMapGenerator"][0]["literals"]}
     assert names <= {f"WGAN_{name.upper()}" for name in Settings.model_fields}

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.integration.data_object_store import ObjectStore
-from tests.integration.ray_nodes import ray_nodes, workers_of
+from tests.integration.ray_nodes import LOOPBACK, ray_nodes, workers_of
 from wgan.config import DataConfig
 from wgan.data import decode_on_workers, shards
 from wgan.data.prepare import prepare_dataset
@@ -45,11 +45,13 @@ def name_of(number: int) -> str:
     return f"{'even' if number % 2 == 0 else 'odd'}/{number:03}.{'tif' if number % 10 == 0 else 'png'}"
 
 
-@pytest.fixture(autouse=True)
-def small_shards_and_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def small_shards_and_ranges() -> Iterator[None]:
     """Seven shards, and about twenty ranges."""
-    monkeypatch.setattr(shards, "SHARD_BYTES", 48 * 16 * 16)
-    monkeypatch.setattr(decode_on_workers, "FILES", 16)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "SHARD_BYTES", 48 * 16 * 16)
+        patch.setattr(decode_on_workers, "FILES", 16)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +60,24 @@ def cluster() -> Iterator[Any]:
         yield nodes
 
 
-@pytest.fixture
-def settings(store: ObjectStore, tmp_path: Path) -> Settings:
-    return store.settings(tmp_path / "home", ray_wait_seconds=60)
+@pytest.fixture(scope="module")
+def settings(store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return store.settings(tmp_path_factory.mktemp("home"), ray_wait_seconds=60)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def in_s3(settings: Settings) -> DataConfig:
     """The pictures below an S3 prefix."""
+    storage = open_storage(settings)
     for number in range(COUNT):
-        open_storage(settings).put_bytes(f"pictures/{name_of(number)}", picture(number))
+        storage.put_bytes(f"pictures/{name_of(number)}", picture(number))
     return of("s3", f"s3://{settings.bucket}/pictures")
+
+
+@pytest.fixture(scope="module")
+def expected(in_s3: DataConfig, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Contents:
+    """What one machine writes."""
+    return prepared(in_s3, settings, tmp_path_factory.mktemp("one"))
 
 
 def of(source: str, location: str) -> DataConfig:
@@ -106,9 +115,8 @@ def once(action: Callable[[], object]) -> Callable[[str, int, int | None], None]
 
 
 def test_the_objects_are_those_of_one_machine_to_the_byte(
-    in_s3: DataConfig, settings: Settings, cluster: Any, tmp_path: Path
+    in_s3: DataConfig, expected: Contents, settings: Settings, cluster: Any, tmp_path: Path
 ) -> None:
-    expected = prepared(in_s3, settings, tmp_path / "one")
     assert [key.rsplit("/", 1)[1] for key in expected] == [
         "held-out.npy",
         *(f"images-{number:05}.npy" for number in range(7)),
@@ -130,10 +138,8 @@ def test_files_of_this_machine_only_are_sent_to_the_workers(settings: Settings, 
 
 
 def test_a_lost_worker_and_a_lost_node_are_made_up_for(
-    in_s3: DataConfig, settings: Settings, cluster: Any, tmp_path: Path
+    in_s3: DataConfig, expected: Contents, settings: Settings, cluster: Any, tmp_path: Path
 ) -> None:
-    expected = prepared(in_s3, settings, tmp_path / "one")
-
     killed = []
 
     def kill_the_workers() -> None:
@@ -144,15 +150,14 @@ def test_a_lost_worker_and_a_lost_node_are_made_up_for(
     assert prepared(in_s3, settings, tmp_path / "killed", cluster, progress=once(kill_the_workers)) == expected
     assert len(killed) >= 2
 
-    node = cluster.add_node(num_cpus=2, node_ip_address="127.0.0.1")
+    node = cluster.add_node(num_cpus=2, **LOOPBACK)
     lose_it = once(lambda: cluster.remove_node(node, allow_graceful=False))
     assert prepared(in_s3, settings, tmp_path / "lost", cluster, progress=lose_it) == expected
 
 
 def test_an_interrupted_preparation_leaves_whole_shards_and_no_manifest(
-    in_s3: DataConfig, settings: Settings, cluster: Any, tmp_path: Path
+    in_s3: DataConfig, expected: Contents, settings: Settings, cluster: Any, tmp_path: Path
 ) -> None:
-    expected = prepared(in_s3, settings, tmp_path / "one")
 
     def interrupt() -> None:
         raise KeyboardInterrupt

@@ -21,7 +21,7 @@ INFRA = ROOT / "infra"
 TEXT = (INFRA / "compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 OWN = [name for name, service in SERVICES.items() if "build" in service]
-SECRET = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|AUTH_STRING|SIGNING_KEY")
+SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|AUTH_STRING|SIGNING_KEY")
 
 
 def variables(service: str) -> dict[str, str]:
@@ -77,7 +77,11 @@ EXPECTED_SECRETS = {
         "S3_PIPELINE_SECRET_ACCESS_KEY",
         "MLFLOW_PIPELINE_PASSWORD",
         "SIGNING_KEY",
+        "RAY_AUTH_TOKEN",
     },
+    "ray-head": {"RAY_AUTH_TOKEN"},
+    "ray-worker": {"RAY_AUTH_TOKEN"},
+    "ray-worker-2": {"RAY_AUTH_TOKEN"},
     "schedule-apply": {"PREFECT_AUTH_STRING"},
     "bucket": {"S3_ADMIN_ACCESS_KEY_ID", "S3_ADMIN_SECRET_ACCESS_KEY"},
     "prefect": {"PREFECT_DB_PASSWORD", "REDIS_PASSWORD", "PREFECT_AUTH_STRING"},
@@ -107,7 +111,18 @@ def test_a_service_has_the_credentials_it_needs_and_no_others(service: str) -> N
 
 
 def test_neither_worker_nor_serving_shares_a_network_with_the_databases() -> None:
-    for service in ("worker", "worker-gpu", "serving", "serving-2", "proxy", "prometheus", "grafana"):
+    for service in (
+        "worker",
+        "worker-gpu",
+        "ray-head",
+        "ray-worker",
+        "ray-worker-2",
+        "serving",
+        "serving-2",
+        "proxy",
+        "prometheus",
+        "grafana",
+    ):
         assert SERVICES[service]["networks"] == ["services"]
     assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["databases"]
 

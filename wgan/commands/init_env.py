@@ -21,6 +21,7 @@ PASSWORDS = {
     "MLFLOW_SERVING_PASSWORD": "MLflow's user serving: reads",
     "MLFLOW_SECRET_KEY": "signs MLflow's forms",
     "SIGNING_KEY": "signs what the pipeline writes into the bucket and reads again",
+    "RAY_AUTH_TOKEN": "nodes of Ray to each other, and those who start work on them (profile ray)",
     "GRAFANA_ADMIN_PASSWORD": "Grafana's user admin (profile observability)",
 }
 """Variables that hold one random word, and its purpose."""
