@@ -17,9 +17,8 @@ import os
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -56,8 +55,8 @@ def put_images(settings: Settings, count: int) -> None:
         list(pool.map(lambda n: storage.put_bytes(f"{PREFIX}/{n:08}.png", contents[n % DIFFERENT]), range(count)))
 
 
-def prepare(way: str, settings: Settings, answer: Any) -> None:
-    """In a process of its own: prepare the images; puts the seconds and this process's memory into `answer`."""
+def prepare(way: str, settings: Settings) -> tuple[float, int]:
+    """In a process of its own: prepare the images; returns the seconds, and the bytes of this process's memory."""
     storage = open_storage(settings)
     start = time.perf_counter()
     if way == "one by one":
@@ -65,11 +64,13 @@ def prepare(way: str, settings: Settings, answer: Any) -> None:
             decode(storage.get_bytes(entry.key), Shape(SIZE, 3))
     else:
         location = f"s3://{settings.bucket}/{PREFIX}"
-        config = DataConfig(source="s3", location=location, name=way.replace(" ", "-"), image_size=SIZE, channels=3)
+        config = DataConfig(
+            source="s3", location=location, name=way.lower().replace(" ", "-"), image_size=SIZE, channels=3
+        )
         prepare_dataset(config, settings, storage)
     seconds = time.perf_counter() - start
     most = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
-    answer.put((seconds, int(most) * 1024))
+    return seconds, int(most) * 1024
 
 
 def measured(way: str, settings: Settings, images: int, rounds: int) -> dict[str, float]:
@@ -77,12 +78,9 @@ def measured(way: str, settings: Settings, images: int, rounds: int) -> dict[str
     context = multiprocessing.get_context("spawn")
     times = []
     for number in range(rounds):
-        answer = context.Queue()
         own = settings.model_copy(update={"datasets_prefix": f"datasets-{number}"})
-        process = context.Process(target=prepare, args=(way, own, answer))
-        process.start()
-        times.append(answer.get())
-        process.join()
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            times.append(pool.submit(prepare, way, own).result())
     seconds, memory = min(times)
     return {"images_per_second": images / seconds, "most_bytes": memory}
 
