@@ -12,6 +12,7 @@ from wgan.config import RetrainConfig
 from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
 from wgan.registry import preconditions, promotion
 from wgan.registry.versions import load_configuration, load_version
+from wgan.telemetry import span
 from wgan.tracking.names import name_judged_runs
 
 
@@ -50,17 +51,19 @@ def promote_generator(
 ) -> LedgerEntry:
     """Make the version the champion if the gate passes or it is forced, and write the ledger either way."""
     settings, storage = connect()
-    entry = promotion.promote(
-        version,
-        decision,
-        settings,
-        storage,
-        force=force,
-        reason=reason,
-        flow_run_id=str(runtime.flow_run.id),
-        expected_champion=version.evaluation.champion_version,
-        actor=actor,
-    )
+    with span("promotion", model=version.model_name, version=version.version) as traced:
+        entry = promotion.promote(
+            version,
+            decision,
+            settings,
+            storage,
+            force=force,
+            reason=reason,
+            flow_run_id=str(runtime.flow_run.id),
+            expected_champion=version.evaluation.champion_version,
+            actor=actor,
+        )
+        traced.note(action=entry.action)
     emit_ledger_event(entry)
     name_judged_runs(entry, settings)
     return entry

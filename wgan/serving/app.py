@@ -14,7 +14,7 @@ from wgan.serving.authentication import Authentication
 from wgan.serving.errors import add_error_handlers
 from wgan.serving.head import HeadRequests
 from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
-from wgan.serving.instrumentation import Instrumentation
+from wgan.serving.instrumentation import UNLOGGED_PATHS, Instrumentation
 from wgan.serving.limits import BodyLimits
 from wgan.serving.model_choice import the_default, the_named
 from wgan.serving.own_names import OwnNames
@@ -35,6 +35,8 @@ def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
         docs_url=None,  # both load scripts from a CDN; `/api` is a page of this package
         redoc_url=None,
         lifespan=_lifespan(service),
+        # If the process sends traces, FastAPI opens the span of a request; polls would drown the others.
+        telemetry={"operation_spans": False, "exclude": lambda scope: scope.get("path") in UNLOGGED_PATHS},
     )
     for routes in (image_routes, model_routes):
         app.include_router(routes(service), prefix="/v1", dependencies=[Depends(the_default(service.catalogue))])

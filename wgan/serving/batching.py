@@ -17,6 +17,7 @@ from wgan.errors import WganError
 from wgan.pixels import to_bytes
 from wgan.serving.engine import Engine
 from wgan.serving.metrics import Metrics
+from wgan.telemetry import is_tracing, record
 
 BULK_PASS_SECONDS = 0.006
 """Approximate limit of a bulk job's pass, in seconds, while small jobs keep arriving."""
@@ -37,6 +38,20 @@ class NotFinite(WganError):
     """These latents produce NaN or infinite pixels."""
 
 
+@dataclass(frozen=True)
+class Pass:
+    """A job's share of a forward pass, for traces."""
+
+    began: int
+    ended: int
+    """Nanoseconds since the epoch."""
+    images: int
+    """Rows of the job."""
+    batch_size: int
+    requests: int
+    """Jobs in the pass."""
+
+
 @dataclass(eq=False)
 class Job:
     """The rows of one request; done when all its images are generated."""
@@ -47,6 +62,8 @@ class Job:
     done: asyncio.Future[None]
     row: int = 0
     """Number of rows already generated."""
+    passes: list[Pass] = field(default_factory=list)
+    """Its passes so far; recorded only for traces."""
 
     @property
     def left(self) -> int:
@@ -103,6 +120,7 @@ class Batcher:
             raise QueueFull(max(1, math.ceil(waiting * self._seconds_per_image)))
         images = np.empty((len(latents), *engine.image_shape), dtype=np.uint8)
         job = Job(engine, latents, images, asyncio.get_running_loop().create_future())
+        queued = time.time_ns()
         queue.append(job)
         self._changed()
         self._arrived.set()
@@ -114,6 +132,7 @@ class Batcher:
             if job in queue:  # a failing remove() would format the whole job, arrays and all, for its message
                 queue.remove(job)
             self._changed()
+            _trace(job, queued, waiting)
         return images
 
     async def run(self) -> None:
@@ -128,7 +147,7 @@ class Batcher:
                 continue
             engine = parts[0][0].engine
             rows = np.concatenate([job.latents[job.row : job.row + count] for job, count in parts])
-            started = time.monotonic()
+            started, began = time.monotonic(), time.time_ns()
             try:
                 images, finite = await self._run_pass(engine, rows)
             except Exception as error:  # ONNX Runtime's errors have no common base class
@@ -137,6 +156,9 @@ class Batcher:
                     self._fail(job, WganError(f"the model failed: {reason}."))
                 continue
             self._note(len(rows), time.monotonic() - started, len(parts))
+            if is_tracing():
+                for job, count in parts:
+                    job.passes.append(Pass(began, time.time_ns(), count, len(rows), len(parts)))
             self._hand_out(parts, images, finite)
 
     def close(self) -> None:
@@ -215,6 +237,15 @@ class Batcher:
 
     def _changed(self) -> None:
         self.metrics.queue_images.labels(self.model).set(self.waiting)
+
+
+def _trace(job: Job, queued: int, waiting: int) -> None:
+    """Record the job's time in the queue, and its passes."""
+    if is_tracing():
+        record("queue", queued, job.passes[0].began if job.passes else time.time_ns(), images_before=waiting)
+        for each in job.passes:
+            counts = {"images": each.images, "batch_size": each.batch_size, "requests": each.requests}
+            record("pass", each.began, each.ended, **counts)
 
 
 def _shares(wanted: list[int], size: int) -> list[int]:

@@ -23,6 +23,7 @@ from wgan.serving.model_choice import chosen
 from wgan.serving.models import LoadedModel, Role, choose, shadow_for
 from wgan.serving.service import Service
 from wgan.serving.workload import Cost
+from wgan.telemetry import span
 
 ALIAS_HEADER = "X-WGAN-Alias"
 VERSION_HEADER = "X-WGAN-Version"
@@ -84,7 +85,8 @@ async def answer(request: Request, service: Service, query: ImageQuery) -> Respo
     request.state.drawn = {"model": entry.name, "version": model.version.version, "alias": alias, "images": query.count}
     held = AsyncExitStack()
     try:
-        await held.enter_async_context(service.workload.admitted(cost))
+        with span("admission"):
+            await held.enter_async_context(service.workload.admitted(cost))
         held.enter_context(model.used())
         work = _made(service, entry.batcher, model, _role(alias, models.alias), latents, query, cost)
         body = await _while_wanted(request, work, settings.serve_request_seconds)
@@ -116,7 +118,10 @@ async def _made(
     }  # fmt: skip
     async with service.workload.turn(cost):
         images = await _measured(service, batcher, model, role, latents)
-        return await service.encoder.encode(images, query.encoding, facts, cost)
+        with span("encoding", media_type=query.encoding.media_type) as traced:
+            body = await service.encoder.encode(images, query.encoding, facts, cost)
+            traced.note(bytes=len(body))
+        return body
 
 
 async def _measured(
@@ -124,8 +129,10 @@ async def _measured(
 ) -> NDArray[np.uint8]:
     metrics, labels = service.metrics, (model.version.model, str(model.version.version), role)
     started = time.perf_counter()
+    version = model.version
     try:
-        images = await batcher.draw(model.engine, latents, shadow=role == "shadow")
+        with span("drawing", model=version.model, version=version.version, role=role, images=len(latents)):
+            images = await batcher.draw(model.engine, latents, shadow=role == "shadow")
     except (QueueFull, NotFinite):
         raise
     except WganError:

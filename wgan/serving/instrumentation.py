@@ -15,6 +15,7 @@ from wgan.serving.errors import error_response
 from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, VERSION_HEADER
 from wgan.serving.logs import request_id
 from wgan.serving.service import Service
+from wgan.telemetry import current_span
 
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -56,6 +57,8 @@ class Instrumentation:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 self._mark(MutableHeaders(scope=message), identity, state)
+                # FastAPI's span of the request ends with the answer.
+                current_span().note(request_id=identity, **state.get("drawn", {}))
             await send(message)
 
         try:

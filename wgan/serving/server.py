@@ -17,6 +17,7 @@ from wgan.serving.logs import log_as_json
 from wgan.serving.own_names import own_names
 from wgan.serving.service import make_service
 from wgan.settings import Settings
+from wgan.telemetry import start_telemetry
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 IDLE_SECONDS = 30
@@ -46,8 +47,10 @@ def serve(names: tuple[str, ...], alias: str, settings: Settings, listening: Cal
 
     `listening` is called with the address once connections are accepted.
 
-    Raises `UsageError` if the port is taken or a setting is invalid.
+    Raises `UsageError` if the port is taken or a setting is invalid, `WganError` if traces are asked for and cannot be
+    sent.
     """
+    start_telemetry("wgan-serving")
     with listen(settings.serve_host, settings.serve_port) as sock:
         app = create_app(make_service(names, alias, settings), own_names(settings))
         log_as_json()

@@ -22,6 +22,7 @@ from wgan.records import LedgerEntry, ServingCheck
 from wgan.registry.versions import fetch_version
 from wgan.scratch import scratch_folder
 from wgan.settings import Settings
+from wgan.telemetry import trace_headers
 
 Outcome = Literal["confirmed", "refused", "unconfirmed", "not served"]
 POLL_SECONDS = 0.2
@@ -90,7 +91,7 @@ def confirm_version(
     `not served`, immediately, if it was started for other models. The last two say nothing about the version.
     """
     started = time.monotonic()
-    headers = {"X-WGAN-Alias": "champion"}
+    headers = {"X-WGAN-Alias": "champion", **trace_headers()}
     if settings.serving_api_key:
         headers["Authorization"] = f"Bearer {settings.serving_api_key.get_secret_value()}"
     outcome: Outcome

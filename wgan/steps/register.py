@@ -11,6 +11,7 @@ from wgan.scratch import scratch_folder
 from wgan.settings import Settings
 from wgan.steps.export import export_generator
 from wgan.storage import Storage, split_uri
+from wgan.telemetry import span
 
 
 def register_training(
@@ -23,4 +24,7 @@ def register_training(
         folder = Path(name)
         storage.at(bucket).get_file(key, folder / "checkpoint.pt", training.checkpoint_sha256)
         exported = export_generator(folder / "checkpoint.pt", folder / "export")
-        return register_generator(evaluation, exported, config, settings)
+        with span("registration", model=config.model_name) as traced:
+            version = register_generator(evaluation, exported, config, settings)
+            traced.note(version=version.version)
+        return version

@@ -22,6 +22,7 @@ from wgan.steps.train_on_workers import train_on_workers
 from wgan.steps.training_session import Session, Trained, train_and_publish
 from wgan.storage import Storage
 from wgan.storage.checkpoints import StoredCheckpoint, fetch_newest
+from wgan.telemetry import span
 from wgan.tracking.curves import draw_curves
 from wgan.tracking.earlier_runs import GENERATOR_STEPS, TRAINING_SECONDS, WORKLOAD_TAG, workload
 from wgan.tracking.names import first_name
@@ -65,7 +66,11 @@ def run_training(
     log_file(settings, run_id, folder / WHOLE_CONFIG)
     (folder / WHOLE_CONFIG).unlink()
     try:
-        trained = _train(session, images, storage)
+        with span("training", model=config.model_name, data_digest=dataset.digest, mlflow_run_id=run_id) as traced:
+            trained = _train(session, images, storage)
+            traced.note(
+                generator_steps=trained.result.generator_steps, images_per_second=trained.result.images_per_second
+            )
         result = trained.result
         how = ", ".join(f"{name} {value}" for name, value in result.execution.described().items())
         reason = trained.choice.reason if trained.choice else None
