@@ -65,7 +65,7 @@ def page(server: Serving, chromium_page: Page) -> Page:
     mistakes: list[str] = []
     chromium_page.on("pageerror", lambda error: mistakes.append(str(error)))
     chromium_page.on("console", lambda message: mistakes.append(message.text) if message.type == "error" else None)
-    chromium_page.goto(str(server.client.base_url))
+    chromium_page.goto(f"{str(server.client.base_url).rstrip('/')}/playground")
     chromium_page.locator(SAMPLES).nth(15).wait_for()
     assert mistakes == []
     return chromium_page

@@ -92,7 +92,7 @@ def test_mlflow_opens_in_its_mode_with_the_model_registry(settings: Settings) ->
 
 
 def test_a_missing_playground_is_one_sentence(settings: Settings) -> None:
-    assert page_address("playground", settings) == "http://127.0.0.1:8080"
+    assert page_address("playground", settings) == "http://127.0.0.1:8080/playground"
     with pytest.raises(UsageError, match="no serving process is known"):
         page_address("playground", settings.model_copy(update={"serving_urls": ""}))
 

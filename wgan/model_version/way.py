@@ -33,7 +33,7 @@ class VersionStage(Record):
 
 def way_text(entry: LedgerEntry) -> str:
     """The tag's value after an entry was written."""
-    return entry.model_copy(update={"decision": None}).model_dump_json(exclude_none=True)
+    return entry.model_copy(update={"decision": None}).model_dump_json()
 
 
 def last_entry(tags: Mapping[str, str]) -> LedgerEntry | None:

@@ -22,6 +22,7 @@ from wgan.serving.routes_images import image_routes
 from wgan.serving.routes_model import model_routes
 from wgan.serving.routes_models import models_routes
 from wgan.serving.routes_operations import operation_routes
+from wgan.serving.routes_overview import overview_routes
 from wgan.serving.routes_page import page_routes
 from wgan.serving.service import Service
 
@@ -42,7 +43,7 @@ def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
         app.include_router(routes(service), prefix="/v1", dependencies=[Depends(the_default(service.catalogue))])
         named = [Depends(the_named(service.catalogue))]
         app.include_router(routes(service), prefix="/v1/models/{model}", dependencies=named)
-    for others in (models_routes, operation_routes, page_routes):
+    for others in (models_routes, overview_routes, operation_routes, page_routes):
         app.include_router(others(service))
     add_error_handlers(app)
     app.add_middleware(BodyLimits, settings=service.settings)
@@ -74,6 +75,7 @@ def _lifespan(service: Service):  # type: ignore[no-untyped-def]  # FastAPI's ow
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await service.overview.close()
             await service.encoder.close()
 
     return lifespan

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wgan.serving.errors import error_response
 from wgan.serving.service import Service
 
-PUBLIC_PATHS = frozenset({"/", "/api", "/healthz", "/readyz", "/hooks/mlflow"})
+PUBLIC_PATHS = frozenset({"/", "/playground", "/api", "/healthz", "/readyz", "/hooks/mlflow"})
 """Open paths: the pages, which ask for a key themselves; health, for load balancers; MLflow's signed webhook."""
 
 

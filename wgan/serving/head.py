@@ -6,7 +6,9 @@ import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-CHEAP_PATHS = re.compile(r"/|/(api|healthz|readyz|metrics|openapi\.json|page/.*|v1/models?|v1/models/[^/]+(/model)?)")
+CHEAP_PATHS = re.compile(
+    r"/|/(playground|api|healthz|readyz|metrics|openapi\.json|page/.*|v1/overview|v1/models?|v1/models/[^/]+(/model)?)"
+)
 
 
 class HeadRequests:

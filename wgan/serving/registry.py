@@ -56,6 +56,7 @@ class RegistryVersion:
     """Changes whenever another model was registered, even under the same number in a new registry."""
     created: datetime
     tags: dict[str, str] = field(hash=False)
+    run_id: str | None = None
 
 
 class _ModelVersion(BaseModel):
@@ -64,9 +65,10 @@ class _ModelVersion(BaseModel):
     source: str = Field(min_length=1)
     creation_timestamp: Milliseconds
     tags: Tags = Field(default_factory=dict)
+    run_id: str | None = None
 
 
-class _AliasAnswer(BaseModel):
+class _VersionAnswer(BaseModel):
     model_version: _ModelVersion
 
 
@@ -126,7 +128,7 @@ class RegistryClient:
             async with asyncio.timeout(ANSWER_SECONDS):
                 for _ in range(MOST_PAGES):
                     query = {"max_results": str(PAGE), **({"page_token": token} if token else {})}
-                    answer = await self._get("registered-models/search", _ListAnswer, query, PAGE_BYTES)
+                    answer = await self.get("registered-models/search", _ListAnswer, query, PAGE_BYTES)
                     if answer is None:
                         raise WganError(f"the MLflow server at {self.where} does not list its models for this user.")
                     for model in answer.registered_models:
@@ -147,7 +149,7 @@ class RegistryClient:
         query = {"name": version.model, "version": str(version.version)}
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await self._get(route, _FilesAnswer, query)
+                answer = await self.get(route, _FilesAnswer, query)
         except TimeoutError:
             raise WganError(f"the MLflow server at {self.where} did not say where the files are.") from None
         if answer is None:
@@ -155,15 +157,22 @@ class RegistryClient:
         return answer.artifact_uri.rstrip("/")
 
     async def _find(self, model: str, alias: str) -> RegistryVersion:
-        answer = await self._get("registered-models/alias", _AliasAnswer, {"name": model, "alias": alias})
+        answer = await self.get("registered-models/alias", _VersionAnswer, {"name": model, "alias": alias})
         if answer is None:
-            if await self._get("registered-models/get", _ModelAnswer, {"name": model}) is None:
+            if await self.get("registered-models/get", _ModelAnswer, {"name": model}) is None:
                 raise ModelNotRegistered(
                     f"there is no registered model {model!r} at {self.where}, or this user may not read it: "
                     "`wgan models` lists them, `wgan retrain` creates one."
                 )
             raise AliasNotSet(f"{model} has no {alias} yet: `wgan promote {model} VERSION` sets one.")
-        entry = answer.model_version
+        return self._entry(model, answer.model_version)
+
+    async def version(self, model: str, number: int) -> RegistryVersion | None:
+        """A version by its number; None if there is none. Raises `WganError`; the caller limits the time."""
+        answer = await self.get("model-versions/get", _VersionAnswer, {"name": model, "version": str(number)})
+        return self._entry(model, answer.model_version) if answer else None
+
+    def _entry(self, model: str, entry: _ModelVersion) -> RegistryVersion:
         if entry.name != model:
             raise WganError(f"the MLflow server at {self.where} answers about another model than {model}.")
         return RegistryVersion(
@@ -172,12 +181,13 @@ class RegistryClient:
             source=entry.source,
             created=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
             tags=entry.tags,
+            run_id=entry.run_id or None,
         )
 
-    async def _get(
+    async def get(
         self, route: str, kind: type[Answer], query: dict[str, str], most: int = ANSWER_BYTES
     ) -> Answer | None:
-        """The registry's answer, of at most so many bytes; None if there is no such object."""
+        """The registry's answer to a GET, of at most so many bytes; None if there is no such object."""
         if self._client is None:
             self._client = httpx.AsyncClient(**self._options)
         url = f"{self.where}/api/2.0/mlflow/{route}"

@@ -1,4 +1,4 @@
-"""The playground at `/` and the API page at `/api`: static files of this package that need no network."""
+"""The front page at `/`, the playground, and the API page at `/api`: files of this package that need no network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ def page_routes(service: Service) -> APIRouter:
     """The pages and their assets, independent of the served models."""
     router = APIRouter(include_in_schema=False)
     parts = {path.name: path for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES}
-    pages = {name: _assembled(name) for name in ("index.html", "reference.html")}
+    pages = {name: _assembled(name) for name in ("overview.html", "playground.html", "reference.html")}
 
     @router.get("/")
+    async def overview() -> Response:
+        return HTMLResponse(pages["overview.html"])
+
+    @router.get("/playground")
     async def playground() -> Response:
-        return HTMLResponse(pages["index.html"])
+        return HTMLResponse(pages["playground.html"])
 
     @router.get("/api")
     async def reference() -> Response:
@@ -41,6 +45,6 @@ def page_routes(service: Service) -> APIRouter:
 
 
 def _assembled(name: str) -> str:
-    """A page with the parts that both pages share in place of its `include` comments."""
+    """A page with the parts that all pages share in place of its `include` comments."""
     page = (PAGE / name).read_text(encoding="utf-8")
     return INCLUDE.sub(lambda found: (PAGE / found[1]).read_text(encoding="utf-8"), page)

@@ -11,6 +11,7 @@ from wgan.serving.catalogue import Catalogue
 from wgan.serving.encoder import Encoder
 from wgan.serving.keys import ApiKeys
 from wgan.serving.metrics import Metrics
+from wgan.serving.overview import OverviewReader
 from wgan.serving.webhook import Webhook
 from wgan.serving.workload import Workload
 from wgan.settings import Settings
@@ -40,6 +41,7 @@ class Service:
     webhook: Webhook | None
     encoder: Encoder
     workload: Workload
+    overview: OverviewReader
     background: Background = field(default_factory=Background)
 
 
@@ -50,10 +52,12 @@ def make_service(names: tuple[str, ...], alias: str, settings: Settings) -> Serv
     """
     metrics = Metrics()
     secret = settings.serve_webhook_secret
+    catalogue = Catalogue(names, alias, settings, metrics)
     return Service(
         settings=settings,
         metrics=metrics,
-        catalogue=Catalogue(names, alias, settings, metrics),
+        catalogue=catalogue,
+        overview=OverviewReader(settings, catalogue),
         keys=ApiKeys(settings),
         webhook=Webhook(secret.get_secret_value()) if secret else None,
         encoder=Encoder(),

@@ -30,7 +30,7 @@ def page_address(page: str, settings: Settings) -> str:
     addresses = [address.strip() for address in settings.serving_urls.split(",") if address.strip()]
     if not addresses:
         raise UsageError("no serving process is known: set WGAN_SERVING_URLS, or start one with `wgan up`.")
-    return addresses[0]
+    return f"{addresses[0].rstrip('/')}/playground"
 
 
 def open_page(address: str, settings: Settings) -> bool:

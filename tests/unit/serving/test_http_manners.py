@@ -14,7 +14,9 @@ from wgan.serving.service import Service
 from wgan.serving.states import readiness
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/model", "/v1/models", "/api", "/page/api.js"])
+@pytest.mark.parametrize(
+    "path", ["/", "/playground", "/healthz", "/readyz", "/v1/model", "/v1/models", "/api", "/page/api.js"]
+)
 def test_head_answers_like_get_without_the_body(api: TestClient, path: str) -> None:
     head, get = api.head(path), api.get(path)
     assert (head.status_code, head.content) == (get.status_code, b"")
@@ -119,8 +121,8 @@ def test_a_cache_problem_shows_no_local_path(
     assert "/home/a" in readiness(service.catalogue, with_paths=True).model_dump()["reason"]
 
 
-@pytest.mark.parametrize("path", ["/", "/api"])
-def test_both_pages_have_their_shared_parts(api: TestClient, path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "/playground", "/api"])
+def test_every_page_has_the_shared_parts(api: TestClient, path: str) -> None:
     page = api.get(path)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert '<link rel="stylesheet" href="page/common.css">' in page.text

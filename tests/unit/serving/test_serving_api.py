@@ -179,7 +179,14 @@ def test_keys_protect_everything_but_health_and_rotate_through_the_file(
             return client.get(path, headers={"Authorization": f"Bearer {key}"}).status_code
 
         assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
-        guarded = ("/v1/model", "/v1/models", "/v1/models/generator-examples", "/metrics", "/openapi.json")
+        guarded = (
+            "/v1/model",
+            "/v1/models",
+            "/v1/models/generator-examples",
+            "/v1/overview",
+            "/metrics",
+            "/openapi.json",
+        )
         assert {client.get(path).status_code for path in guarded} == {401}
         assert client.get("/api").status_code == 200  # the page without its content
         assert [status(key) for key in (old, fixed, new, old_hash, "")] == [200, 200, 401, 401, 401]
