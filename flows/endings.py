@@ -18,6 +18,7 @@ from tasks.connections import connect
 from tasks.restarts import end_tasks_early
 from tasks.run_names import name_flow_run
 from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
+from wgan.model_version.way import approve_by
 from wgan.prefect_server.names import NOT_DONE, REFUSED, SKIPPED, STOPPED
 from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
 from wgan.settings import Settings
@@ -146,6 +147,11 @@ def _words(outcome: RetrainOutcome | DataUnchanged | LedgerEntry) -> tuple[str, 
             return "Completed", f"Registered: {made.model_name} version {made.version}; promotion was not asked for."
         return _words(outcome.promotion)
     version = f"{outcome.model_name} version {outcome.to_version}"
+    if outcome.action in ("passed", "approved"):
+        waits = "approval" if approve_by(outcome) else "a worker"
+        return "Completed", f"Passed the gate: {version}, which now waits for {waits}. {outcome.reason}"
+    if outcome.action == "withdrawn":
+        return REFUSED, f"Withdrawn: {version}. {outcome.reason}"
     if outcome.action == "refused":
         return REFUSED, f"Refused: {version}. {outcome.reason}"
     if outcome.action == "rolled-back":

@@ -21,14 +21,14 @@ from flows.channels import Channel, Message, open_channels
 from wgan.errors import WganError
 from wgan.prefect_server.names import NOT_DONE
 from wgan.records import Record
-from wgan.registry.ledger_event import PROMOTED, REFUSED
+from wgan.registry.ledger_event import PROMOTED, REFUSED, WAITS
 from wgan.settings import Settings
 from wgan.tracking.grids import both_grids
 
 VARIABLE = "wgan_told"
 LIMIT = "wgan-telling"
 FLOW_RUN_EVENTS = tuple(f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", NOT_DONE))
-MODEL_EVENTS = (REFUSED, PROMOTED)
+MODEL_EVENTS = (REFUSED, PROMOTED, WAITS)
 LATE = timedelta(minutes=2)
 """Maximum delay before an event reaches the server."""
 KEPT = timedelta(hours=1)

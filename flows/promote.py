@@ -44,5 +44,5 @@ def promote(
     decision = decide_promotion(config.promotion, measured)
     if dry_run:
         return decision
-    promotion = promote_generator(measured, decision, force=force, reason=reason, actor=actor)
+    promotion = promote_generator(measured, decision, force=force, reason=reason, actor=actor, rules=config.promotion)
     return ended(roll_back_refused(promotion, confirm_serving(promotion)))

@@ -53,7 +53,7 @@ def retrain(
     promotion, serving = None, tuple[ServingCheck, ...]()
     if promote:
         decision = decide_promotion(config.promotion, version)
-        promotion = promote_generator(version, decision)
+        promotion = promote_generator(version, decision, rules=config.promotion)
         serving = confirm_serving(promotion)
         promotion = roll_back_refused(promotion, serving)
     outcome = RetrainOutcome(version=version, promotion=promotion, serving=serving)

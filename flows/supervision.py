@@ -26,7 +26,9 @@ from prefect.states import Crashed, Scheduled
 from tasks.model_queue import is_alive
 from tasks.restarts import MOST_STARTS
 from wgan.prefect_server.automations import MISSED_HEARTBEATS
-from wgan.prefect_server.names import FLOWS, TAG
+from wgan.prefect_server.client import PrefectServer
+from wgan.prefect_server.names import DECISIONS, FLOWS, TAG
+from wgan.prefect_server.release_runs import end_expired_waits
 from wgan.settings import Settings
 
 SETTLED_SECONDS = 5.0
@@ -56,12 +58,15 @@ def supervise_runs(settings: Settings, silent: dict[UUID, float], say: Callable[
                 message = "The run crashed and is restarted."
                 client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry", message=message))
                 say(f"Flow run {run.id} crashed and is restarted.")
+    with PrefectServer(settings) as server:
+        for name in end_expired_waits(server, datetime.now(UTC)):
+            say(f"The time limit of the approval of {name} is over.")
 
 
 def _running(client: SyncPrefectClient) -> list[FlowRun]:
     """Runs of this pipeline, including those started in a terminal."""
     return client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[*FLOWS, *DECISIONS])),
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
         ),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from prefect import runtime
 from prefect.artifacts import create_markdown_artifact
+from prefect.logging import get_run_logger
 
 from tasks.connections import connect
 from tasks.events import emit_ledger_event
 from tasks.retrying import retried_task
-from wgan.config import RetrainConfig
-from wgan.records import GateDecision, LedgerEntry, ModelVersionRef
+from wgan.config import PromotionConfig, RetrainConfig
+from wgan.prefect_server.client import PrefectServer
+from wgan.prefect_server.release_runs import start_release, wake_releases
+from wgan.records import GateDecision, LedgerEntry, ModelVersionRef, ReleasePlan
 from wgan.registry import preconditions, promotion
 from wgan.registry.versions import load_configuration, load_version
 from wgan.telemetry import span
@@ -48,8 +51,13 @@ def promote_generator(
     force: bool = False,
     reason: str | None = None,
     actor: str | None = None,
+    rules: PromotionConfig | None = None,
 ) -> LedgerEntry:
-    """Make the version the champion if the gate passes or it is forced, and write the ledger either way."""
+    """Make the version the champion if the gate passes or it is forced, and write the ledger either way.
+
+    If the rules ask for more than the gate, a version that passes becomes the challenger instead, and a run that takes
+    it the rest of the way is created.
+    """
     settings, storage = connect()
     with span("promotion", model=version.model_name, version=version.version) as traced:
         entry = promotion.promote(
@@ -62,10 +70,18 @@ def promote_generator(
             flow_run_id=str(runtime.flow_run.id),
             expected_champion=version.evaluation.champion_version,
             actor=actor,
+            plan=ReleasePlan.of(rules) if rules is not None else promotion.DIRECT,
         )
         traced.note(action=entry.action)
     emit_ledger_event(entry)
     name_judged_runs(entry, settings)
+    with PrefectServer(settings) as server:
+        if entry.action == "passed":
+            run_id = start_release(server, entry, settings.work_pool)
+            get_run_logger().info("A worker takes it further: %s/runs/flow-run/%s", settings.prefect_page, run_id)
+            wake_releases(server, entry.model_name, but=entry.to_version)
+        elif entry.action == "promoted":
+            wake_releases(server, entry.model_name)
     return entry
 
 
@@ -78,6 +94,8 @@ def roll_back(model_name: str, to: int | None, reason: str, actor: str | None) -
     )
     emit_ledger_event(entry)
     name_judged_runs(entry, settings)
+    with PrefectServer(settings) as server:
+        wake_releases(server, model_name)
     create_markdown_artifact(
         markdown=f"# {model_name}: version {entry.to_version} is the champion again\n\n| | |\n|---|---|\n"
         f"| Champion before | version {entry.from_version} |\n| Why | {reason} |\n| Who | {actor or 'not said'} |\n"

@@ -302,7 +302,7 @@ class EvaluationConfig(ConfigModel):
 
 
 class PromotionConfig(ConfigModel):
-    """The gate: what 'really better' means, and what may not get worse."""
+    """The gate: what 'really better' means, and what may not get worse; and the way from there to production."""
 
     fid_margin: float = Field(
         0.0, ge=0, description="The Fréchet distance must fall by more than this (paired interval)."
@@ -318,6 +318,12 @@ class PromotionConfig(ConfigModel):
         True,
         description="First model only: every judged metric must be better than the untrained network's (paired "
         "interval).",
+    )
+    approval: Literal["none", "required"] = Field(
+        "none", description="Whether a person must approve a version that passed the gate."
+    )
+    approval_hours: float = Field(
+        168.0, gt=0, le=8760, description="Hours after which a version that nobody approved is refused."
     )
 
 

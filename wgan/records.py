@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from wgan.config import NetworksConfig
+from wgan.config import NetworksConfig, PromotionConfig
 from wgan.plugins import PluginCode
 
 
@@ -261,6 +261,11 @@ class ReleasePlan(Record):
 
     approval: bool = Field(False, description="Whether a person must approve it.")
     approval_hours: float = Field(168.0, description="Hours after which it is refused if nobody did.")
+
+    @classmethod
+    def of(cls, rules: PromotionConfig) -> ReleasePlan:
+        """The plan of a configuration."""
+        return cls(approval=rules.approval == "required", approval_hours=rules.approval_hours)
 
     @property
     def is_direct(self) -> bool:

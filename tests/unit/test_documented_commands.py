@@ -19,6 +19,8 @@ from wgan.cli import app
 from wgan.commands.init_env import write_env_file
 
 CI = ".ci/run"
+RELEASES = "tests/integration/test_release_on_workers.py::"
+BY_COMMAND = "test_a_version_is_approved_and_another_refused_from_the_command_line"
 UP_AND_DOWN = (
     "tests/integration/test_stack_up_and_down.py::test_down_stops_a_foreground_up_and_returns_when_all_have_ended"
 )
@@ -71,6 +73,13 @@ ELSEWHERE = {
     "wgan restore /backups/today": (
         "tests/integration/test_backup_and_restore.py::test_the_restored_stack_serves_the_same_bytes_for_the_same_seed"
     ),
+    # docs/promotion.md
+    "wgan retrain --preset digits --set promotion.approval=required": (
+        f"{RELEASES}test_a_retraining_ends_with_a_version_that_waits_for_approval"
+    ),
+    'wgan approve generator-digits 3 --reason "looks right"': f"{RELEASES}{BY_COMMAND}",
+    'wgan approve generator-digits 3 --reason "both grids look right"': f"{RELEASES}{BY_COMMAND}",
+    'wgan refuse generator-digits 3 --reason "it draws a watermark"': f"{RELEASES}{BY_COMMAND}",
     # docs/study.md
     "wgan study": f"{STUDY}test_every_claim_is_tested_and_reported",
     "wgan study --output ~/study": f"{STUDY}test_every_claim_is_tested_and_reported",

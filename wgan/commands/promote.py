@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -48,7 +48,7 @@ def promote(
         refused = not outcome.promote
     else:
         _show_entry(outcome, as_json)
-        refused = outcome.action != "promoted"
+        refused = outcome.action not in ("promoted", "passed")
     if refused:
         raise typer.Exit(3)
 
@@ -74,6 +74,42 @@ def rollback(
     _show_entry(entry, as_json)
 
 
+def approve(
+    model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
+    version: Annotated[int, typer.Argument(help="Version that waits for approval.", min=1)],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Approve a version that passed the gate: it goes on to production."""
+    _decide(model, version, "approved", reason, as_json)
+
+
+def refuse(
+    model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
+    version: Annotated[int, typer.Argument(help="Version on its way to production.", min=1)],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Refuse a version that passed the gate: it loses the alias challenger, and the champion stays."""
+    _decide(model, version, "refused", reason, as_json)
+
+
+def _decide(model: str, version: int, action: Literal["approved", "refused"], reason: str, as_json: bool) -> None:
+    from wgan.commands.extras import require_extra
+    from wgan.errors import UsageError
+    from wgan.settings import load_settings
+
+    if not reason.strip():
+        raise UsageError("--reason needs a text: the ledger records why.")
+    require_extra("pipeline")
+    settings = load_settings()
+    from wgan.steps.approve import decide
+    from wgan.storage import open_storage
+
+    entry = decide(model, version, action, settings, open_storage(settings), reason=reason, actor=getpass.getuser())
+    _show_entry(entry, as_json)
+
+
 def _show_decision(decision: GateDecision, model: str, version: int, as_json: bool) -> None:
     from wgan.commands.output import console, print_json
 
@@ -86,16 +122,25 @@ def _show_decision(decision: GateDecision, model: str, version: int, as_json: bo
 
 def _show_entry(entry: LedgerEntry, as_json: bool) -> None:
     from wgan.commands.output import console, print_json
+    from wgan.model_version.way import challenger_stage
 
     if as_json:
         print_json(entry.model_dump(mode="json"))
         return
     former = f" (before: version {entry.from_version})" if entry.from_version else ""
-    words = {"promoted": "is the champion", "rolled-back": "is the champion again", "refused": "was refused"}
+    words = {
+        "passed": "passed the gate and is the challenger",
+        "approved": "is approved",
+        "promoted": "is the champion",
+        "rolled-back": "is the champion again",
+        "refused": "was refused",
+    }
     console.print(
         f"{entry.model_name} version {entry.to_version} {words.get(entry.action, entry.action)}{former}.",
         highlight=False,
     )
+    if entry.action == "passed":
+        console.print(f"It waits for {challenger_stage(entry).waits_for}.", highlight=False, markup=False)
     if entry.decision is not None:
         _show_rules(entry.decision)
     else:

@@ -91,6 +91,7 @@ def _run(
 def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) -> None:
     from wgan.commands.output import console, print_json
     from wgan.metric_text.untrained import untrained_warning
+    from wgan.model_version.way import challenger_stage
     from wgan.stack.prefect_login import prefect_link
     from wgan.tracking.run_status import PICTURES_TAB, run_url
     from wgan.tracking.runs import fetch_artifact
@@ -132,6 +133,11 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
         ("registered", f"{version.model_name} version {version.version}"),
         ("promotion", action),
         *([("why", promotion.reason)] if promotion else []),
+        *(
+            [("waits for", str(challenger_stage(promotion).waits_for))]
+            if promotion and promotion.action == "passed"
+            else []
+        ),
         *(("serving", f"{check.url}: {check.outcome}, {check.reason}") for check in outcome.serving),
         ("sample grid", str(grid)),
         ("MLflow", mlflow_page),

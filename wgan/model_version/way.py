@@ -51,7 +51,7 @@ def stage_of(version: int, tags: Mapping[str, str], aliases: Mapping[str, int]) 
     if aliases.get("champion") == version:
         return VersionStage(stage="champion", since=since, waits_for=None)
     if entry is not None and aliases.get("challenger") == version:
-        return _challenger(entry)
+        return challenger_stage(entry)
     if aliases.get("previous") == version:
         return VersionStage(stage="previous", since=None, waits_for=None)
     outcome = entry.action if entry else tags.get("gate")
@@ -69,7 +69,8 @@ def approve_by(entry: LedgerEntry) -> datetime | None:
     return entry.time.astimezone(UTC) + timedelta(hours=entry.plan.approval_hours)
 
 
-def _challenger(entry: LedgerEntry) -> VersionStage:
+def challenger_stage(entry: LedgerEntry) -> VersionStage:
+    """Where the challenger with that last entry is."""
     until = approve_by(entry)
     if until is not None:
         named = f"{entry.model_name} {entry.to_version}"

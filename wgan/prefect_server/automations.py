@@ -15,7 +15,11 @@ PREFIX = "wgan: "
 HEARTBEAT = "prefect.flow-run.heartbeat"
 RUNNING = "prefect.flow-run.Running"
 """Also covers runs that die before their first heartbeat."""
-ENDS = tuple(f"prefect.flow-run.{state}" for state in (*COMPLETED_NAMES, *CANCELLED_NAMES, "Failed", "Crashed"))
+SUSPENDED = "Suspended"
+"""A run that waits for a person has no process."""
+ENDS = tuple(
+    f"prefect.flow-run.{state}" for state in (*COMPLETED_NAMES, *CANCELLED_NAMES, SUSPENDED, "Failed", "Crashed")
+)
 
 
 class _Automation(Answer):

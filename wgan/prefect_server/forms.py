@@ -17,6 +17,7 @@ from wgan.prefect_server.names import (
     HOUSEKEEPING,
     PREPARE_DATA,
     PROMOTE,
+    RELEASE,
     RETRAIN,
     ROLLBACK,
     STUDY,
@@ -129,6 +130,16 @@ class BackupForm(BaseModel):
     )
 
 
+class ReleaseForm(BaseModel):
+    """The parameters of `flows.release.release`."""
+
+    model_name: str = _parameter("model_name", 0, REQUIRED, MODEL)
+    version: int = _parameter("version", 1, REQUIRED, "The version that passed the gate.")
+    approve_by: str | None = _parameter(
+        "approve_by", 2, None, "When a wait for approval ends by itself, ISO 8601; None: it needs none."
+    )
+
+
 FORMS: dict[str, type[BaseModel]] = {
     RETRAIN: RetrainForm,
     HOUSEKEEPING: HousekeepingForm,
@@ -139,6 +150,7 @@ FORMS: dict[str, type[BaseModel]] = {
     PREPARE_DATA: PrepareDataForm,
     STUDY: StudyForm,
     BACKUP: BackupForm,
+    RELEASE: ReleaseForm,
 }
 
 

@@ -15,7 +15,10 @@ STUDY = "study"
 BACKUP = "backup"
 ON_DEMAND = (PROMOTE, ROLLBACK, EVALUATE, COMPARE, PREPARE_DATA, STUDY, BACKUP)
 """Flows that people start from Prefect's page."""
-FLOWS = (*SCHEDULED, *ON_DEMAND)
+RELEASE = "release"
+DECISIONS = ("approve", "refuse")
+"""Runs of commands about a version that is on its way."""
+FLOWS = (*SCHEDULED, *ON_DEMAND, RELEASE)
 """Everything that a worker runs."""
 TAG = "wgan-schedule"
 """The tag of every deployment whose runs workers restart after a crash."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from wgan.prefect_server.automations import ensure_automations
 from wgan.prefect_server.client import PrefectServer
 from wgan.prefect_server.recorded_run import recorded_run
+from wgan.prefect_server.release_runs import wake_releases
 from wgan.records import LedgerEntry
 from wgan.registry.ledger_event import ledger_event
 from wgan.registry.promotion import rollback
@@ -32,5 +33,6 @@ def roll_back(
             entry = rollback(model, to, settings, storage, reason=reason, flow_run_id=run.id, actor=actor)
             run.ended = f"Rolled back: {model} version {entry.to_version} is the champion again. {entry.reason}"
             run.emit(ledger_event(entry))
+            wake_releases(server, model)
     name_judged_runs(entry, settings)
     return entry

@@ -1,0 +1,116 @@
+"""Release: the steps of a version from the gate to production, each with its ledger entry and its event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from prefect import runtime
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.approval import Approval, question
+from tasks.connections import connect
+from tasks.events import emit_ledger_event
+from tasks.retrying import retried_task
+from wgan.errors import Overtaken, UsageError
+from wgan.model_version.way import approve_by
+from wgan.records import LedgerEntry
+from wgan.registry import release
+from wgan.registry.aliases import model_aliases
+from wgan.registry.ledger_replay import ON_THE_WAY
+from wgan.tracking.names import name_judged_runs
+
+
+@retried_task("find standing", repeatable=True)
+def find_standing(model_name: str, version: int) -> LedgerEntry:
+    """The version's last ledger entry; the version is withdrawn first if it cannot go on.
+
+    Raises `UsageError` if the version never passed the gate.
+    """
+    settings, storage = connect()
+    entry = release.standing(model_name, version, settings, storage)
+    if entry is None:
+        raise UsageError(
+            f"{model_name} version {version} did not pass the gate: `wgan promote {model_name} {version}`."
+        )
+    if not is_on_its_way(entry):
+        return entry
+    reason = release.reason_to_withdraw(entry, model_aliases(model_name, settings))
+    return entry if reason is None else _record(entry, "withdrawn", reason)
+
+
+@retried_task("ask for approval", repeatable=True)
+def publish_question(entry: LedgerEntry) -> None:
+    """What is to be decided, as an artifact on the run's page."""
+    settings, _ = connect()
+    create_markdown_artifact(
+        markdown=question(entry, settings),
+        key="approval",
+        description=f"{entry.model_name} version {entry.to_version} waits for approval",
+    )
+
+
+@retried_task("record decision")
+def record_decision(entry: LedgerEntry, answer: Approval) -> LedgerEntry:
+    """Write a person's decision to the ledger."""
+    action: release.Step = "approved" if answer.decision == "approve" else "refused"
+    return _record(entry, action, answer.reason, answer.name)
+
+
+@retried_task("end wait")
+def end_wait(entry: LedgerEntry) -> LedgerEntry:
+    """Refuse a version that nobody approved in time."""
+    assert entry.plan is not None
+    return _record(entry, "refused", f"Nobody approved it within {entry.plan.approval_hours:g} hours.")
+
+
+@retried_task("promote challenger")
+def promote_challenger(entry: LedgerEntry) -> LedgerEntry:
+    """Make the challenger the champion; withdraw it if the champion has changed since it was measured."""
+    settings, storage = connect()
+    try:
+        promotion = release.promote_challenger(
+            entry.model_name, entry.to_version, settings, storage, flow_run_id=str(runtime.flow_run.id)
+        )
+    except Overtaken as error:
+        return _record(entry, "withdrawn", str(error))
+    emit_ledger_event(promotion)
+    name_judged_runs(promotion, settings)
+    return promotion
+
+
+def is_on_its_way(entry: LedgerEntry) -> bool:
+    """Whether the version is the challenger."""
+    return entry.action in ON_THE_WAY
+
+
+def is_promoted_here(entry: LedgerEntry) -> bool:
+    """Whether this flow run promoted the version, before its process died."""
+    return entry.action in ("promoted", "reconciled") and entry.flow_run_id == str(runtime.flow_run.id)
+
+
+def waits_for_approval(entry: LedgerEntry) -> bool:
+    """Whether a person must decide before the version goes on."""
+    return approve_by(entry) is not None
+
+
+def has_expired(entry: LedgerEntry) -> bool:
+    """Whether the time limit of the approval is over."""
+    until = approve_by(entry)
+    return until is not None and until < datetime.now(UTC)
+
+
+def _record(entry: LedgerEntry, action: release.Step, reason: str, actor: str | None = None) -> LedgerEntry:
+    settings, storage = connect()
+    written = release.record_step(
+        entry.model_name,
+        entry.to_version,
+        action,
+        settings,
+        storage,
+        reason=reason,
+        flow_run_id=str(runtime.flow_run.id),
+        actor=actor,
+    )
+    emit_ledger_event(written)
+    name_judged_runs(written, settings)
+    return written

@@ -1,0 +1,150 @@
+"""Versions on their way to production, on a real worker: who waits for whom, and what ends the wait."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.command_line import json_of, quick
+from tests.integration.serving_process import register
+from tests.integration.stack_commands import wait_for
+from tests.integration.worker_process import PATIENCE, Worker, ask, flow_run, read, wait_for_end, worker
+from tests.unit.registry.examples import example_decision
+from wgan.prefect_server.client import PrefectServer
+from wgan.prefect_server.release_runs import start_release
+from wgan.records import LedgerEntry, ModelVersionRef, ReleasePlan
+from wgan.registry import ledger
+from wgan.registry.aliases import model_aliases
+from wgan.registry.promotion import promote
+from wgan.settings import Settings
+from wgan.storage import Storage
+
+pytestmark = pytest.mark.slow(minutes=6)
+POOL = "releases"
+APPROVED = ReleasePlan(approval=True)
+
+
+@pytest.fixture(scope="module")
+def running_worker(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with PrefectServer(stack) as server:
+        from wgan.prefect_server.work_pool import ensure_work_pool
+
+        ensure_work_pool(server, POOL)
+    folder = tmp_path_factory.mktemp("releases")
+    with worker(stack, folder, "--limit", "4", WGAN_WORK_POOL=POOL, WGAN_SERVING_URLS="") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def registered(stack: Settings, storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> list[ModelVersionRef]:
+    """Three versions of a model, the first its champion."""
+    storage.ensure_bucket()
+    name = f"released-{uuid.uuid4().hex[:8]}"
+    found = [register(stack, tmp_path_factory.mktemp("versions"), name, seed) for seed in (1, 2, 3)]
+    promote(found[0], example_decision(True), stack, storage, expected_champion=None)
+    return found
+
+
+def released(version: ModelVersionRef, plan: ReleasePlan, settings: Settings, storage: Storage) -> str:
+    """The flow run that takes the version further, as after the gate of a retraining."""
+    champion = model_aliases(version.model_name, settings).get("champion")
+    entry = promote(version, example_decision(True), settings, storage, expected_champion=champion, plan=plan)
+    with PrefectServer(settings) as server:
+        return start_release(server, entry, POOL)
+
+
+def wait_for_suspension(settings: Settings, flow_run_id: str) -> None:
+    wait_for(lambda: flow_run(settings, flow_run_id)["state_name"] == "Suspended", PATIENCE)
+
+
+def story(model: str, settings: Settings, storage: Storage) -> list[LedgerEntry]:
+    return ledger.read(model, storage, settings)
+
+
+def answered_on_the_page(settings: Settings, flow_run_id: str, **answer: str) -> Any:
+    """As the form of Prefect's page sends it."""
+    return ask(settings, f"flow_runs/{flow_run_id}/resume", run_input=answer)
+
+
+def test_a_retraining_ends_with_a_version_that_waits_for_approval(stack: Settings) -> None:
+    name = f"waiting-{uuid.uuid4().hex[:8]}"
+    outcome = json_of(stack, "retrain", *quick(name, "promotion.approval=required"), WGAN_WORK_POOL="unattended")
+    assert outcome["promotion"]["action"] == "passed"
+    (listed,) = json_of(stack, "models", f"generator-{name}")["versions"]
+    assert listed["stage"]["stage"] == "approval"
+    (run,) = ask(
+        stack, "flow_runs/filter", flow_runs={"name": {"any_": [f"generator-{name} version 1"]}},
+        flows={"name": {"any_": ["release"]}},
+    )  # fmt: skip
+    assert run["state_type"] == "SCHEDULED"
+
+
+def test_a_version_waits_without_a_worker_until_somebody_decides(
+    running_worker: Worker, registered: list[ModelVersionRef], stack: Settings, storage: Storage
+) -> None:
+    model = registered[0].model_name
+    first = released(registered[1], APPROVED, stack, storage)
+    wait_for_suspension(stack, first)
+    wait_for(lambda: not running_worker.runs(), PATIENCE)  # no process is held
+    (listed,) = [one for one in json_of(stack, "models", model)["versions"] if one["version"] == 2]
+    assert (listed["aliases"], listed["stage"]["stage"]) == (["challenger"], "approval")
+
+    # A newer version passes the gate: it replaces the one that waits, whose run ends.
+    second = released(registered[2], APPROVED, stack, storage)
+    with PrefectServer(stack) as server:
+        from wgan.prefect_server.release_runs import wake_releases
+
+        wake_releases(server, model, but=3)
+    ended = wait_for_end(stack, first)
+    assert (ended["state_name"], ended["state"]["message"].split(":")[0]) == ("Refused", "Withdrawn")
+
+    # The form on Prefect's page: what is decided, with both grids, and typed fields.
+    wait_for_suspension(stack, second)
+    keys = flow_run(stack, second)["state"]["state_details"]["run_input_keyset"]
+    schema = read(stack, f"flow_runs/{second}/input/{keys['schema']}")
+    assert set(schema["required"]) == {"decision", "name", "reason"}
+    assert schema["properties"]["decision"]["enum"] == ["approve", "refuse"]
+    question = read(stack, f"flow_runs/{second}/input/{keys['description']}")
+    assert f"**{model} version 3** passed the gate; the champion is version 1." in question
+    assert answered_on_the_page(stack, second, decision="maybe", name="ada", reason="?")["status"] == "REJECT"
+    answered_on_the_page(stack, second, decision="approve", name="ada", reason="both grids look right")
+    ended = wait_for_end(stack, second)
+    assert ended["state_name"] == "Completed"
+    entries = story(model, stack, storage)
+    assert [(entry.action, entry.to_version) for entry in entries] == [
+        ("promoted", 1), ("passed", 2), ("withdrawn", 2), ("passed", 3), ("approved", 3), ("promoted", 3)
+    ]  # fmt: skip
+    assert (entries[4].actor, entries[4].reason) == ("ada", "both grids look right")
+    assert model_aliases(model, stack) == {"champion": 3, "previous": 1}
+
+
+def test_a_version_is_approved_and_another_refused_from_the_command_line(
+    running_worker: Worker, registered: list[ModelVersionRef], stack: Settings, storage: Storage
+) -> None:
+    model, champion = registered[0].model_name, model_aliases(registered[0].model_name, stack)["champion"]
+    refused = released(registered[1], APPROVED, stack, storage)
+    wait_for_suspension(stack, refused)
+    entry = json_of(stack, "refuse", model, "2", "--reason", "it draws a watermark")
+    assert (entry["action"], entry["reason"]) == ("refused", "it draws a watermark")
+    assert wait_for_end(stack, refused)["state_name"] == "Refused"
+    assert model_aliases(model, stack)["champion"] == champion
+
+    # Approved before a worker has taken the run: it does not wait at all.
+    approved = released(registered[1], APPROVED, stack, storage)
+    json_of(stack, "approve", model, "2", "--reason", "the watermark is gone")
+    assert wait_for_end(stack, approved)["state_name"] == "Completed"
+    assert model_aliases(model, stack)["champion"] == 2
+
+
+def test_a_wait_ends_as_refused_at_its_time_limit(
+    running_worker: Worker, registered: list[ModelVersionRef], stack: Settings, storage: Storage
+) -> None:
+    model = registered[0].model_name
+    version = next(one for one in registered if one.version not in model_aliases(model, stack).values())
+    expired = released(version, ReleasePlan(approval=True, approval_hours=20 / 3600), stack, storage)
+    ended = wait_for_end(stack, expired)
+    assert ended["state_name"] == "Refused"
+    assert "Nobody approved it within" in ended["state"]["message"]
