@@ -21,6 +21,7 @@ from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganErr
 from wgan.model_version.way import approve_by
 from wgan.prefect_server.names import NOT_DONE, REFUSED, SKIPPED, STOPPED
 from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
+from wgan.registry.ledger_replay import ON_THE_WAY
 from wgan.settings import Settings
 from wgan.tracking.run_status import end_unfinished_run, has_run
 
@@ -147,7 +148,7 @@ def _words(outcome: RetrainOutcome | DataUnchanged | LedgerEntry) -> tuple[str, 
             return "Completed", f"Registered: {made.model_name} version {made.version}; promotion was not asked for."
         return _words(outcome.promotion)
     version = f"{outcome.model_name} version {outcome.to_version}"
-    if outcome.action in ("passed", "approved"):
+    if outcome.action in ON_THE_WAY:
         waits = "approval" if approve_by(outcome) else "a worker"
         return "Completed", f"Passed the gate: {version}, which now waits for {waits}. {outcome.reason}"
     if outcome.action == "withdrawn":

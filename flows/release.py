@@ -1,4 +1,4 @@
-"""A version's way from the gate to production: approval, promotion, and the check at every serving process."""
+"""A version's way from the gate to production: approval, canary, promotion, and the check at every serving process."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from prefect import flow
 from flows.endings import ended, named_endings
 from tasks.approval import ask_for_approval
 from tasks.release import (
+    begin_canary,
     end_wait,
     find_standing,
+    has_canary,
     has_expired,
     is_on_its_way,
     is_promoted_here,
     promote_challenger,
     publish_question,
     record_decision,
+    settle_canary,
     waits_for_approval,
+    watch_canary,
 )
 from tasks.report import announce_run
 from tasks.restarts import end_tasks_of_dead_processes, stop_after_many_starts
@@ -40,13 +44,17 @@ def release(model_name: str, version: int, approve_by: str | None = None) -> Led
     """
     stop_after_many_starts()
     end_tasks_of_dead_processes()
-    entry = find_standing(model_name, version)
+    entry, end = find_standing(model_name, version), None
     if waits_for_approval(entry):
         if has_expired(entry):
             return ended(end_wait(entry))
         publish_question(entry)
         entry = record_decision(entry, ask_for_approval(entry))
+    if has_canary(entry):
+        entry = entry if entry.action == "canary" else begin_canary(entry)
+        end = watch_canary(entry)
+        entry = settle_canary(entry, end)
     if is_on_its_way(entry) or is_promoted_here(entry):
-        promotion = promote_challenger(entry)
+        promotion = promote_challenger(entry, end)
         entry = roll_back_refused(promotion, confirm_serving(promotion))
     return ended(entry)

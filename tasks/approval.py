@@ -58,7 +58,8 @@ def _answers() -> list[Approval]:
     with get_client(sync_client=True) as client:
         filtered = client.request(
             "POST",
-            f"/flow_runs/{runtime.flow_run.id}/input/filter",
+            "/flow_runs/{id}/input/filter",
+            path_params={"id": str(runtime.flow_run.id)},
             json={"prefix": INPUT_PREFIX, "limit": 200, "exclude_keys": []},
         )
     for given in filtered.json():

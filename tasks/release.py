@@ -6,17 +6,20 @@ from datetime import UTC, datetime
 
 from prefect import runtime
 from prefect.artifacts import create_markdown_artifact
+from prefect.logging import get_run_logger
 
 from tasks.approval import Approval, question
 from tasks.connections import connect
 from tasks.events import emit_ledger_event
 from tasks.retrying import retried_task
+from wgan.config import CanaryConfig
 from wgan.errors import Overtaken, UsageError
 from wgan.model_version.way import approve_by
-from wgan.records import LedgerEntry
+from wgan.records import CanaryEnd, CanaryFigures, LedgerEntry
 from wgan.registry import release
 from wgan.registry.aliases import model_aliases
 from wgan.registry.ledger_replay import ON_THE_WAY
+from wgan.steps import watch_canary as canary
 from wgan.tracking.names import name_judged_runs
 
 
@@ -63,13 +66,50 @@ def end_wait(entry: LedgerEntry) -> LedgerEntry:
     return _record(entry, "refused", f"Nobody approved it within {entry.plan.approval_hours:g} hours.")
 
 
+@retried_task("begin canary")
+def begin_canary(entry: LedgerEntry) -> LedgerEntry:
+    """Let serving send a share of the requests to the challenger."""
+    rules = _canary(entry)
+    reason = f"It draws {rules.percent:g} % of the requests for {rules.minutes:g} to {rules.longest_minutes:g} minutes."
+    return _record(entry, "canary", reason)
+
+
+@retried_task("watch canary")
+def watch_canary(entry: LedgerEntry) -> CanaryEnd:
+    """Wait for the end of the canary."""
+    settings, storage = connect()
+    logger = get_run_logger()
+    end = canary.watch_canary(entry, settings, storage, logger.info)
+    logger.info("The canary ends: %s. %s", end.outcome, end.reason)
+    return end
+
+
+@retried_task("settle canary")
+def settle_canary(entry: LedgerEntry, end: CanaryEnd) -> LedgerEntry:
+    """Refuse or withdraw the version, with the figures; its last entry stays if it is to be promoted."""
+    settings, storage = connect()
+    if end.outcome == "changed":
+        now = release.standing(entry.model_name, entry.to_version, settings, storage) or entry
+        entry = _record(now, "withdrawn", end.reason) if is_on_its_way(now) else now
+    elif end.outcome == "worse" or (end.outcome == "undecided" and _canary(entry).undecided == "refuse"):
+        entry = _record(entry, "refused", f"The canary was {end.outcome}. {end.reason}", figures=end.figures)
+    canary.forget_canary(entry, settings, storage)
+    return entry
+
+
 @retried_task("promote challenger")
-def promote_challenger(entry: LedgerEntry) -> LedgerEntry:
+def promote_challenger(entry: LedgerEntry, end: CanaryEnd | None = None) -> LedgerEntry:
     """Make the challenger the champion; withdraw it if the champion has changed since it was measured."""
     settings, storage = connect()
     try:
         promotion = release.promote_challenger(
-            entry.model_name, entry.to_version, settings, storage, flow_run_id=str(runtime.flow_run.id)
+            entry.model_name,
+            entry.to_version,
+            settings,
+            storage,
+            flow_run_id=str(runtime.flow_run.id),
+            reason=f"The canary was {end.outcome}. {end.reason}" if end else None,
+            figures=end.figures if end else None,
         )
     except Overtaken as error:
         return _record(entry, "withdrawn", str(error))
@@ -88,6 +128,12 @@ def is_promoted_here(entry: LedgerEntry) -> bool:
     return entry.action in ("promoted", "reconciled") and entry.flow_run_id == str(runtime.flow_run.id)
 
 
+def has_canary(entry: LedgerEntry) -> bool:
+    """Whether the version is to be compared with the champion in a canary first, or is in it."""
+    wanted = entry.plan is not None and entry.plan.canary is not None and entry.from_version is not None
+    return is_on_its_way(entry) and wanted
+
+
 def waits_for_approval(entry: LedgerEntry) -> bool:
     """Whether a person must decide before the version goes on."""
     return approve_by(entry) is not None
@@ -99,7 +145,19 @@ def has_expired(entry: LedgerEntry) -> bool:
     return until is not None and until < datetime.now(UTC)
 
 
-def _record(entry: LedgerEntry, action: release.Step, reason: str, actor: str | None = None) -> LedgerEntry:
+def _canary(entry: LedgerEntry) -> CanaryConfig:
+    assert entry.plan is not None
+    assert entry.plan.canary is not None
+    return entry.plan.canary
+
+
+def _record(
+    entry: LedgerEntry,
+    action: release.Step,
+    reason: str,
+    actor: str | None = None,
+    figures: CanaryFigures | None = None,
+) -> LedgerEntry:
     settings, storage = connect()
     written = release.record_step(
         entry.model_name,
@@ -110,6 +168,7 @@ def _record(entry: LedgerEntry, action: release.Step, reason: str, actor: str | 
         reason=reason,
         flow_run_id=str(runtime.flow_run.id),
         actor=actor,
+        figures=figures,
     )
     emit_ledger_event(written)
     name_judged_runs(written, settings)

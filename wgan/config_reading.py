@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -125,6 +125,7 @@ def _sentence(error: ValidationError) -> str:
 def _siblings(location: Sequence[int | str]) -> str:
     model: Any = RetrainConfig
     for part in location[:-1]:
-        model = model.model_fields[str(part)].annotation
+        annotation = model.model_fields[str(part)].annotation
+        model = next((kind for kind in get_args(annotation) if hasattr(kind, "model_fields")), annotation)
     where = ".".join(str(part) for part in location[:-1]) or "the top level"
     return f"{where} has {', '.join(model.model_fields)}"

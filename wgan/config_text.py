@@ -93,14 +93,15 @@ def _read(file: Path, where: str) -> str:
 
 
 def _typed(value: Any, annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return typed(value, annotation)
+    if _is_section(annotation):
+        return typed(_section(value), annotation)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _typed(value, arguments[0])
     if origin in (Union, UnionType):
         [*inner] = [argument for argument in arguments if argument is not NoneType]
-        empty = isinstance(value, str) and value.strip() in (("",) if inner == [str] else NULLS)
+        nothing = ("",) if inner == [str] else (*NULLS, "none") if _is_section(inner[0]) else NULLS
+        empty = isinstance(value, str) and value.strip() in nothing
         return None if empty and NoneType in arguments else _typed(value, inner[0] if len(inner) == 1 else str)
     if origin is tuple:
         if isinstance(value, str):
@@ -112,6 +113,20 @@ def _typed(value: Any, annotation: Any) -> Any:
     if origin is Literal:
         return next((choice for choice in arguments if str(choice) == value.strip()), _number(value, arguments))
     return _number(value, (annotation() if annotation in (int, float) else annotation,))
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _section(value: Any) -> Any:
+    """A section given as text, `{percent: 10, minutes: 5}`, parsed as YAML; anything else is unchanged."""
+    if not (isinstance(value, str) and value.strip().startswith("{")):
+        return value
+    try:
+        return yaml.load(value, TextLoader)  # a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return value
 
 
 def _parts(text: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from wgan.config import NetworksConfig, PromotionConfig
+from wgan.config import CanaryConfig, NetworksConfig, PromotionConfig
 from wgan.plugins import PluginCode
 
 
@@ -262,20 +262,52 @@ class ReleasePlan(Record):
     approval: bool = Field(False, description="Whether a person must approve it.")
     approval_hours: float = Field(168.0, description="Hours after which it is refused if nobody did.")
 
+    canary: CanaryConfig | None = Field(None, description="The share of the requests that it draws first.")
+
     @classmethod
     def of(cls, rules: PromotionConfig) -> ReleasePlan:
         """The plan of a configuration."""
-        return cls(approval=rules.approval == "required", approval_hours=rules.approval_hours)
+        return cls(approval=rules.approval == "required", approval_hours=rules.approval_hours, canary=rules.canary)
 
     @property
     def is_direct(self) -> bool:
         """Whether the version becomes champion at once."""
-        return not self.approval
+        return not self.approval and self.canary is None
 
 
-Action = Literal["passed", "approved", "promoted", "refused", "withdrawn", "rolled-back", "reconciled"]
-"""passed: the gate says yes, and the version is the challenger. approved: a person says yes. withdrawn: it is no longer
-the challenger, by no fault of its own. reconciled: a move of the champion that was recorded afterwards."""
+Action = Literal["passed", "approved", "canary", "promoted", "refused", "withdrawn", "rolled-back", "reconciled"]
+"""passed: the gate says yes, and the version is the challenger. approved: a person says yes. canary: it begins to draw
+a share of the requests. withdrawn: it is no longer the challenger, by no fault of its own. reconciled: a move of the
+champion that was recorded afterwards."""
+
+
+class SideFigures(Record):
+    """What one version's requests took in a canary."""
+
+    requests: int = Field(ge=0, description="Requests drawn, and those that failed.")
+    failures: int = Field(ge=0)
+    seconds: float | None = Field(description="The quantile of the latency; None without requests.")
+    low: float | None = Field(description="Its lower confidence bound.")
+    high: float | None = Field(description="Its upper confidence bound; None: not bounded by so few requests.")
+
+
+class CanaryFigures(Record):
+    """The figures of a canary, over all serving processes."""
+
+    challenger: SideFigures
+    champion: SideFigures
+    processes: int = Field(ge=0, description="Serving processes that answered.")
+    minutes: float = Field(ge=0, description="Since its beginning.")
+
+
+class CanaryEnd(Record):
+    """How a canary ended."""
+
+    outcome: Literal["good", "worse", "undecided", "changed"] = Field(
+        description="changed: the version is no longer in it, because an alias was moved or a person refused it."
+    )
+    reason: str
+    figures: CanaryFigures | None = None
 
 
 class LedgerEntry(Record):
@@ -293,6 +325,7 @@ class LedgerEntry(Record):
     reason: str
     decision: GateDecision | None = None
     plan: ReleasePlan | None = Field(None, description="The version's way; None in entries of a direct promotion.")
+    figures: CanaryFigures | None = Field(None, description="Of the canary that the entry ends.")
     flow_run_id: str | None = None
     actor: str | None = None
 

@@ -251,5 +251,27 @@ def test_a_list_may_be_written_as_json_as_yaml_or_with_commas(text: str) -> None
     assert load_config(assignments=[f"evaluation.metrics={text}"]).evaluation.metrics == ("a_b:c", "d:e")
 
 
+def test_a_section_within_a_section_is_given_as_yaml() -> None:
+    canary = load_config(assignments=["promotion.canary={percent: 5, minutes: 2}"]).promotion.canary
+    assert canary is not None
+    assert (canary.percent, canary.minutes, canary.undecided) == (5.0, 2.0, "refuse")
+    assert load_config(assignments=["promotion.canary=none"]).promotion.canary is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{percnt: 5}", r"there is no setting promotion\.canary\.percnt; promotion\.canary has percent, minutes"),
+        ("{percent: 0}", r"promotion\.canary\.percent=0 is not allowed: input should be greater than 0"),
+        ("{minutes: 90, longest_minutes: 60}", r"promotion\.canary\.longest_minutes=60 is not allowed: it must be at"),
+        ("ten percent", r"promotion\.canary='ten percent' is not allowed"),
+        ("{percent: 5", r"promotion\.canary='{percent: 5' is not allowed"),
+    ],
+)
+def test_a_wrong_section_within_a_section_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        load_config(assignments=[f"promotion.canary={text}"])
+
+
 def test_an_empty_list_is_empty() -> None:
     assert load_config(assignments=["evaluation.metrics="]).evaluation.metrics == ()

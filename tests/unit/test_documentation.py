@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from wgan.config import RetrainConfig
+from wgan.config import CanaryConfig, RetrainConfig
 from wgan.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
@@ -16,7 +16,7 @@ FIELDS = [
     for section, info in RetrainConfig.model_fields.items()
     if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
     for name, field in info.annotation.model_fields.items()
-]
+] + [(f"promotion.canary.{name}", field.description) for name, field in CanaryConfig.model_fields.items()]
 VARIABLES = [(f"WGAN_{name.upper()}", field.description) for name, field in Settings.model_fields.items()]
 
 

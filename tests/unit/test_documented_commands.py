@@ -66,6 +66,7 @@ ELSEWHERE = {
     "-m models:/generator-digits@champion --env-manager local --port 5001": (
         "tests/integration/test_registry_versions.py::test_mlflow_serves_the_champion_with_the_images_of_onnx_runtime"
     ),
+    'wgan approve generator-digits 3 --reason "looks right"': f"{RELEASES}{BY_COMMAND}",
     "wgan worker": ON_WORKERS,
     "wgan schedule apply": f"{SCHEDULES}test_apply_finds_the_shipped_file",
     "wgan backup /backups/today": BACKUP,
@@ -73,13 +74,6 @@ ELSEWHERE = {
     "wgan restore /backups/today": (
         "tests/integration/test_backup_and_restore.py::test_the_restored_stack_serves_the_same_bytes_for_the_same_seed"
     ),
-    # docs/promotion.md
-    "wgan retrain --preset digits --set promotion.approval=required": (
-        f"{RELEASES}test_a_retraining_ends_with_a_version_that_waits_for_approval"
-    ),
-    'wgan approve generator-digits 3 --reason "looks right"': f"{RELEASES}{BY_COMMAND}",
-    'wgan approve generator-digits 3 --reason "both grids look right"': f"{RELEASES}{BY_COMMAND}",
-    'wgan refuse generator-digits 3 --reason "it draws a watermark"': f"{RELEASES}{BY_COMMAND}",
     # docs/study.md
     "wgan study": f"{STUDY}test_every_claim_is_tested_and_reported",
     "wgan study --output ~/study": f"{STUDY}test_every_claim_is_tested_and_reported",

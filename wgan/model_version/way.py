@@ -1,7 +1,7 @@
 """Where a version is on its way to production, and what it waits for: read from its tags and the model's aliases.
 
-registered → gate → (approval) → champion. The pipeline keeps the version's last ledger entry as a tag, so that neither
-a listing nor a page needs the ledger.
+registered → gate → (approval) → (canary) → champion. The pipeline keeps the version's last ledger entry as a tag, so
+that neither a listing nor a page needs the ledger.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from wgan.records import LedgerEntry, Moment, Record
 WAY_TAG = "way"
 """JSON of the version's last ledger entry, without its decision."""
 
-Stage = Literal["registered", "approval", "promotion", "champion", "previous", "refused", "withdrawn", "past"]
-"""registered: not judged yet. approval, promotion: the challenger, which waits for that. previous: the version a
-rollback returns to. past: it was the champion once."""
+Stage = Literal["registered", "approval", "canary", "promotion", "champion", "previous", "refused", "withdrawn", "past"]
+"""registered: not judged yet. approval, canary, promotion: the challenger, which waits for that. previous: the version
+that a rollback returns to. past: it was the champion once."""
 
 
 class VersionStage(Record):
@@ -69,6 +69,14 @@ def approve_by(entry: LedgerEntry) -> datetime | None:
     return entry.time.astimezone(UTC) + timedelta(hours=entry.plan.approval_hours)
 
 
+def canary_percent(tags: Mapping[str, str]) -> float:
+    """The share of the requests that the challenger with these tags draws, in percent; 0 outside a canary."""
+    entry = last_entry(tags)
+    if entry is None or entry.action != "canary" or entry.plan is None or entry.plan.canary is None:
+        return 0.0
+    return entry.plan.canary.percent
+
+
 def challenger_stage(entry: LedgerEntry) -> VersionStage:
     """Where the challenger with that last entry is."""
     until = approve_by(entry)
@@ -76,4 +84,11 @@ def challenger_stage(entry: LedgerEntry) -> VersionStage:
         named = f"{entry.model_name} {entry.to_version}"
         waits_for = f"approval: `wgan approve {named}` or `wgan refuse {named}`, each with --reason"
         return VersionStage(stage="approval", since=entry.time, waits_for=waits_for, until=until)
+    canary = entry.plan.canary if entry.plan else None
+    if canary is not None and entry.action == "canary":
+        waits_for = f"the end of its canary: it draws {canary.percent:g} % of the requests"
+        until = entry.time + timedelta(minutes=canary.longest_minutes)
+        return VersionStage(stage="canary", since=entry.time, waits_for=waits_for, until=until)
+    if canary is not None:
+        return VersionStage(stage="canary", since=entry.time, waits_for="its canary, by a worker")
     return VersionStage(stage="promotion", since=entry.time, waits_for="its promotion by a worker")

@@ -8,7 +8,7 @@ from wgan.records import LedgerEntry
 
 MOVES = ("promoted", "rolled-back", "reconciled")
 """Actions that change the champion."""
-ON_THE_WAY = ("passed", "approved")
+ON_THE_WAY = ("passed", "approved", "canary")
 """Actions after which a version is the challenger."""
 
 

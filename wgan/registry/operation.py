@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 
 from wgan.errors import Overtaken
-from wgan.records import Action, GateDecision, LedgerEntry, ReleasePlan
+from wgan.records import Action, CanaryFigures, GateDecision, LedgerEntry, ReleasePlan
 from wgan.registry.history import History, ModelStores
 from wgan.registry.ledger import new_id, next_time
 from wgan.registry.move import Contended, make_move
@@ -57,6 +57,7 @@ def new_entry(
     forced: bool = False,
     decision: GateDecision | None = None,
     plan: ReleasePlan | None = None,
+    figures: CanaryFigures | None = None,
     flow_run_id: str | None,
     actor: str | None,
 ) -> LedgerEntry:
@@ -74,6 +75,7 @@ def new_entry(
         reason=reason,
         decision=decision,
         plan=plan,
+        figures=figures,
         flow_run_id=flow_run_id,
         actor=actor,
     )

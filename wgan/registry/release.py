@@ -11,7 +11,7 @@ from typing import Literal
 
 from wgan.errors import Overtaken, UsageError
 from wgan.model_version.way import approve_by, last_entry, stage_of
-from wgan.records import LedgerEntry
+from wgan.records import CanaryFigures, LedgerEntry
 from wgan.registry.client import registry, require_version
 from wgan.registry.history import History, ModelStores
 from wgan.registry.ledger import is_stored
@@ -20,7 +20,7 @@ from wgan.registry.operation import carried_out, named, new_entry
 from wgan.settings import Settings
 from wgan.storage import Storage
 
-Step = Literal["approved", "refused", "withdrawn"]
+Step = Literal["approved", "canary", "refused", "withdrawn"]
 
 
 def standing(model: str, version: int, settings: Settings, storage: Storage) -> LedgerEntry | None:
@@ -51,8 +51,9 @@ def record_step(
     reason: str,
     flow_run_id: str | None = None,
     actor: str | None = None,
+    figures: CanaryFigures | None = None,
 ) -> LedgerEntry:
-    """Record a step of the challenger, or the end of its way.
+    """Record a step of the challenger, or the end of its way; with the figures of the canary that ends it.
 
     A repeated call of the same flow run returns the entry it wrote before. Raises `UsageError` if the version is not
     on its way, or has not passed the gate without approval where it is to be approved; `Overtaken`, `WganError`.
@@ -60,13 +61,20 @@ def record_step(
     with registry(settings) as models:
         require_version(models, model, version)
         stores = ModelStores(models, model, settings, storage, version)
-        return _step(stores, version, action, reason, flow_run_id, actor)
+        return _step(stores, version, action, reason, flow_run_id, actor, figures)
 
 
 def promote_challenger(
-    model: str, version: int, settings: Settings, storage: Storage, *, flow_run_id: str | None, actor: str | None = None
+    model: str,
+    version: int,
+    settings: Settings,
+    storage: Storage,
+    *,
+    flow_run_id: str | None,
+    reason: str | None = None,
+    figures: CanaryFigures | None = None,
 ) -> LedgerEntry:
-    """Make the challenger the champion.
+    """Make the challenger the champion; the reason is that of its last step unless there is another.
 
     A repeated call of the same flow run returns the entry it wrote before. Raises `UsageError` if the version is not on
     its way, `Overtaken` if the champion is no longer the one it was measured against, `WganError`.
@@ -81,7 +89,8 @@ def promote_challenger(
                 raise Overtaken(_compared_with_another(before, history.champion))
             return new_entry(
                 history, model, version, "promoted",
-                reason=before.reason, plan=before.plan, flow_run_id=flow_run_id, actor=actor or before.actor,
+                reason=reason or before.reason, plan=before.plan, figures=figures, flow_run_id=flow_run_id,
+                actor=before.actor,
             )  # fmt: skip
 
         entry = carried_out(stores, entry_from, flow_run_id, ("promoted", "reconciled"))
@@ -121,6 +130,7 @@ def _step(
     reason: str,
     flow_run_id: str | None = None,
     actor: str | None = None,
+    figures: CanaryFigures | None = None,
 ) -> LedgerEntry:
     def entry_from(history: History) -> LedgerEntry:
         before = _require_on_its_way(stores, history, version)
@@ -128,7 +138,7 @@ def _step(
             raise UsageError(f"version {version} of {stores.model} does not wait for approval: it is {before.action}.")
         return new_entry(
             history, stores.model, version, action,
-            reason=reason, plan=before.plan, flow_run_id=flow_run_id, actor=actor,
+            reason=reason, plan=before.plan, figures=figures, flow_run_id=flow_run_id, actor=actor,
         )  # fmt: skip
 
     return carried_out(stores, entry_from, flow_run_id, (action,))

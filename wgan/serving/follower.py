@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from wgan.errors import WganError
+from wgan.model_version.way import canary_percent
 from wgan.serving.backoff import backed_off, jittered
 from wgan.serving.faults import Fault, VersionFault
 from wgan.serving.loader import Loader
@@ -174,10 +175,14 @@ class Follower:
             log.warning("there is nothing to serve", extra={"fields": fields})
         self._note(alias, wanted=None, failures=0, version_faults=0, fault=None, reason=None if expected else reason)
         if expected:
+            self._note_canary(None)
             self._swap(alias, None)
 
     async def _want(self, alias: str, wanted: RegistryVersion) -> None:
         """Serve, load or keep loading the version that the registry names."""
+        if alias == CHALLENGER != self.models.alias:
+            percent = canary_percent(wanted.tags)
+            self._note_canary((wanted.version, percent) if percent else None)
         status, load = self.aliases[alias], self._loads.get(alias)
         if status.wanted != wanted.version:
             status = self._note(
@@ -296,6 +301,12 @@ class Follower:
                     self.metrics.model.remove(*labels)
         if old is not None and old not in (self.models.main, self.models.challenger):
             old.retire(_drained(self.model, alias, old.version.version))
+
+    def _note_canary(self, canary: tuple[int, float] | None) -> None:
+        if canary != self.models.canary:
+            self.models = replace(self.models, canary=canary)
+            version, percent = canary or (None, 0.0)
+            log.info("canary", extra={"fields": {"model": self.model, "version": version, "percent": percent}})
 
     def _note(self, alias: str, **changes: object) -> AliasStatus:
         status = replace(self.aliases[alias], **changes)  # type: ignore[arg-type]

@@ -29,6 +29,8 @@ ALIAS_HEADER = "X-WGAN-Alias"
 VERSION_HEADER = "X-WGAN-Version"
 MODEL_HEADER = "X-WGAN-Model"
 SEED_HEADER = "X-WGAN-Seed"
+CLIENT_HEADER = "X-WGAN-Client"
+"""Names the client: in a canary, all its requests get the same version."""
 SEND_BYTES = 2**16
 """Bytes of a response passed to the server at a time, so that unread data still counts here."""
 
@@ -45,6 +47,8 @@ class ImageQuery:
     """The name of the count in the request."""
     make_latents: Callable[[LoadedModel], NDArray[np.float32]]
     encoding: Encoding
+    identity: str
+    """Equal for equal requests; requests of one client have the client's."""
     seed: int | None = None
 
 
@@ -75,7 +79,8 @@ async def answer(request: Request, service: Service, query: ImageQuery) -> Respo
     entry = chosen(request)
     settings, models = service.settings, entry.follower.models
     mode, percent = settings.serve_challenger, settings.serve_challenger_percent
-    model, alias = choose(models, request.headers.get(ALIAS_HEADER), mode, percent)
+    identity = request.headers.get(CLIENT_HEADER) or query.identity
+    model, alias = choose(models, request.headers.get(ALIAS_HEADER), mode, percent, identity)
     shape = model.engine.image_shape
     most = service.workload.max_count(shape, settings.serve_max_count, query.encoding.scale)
     cost = Cost.of(min(query.count, most + 1), shape, query.encoding, settings.serve_max_batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from functools import partial
 from typing import Annotated, Literal
@@ -36,6 +37,14 @@ AliasHeader = Annotated[
     str | None,
     Header(alias="X-WGAN-Alias", description="Whose images: `champion` (default) or `challenger`.", max_length=256),
 ]
+ClientHeader = Annotated[
+    str | None,
+    Header(
+        alias="X-WGAN-Client",
+        description="Names the client, which then gets one version while a challenger draws a share of the requests.",
+        max_length=256,
+    ),
+]
 
 
 def image_routes(service: Service) -> APIRouter:
@@ -48,7 +57,9 @@ def image_routes(service: Service) -> APIRouter:
         response_class=Response,
         summary="Draw images from a seed",
     )
-    async def images(body: ImagesRequest, request: Request, alias: AliasHeader = None) -> Response:
+    async def images(
+        body: ImagesRequest, request: Request, alias: AliasHeader = None, client: ClientHeader = None
+    ) -> Response:
         """The same seed, count and version give the same bytes, whatever else is running at that moment."""
         encoding = enlarged(negotiate(body.format, body.layout, request.headers.get("accept")), body.scale)
         seed = secrets.randbelow(RANDOM_SEEDS) if body.seed is None else body.seed
@@ -56,7 +67,7 @@ def image_routes(service: Service) -> APIRouter:
         def latents(model: LoadedModel) -> NDArray[np.float32]:
             return draw_latents(seed, body.count, model.engine.latent_dim)
 
-        return await answer(request, service, ImageQuery(body.count, "count", latents, encoding, seed))
+        return await answer(request, service, ImageQuery(body.count, "count", latents, encoding, f"{seed}", seed))
 
     @router.post(
         "/decode",
@@ -73,7 +84,7 @@ def image_routes(service: Service) -> APIRouter:
             }
         },
     )
-    async def decode(request: Request, alias: AliasHeader = None) -> Response:
+    async def decode(request: Request, alias: AliasHeader = None, client: ClientHeader = None) -> Response:
         """Latents as rows of numbers in JSON, or as an array in numpy's .npy format; images in the same order."""
         body = await request.body()
         if media_type_of(request.headers.get("content-type", "")) == NPY:
@@ -88,7 +99,9 @@ def image_routes(service: Service) -> APIRouter:
             return given
 
         count = len(given) if given.ndim else 0
-        return await answer(request, service, ImageQuery(count, "latents", latents, encoding))
+        return await answer(
+            request, service, ImageQuery(count, "latents", latents, encoding, hashlib.sha256(body).hexdigest())
+        )
 
     @router.get(
         "/interpolate",
@@ -124,6 +137,7 @@ def image_routes(service: Service) -> APIRouter:
         fps: Annotated[float, Query(ge=1, le=50, description="Frames per second.")] = 12.0,
         scale: Annotated[int, Query(ge=1, le=LARGEST_SCALE, description=SCALE_TEXT)] = 1,
         alias: AliasHeader = None,
+        client: ClientHeader = None,
     ) -> Response:
         """An animation through latent space, as WebP or GIF, or its frames one by one in JSON."""
         encoding = enlarged(negotiate_walk(format, request.headers.get("accept"), fps), scale)
@@ -132,7 +146,7 @@ def image_routes(service: Service) -> APIRouter:
             ends = [draw_latents(seed, 1, model.engine.latent_dim)[0] for seed in (start, end)]
             return walk(ends[0], ends[1], frames, way)
 
-        return await answer(request, service, ImageQuery(frames, "frames", latents, encoding))
+        return await answer(request, service, ImageQuery(frames, "frames", latents, encoding, f"{start} {end}"))
 
     return router
 

@@ -21,7 +21,7 @@ def model_routes(service: Service) -> APIRouter:
         """Name, version, digest, metrics, data set, lineage, loading time. X-WGAN-Alias selects the challenger."""
         models = chosen(request).follower.models
         mode = service.settings.serve_challenger
-        found, name = choose(models, alias or models.alias, mode, 0.0)
+        found, name = choose(models, alias or models.alias, mode, 0.0, "")
         response.headers[VERSION_HEADER] = str(found.version.version)
         response.headers[ALIAS_HEADER] = name
         most = service.workload.max_count(found.engine.image_shape, service.settings.serve_max_count)
@@ -62,4 +62,5 @@ def model_facts(model: LoadedModel, alias: str, models: ServedModels, max_count:
             generator_steps=training.generator_steps,
         ),
         challenger=models.challenger.version.version if models.challenger else None,
+        canary_percent=models.canary_percent,
     )

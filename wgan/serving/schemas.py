@@ -123,6 +123,7 @@ class ModelFacts(BaseModel):
     data_set: DataSetFacts
     lineage: Lineage
     challenger: int | None = Field(description="Version that is served beside it; ask for it with X-WGAN-Alias.")
+    canary_percent: float = Field(description="Share of the requests that the challenger draws in its canary; 0: none.")
 
 
 class Alive(BaseModel):
@@ -155,6 +156,7 @@ class ModelState(BaseModel):
     version: int | None = Field(description="Version under it that draws; null: none.")
     reason: str | None = Field(description="Why it does not draw or is stale; null: all is well.")
     aliases: dict[str, AliasState]
+    canary_percent: float = Field(description="Share of the requests that the challenger draws in its canary; 0: none.")
     registry_answered_seconds_ago: float | None
 
 

@@ -36,6 +36,7 @@ def model_state(entry: Entry, with_paths: bool) -> ModelState:
         version=models.main.version.version if models.main else None,
         reason=" ".join(reasons) or None,
         aliases=aliases,
+        canary_percent=models.canary_percent,
         registry_answered_seconds_ago=None if answered is None else round(now - answered, 1),
     )
 

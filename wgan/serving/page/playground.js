@@ -30,6 +30,11 @@ function day(time) {
   return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
+function challengerText({ challenger, canary_percent: share }) {
+  if (challenger === null) return "none";
+  return share ? `version ${challenger}, draws ${share} % of the requests` : `version ${challenger}`;
+}
+
 function describe() {
   element("model").textContent = facts.name;
   document.title = `${facts.name} · version ${facts.version}`;
@@ -39,7 +44,7 @@ function describe() {
     `${facts.alias} is version ${facts.version}, served since ${day(facts.since)}; trained on ${images}`;
   const rows = {
     "Version": `${facts.version} (${facts.alias})`,
-    "Challenger": facts.challenger === null ? "none" : `version ${facts.challenger}`,
+    "Challenger": challengerText(facts),
     "Registered": day(facts.registered),
     "Trained on": images,
     "Steps": facts.lineage.generator_steps.toLocaleString(),
@@ -133,7 +138,8 @@ async function lookForNews() {
       element("news").hidden = false;
     } else {
       const challenger = mine.aliases.challenger?.serving ?? null;
-      if (facts && challenger !== facts.challenger) {
+      const share = mine.canary_percent;
+      if (facts && (challenger !== facts.challenger || share !== facts.canary_percent)) {
         facts = await modelFacts(model, alias);
         describe();
         board.chooseAgain();
