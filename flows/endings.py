@@ -151,6 +151,8 @@ def _words(outcome: RetrainOutcome | DataUnchanged | LedgerEntry) -> tuple[str, 
     if outcome.action in ON_THE_WAY:
         waits = "approval" if approve_by(outcome) else "a worker"
         return "Completed", f"Passed the gate: {version}, which now waits for {waits}. {outcome.reason}"
+    if outcome.action == "kept":
+        return "Completed", f"Promoted: {version}, which stays the champion. {outcome.reason}"
     if outcome.action == "withdrawn":
         return REFUSED, f"Withdrawn: {version}. {outcome.reason}"
     if outcome.action == "refused":

@@ -1,4 +1,4 @@
-"""A version's way from the gate to production: approval, canary, promotion, and the check at every serving process."""
+"""A version's way from the gate to production: approval, canary, promotion, and the watch after it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from tasks.release import (
     has_expired,
     is_on_its_way,
     is_promoted_here,
+    is_watched,
     promote_challenger,
     publish_question,
     record_decision,
     settle_canary,
+    settle_watch,
     waits_for_approval,
     watch_canary,
+    watch_champion,
 )
 from tasks.report import announce_run
 from tasks.restarts import end_tasks_of_dead_processes, stop_after_many_starts
@@ -57,4 +60,6 @@ def release(model_name: str, version: int, approve_by: str | None = None) -> Led
     if is_on_its_way(entry) or is_promoted_here(entry):
         promotion = promote_challenger(entry, end)
         entry = roll_back_refused(promotion, confirm_serving(promotion))
+        if is_watched(entry):
+            entry = settle_watch(entry, watch_champion(entry))
     return ended(entry)

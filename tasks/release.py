@@ -14,12 +14,15 @@ from tasks.events import emit_ledger_event
 from tasks.retrying import retried_task
 from wgan.config import CanaryConfig
 from wgan.errors import Overtaken, UsageError
-from wgan.model_version.way import approve_by
-from wgan.records import CanaryEnd, CanaryFigures, LedgerEntry
+from wgan.model_version.way import approve_by, watch_until
+from wgan.records import CanaryEnd, CanaryFigures, LedgerEntry, WatchEnd
 from wgan.registry import release
 from wgan.registry.aliases import model_aliases
 from wgan.registry.ledger_replay import ON_THE_WAY
+from wgan.registry.promotion import rollback
 from wgan.steps import watch_canary as canary
+from wgan.steps import watch_champion as watch
+from wgan.steps.serving_reading import forget_observation
 from wgan.tracking.names import name_judged_runs
 
 
@@ -79,7 +82,7 @@ def watch_canary(entry: LedgerEntry) -> CanaryEnd:
     """Wait for the end of the canary."""
     settings, storage = connect()
     logger = get_run_logger()
-    end = canary.watch_canary(entry, settings, storage, logger.info)
+    end = canary.watch_canary(entry, settings, storage)
     logger.info("The canary ends: %s. %s", end.outcome, end.reason)
     return end
 
@@ -88,12 +91,13 @@ def watch_canary(entry: LedgerEntry) -> CanaryEnd:
 def settle_canary(entry: LedgerEntry, end: CanaryEnd) -> LedgerEntry:
     """Refuse or withdraw the version, with the figures; its last entry stays if it is to be promoted."""
     settings, storage = connect()
+    begun = entry
     if end.outcome == "changed":
         now = release.standing(entry.model_name, entry.to_version, settings, storage) or entry
         entry = _record(now, "withdrawn", end.reason) if is_on_its_way(now) else now
     elif end.outcome == "worse" or (end.outcome == "undecided" and _canary(entry).undecided == "refuse"):
         entry = _record(entry, "refused", f"The canary was {end.outcome}. {end.reason}", figures=end.figures)
-    canary.forget_canary(entry, settings, storage)
+    forget_observation(begun, settings, storage)
     return entry
 
 
@@ -116,6 +120,44 @@ def promote_challenger(entry: LedgerEntry, end: CanaryEnd | None = None) -> Ledg
     emit_ledger_event(promotion)
     name_judged_runs(promotion, settings)
     return promotion
+
+
+@retried_task("watch champion")
+def watch_champion(promotion: LedgerEntry) -> WatchEnd:
+    """Wait for the end of the time after the promotion, or for a fault of the version."""
+    settings, storage = connect()
+    end = watch.watch_champion(promotion, settings, storage)
+    get_run_logger().info("The watch ends: %s. %s", end.outcome, end.reason)
+    return end
+
+
+@retried_task("settle watch")
+def settle_watch(promotion: LedgerEntry, end: WatchEnd) -> LedgerEntry:
+    """Roll the promotion back after a fault; otherwise record that nothing was wrong."""
+    settings, storage = connect()
+    flow_run_id = str(runtime.flow_run.id)
+    try:
+        if end.outcome == "fault" and promotion.from_version is not None:
+            entry = rollback(
+                promotion.model_name, promotion.from_version, settings, storage,
+                reason=end.reason, flow_run_id=flow_run_id, actor="watch", undoing=promotion,
+            )  # fmt: skip
+        elif end.outcome == "kept":
+            entry = release.record_kept(promotion, settings, storage, reason=end.reason, flow_run_id=flow_run_id)
+        else:
+            get_run_logger().warning("The promotion stays: %s", end.reason)
+            return promotion
+    except Overtaken as error:
+        get_run_logger().warning("%s", error)
+        return promotion
+    emit_ledger_event(entry)
+    name_judged_runs(entry, settings)
+    return entry
+
+
+def is_watched(entry: LedgerEntry) -> bool:
+    """Whether a fault of the version is to roll its promotion back."""
+    return watch_until(entry) is not None
 
 
 def is_on_its_way(entry: LedgerEntry) -> bool:

@@ -356,6 +356,9 @@ class PromotionConfig(ConfigModel):
     canary: CanaryConfig | None = Field(
         None, description="A share of the requests first, as {percent: 10, minutes: 30}; none: all at once."
     )
+    watch_minutes: float = Field(
+        0.0, ge=0, le=10080, description="Minutes after a promotion in which a fault rolls it back; 0: no watch."
+    )
 
 
 class RetrainConfig(ConfigModel):

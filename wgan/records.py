@@ -263,22 +263,30 @@ class ReleasePlan(Record):
     approval_hours: float = Field(168.0, description="Hours after which it is refused if nobody did.")
 
     canary: CanaryConfig | None = Field(None, description="The share of the requests that it draws first.")
+    watch_minutes: float = Field(0.0, description="Minutes after the promotion in which a fault rolls it back.")
 
     @classmethod
     def of(cls, rules: PromotionConfig) -> ReleasePlan:
         """The plan of a configuration."""
-        return cls(approval=rules.approval == "required", approval_hours=rules.approval_hours, canary=rules.canary)
+        return cls(
+            approval=rules.approval == "required",
+            approval_hours=rules.approval_hours,
+            canary=rules.canary,
+            watch_minutes=rules.watch_minutes,
+        )
 
     @property
     def is_direct(self) -> bool:
         """Whether the version becomes champion at once."""
-        return not self.approval and self.canary is None
+        return not self.approval and self.canary is None and not self.watch_minutes
 
 
-Action = Literal["passed", "approved", "canary", "promoted", "refused", "withdrawn", "rolled-back", "reconciled"]
+Action = Literal[
+    "passed", "approved", "canary", "promoted", "kept", "refused", "withdrawn", "rolled-back", "reconciled"
+]  # fmt: skip
 """passed: the gate says yes, and the version is the challenger. approved: a person says yes. canary: it begins to draw
 a share of the requests. withdrawn: it is no longer the challenger, by no fault of its own. reconciled: a move of the
-champion that was recorded afterwards."""
+champion that was recorded afterwards. kept: nothing was wrong in the time after the promotion."""
 
 
 class SideFigures(Record):
@@ -308,6 +316,13 @@ class CanaryEnd(Record):
     )
     reason: str
     figures: CanaryFigures | None = None
+
+
+class WatchEnd(Record):
+    """How the watch after a promotion ended."""
+
+    outcome: Literal["kept", "fault", "changed"] = Field(description="changed: another version is the champion.")
+    reason: str
 
 
 class LedgerEntry(Record):

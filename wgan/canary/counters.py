@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from prometheus_client.parser import text_string_to_metric_families
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from wgan.errors import WganError
 from wgan.records import Record
@@ -17,6 +17,8 @@ ROLES = ("served", "challenger")
 
 class Counters(Record):
     """What a process, or several together, counted for one version."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     requests: int = 0
     """Requests drawn."""

@@ -6,7 +6,7 @@ last reading, and one that starts again, with its counters at zero, is understoo
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from wgan.canary.counters import Counters, Reading
 from wgan.records import Record
@@ -14,6 +14,8 @@ from wgan.records import Record
 
 class Observation(Record):
     """The sums so far, and the last reading of each process, from which the next one is counted."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     challenger: int
     champion: int

@@ -131,6 +131,7 @@ def _show_entry(entry: LedgerEntry, as_json: bool) -> None:
     words = {
         "passed": "passed the gate and is the challenger",
         "approved": "is approved",
+        "kept": "stays the champion",
         "promoted": "is the champion",
         "rolled-back": "is the champion again",
         "refused": "was refused",

@@ -1,7 +1,7 @@
 """Where a version is on its way to production, and what it waits for: read from its tags and the model's aliases.
 
-registered → gate → (approval) → (canary) → champion. The pipeline keeps the version's last ledger entry as a tag, so
-that neither a listing nor a page needs the ledger.
+registered → gate → (approval) → (canary) → champion → (watch). The pipeline keeps the version's last ledger entry as a
+tag, so that neither a listing nor a page needs the ledger.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def stage_of(version: int, tags: Mapping[str, str], aliases: Mapping[str, int]) 
     entry = last_entry(tags)
     since = entry.time if entry else None
     if aliases.get("champion") == version:
-        return VersionStage(stage="champion", since=since, waits_for=None)
+        until = watch_until(entry) if entry else None
+        waits_for = "the end of the watch after its promotion" if until else None
+        return VersionStage(stage="champion", since=since, waits_for=waits_for, until=until)
     if entry is not None and aliases.get("challenger") == version:
         return challenger_stage(entry)
     if aliases.get("previous") == version:
@@ -57,7 +59,7 @@ def stage_of(version: int, tags: Mapping[str, str], aliases: Mapping[str, int]) 
     outcome = entry.action if entry else tags.get("gate")
     if outcome in ("refused", "withdrawn"):
         return VersionStage(stage=outcome, since=since, waits_for=None)
-    if outcome in ("promoted", "rolled-back", "reconciled"):
+    if outcome in ("promoted", "kept", "rolled-back", "reconciled"):
         return VersionStage(stage="past", since=None, waits_for=None)
     return VersionStage(stage="registered", since=None, waits_for=None)
 
@@ -67,6 +69,13 @@ def approve_by(entry: LedgerEntry) -> datetime | None:
     if entry.action != "passed" or entry.plan is None or not entry.plan.approval:
         return None
     return entry.time.astimezone(UTC) + timedelta(hours=entry.plan.approval_hours)
+
+
+def watch_until(entry: LedgerEntry) -> datetime | None:
+    """Until when a fault rolls back the version whose last entry is this one; None if none does."""
+    if entry.action != "promoted" or entry.plan is None or not entry.plan.watch_minutes:
+        return None
+    return entry.time.astimezone(UTC) + timedelta(minutes=entry.plan.watch_minutes)
 
 
 def canary_percent(tags: Mapping[str, str]) -> float:

@@ -97,6 +97,30 @@ def promote_challenger(
         return entry.model_copy(update={"action": "promoted"})
 
 
+def record_kept(
+    promotion: LedgerEntry, settings: Settings, storage: Storage, *, reason: str, flow_run_id: str
+) -> LedgerEntry:
+    """Record that nothing was wrong in the time after a promotion.
+
+    A repeated call of the same flow run returns the entry it wrote before. Raises `Overtaken` if the champion has
+    changed since, `WganError`.
+    """
+    model, version = promotion.model_name, promotion.to_version
+    with registry(settings) as models:
+        require_version(models, model, version)
+        stores = ModelStores(models, model, settings, storage, version)
+
+        def entry_from(history: History) -> LedgerEntry:
+            if history.champion != version:
+                raise Overtaken(f"the champion of {model} is now {named(history.champion)}, not version {version}.")
+            return new_entry(
+                history, model, version, "kept",
+                reason=reason, plan=promotion.plan, flow_run_id=flow_run_id, actor=None,
+            )  # fmt: skip
+
+        return carried_out(stores, entry_from, flow_run_id, ("kept",))
+
+
 def reason_to_withdraw(entry: LedgerEntry, aliases: dict[str, int]) -> str | None:
     """Why the challenger with that last entry cannot go on; None if it can."""
     champion, challenger = aliases.get("champion"), aliases.get("challenger")

@@ -36,7 +36,7 @@ def name_registered_run(model: str, version: int, settings: Settings) -> None:
 
 def name_judged_runs(entry: LedgerEntry, settings: Settings) -> None:
     """Name the runs of the versions affected by a step, a promotion or a rollback."""
-    if entry.action in ("approved", "canary"):
+    if entry.action in ("approved", "canary", "kept"):
         return
     if entry.action in ("passed", "refused", "withdrawn"):
         _name_run(entry.model_name, entry.to_version, entry.action, settings)

@@ -91,8 +91,10 @@ def test_a_process_that_joins_during_the_canary_counts_whole() -> None:
 
 
 def test_the_observation_survives_its_process_as_json() -> None:
-    page = Metrics().page().decode()
-    seen = observed(("a", read_metrics(page, MODEL, (1, 2))), ("a", reading(2, 3)))
+    metrics = Metrics()
+    metrics.version_seconds.labels(MODEL, "2", "challenger").observe(0.5)
+    seen = observed(("a", read_metrics(metrics.page().decode(), MODEL, (1, 2))))
+    assert math.inf in seen.last["a"].versions[2].bounds
     assert Observation.model_validate_json(seen.model_dump_json()) == seen
 
 
