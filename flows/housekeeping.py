@@ -7,6 +7,7 @@ from prefect import flow
 from tasks.housekeeping import (
     find_backup,
     publish_housekeeping,
+    record_outside_moves,
     sweep_checkpoints,
     sweep_datasets,
     sweep_evaluation,
@@ -21,7 +22,7 @@ from wgan.housekeeping.report import HousekeepingReport
 
 @flow(name="housekeeping", persist_result=True, on_running=[announce_run])
 def housekeeping(dry_run: bool = False) -> HousekeepingReport:
-    """Collect references, then remove what has expired; a dry run only counts it.
+    """Record aliases that were moved outside, then remove what has expired; a dry run only counts it.
 
     Args:
         dry_run: Remove nothing; report what would be removed.
@@ -29,6 +30,7 @@ def housekeeping(dry_run: bool = False) -> HousekeepingReport:
     around = take_survey(dry_run)
     if backup := find_backup(around):
         return publish_housekeeping(around, stopped=backup)
+    record_outside_moves(dry_run)
     checkpoints = sweep_checkpoints(around)
     datasets = sweep_datasets(around)
     evaluation = sweep_evaluation(around, datasets)

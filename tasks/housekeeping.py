@@ -20,10 +20,12 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectException
+from prefect.logging import get_run_logger
 from prefect.tasks import Task
 from pydantic import ValidationError
 
 from tasks.connections import connect
+from tasks.registry import record_outside_move
 from wgan.config import DataConfig
 from wgan.errors import WganError
 from wgan.housekeeping.caches import expire_cached_datasets, expire_downloads
@@ -36,6 +38,7 @@ from wgan.housekeeping.report import HousekeepingReport, RuleReport, markdown
 from wgan.housekeeping.results import expire_results
 from wgan.housekeeping.survey import Survey, backup_under_way, survey
 from wgan.housekeeping.uploads import abort_abandoned_uploads
+from wgan.registry.listing import list_models
 
 PAGE = 200
 """Prefect's maximum page size."""
@@ -49,6 +52,17 @@ R = TypeVar("R")
 
 def _rule(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     return task(name=name, cache_policy=NO_CACHE, persist_result=False)
+
+
+@_rule("aliases")
+def record_outside_moves(dry_run: bool) -> None:
+    """Record champions that were moved outside this pipeline, or put them back; a dry run changes nothing."""
+    settings, storage = connect()
+    for model in [] if dry_run else list_models(settings):
+        try:
+            record_outside_move(model.name, settings, storage)
+        except WganError as error:
+            get_run_logger().warning("Whether the champion of %s was moved is not known: %s", model.name, error)
 
 
 @_rule("survey")

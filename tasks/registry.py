@@ -14,7 +14,10 @@ from wgan.prefect_server.client import PrefectServer
 from wgan.prefect_server.release_runs import start_release, wake_releases
 from wgan.records import GateDecision, LedgerEntry, ModelVersionRef, ReleasePlan
 from wgan.registry import preconditions, promotion
+from wgan.registry.outside import notice_outside_move
 from wgan.registry.versions import load_configuration, load_version
+from wgan.settings import Settings
+from wgan.storage import Storage
 from wgan.telemetry import span
 from wgan.tracking.names import name_judged_runs
 
@@ -25,9 +28,17 @@ def require_comparable(config: RetrainConfig) -> int | None:
 
     The same holds for the version that the training will start from.
     """
-    settings, _ = connect()
+    settings, storage = connect()
+    record_outside_move(config.model_name, settings, storage)
     preconditions.version_to_start_from(config, settings)
     return preconditions.require_comparable(config, settings)
+
+
+def record_outside_move(model_name: str, settings: Settings, storage: Storage) -> None:
+    """Record a champion that was moved outside this pipeline, or put it back, with its events."""
+    for entry in notice_outside_move(model_name, settings, storage):
+        get_run_logger().warning("%s version %s: %s", model_name, entry.to_version, entry.reason)
+        emit_ledger_event(entry)
 
 
 @retried_task("find version")

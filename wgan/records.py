@@ -282,11 +282,13 @@ class ReleasePlan(Record):
 
 
 Action = Literal[
-    "passed", "approved", "canary", "promoted", "kept", "refused", "withdrawn", "rolled-back", "reconciled"
+    "passed", "approved", "canary", "promoted", "kept", "refused", "withdrawn", "rolled-back", "reconciled",
+    "moved-outside",
 ]  # fmt: skip
 """passed: the gate says yes, and the version is the challenger. approved: a person says yes. canary: it begins to draw
 a share of the requests. withdrawn: it is no longer the challenger, by no fault of its own. reconciled: a move of the
-champion that was recorded afterwards. kept: nothing was wrong in the time after the promotion."""
+champion that was recorded afterwards. kept: nothing was wrong in the time after the promotion.
+moved-outside: the alias was moved by something else, as on MLflow's page."""
 
 
 class SideFigures(Record):

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     )
     prefect_database_url: SecretStr | None = Field(None, description="The same for Prefect; it needs its own database.")
 
+    outside_moves: Literal["keep", "revert"] = Field(
+        "keep", description="What happens to a champion that was moved outside this pipeline, as on MLflow's page."
+    )
     work_pool: str = Field("wgan", description="Prefect work pool of the schedules, served by `wgan worker`.")
     gpu_slots: int = Field(
         1,

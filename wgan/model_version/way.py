@@ -59,7 +59,7 @@ def stage_of(version: int, tags: Mapping[str, str], aliases: Mapping[str, int]) 
     outcome = entry.action if entry else tags.get("gate")
     if outcome in ("refused", "withdrawn"):
         return VersionStage(stage=outcome, since=since, waits_for=None)
-    if outcome in ("promoted", "kept", "rolled-back", "reconciled"):
+    if outcome in ("promoted", "kept", "rolled-back", "reconciled", "moved-outside"):
         return VersionStage(stage="past", since=None, waits_for=None)
     return VersionStage(stage="registered", since=None, waits_for=None)
 

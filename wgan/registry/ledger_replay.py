@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from wgan.records import LedgerEntry
 
-MOVES = ("promoted", "rolled-back", "reconciled")
+MOVES = ("promoted", "rolled-back", "reconciled", "moved-outside")
 """Actions that change the champion."""
 ON_THE_WAY = ("passed", "approved", "canary")
 """Actions after which a version is the challenger."""

@@ -166,8 +166,9 @@ def _missing_entry(
             **values,
             "id": identity,
             "model_name": model,
+            "action": "moved-outside",
             "to_version": champion,
-            "reason": "The alias champion was moved outside this pipeline.",
+            "reason": "The alias champion was moved outside this pipeline; the time is when this was seen.",
         }
     )
 

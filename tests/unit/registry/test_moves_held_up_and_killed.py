@@ -260,4 +260,4 @@ def test_a_manual_move_to_a_reverted_version_is_respected(servers: Servers) -> N
     servers.aliases["champion"] = "3"
     back_to(1)(Process(servers))
     found = [(entry.action, entry.from_version, entry.to_version) for entry in entries_of(servers)][-2:]
-    assert found == [("reconciled", 4, 3), ("rolled-back", 3, 1)]
+    assert found == [("moved-outside", 4, 3), ("rolled-back", 3, 1)]

@@ -72,5 +72,10 @@ def test_a_tag_that_this_pipeline_did_not_write_counts_as_none(text: str) -> Non
     assert stage_of(2, {"way": text}, {"challenger": 2}).stage == "registered"
 
 
+def test_a_first_version_can_be_the_challenger_too() -> None:
+    first = entry("passed", ReleasePlan(approval=True)).model_copy(update={"from_version": None})
+    assert stage_of(2, {"way": way_text(first)}, {"challenger": 2}).stage == "approval"
+
+
 def test_the_tag_holds_the_entry_without_its_decision() -> None:
     assert last_entry(tags("passed")) == entry("passed").model_copy(update={"decision": None})
