@@ -41,7 +41,7 @@ def release(model_name: str, version: int, approve_by: str | None = None) -> Led
     """Take a version that passed the gate to production; where it is on its way is in the ledger.
 
     Args:
-        model_name: The registered model.
+        model_name: Registered model, e.g. generator-digits.
         version: The version that passed the gate.
         approve_by: When a wait for approval ends by itself, ISO 8601; None: it needs none.
     """

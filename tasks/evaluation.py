@@ -10,7 +10,8 @@ from tasks.device_slots import evaluation_device
 from tasks.progress import progress_artifact
 from tasks.retrying import retried_task
 from tasks.run_logs import log_decision
-from wgan.config import PromotionConfig, RetrainConfig
+from wgan.config import RetrainConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.metric_text.summary import evaluation_markdown, grids_markdown, judgement_markdown
 from wgan.metric_text.table import metric_rows, text_table
 from wgan.metric_text.untrained import untrained_warning

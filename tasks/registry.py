@@ -9,7 +9,9 @@ from prefect.logging import get_run_logger
 from tasks.connections import connect
 from tasks.events import emit_ledger_event
 from tasks.retrying import retried_task
-from wgan.config import PromotionConfig, RetrainConfig
+from wgan.config import RetrainConfig
+from wgan.config_promotion import PromotionConfig
+from wgan.model_version.way import approve_by
 from wgan.prefect_server.client import PrefectServer
 from wgan.prefect_server.release_runs import start_release, wake_releases
 from wgan.records import GateDecision, LedgerEntry, ModelVersionRef, ReleasePlan
@@ -36,9 +38,13 @@ def require_comparable(config: RetrainConfig) -> int | None:
 
 def record_outside_move(model_name: str, settings: Settings, storage: Storage) -> None:
     """Record a champion that was moved outside this pipeline, or put it back, with its events."""
-    for entry in notice_outside_move(model_name, settings, storage):
+    entries = notice_outside_move(model_name, settings, storage)
+    for entry in entries:
         get_run_logger().warning("%s version %s: %s", model_name, entry.to_version, entry.reason)
         emit_ledger_event(entry)
+    if entries:
+        with PrefectServer(settings) as server:
+            wake_releases(server, model_name)
 
 
 @retried_task("find version")
@@ -88,7 +94,7 @@ def promote_generator(
     name_judged_runs(entry, settings)
     with PrefectServer(settings) as server:
         if entry.action == "passed":
-            run_id = start_release(server, entry, settings.work_pool)
+            run_id = start_release(server, entry, approve_by(entry), settings.work_pool)
             get_run_logger().info("A worker takes it further: %s/runs/flow-run/%s", settings.prefect_page, run_id)
             wake_releases(server, entry.model_name, but=entry.to_version)
         elif entry.action == "promoted":

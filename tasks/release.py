@@ -12,7 +12,7 @@ from tasks.approval import Approval, question
 from tasks.connections import connect
 from tasks.events import emit_ledger_event
 from tasks.retrying import retried_task
-from wgan.config import CanaryConfig
+from wgan.config_promotion import CanaryConfig
 from wgan.errors import Overtaken, UsageError
 from wgan.model_version.way import approve_by, watch_until
 from wgan.records import CanaryEnd, CanaryFigures, LedgerEntry, WatchEnd

@@ -20,7 +20,7 @@ from prefect.filesystems import WritableFileSystem
 from pydantic import BaseModel
 
 from tasks.connections import connect
-from wgan.config import ConfigModel
+from wgan.config_model import ConfigModel
 from wgan.records import Record
 
 logger = logging.getLogger("wgan.results")

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from wgan.config import CanaryConfig, NetworksConfig, PromotionConfig
+from wgan.config import NetworksConfig
+from wgan.config_promotion import CanaryConfig, PromotionConfig
 from wgan.plugins import PluginCode
 
 

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from wgan.config import ConfigModel, RetrainConfig
+from wgan.config import RetrainConfig
+from wgan.config_model import ConfigModel
 from wgan.config_reading import load_config, shown
 from wgan.config_text import read_yaml, typed
 from wgan.errors import UsageError

@@ -13,7 +13,7 @@ from tests.unit.comparison.example_comparison import example_comparison
 from tests.unit.evaluation.example_measurements import unlabelled
 from wgan.comparison.record import Comparison
 from wgan.comparison.report import comparison_html
-from wgan.config import PromotionConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.records import Measurement
 
 

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.unit.evaluation.example_images import ImagesInMemory
-from wgan.config import DataConfig, EvaluationConfig, PromotionConfig
+from wgan.config import DataConfig, EvaluationConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.config_reading import load_config
 from wgan.data.dataset import PreparedImages, open_dataset
 from wgan.data.prepare import prepare_dataset

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.unit.evaluation.example_measurements import PROTOCOL, measured
-from wgan.config import PromotionConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.evaluation.gate import decide
 from wgan.records import Measurement
 

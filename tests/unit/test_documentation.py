@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from wgan.config import CanaryConfig, RetrainConfig
+from wgan.config import RetrainConfig
+from wgan.config_promotion import CanaryConfig
 from wgan.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"

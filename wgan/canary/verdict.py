@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from scipy.special import bdtr
 
 from wgan.canary.counters import Counters
-from wgan.config import CanaryConfig
+from wgan.config_promotion import CanaryConfig
 from wgan.records import SideFigures
 
 

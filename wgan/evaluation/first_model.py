@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from wgan.config import PromotionConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.evaluation.rule_text import TITLES, confidence_text
 from wgan.metric_text.untrained import leads
 from wgan.records import Bounds, GateRule, Interval, Measurement

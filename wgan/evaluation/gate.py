@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wgan.config import PromotionConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.evaluation.first_model import first_model_rules
 from wgan.evaluation.rule_text import TITLES, confidence_text
 from wgan.intervals import paired_interval

@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from wgan.model_version.way import approve_by
 from wgan.prefect_server.client import Answer, PrefectServer, Rejected
 from wgan.prefect_server.forms import form_of
 from wgan.prefect_server.names import RELEASE, TAG
@@ -28,8 +27,11 @@ class _Waiting(Answer):
     parameters: dict[str, Any]
 
 
-def start_release(server: PrefectServer, entry: LedgerEntry, work_pool: str) -> str:
-    """Have a worker take the version of an entry `passed` further; returns the flow run's id, the same if repeated."""
+def start_release(server: PrefectServer, entry: LedgerEntry, approve_by: datetime | None, work_pool: str) -> str:
+    """Have a worker take the version of an entry `passed` further; returns the flow run's id, the same if repeated.
+
+    `approve_by` is when a wait for approval ends; None: it needs none.
+    """
     ensure_work_pool(server, work_pool)
     flow_id = server.ask(_Created, "POST", "flows/", name=RELEASE).id
     deployment = server.ask(
@@ -47,7 +49,6 @@ def start_release(server: PrefectServer, entry: LedgerEntry, work_pool: str) -> 
         job_variables={},
         description="Takes a version that passed the gate to production. The pipeline starts these runs.",
     )
-    until = approve_by(entry)
     return server.ask(
         _Created,
         "POST",
@@ -57,7 +58,7 @@ def start_release(server: PrefectServer, entry: LedgerEntry, work_pool: str) -> 
         parameters={
             "model_name": entry.model_name,
             "version": entry.to_version,
-            "approve_by": until.isoformat() if until else None,
+            "approve_by": approve_by.isoformat() if approve_by else None,
         },
         idempotency_key=f"{RELEASE} {entry.id}",
         tags=[TAG, f"model:{entry.model_name}"],

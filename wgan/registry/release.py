@@ -11,7 +11,7 @@ from typing import Literal
 
 from wgan.errors import Overtaken, UsageError
 from wgan.model_version.way import approve_by, last_entry, stage_of
-from wgan.records import CanaryFigures, LedgerEntry
+from wgan.records import Action, CanaryFigures, LedgerEntry
 from wgan.registry.client import registry, require_version
 from wgan.registry.history import History, ModelStores
 from wgan.registry.ledger import is_stored
@@ -20,6 +20,7 @@ from wgan.registry.operation import carried_out, named, new_entry
 from wgan.settings import Settings
 from wgan.storage import Storage
 
+KEPT: tuple[Action, ...] = ("kept",)
 Step = Literal["approved", "canary", "refused", "withdrawn"]
 
 
@@ -118,7 +119,7 @@ def record_kept(
                 reason=reason, plan=promotion.plan, flow_run_id=flow_run_id, actor=None,
             )  # fmt: skip
 
-        return carried_out(stores, entry_from, flow_run_id, ("kept",))
+        return carried_out(stores, entry_from, flow_run_id, KEPT)
 
 
 def reason_to_withdraw(entry: LedgerEntry, aliases: dict[str, int]) -> str | None:

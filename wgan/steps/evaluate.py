@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wgan.config import PromotionConfig, RetrainConfig
+from wgan.config import RetrainConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.data.dataset import PreparedImages
 from wgan.data.prepare import open_or_repair
 from wgan.errors import WganError

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import httpx
 
 from wgan.canary.verdict import Verdict, figures_of, judge
-from wgan.config import CanaryConfig
+from wgan.config_promotion import CanaryConfig
 from wgan.errors import UsageError, WganError
 from wgan.records import CanaryEnd, CanaryFigures, LedgerEntry
 from wgan.registry.aliases import model_aliases

@@ -10,7 +10,7 @@ from scipy.stats import fisher_exact
 
 from wgan.canary.counters import Counters
 from wgan.canary.verdict import chance_of_failures, figures_of, judge, quantile_bounds
-from wgan.config import CanaryConfig
+from wgan.config_promotion import CanaryConfig
 from wgan.serving.metrics import FINE_SECONDS
 
 RULES = CanaryConfig(min_requests=100)

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.registry.registry_in_memory import Process, Servers
 from wgan.canary.counters import Counters, Reading
 from wgan.canary.observation import Observation
-from wgan.config import CanaryConfig
+from wgan.config_promotion import CanaryConfig
 from wgan.errors import UsageError, WganError
 from wgan.records import Action, LedgerEntry, ReleasePlan
 from wgan.settings import Settings

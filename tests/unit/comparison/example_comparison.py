@@ -11,7 +11,8 @@ from tests.unit.evaluation.example_images import digits
 from tests.unit.evaluation.example_measurements import PROTOCOL, measured
 from tests.unit.registry.examples import example_config, example_evaluation
 from wgan.comparison.record import Comparison, NearestImages, Side
-from wgan.config import NetworksConfig, PromotionConfig, RetrainConfig
+from wgan.config import NetworksConfig, RetrainConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.evaluation.gate import decide
 from wgan.intervals import t_interval
 from wgan.records import Bounds, EvaluationRef, ExportCheck, Measurement, ModelVersionRef

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from tests.unit.evaluation.example_measurements import GOOD, measured
 from tests.unit.registry.examples import example_config, example_evaluation
-from wgan.config import PromotionConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.evaluation.gate import decide
 from wgan.records import Bounds, ExportCheck, LedgerEntry, Measurement, RetrainOutcome
 from wgan.registry.card import version_card

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.evaluation.example_measurements import PROTOCOL, measured
-from wgan.config import PromotionConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.evaluation.gate import decide
 from wgan.metric_text.table import metric_rows, number_columns, text_table
 from wgan.records import Bounds

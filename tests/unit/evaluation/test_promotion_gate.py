@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.unit.evaluation.example_measurements import PROTOCOL, measured, unlabelled
-from wgan.config import PromotionConfig
+from wgan.config_promotion import PromotionConfig
 from wgan.evaluation.gate import decide
 from wgan.records import GateDecision
 

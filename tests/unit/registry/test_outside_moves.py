@@ -11,7 +11,7 @@ import pytest
 from tests.unit.registry.examples import example_decision
 from tests.unit.registry.registry_in_memory import MODEL, Process, Servers
 from wgan.mlflow_api.models import Models
-from wgan.records import LedgerEntry
+from wgan.records import LedgerEntry, ReleasePlan
 from wgan.registry import ledger, outside, promotion
 from wgan.registry.outside import notice_outside_move
 from wgan.registry.promotion import promote
@@ -60,6 +60,18 @@ def test_a_champion_moved_outside_is_recorded_once_with_the_time_it_was_seen(pro
     assert notice(process, KEEP) == ()
     assert story(process) == [("moved-outside", 3)]
     assert process.servers.aliases == {"champion": "3", "previous": "2"}
+
+
+def test_a_version_on_its_way_is_withdrawn_since_it_was_compared_with_another_champion(process: Process) -> None:
+    process.servers.tags["4"] = {}
+    promote(
+        (MODEL, 4), example_decision(True), KEEP, process.storage,
+        expected_champion=2, plan=ReleasePlan(approval=True),
+    )  # fmt: skip
+    process.servers.aliases["champion"] = "3"
+    notice(process, KEEP)
+    assert story(process) == [("passed", 4), ("moved-outside", 3), ("withdrawn", 4)]
+    assert "challenger" not in process.servers.aliases
 
 
 def test_it_is_put_back_where_the_settings_say_so(process: Process) -> None:

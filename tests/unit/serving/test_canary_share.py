@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from wgan.config import CanaryConfig
+from wgan.config_promotion import CanaryConfig
 from wgan.model_version.way import canary_percent, way_text
 from wgan.records import Action, LedgerEntry, ReleasePlan
 from wgan.serving.models import LoadedModel, ServedModels, choose, place_of
