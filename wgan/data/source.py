@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from wgan.records import FileCount
 from wgan.storage import Storage
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 NAMED_EXAMPLES = 3
 """Number of example files per reason."""
 
@@ -121,8 +122,23 @@ class Source:
 
 def content_digest(**facts: Any) -> str:
     """SHA-256 (hex) over the canonical JSON of what identifies a source or a data set."""
-    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(facts).encode()).hexdigest()
+
+
+def digest_of_objects(objects: Iterable[Any], **facts: Any) -> str:
+    """`content_digest(objects=[…], **facts)` of objects that are not all in memory."""
+    digest = hashlib.sha256(b"{")
+    for number, name in enumerate(sorted(("objects", *facts))):
+        digest.update(f"{',' if number else ''}{_canonical(name)}:".encode())
+        if name == "objects":
+            digest.update(b"[")
+            for position, entry in enumerate(objects):
+                digest.update(f"{',' if position else ''}{_canonical(entry)}".encode())
+            digest.update(b"]")
+        else:
+            digest.update(_canonical(facts[name]).encode())
+    digest.update(b"}")
+    return digest.hexdigest()
 
 
 def printable(name: str) -> str:

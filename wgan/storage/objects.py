@@ -50,7 +50,7 @@ MOST_SKEW_SECONDS = 15 * 60
 """Clock difference beyond which S3 refuses every signature."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object of a listing."""
 

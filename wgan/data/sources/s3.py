@@ -12,7 +12,7 @@ from wgan.data.file_kinds import FIRST_BYTES, format_of, is_claimed_image, reaso
 from wgan.data.images import MAX_FILE_BYTES
 from wgan.data.local_files import HIDDEN, is_hidden
 from wgan.data.plugin_formats import plugin_facts
-from wgan.data.source import CountedFiles, EncodedImage, ImageFiles, Source, content_digest, printable
+from wgan.data.source import CountedFiles, EncodedImage, ImageFiles, Source, digest_of_objects, printable
 from wgan.data.sources.folder import LACKING_RANGE, classes_of, require_images
 from wgan.download.access import Access
 from wgan.storage.objects import Storage, StoredObject, split_uri
@@ -79,12 +79,12 @@ def s3_source(location: str, max_images: int | None, access: Access) -> Source:
         else:
             listing[name] = entry
     require_images(sorted(listing), hidden, location)
-    facts = [[printable(name), listing[name].size, listing[name].etag] for name in sorted(listing)]
+    facts = ([printable(name), listing[name].size, listing[name].etag] for name in sorted(listing))
 
     def open_prefix(scratch: Path) -> ImageFiles:
         return _opened(listing, prefix, storage, max_images, hidden, location)
 
-    return Source(content_digest(objects=facts, **plugin_facts()), location, None, open_prefix)
+    return Source(digest_of_objects(facts, **plugin_facts()), location, None, open_prefix)
 
 
 def _opened(
