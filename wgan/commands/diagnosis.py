@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ from wgan.errors import WganError
 from wgan.prefect_server.client import login_headers
 from wgan.processors import usable_processors
 from wgan.records import Record
+from wgan.registry.alias_faults import alias_faults
 from wgan.settings import Settings
 from wgan.stack.credentials import NOBODY
 from wgan.stack.environment import LOOPBACK
@@ -77,6 +79,7 @@ def examine(settings: Settings) -> Diagnosis:
             "WGAN_PREFECT_API_URL",
             login_headers(settings),
         ),
+        *_champions(settings),
     )
     return Diagnosis(healthy=all(check.outcome != "failed" for check in checks), checks=checks)
 
@@ -213,6 +216,13 @@ def _server(name: str, url: str, variable: str, headers: dict[str, str] | None =
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Check(name=name, outcome="failed", finding=f"{url}: {error}", remedy=_start(variable))
     return Check(name=name, outcome="ok", finding=f"healthy at {url}")
+
+
+def _champions(settings: Settings) -> Iterator[Check]:
+    """Champions moved outside this pipeline; nothing if MLflow does not answer, since another check says so."""
+    with suppress(WganError):
+        for fault in alias_faults(settings):
+            yield Check(name="champion", outcome="info", finding=fault)
 
 
 def _start(variable: str) -> str:

@@ -34,7 +34,7 @@ def models(
         raise UsageError("--history needs a model: wgan models MODEL --history.")
     require_extra("pipeline")
     settings = load_settings()
-    from wgan.commands.output import print_json
+    from wgan.commands.output import console, print_json
     from wgan.registry.listing import list_models, list_versions
 
     if model is None:
@@ -56,11 +56,15 @@ def models(
         else:
             _show_history(model, entries, more)
     else:
-        versions = list_versions(model, limit, settings)
+        from wgan.registry.alias_faults import model_fault
+
+        versions, fault = list_versions(model, limit, settings), model_fault(model, settings)
         if as_json:
-            print_json({"model_name": model, **versions.model_dump(mode="json")})
+            print_json({"model_name": model, "fault": fault, **versions.model_dump(mode="json")})
         else:
             _show_versions(model, versions)
+            if fault is not None:
+                console.print(fault, highlight=False, markup=False)
 
 
 def _show_models(found: list[ModelEntry]) -> None:
