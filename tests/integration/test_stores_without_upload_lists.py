@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pydantic import SecretStr
 
+from wgan.errors import StorageError
 from wgan.housekeeping.references import References
 from wgan.housekeeping.survey import Survey
 from wgan.housekeeping.uploads import abort_abandoned_uploads
@@ -28,6 +29,10 @@ class Refusing(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Nothing."""
@@ -63,3 +68,9 @@ def test_credentials_that_may_not_list_uploads_are_reported(refusing: Survey) ->
     note = abort_abandoned_uploads(refusing).note or ""
     assert note.startswith("they could not be listed: the object store at")
     assert "AccessDenied" in note
+
+
+@pytest.mark.parametrize("refusing", [(501, "NotImplemented")], indirect=True)
+def test_a_store_that_does_not_know_the_checksums_of_an_upload_is_explained(refusing: Survey) -> None:
+    with pytest.raises(StorageError, match=r"\(NotImplemented\): .*AWS_REQUEST_CHECKSUM_CALCULATION=when_required"):
+        refusing.storage.put_bytes("key", b"content")

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from wgan.data.decompression import Decompressed, StreamDamaged, compression_of
+from wgan.data.file_kinds import what_it_is_instead
 from wgan.data.tar_archive import BLOCK, TarReader, is_header
 from wgan.data.zip_archive import FIRST_BYTES, has_end_record, read_member, refusal_of, zip_members
 from wgan.download.access import Progress
@@ -120,8 +121,8 @@ def _not_an_archive(path: Path, first: bytes, stream: Decompressed) -> str:
         return (
             f"{path} is a {known} archive, which is not supported: unpack it and give the folder (data.source=folder)."
         )
-    if first.lstrip()[:1] == b"<":
-        return f"{path} is neither a zip nor a tar archive, but a web page or XML: open its address in a browser."
+    if instead := what_it_is_instead(first):
+        return f"{path} is neither a zip nor a tar archive, but {instead}."
     return f"{path} is neither a zip nor a tar archive (plain, gz, bz2, xz or zst)."
 
 

@@ -98,6 +98,15 @@ def reason_to_leave_out(name: str, first_bytes: bytes) -> str | None:
     return "another kind of file" if first_bytes else "empty and not named as an image"
 
 
+def what_it_is_instead(first_bytes: bytes) -> str | None:
+    """What a file is that should be an image, an archive or a Parquet file, if that is known; None if not."""
+    if first_bytes.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer (`git lfs pull` fetches the file)"
+    if first_bytes.lstrip()[:1] == b"<":
+        return "a web page or XML"
+    return "nothing but zeros" if first_bytes and not any(first_bytes) else None
+
+
 def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading without blocking. Raises `OSError`, also for pipes, sockets and devices."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

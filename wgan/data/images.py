@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from wgan.data.colour import Correction
-from wgan.data.file_kinds import FIRST_BYTES, READ_FORMATS, format_of, is_read, open_regular
+from wgan.data.file_kinds import FIRST_BYTES, READ_FORMATS, format_of, is_read, open_regular, what_it_is_instead
 from wgan.data.jpeg2000 import require_decodable
 from wgan.data.jpegxl import jpegxl_size
 from wgan.data.pfm import FIRST_BYTES as PFM
@@ -146,7 +146,8 @@ def _read(content: Path | bytes) -> bytes:
 def _picture(data: bytes, scale: Scale | None) -> Picture:
     kind = format_of(data[:FIRST_BYTES])
     if kind is None or not is_read(kind):
-        raise BadImage(unsupported(kind) if kind else "not an image")
+        instead = what_it_is_instead(data[:FIRST_BYTES])
+        raise BadImage(unsupported(kind) if kind else f"not an image{f' but {instead}' if instead else ''}")
     if kind == "TIFF" and (picture := read_tiff(data, scale, MAX_PIXELS)):
         return picture
     if data.startswith(PFM):

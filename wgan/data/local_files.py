@@ -14,11 +14,13 @@ LINK_OUT = "a link that leads out of the folder"
 LINK_TO_NOTHING = "a link to nothing"
 SPECIAL = "a pipe, a socket or a device"
 HIDDEN = "hidden"
+SYSTEM_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
+"""Folders that macOS, Synology, Windows and Linux add, the second of thumbnails."""
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden: `.name`, or macOS's metadata folder."""
-    return name.startswith(".") or name == "__MACOSX"
+    """Whether a file or folder is hidden: `.name`, or a system's own folder."""
+    return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
 def files_below(folder: Path, left_out: CountedFiles) -> Iterator[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,7 @@ from wgan.errors import AccessRefused, ObjectDamaged, ObjectMissing, StorageErro
 from wgan.file_digest import file_sha256
 from wgan.settings import Settings
 from wgan.storage.keys import key_obstacle
+from wgan.storage.refusals import refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,14 +41,11 @@ MULTIPART_BYTES = 16 * 2**20
 MOST_BYTES = 2**28  # maximum for an object read into memory
 MISSING_CODES = ("404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload")
 UNSUPPORTED_CODES = ("NotImplemented", "MethodNotAllowed", "405", "501")
-REFUSED_CODES = ("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired")
-"""Error codes with status 400 that still concern credentials."""
+BEYOND_THE_END_CODES = ("InvalidRange", "InvalidArgument", "416")
 MOST_IN_A_REQUEST = 1000
 """S3's maximum of objects deleted in one request."""
 READ_ATTEMPTS = 5
 """Attempts to read an object whose response breaks off: boto3 only retries requests without a response."""
-MOST_SKEW_SECONDS = 15 * 60
-"""Clock difference beyond which S3 refuses every signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +123,14 @@ class Storage:
             return self._read(key)
 
     def get_first_bytes(self, key: str, count: int) -> bytes:
-        """Read the first `count` bytes, or all if there are fewer, of a non-empty object. Raises `ObjectMissing`."""
+        """Read the first `count` bytes, or all if there are fewer. Raises `ObjectMissing`."""
         with self._translated_errors(key):
-            answer = self.client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{count - 1}")
+            try:
+                answer = self.client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{count - 1}")
+            except ClientError as error:  # a range of an empty object; with the embedded store also of a short one
+                if error.response.get("Error", {}).get("Code") not in BEYOND_THE_END_CODES:
+                    raise
+                answer = self.client.get_object(Bucket=self.bucket, Key=key)
             with answer["Body"] as body:  # a store without range support sends all of it
                 return body.read(count)
 
@@ -166,7 +169,11 @@ class Storage:
             Path(temporary).unlink(missing_ok=True)
 
     def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
-        """The objects whose key starts with the prefix and comes after `after`, in key order, 1,000 per request."""
+        """The objects whose key starts with the prefix and comes after `after`, 1,000 per request.
+
+        Within one folder they come in the order of their keys. SeaweedFS lists `a/b` before `a-b`, so `after` is only
+        for a prefix without sub-folders.
+        """
         pages = self.client.get_paginator("list_objects_v2")
         with self._translated_errors(prefix):
             for page in pages.paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=after):
@@ -256,7 +263,8 @@ class Storage:
                 raise StorageError(
                     f"the object store at {where} does not accept {self.uri(key)!r}: its key {why}."
                 ) from None
-            raise _refusal(error, code or str(error), f"the object store at {where}", self.uri(key)) from None
+            answer = error.response.get("ResponseMetadata", {})
+            raise refusal(answer, code or str(error), f"the object store at {where}", self.uri(key)) from None
         except NoCredentialsError:
             raise AccessRefused(
                 "there are no S3 credentials: start the embedded stack with `wgan up`, or set "
@@ -301,36 +309,6 @@ def _new_session() -> boto3.session.Session:
 def _description_loader() -> Loader:
     loader: Loader = botocore.session.get_session().get_component("data_loader")
     return loader
-
-
-def _refusal(error: ClientError, code: str, store: str, uri: str) -> StorageError:
-    """Interpret an error response: the store's failure, a wrong clock, or credentials."""
-    answer = error.response.get("ResponseMetadata", {})
-    status = answer.get("HTTPStatusCode", 0)
-    if status >= 500 or code == "SlowDown":
-        return StorageError(f"{store} failed for {uri} ({code}), repeatedly: see its log, or try later.")
-    if status in (401, 403) and (late := _seconds_late(answer.get("HTTPHeaders", {}))) is not None:
-        return AccessRefused(
-            f"{store} refused {uri} ({code}): this computer's clock is {abs(late) / 60:.0f} minutes "
-            f"{'behind' if late > 0 else 'ahead of'} the store's; correct it (NTP), because signatures carry the time."
-        )
-    if "Expired" in code:
-        return AccessRefused(
-            f"{store} refused {uri} ({code}): the credentials have expired; give new ones in WGAN_S3_ACCESS_KEY_ID "
-            "and WGAN_S3_SECRET_ACCESS_KEY."
-        )
-    kind = AccessRefused if status in (401, 403) or code in REFUSED_CODES else StorageError
-    return kind(
-        f"{store} refused {uri} ({code}): check WGAN_S3_ACCESS_KEY_ID, WGAN_S3_SECRET_ACCESS_KEY and WGAN_BUCKET."
-    )
-
-
-def _seconds_late(headers: Mapping[str, str]) -> float | None:
-    """How far this computer's clock is behind the store's, if that is too far for signatures."""
-    if "date" not in headers:
-        return None
-    late = (parsedate_to_datetime(headers["date"]) - datetime.now(UTC)).total_seconds()
-    return late if abs(late) >= MOST_SKEW_SECONDS else None
 
 
 def split_uri(uri: str) -> tuple[str, str]:

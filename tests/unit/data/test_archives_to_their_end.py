@@ -272,7 +272,8 @@ def test_an_unsupported_compression_is_named() -> None:
     [
         (b"7z\xbc\xaf\x27\x1c" + bytes(100), "is a 7z archive"),
         (b"\x04\x22\x4d\x18" + bytes(100), "is a LZ4 archive"),
-        (b"<!DOCTYPE html><title>Sign in</title>", "a web page"),
+        (b"<!DOCTYPE html><title>Sign in</title>", "but a web page or XML."),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "but a Git LFS pointer"),
         (gzip.compress(b"text", mtime=0), "gzip-compressed, but its content is not a tar archive"),
         (b"MZ" + WHOLE["zip"], "neither a zip nor a tar"),
     ],

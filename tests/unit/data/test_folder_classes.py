@@ -69,6 +69,8 @@ def test_skipped_files_are_counted_by_reason(tmp_path: Path) -> None:
         ".hidden.png": b"",
         ".git/config": b"",
         "__MACOSX/._1.png": b"",
+        "@eaDir/SYNOPHOTO_THUMB_M.jpg": b"",
+        "lost+found/1.png": b"",
     }
     for name, content in contents.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -83,7 +85,7 @@ def test_skipped_files_are_counted_by_reason(tmp_path: Path) -> None:
         "a Parquet file, which data.source=parquet reads": 1,
         "a tar archive, which data.source=webdataset reads": 1,
         "empty and not named as an image": 1,
-        "hidden": 3,
+        "hidden": 5,
     }
 
 

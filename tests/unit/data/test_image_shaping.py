@@ -161,7 +161,14 @@ def test_a_truncated_file_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty"), (b"hello", "not an image"), (b"%!PS-Adobe-3.0 EPSF-3.0\n", "an unsupported format: PostScript")],
+    [
+        (b"", "empty"),
+        (b"hello", "not an image"),
+        (bytes(99), "not an image but nothing but zeros"),
+        (b"<html>404", "not an image but a web page or XML"),
+        (b"version https://git-lfs.github.com/spec/v1", "not an image but a Git LFS pointer"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "an unsupported format: PostScript"),
+    ],
 )
 def test_a_file_that_is_not_a_picture_is_refused_with_the_reason(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):

@@ -178,6 +178,13 @@ def test_a_truncated_or_altered_file_is_one_sentence(opened, tmp_path: Path) -> 
             assert "\n" not in str(error)  # noqa: PT017
 
 
+def test_a_pointer_of_git_lfs_is_named(opened, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/a.parquet").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(DataError, match=r"^a\.parquet cannot be read as a Parquet file \(it is a Git LFS pointer"):
+        opened(tmp_path / "set")
+
+
 def test_floats_without_a_range_are_measured_first(opened, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     floats = b"Pf\n1 1\n-1.0\n" + np.float32(300).tobytes()
     found = [{"bytes": floats, "path": None}, {"bytes": picture(1), "path": None}]

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
 from wgan.data.class_labels import WITHOUT_CLASSES, CollectedClasses
-from wgan.data.file_kinds import FIRST_BYTES, format_of
+from wgan.data.file_kinds import FIRST_BYTES, format_of, what_it_is_instead
 from wgan.data.images import MAX_FILE_BYTES
 from wgan.data.plugin_formats import plugin_facts
 from wgan.data.shard_files import ShardFiles, ShardKind, find_shards
@@ -198,5 +198,14 @@ def _parquet(name: str, path: Path) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(path, buffer_size=READ_AHEAD, pre_buffer=False) as file:
             yield file
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200].rstrip(".")
+        reason = _instead(path) or " ".join(str(error).split())[:200].rstrip(".")
         raise DataError(f"{name} cannot be read as a Parquet file ({reason}).") from None
+
+
+def _instead(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            instead = what_it_is_instead(file.read(FIRST_BYTES))
+    except OSError:
+        return None
+    return f"it is {instead}" if instead else None
