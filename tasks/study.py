@@ -27,6 +27,7 @@ from wgan.study import (
     vanishing_gradients,
 )
 from wgan.study.digits import Digits, open_digits, prepare_digits
+from wgan.study.finished_trials import FinishedTrials, StoredTrials
 from wgan.study.records import Claim, ClaimResult, StudyOutcome
 from wgan.study.report import FIGURES, markdown_report, write_report
 from wgan.study.sizes import SIZES, SizeName, StudySize
@@ -66,7 +67,13 @@ def try_meaningful_estimate(size: SizeName, seed: int, digits: DatasetRef, run_i
 @retried_task("claim 3: vanishing gradients")
 def try_vanishing_gradients(size: SizeName, seed: int, run_id: str) -> ClaimResult:
     """What slope do an optimal discriminator and an optimal critic have?"""
-    return _tried(vanishing_gradients.CLAIM, vanishing_gradients.reproduce, size, seed, run_id)
+    return _tried(
+        vanishing_gradients.CLAIM,
+        _at_once(vanishing_gradients.reproduce),
+        size,
+        seed,
+        run_id,
+    )
 
 
 @retried_task("claim 4: critic iterations")
@@ -90,7 +97,7 @@ def try_architectures(size: SizeName, seed: int, digits: DatasetRef, run_id: str
 @retried_task("claim 7: clip value")
 def try_clip_value(size: SizeName, seed: int, run_id: str) -> ClaimResult:
     """What do too small and too large a clip value do?"""
-    return _tried(clip_value.CLAIM, clip_value.reproduce, size, seed, run_id)
+    return _tried(clip_value.CLAIM, _at_once(clip_value.reproduce), size, seed, run_id)
 
 
 @retried_task("publish study")
@@ -120,12 +127,24 @@ def end_study_as_killed(flow: Flow[..., Any], flow_run: FlowRun, state: State[An
     end_unfinished_run(study_settings(settings), str(flow_run.id), "KILLED")
 
 
+def _at_once(
+    reproduce: Callable[[StudySize, int], ClaimResult],
+) -> Callable[[StudySize, int, FinishedTrials], ClaimResult]:
+    """A claim without trials that could be kept."""
+    return lambda size, seed, kept: reproduce(size, seed)
+
+
 def _tried(
-    claim: Claim, reproduce: Callable[[StudySize, int], ClaimResult], size: SizeName, seed: int, run_id: str
+    claim: Claim,
+    reproduce: Callable[[StudySize, int, FinishedTrials], ClaimResult],
+    size: SizeName,
+    seed: int,
+    run_id: str,
 ) -> ClaimResult:
-    settings, _ = connect()
+    settings, storage = connect()
+    kept = StoredTrials(str(runtime.flow_run.id), settings, storage)
     with progress_artifact(f"claim-{claim.number}", claim.title):
-        result = reproduce(SIZES[size], seed)
+        result = reproduce(SIZES[size], seed, kept)
     for variant in result.variants:
         log_child(
             settings,
@@ -142,7 +161,7 @@ def _tried(
 
 def _tried_on_digits(
     claim: Claim,
-    reproduce: Callable[[StudySize, int, Digits], ClaimResult],
+    reproduce: Callable[[StudySize, int, FinishedTrials, Digits], ClaimResult],
     size: SizeName,
     seed: int,
     digits: DatasetRef,
@@ -150,4 +169,4 @@ def _tried_on_digits(
 ) -> ClaimResult:
     settings, storage = connect()
     with open_digits(digits, settings, storage) as opened:
-        return _tried(claim, lambda form, number: reproduce(form, number, opened), size, seed, run_id)
+        return _tried(claim, lambda form, number, kept: reproduce(form, number, kept, opened), size, seed, run_id)

@@ -179,6 +179,11 @@ def test_the_training_sets_moments_are_measured_once(
     totals.clear()
     assert numbers() == first
     assert set(totals) == {300}
+    (moments,) = [entry.key for entry in storage.list(f"{stack.evaluation_prefix}/published-")]
+    storage.put_bytes(moments, storage.get_bytes(moments)[:-40])  # damaged: measured again
+    totals.clear()
+    assert numbers() == first
+    assert set(totals) == {300 + images.count}
 
 
 def test_weights_without_the_papers_protocol_are_refused(model: str, tmp_path: Path) -> None:

@@ -117,6 +117,25 @@ def test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims(stack:
     assert tracking_client(stack).get_run(outcome.mlflow_run_id).info.status == "FINISHED"
 
 
+def test_reports_of_different_claims_become_one(tiny_study: tuple[Any, Path], stack: Settings, tmp_path: Path) -> None:
+    outcome = StudyOutcome.model_validate_json((tiny_study[1] / RESULTS).read_text())
+    for name, numbers in (("one", (2, 6)), ("two", (1, 3, 4, 5, 7))):
+        (tmp_path / name).mkdir()
+        results = tuple(result for result in outcome.results if result.claim.number in numbers)
+        part = outcome.model_copy(update={"results": results, "flow_run_id": name})
+        (tmp_path / name / RESULTS).write_text(part.model_dump_json())
+    folders = ("--merge", str(tmp_path / "one"), "--merge", str(tmp_path / "two"))
+    run(stack, "study", *folders, "--output", str(tmp_path / "both"))
+    both = StudyOutcome.model_validate_json((tmp_path / "both" / RESULTS).read_text())
+    assert both.results == outcome.results
+    assert both.flow_run_id == "one, two"
+    assert (tmp_path / "both" / HTML).stat().st_size > 50_000
+    twice = ("--merge", str(tmp_path / "one"), "--merge", str(tiny_study[1]))
+    assert "claim 2 is in more than one report" in run(stack, "study", *twice, code=2).stderr
+    absent = run(stack, "study", "--merge", str(tmp_path / "absent"), code=2).stderr
+    assert "is not a report's folder: results.json cannot be read" in absent
+
+
 def test_the_full_size_begins(stack: Settings, tmp_path: Path) -> None:
     study = start(stack, "study", "--full", "--claims", "3", "--output", str(tmp_path / "report"))
     assert study.stderr is not None
@@ -133,6 +152,7 @@ def test_the_full_size_begins(stack: Settings, tmp_path: Path) -> None:
         (["--claims", "9"], "give numbers from 1 to 7"),
         (["--full", "--tiny"], "exclude each other"),
         (["--resume", "00000000-0000-0000-0000-000000000000", "--full"], "leave out --full"),
+        (["--merge", ".", "--tiny"], "leave out every other option but --output and --json"),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(stack: Settings, arguments: list[str], sentence: str) -> None:

@@ -79,6 +79,7 @@ ELSEWHERE = {
     "wgan study --output ~/study": f"{STUDY}test_every_claim_is_tested_and_reported",
     "wgan study --claims 3,7": f"{STUDY}test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims",
     "wgan study --resume FLOW_RUN": f"{STUDY}test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims",
+    "wgan study --merge one --merge two": f"{STUDY}test_reports_of_different_claims_become_one",
     "wgan study --full": f"{STUDY}test_the_full_size_begins",
     # docs/operations.md, docs/housekeeping.md
     "wgan up --detach": CI,

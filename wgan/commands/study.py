@@ -29,7 +29,11 @@ def study(
         "study-report"
     ),
     resume: Annotated[
-        UUID | None, typer.Option(help="Resume an earlier flow run; its finished claims are not repeated.")
+        UUID | None, typer.Option(help="Resume an earlier flow run; its finished trainings are not repeated.")
+    ] = None,
+    merge: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="Test nothing: join the claims of earlier reports; give it once for each."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,6 +50,13 @@ def study(
     numbers = parse_claims(claims, CLAIM_COUNT) if claims else tuple(range(1, CLAIM_COUNT + 1))
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file: name a folder.")
+    if merge:
+        if resume or full or tiny or claims or seed:
+            raise UsageError("--merge joins finished reports: leave out every other option but --output and --json.")
+        from wgan.study.merge import merged, read_outcome
+
+        _show(merged([read_outcome(folder) for folder in merge]), output, None, as_json)
+        return
     settings = load_settings()
     outcome = _run(size, numbers, seed, resume, settings)
     _show(outcome, output, settings, as_json)
@@ -68,13 +79,14 @@ def _run(size: SizeName, claims: tuple[int, ...], seed: int, resume: UUID | None
     return StudyOutcome.model_validate(run_flow_here(start, settings))
 
 
-def _show(outcome: StudyOutcome, output: Path, settings: Settings, as_json: bool) -> None:
+def _show(outcome: StudyOutcome, output: Path, settings: Settings | None, as_json: bool) -> None:
+    """Write the report and print it; with settings, the study's run in MLflow, too."""
     from wgan.commands.output import console, print_json
     from wgan.study.report import summary, verdict, write_report
     from wgan.tracking.run_status import run_url
 
     report = write_report(outcome, output).resolve()
-    mlflow_page = run_url(settings, outcome.mlflow_run_id)
+    mlflow_page = run_url(settings, outcome.mlflow_run_id) if settings else None
     if as_json:
         claims = [
             {
@@ -95,4 +107,5 @@ def _show(outcome: StudyOutcome, output: Path, settings: Settings, as_json: bool
         console.print(f"   {result.finding}", highlight=False, markup=False, soft_wrap=True)
     console.print(summary(outcome), highlight=False, markup=False, soft_wrap=True)
     console.print(f"report  {report}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"MLflow  {mlflow_page}", highlight=False, markup=False, soft_wrap=True)
+    if mlflow_page:
+        console.print(f"MLflow  {mlflow_page}", highlight=False, markup=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterator
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -152,6 +153,6 @@ def _load(key: str, settings: Settings, storage: Storage) -> Moments | None:
             return Moments(file["mean"], file["covariance"])
     except ObjectMissing:
         return None
-    except (NotSigned, ValueError, KeyError, OSError) as error:
+    except (NotSigned, BadZipFile, ValueError, KeyError, OSError) as error:
         log.warning("%s is ignored (%s): the training images are measured again.", storage.uri(key), error)
         return None

@@ -8,6 +8,7 @@ from wgan.pixels import image_grid
 from wgan.study.baselines import PUBLISHED, SCHEDULES, on_images
 from wgan.study.digits import Digits
 from wgan.study.drawing import picture
+from wgan.study.finished_trials import FinishedTrials
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Table
 from wgan.study.sizes import StudySize
 from wgan.study.trials import Architecture, ImageTrial
@@ -32,7 +33,7 @@ LATENT_DIM = 64
 USELESS = 100.0
 
 
-def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
+def reproduce(size: StudySize, seed: int, kept: FinishedTrials, digits: Digits) -> ClaimResult:
     """Three generators against the DCGAN critic, each trained as GAN and as WGAN on digits."""
     watch = Stopwatch()
     keys = [
@@ -55,7 +56,7 @@ def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
         )
         for architecture, way, number in keys
     ]
-    results = run_claim(CLAIM, trials)
+    results = run_claim(CLAIM, trials, kept)
     distances: dict[tuple[Architecture, str], list[float]] = {}
     panels = []
     for (architecture, way, number), result in zip(keys, results, strict=True):

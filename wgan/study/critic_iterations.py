@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wgan.study.baselines import in_the_plane
+from wgan.study.finished_trials import FinishedTrials
 from wgan.study.mixtures import mixture
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Table
 from wgan.study.sizes import StudySize
@@ -23,7 +24,7 @@ CLAIM = Claim(
 CRITIC_STEPS = (25, 5, 1)
 
 
-def reproduce(size: StudySize, seed: int) -> ClaimResult:
+def reproduce(size: StudySize, seed: int, kept: FinishedTrials) -> ClaimResult:
     """WGAN on the grid with 1, 5 and 25 critic steps per generator step."""
     watch = Stopwatch()
     shorter = size.model_copy(update={"point_steps": max(size.measurements, size.point_steps // 2)})
@@ -37,7 +38,7 @@ def reproduce(size: StudySize, seed: int) -> ClaimResult:
         for count in CRITIC_STEPS
         for run in range(size.seeds)
     ]
-    results = run_claim(CLAIM, trials)
+    results = run_claim(CLAIM, trials, kept)
     by_count = {
         count: [r for r in results if r.trial.training.n_critic == count and not r.diverged]
         for count in sorted(CRITIC_STEPS)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wgan.study.baselines import in_the_plane
+from wgan.study.finished_trials import FinishedTrials
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Table
 from wgan.study.sizes import StudySize
 from wgan.study.trials import TrialResult
@@ -31,7 +32,7 @@ RATES = (2e-4, 2e-3)
 MODES = 25
 
 
-def reproduce(size: StudySize, seed: int) -> ClaimResult:
+def reproduce(size: StudySize, seed: int, kept: FinishedTrials) -> ClaimResult:
     """WGAN on the grid with either optimizer for both networks, at a moderate and at a high learning rate."""
     watch = Stopwatch()
     shorter = size.model_copy(update={"point_steps": max(size.measurements, size.point_steps // 2)})
@@ -45,7 +46,7 @@ def reproduce(size: StudySize, seed: int) -> ClaimResult:
         )
         for name, rate, number in keys
     ]
-    results = run_claim(CLAIM, trials)
+    results = run_claim(CLAIM, trials, kept)
     runs = {
         (name, rate): [result for key, result in zip(keys, results, strict=True) if key[:2] == (name, rate)]
         for name in OPTIMIZERS

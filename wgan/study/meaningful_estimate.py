@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 
 from wgan.study.baselines import PUBLISHED, SCHEDULES, on_images
 from wgan.study.digits import Digits
+from wgan.study.finished_trials import FinishedTrials
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Series, Table
 from wgan.study.sizes import StudySize
 from wgan.study.trials import ImageTrial, TrialResult
@@ -27,7 +28,7 @@ SEEDS = 2
 """Minimum number of seeds: one run's correlation proves little."""
 
 
-def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
+def reproduce(size: StudySize, seed: int, kept: FinishedTrials, digits: Digits) -> ClaimResult:
     """Train WGAN and GAN on digits and compare the loss each monitors with the Fréchet distance during training."""
     watch = Stopwatch()
     seeds = range(seed, seed + max(SEEDS, size.image_seeds))
@@ -45,7 +46,7 @@ def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
         for way in WATCHED
         for number in seeds
     ]
-    results = run_claim(CLAIM, trials)
+    results = run_claim(CLAIM, trials, kept)
     distances = [[digits.frechet(images.astype(np.uint8)) for images in result.samples.values()] for result in results]
     correlations: dict[str, list[float]] = {way: [] for way in WATCHED}
     for result, frechet in zip(results, distances, strict=True):

@@ -9,6 +9,7 @@ from wgan.pixels import image_grid
 from wgan.study.baselines import in_the_plane, on_images
 from wgan.study.digits import Digits
 from wgan.study.drawing import picture
+from wgan.study.finished_trials import FinishedTrials
 from wgan.study.mixtures import MixtureName, mixture
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Table
 from wgan.study.sizes import StudySize
@@ -38,7 +39,7 @@ WAYS: tuple[tuple[str, str, dict[str, float]], ...] = (
 NAMES: dict[MixtureName, str] = {"ring": "8-Gaussian ring", "grid": "25-Gaussian grid"}
 
 
-def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
+def reproduce(size: StudySize, seed: int, kept: FinishedTrials, digits: Digits) -> ClaimResult:
     """Modes covered, share of high-quality samples and reverse KL of GAN, WGAN and WGAN-GP."""
     watch = Stopwatch()
     points = [
@@ -48,7 +49,7 @@ def reproduce(size: StudySize, seed: int, digits: Digits) -> ClaimResult:
         for run in range(size.seeds)
     ]
     images = [_stacked_trial(way, size, seed + run, digits) for way in LABELS for run in range(size.stacked_seeds)]
-    results = run_claim(CLAIM, [*images, *points])  # the longest first
+    results = run_claim(CLAIM, [*images, *points], kept)  # the longest first
     stacked, plane = results[: len(images)], results[len(images) :]
     in_plane = {
         (place, label): [r for r in plane if r.trial.name.startswith(f"{label} {place} ") and not r.diverged]

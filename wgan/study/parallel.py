@@ -45,7 +45,7 @@ def run_trials(
         except BrokenProcessPool:
             raise WganError(
                 "a training process of the study was killed, perhaps for lack of memory: `wgan study --resume "
-                "FLOW_RUN` resumes with the remaining claims."
+                "FLOW_RUN` resumes with the remaining trainings."
             ) from None
         finally:
             stop.set()

@@ -9,6 +9,7 @@ import numpy as np
 
 from wgan import progress
 from wgan.config import TrainingConfig, flat_parameters
+from wgan.study.finished_trials import FinishedTrials
 from wgan.study.mixtures import MixtureName
 from wgan.study.parallel import run_trials
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Series, Table, Variant
@@ -36,15 +37,20 @@ def point_trial(name: str, size: StudySize, mixture: MixtureName, training: Trai
     )
 
 
-def run_claim(claim: Claim, trials: Sequence[Trial]) -> list[TrialResult]:
-    """All trials of a claim, in order, with progress."""
+def run_claim(claim: Claim, trials: Sequence[Trial], kept: FinishedTrials) -> list[TrialResult]:
+    """All trials of a claim, in order, with progress. Those in `kept` are not repeated; new ones are added to it."""
     stage = f"claim {claim.number}"
+    found = {position: result for position, trial in enumerate(trials) if (result := kept.load(trial))}
 
     def finished(done: int, result: TrialResult) -> None:
-        progress.report(stage, done, len(trials), f"{claim.title}: {result.trial.name}")
+        kept.keep(result)
+        progress.report(stage, len(found) + done, len(trials), f"{claim.title}: {result.trial.name}")
 
-    progress.report(stage, 0, len(trials), claim.title)
-    return run_trials(trials, finished)
+    progress.report(stage, len(found), len(trials), claim.title)
+    left = [position for position in range(len(trials)) if position not in found]
+    run = run_trials([trials[position] for position in left], finished) if left else []
+    results = found | dict(zip(left, run, strict=True))
+    return [results[position] for position in range(len(trials))]
 
 
 class Stopwatch:
