@@ -131,7 +131,7 @@ def test_reports_of_different_claims_become_one(tiny_study: tuple[Any, Path], st
     assert both.flow_run_id == "one, two"
     assert (tmp_path / "both" / HTML).stat().st_size > 50_000
     twice = ("--merge", str(tmp_path / "one"), "--merge", str(tiny_study[1]))
-    assert "claim 2 is in more than one report" in run(stack, "study", *twice, code=2).stderr
+    assert "Claim 2 is in more than one report" in run(stack, "study", *twice, code=2).stderr
     absent = run(stack, "study", "--merge", str(tmp_path / "absent"), code=2).stderr
     assert "is not a report's folder: results.json cannot be read" in absent
 
