@@ -28,6 +28,7 @@ SOURCES = (
 # fmt: on
 Source = Annotated[str, *name_or_path(*SOURCES)]
 ImageSize = Literal[16, 32, 64, 128, 256]
+Crop = Literal["centre", "resize", "pad"]
 Objective = Annotated[str, *name_or_path("wgan", "wgan-gp", "gan")]
 Network = Annotated[str, *name_or_path("dcgan")]
 Precision = Literal["auto", "float32", "bf16"]
@@ -74,6 +75,11 @@ class DataConfig(ConfigModel):
         le=0.5,
         description="Share of the images held out of training to detect memorisation; a source's own test split is "
         "taken instead where it has one. 0: none.",
+    )
+    crop: Crop = Field(
+        "centre",
+        description="How an image that is not square becomes it: centre cuts out the middle, resize stretches the "
+        "whole image, pad adds white at two sides.",
     )
     mirror: bool = Field(
         False,

@@ -206,6 +206,8 @@ def test_the_digest_changes_with_everything_that_shapes_the_pixels(
         digest(of_folder(pictures, channels=3), settings),
         digest(of_folder(pictures, max_images=39), settings),
         digest(of_folder(pictures, held_out_fraction=0.2), settings),
+        digest(of_folder(pictures, crop="resize"), settings),
+        digest(of_folder(pictures, crop="pad"), settings),
     ]
     Image.new("L", (20, 30), 200).save(pictures / "even" / "00.png")
     digests.append(digest(of_folder(pictures), settings))

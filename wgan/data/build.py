@@ -70,6 +70,7 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
             decoder=DECODER,
             image_size=config.image_size,
             channels=config.channels,
+            crop=config.crop,
             count=len(gathered.labels),
             classes=opened.classes,
             shards=shards,
@@ -109,7 +110,7 @@ def judge_bad_files(config: DataConfig, bad: Sequence[BadFile], total: int) -> N
 def _write(
     opened: ImageFiles | ImageArrays, config: DataConfig, prefix: str, folder: Path, access: Access
 ) -> tuple[Gathered, tuple[Shard, ...], Labels | None, HeldOut | None]:
-    shape = Shape(config.image_size, config.channels)
+    shape = Shape(config.image_size, config.channels, config.crop)
     total = min(opened.count, config.max_images or opened.count)
     gathered = Gathered()
     test_total = 0

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import PIL
@@ -51,6 +52,8 @@ class Shape:
 
     image_size: int
     channels: int
+    crop: Literal["centre", "resize", "pad"] = "centre"
+    """How an image that is not square becomes it."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +100,33 @@ def measure(content: Path | bytes) -> Extent | None:
 
 
 def shaped(pixels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
-    """Decoded pixels, (H, W) or (H, W, 3), as (C, H, W): centre crop to a square, antialiased resize, grey or RGB."""
+    """Decoded pixels, (H, W) or (H, W, 3), as (C, H, W): made square, resized with antialiasing, grey or RGB."""
     return _shaped(Image.fromarray(pixels), shape)
 
 
 def _shaped(image: Image.Image, shape: Shape) -> NDArray[np.uint8]:
     image = image.convert("L" if shape.channels == 1 else "RGB")
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    image = image.crop((left, top, left + side, top + side))
-    size = (shape.image_size, shape.image_size)
-    pixels = np.asarray(image if image.size == size else image.resize(size, RESIZE_FILTER), dtype=np.uint8)
+    pixels = np.asarray(_squared(image, shape), dtype=np.uint8)
     return pixels[np.newaxis] if shape.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _squared(image: Image.Image, shape: Shape) -> Image.Image:
+    side = shape.image_size
+    if shape.crop == "pad":
+        scale = side / max(image.size)
+        image = _resized(image, (max(1, round(image.width * scale)), max(1, round(image.height * scale))))
+        square = Image.new(image.mode, (side, side), "white")
+        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+        return square
+    if shape.crop == "centre":
+        shorter = min(image.size)
+        left, top = (image.width - shorter) // 2, (image.height - shorter) // 2
+        image = image.crop((left, top, left + shorter, top + shorter))
+    return _resized(image, (side, side))
+
+
+def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image if image.size == size else image.resize(size, RESIZE_FILTER)
 
 
 @contextmanager

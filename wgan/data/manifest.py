@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from wgan.config import Crop
 from wgan.errors import DataError, ObjectMissing
 from wgan.records import DatasetRef, FileCount
 from wgan.settings import Settings
@@ -83,6 +84,9 @@ class Manifest(Entry):
     decoder: str = Field(description="Library and version that decoded and resized the images.")
     image_size: int = Field(ge=1, description="Height and width, pixels.")
     channels: int = Field(ge=1)
+    crop: Crop = Field(
+        "centre", exclude_if=lambda crop: crop == "centre", description="How images became square: `data.crop`."
+    )
     count: int = Field(ge=1, description="Images in all shards.")
     classes: tuple[str, ...] = Field(description="Class names by label; empty where the data has no labels.")
     shards: tuple[Shard, ...]

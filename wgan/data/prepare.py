@@ -113,6 +113,7 @@ def dataset_digest(config: DataConfig, source: Source) -> str:
         channels=config.channels,
         max_images=cut,
         held_out=_held_out_rule(config, source),
+        **({} if config.crop == "centre" else {"crop": config.crop}),
     )
 
 

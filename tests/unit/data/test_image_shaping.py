@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from wgan.config import Crop
 from wgan.data.images import MAX_PIXELS, Shape
 from wgan.data.images import decode as decode_image
 from wgan.data.picture import BadImage
@@ -118,6 +119,27 @@ def test_the_centre_square_is_kept() -> None:
     pixels[:, 100:200] = (0, 255, 0)
     assert flat_colour(encoded(Image.fromarray(pixels))) == (0, 255, 0)
     assert flat_colour(encoded(Image.fromarray(pixels.transpose(1, 0, 2)))) == (0, 255, 0)
+
+
+def test_the_whole_image_can_be_stretched_or_padded_with_white() -> None:
+    pixels = np.zeros((40, 80, 3), dtype=np.uint8)
+    pixels[:, 40:] = (200, 0, 0)
+    image = encoded(Image.fromarray(pixels))
+    stretched = decode_image(image, Shape(32, 3, "resize")).pixels
+    assert (stretched[0, :, 18:] == 200).all()
+    assert (stretched[:, :, :14] == 0).all()
+    padded = decode_image(image, Shape(32, 3, "pad")).pixels
+    assert (padded[:, :8] == 255).all()
+    assert (padded[:, 24:] == 255).all()
+    assert np.array_equal(padded[:, 8:24, 18:], stretched[:, 8:24, 18:])
+    thin = encoded(Image.new("L", (1, 3000), 7))
+    assert decode_image(thin, Shape(32, 1, "pad")).pixels[0, 16].tolist() == [255] * 15 + [7] + [255] * 16
+
+
+@pytest.mark.parametrize("crop", ["centre", "resize", "pad"])
+def test_a_square_image_is_the_same_for_every_crop(crop: Crop) -> None:
+    image = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50), dtype=np.uint8)))
+    assert np.array_equal(decode_image(image, Shape(32, 1, crop)).pixels, decode(image, GREY))
 
 
 def test_the_resize_is_antialiased() -> None:
