@@ -168,6 +168,9 @@ def test_the_automation(server: PrefectServer, client: SyncPrefectClient, stack:
         description="A run that sent no heartbeat for 90 s has died with its process or machine.",
         trigger=EventTrigger(
             match=ResourceSpecification.model_validate({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=ResourceSpecification.model_validate(
+                {"prefect.resource.role": "flow", "prefect.resource.name": "!release"}
+            ),
             after={HEARTBEAT, RUNNING},
             expect={HEARTBEAT, *ENDS},
             for_each={"prefect.resource.id"},

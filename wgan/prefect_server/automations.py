@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wgan.prefect_server.client import Answer, PrefectServer
-from wgan.prefect_server.names import CANCELLED_NAMES, COMPLETED_NAMES
+from wgan.prefect_server.names import CANCELLED_NAMES, COMPLETED_NAMES, RELEASE
 from wgan.settings import Settings
 
 MISSED_HEARTBEATS = 3
@@ -15,11 +15,7 @@ PREFIX = "wgan: "
 HEARTBEAT = "prefect.flow-run.heartbeat"
 RUNNING = "prefect.flow-run.Running"
 """Also covers runs that die before their first heartbeat."""
-SUSPENDED = "Suspended"
-"""A run that waits for a person has no process."""
-ENDS = tuple(
-    f"prefect.flow-run.{state}" for state in (*COMPLETED_NAMES, *CANCELLED_NAMES, SUSPENDED, "Failed", "Crashed")
-)
+ENDS = tuple(f"prefect.flow-run.{state}" for state in (*COMPLETED_NAMES, *CANCELLED_NAMES, "Failed", "Crashed"))
 
 
 class _Automation(Answer):
@@ -81,7 +77,8 @@ def _wanted(settings: Settings) -> tuple[dict[str, Any], ...]:
         "trigger": {
             "type": "event",
             "match": {"prefect.resource.id": "prefect.flow-run.*"},
-            "match_related": {},
+            # A release that waits for a person is suspended and silent. The workers, which look at states, watch these.
+            "match_related": {"prefect.resource.role": "flow", "prefect.resource.name": f"!{RELEASE}"},
             "after": [HEARTBEAT, RUNNING],
             "expect": [HEARTBEAT, *ENDS],
             "for_each": ["prefect.resource.id"],
