@@ -18,7 +18,7 @@ def reason_to_refuse(flow_run: FlowRun, deployment: DeploymentResponse | None) -
     fault = _fault(flow_run, deployment)
     if fault is None:
         return None
-    return f"The worker refused this run because {fault}; it runs only {' and '.join(sorted(ENTRY_POINTS))}."
+    return f"The worker refused this run because {fault}; it runs only {', '.join(sorted(ENTRY_POINTS))}."
 
 
 def _fault(flow_run: FlowRun, deployment: DeploymentResponse | None) -> str | None:

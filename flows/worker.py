@@ -6,8 +6,9 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
 import psutil
@@ -17,6 +18,7 @@ from prefect.exceptions import ObjectNotFound
 from flows.notifications import Notifier
 from flows.runs import PipelineWorker
 from flows.supervision import supervise_runs
+from flows.worker_metrics import WorkerMetrics
 from wgan.durations import counted
 from wgan.errors import UsageError
 from wgan.settings import Settings
@@ -31,12 +33,21 @@ GRACE_SECONDS = 120.0
 """Seconds a run gets to stop: a training finishes its step and uploads a checkpoint."""
 
 
-def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], None]) -> None:
+Check = Callable[[], None]
+"""What a worker does every ten seconds beside its runs."""
+
+
+def run_worker(
+    settings: Settings, name: str, limit: int, say: Callable[[str], None], metrics: str | None = None
+) -> None:
     """Work until SIGTERM or Ctrl-C; runs in progress then save a checkpoint, stop, and resume elsewhere.
 
-    Raises `UsageError` if there is no such pool, or if an address of WGAN_NOTIFY_URL is wrong.
+    `metrics` is the address for Prometheus, host:port. Raises `UsageError` if there is no such pool, or if that address
+    or one of WGAN_NOTIFY_URL is wrong.
     """
-    notifier = Notifier(settings, say)
+    checks: list[Check] = [Notifier(settings, say).send_new]
+    if metrics is not None:
+        checks.append(partial(WorkerMetrics(metrics).update, settings))
     with get_client(sync_client=True) as client:
         try:
             client.read_work_pool(settings.work_pool)
@@ -45,10 +56,10 @@ def run_worker(settings: Settings, name: str, limit: int, say: Callable[[str], N
             raise UsageError(
                 f"there is no work pool {settings.work_pool!r} (there are: {pools}): `wgan schedule apply` creates it."
             ) from None
-    asyncio.run(_work(settings, name, limit, notifier, say))
+    asyncio.run(_work(settings, name, limit, checks, say))
 
 
-async def _work(settings: Settings, name: str, limit: int, notifier: Notifier, say: Callable[[str], None]) -> None:
+async def _work(settings: Settings, name: str, limit: int, checks: Sequence[Check], say: Callable[[str], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
@@ -58,7 +69,7 @@ async def _work(settings: Settings, name: str, limit: int, notifier: Notifier, s
         worker = PipelineWorker(settings.work_pool, name, limit, say)
         working = asyncio.create_task(worker.start(printer=lambda *_: None))
         stop_requested = asyncio.create_task(stopping.wait())
-        watching = asyncio.create_task(_watch(settings, notifier, say))
+        watching = asyncio.create_task(_watch(settings, checks, say))
         await asyncio.wait({working, stop_requested}, return_when=asyncio.FIRST_COMPLETED)
         if stopping.is_set():
             worker.taking = False
@@ -74,7 +85,7 @@ async def _work(settings: Settings, name: str, limit: int, notifier: Notifier, s
     say(f"Worker {name} has stopped.")
 
 
-async def _watch(settings: Settings, notifier: Notifier, say: Callable[[str], None]) -> None:
+async def _watch(settings: Settings, checks: Sequence[Check], say: Callable[[str], None]) -> None:
     """Supervise scheduled runs periodically, ignoring single failures; reports if all checks fail."""
     silent: dict[UUID, float] = {}
     failures = 0
@@ -82,7 +93,8 @@ async def _watch(settings: Settings, notifier: Notifier, say: Callable[[str], No
         await asyncio.sleep(WATCH_SECONDS * random.uniform(0.8, 1.2))  # so that workers do not check at the same time
         try:
             await asyncio.to_thread(supervise_runs, settings, silent, say)
-            await asyncio.to_thread(notifier.send_new)
+            for check in checks:
+                await asyncio.to_thread(check)
         except Exception as error:  # the server may be unreachable: the worker itself waits for it
             failures += 1
             logger.debug("The runs could not be checked: %s", error)

@@ -34,6 +34,10 @@ def worker(
             show_default=False,
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="Address of metrics for Prometheus, e.g. 127.0.0.1:9101; default: none.", show_default=False),
+    ] = None,
 ) -> None:
     """Run due retrainings and housekeeping, each in its own process; Ctrl-C or SIGTERM stops it.
 
@@ -65,7 +69,7 @@ def worker(
             ensure_work_pool(server, settings.work_pool)
     if offered:
         print_line(f"Trains on {offered}.")
-    run_worker(settings, name or f"{socket.gethostname()}-{os.getpid()}", limit, print_line)
+    run_worker(settings, name or f"{socket.gethostname()}-{os.getpid()}", limit, print_line, metrics)
 
 
 def offer_gpus(gpus: str | None, device: str) -> str:

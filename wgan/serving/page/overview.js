@@ -41,7 +41,7 @@ function retraining(run) {
 }
 
 function waiting(version) {
-  const until = version.until ? ` It ends by itself at ${day(version.until)}.` : "";
+  const until = version.until ? ` The wait ends by itself at ${day(version.until)}.` : "";
   const since = version.since ? ` since ${day(version.since)}` : "";
   const waits = make("span", { className: "message", textContent: `Waits for ${version.waits_for}.${until}` });
   return make("li", {}, badge(version.stage), link(version.page, `version ${version.version}`), quiet(since), waits);
