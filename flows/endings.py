@@ -17,7 +17,7 @@ from prefect.states import Cancelled, Completed
 from tasks.connections import connect
 from tasks.restarts import end_tasks_early
 from tasks.run_names import name_flow_run
-from wgan.errors import DataMissing, Interrupted, Overtaken, UsageError, WganError
+from wgan.errors import DataMissing, DataRefused, Interrupted, Overtaken, UsageError, WganError
 from wgan.model_version.way import approve_by
 from wgan.prefect_server.names import NOT_DONE, REFUSED, SKIPPED, STOPPED
 from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
@@ -53,7 +53,7 @@ def named_endings(
                 cause = error if str(error) or not resumed_by else _interrupted(resumed_by)
                 said = f"Stopped by the user: {cause}" if str(cause) else "Stopped by the user."
                 return cast(R, _ended_early(STOPPED, said, cause, kept_in))
-            except (UsageError, DataMissing, Overtaken) as error:
+            except (UsageError, DataMissing, DataRefused, Overtaken) as error:
                 if _has_begun(kept_in):
                     raise
                 return cast(R, _ended_early(NOT_DONE, f"Not done: {error}", error, kept_in))

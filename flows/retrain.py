@@ -6,6 +6,7 @@ from prefect import flow
 
 from flows.endings import ended, named_endings
 from tasks.data import find_unchanged, prepare_data
+from tasks.data_report import keep_data_report, report_on_data
 from tasks.evaluation import compare_generator, decide_promotion, evaluate_generator
 from tasks.model_queue import wait_in_queue
 from tasks.registration import register_generator
@@ -30,7 +31,11 @@ from wgan.records import DataUnchanged, RetrainOutcome, ServingCheck
 )
 @named_endings(resumed_by="wgan retrain --resume")
 def retrain(
-    config: RetrainConfig, promote: bool = True, only_if_changed: bool = False
+    config: RetrainConfig,
+    promote: bool = True,
+    only_if_changed: bool = False,
+    accept_data: str | None = None,
+    accept_reason: str | None = None,
 ) -> RetrainOutcome | DataUnchanged:
     """Prepare the data, train a generator, register it, judge it against the champion, and if better serve it.
 
@@ -38,6 +43,8 @@ def retrain(
         config: What the run is: data, networks, training, evaluation protocol and the gate.
         promote: Ask the gate and move the champion alias; else register only.
         only_if_changed: Train only on data that no version of the model was trained on yet.
+        accept_data: Beginning of the digest of a data set to train on although its rules refuse it.
+        accept_reason: Why, for the record.
     """
     stop_after_many_starts()
     end_tasks_of_dead_processes()
@@ -47,7 +54,9 @@ def retrain(
     dataset = prepare_data(config.data)
     if only_if_changed and (unchanged := find_unchanged(config.model_name, dataset)):
         return ended(unchanged)
+    report = report_on_data(config, dataset, accept_data, accept_reason)
     training = train_generator(config, dataset)
+    keep_data_report(report, training)
     evaluation = evaluate_generator(config, training)
     version = compare_generator(config, register_generator(config, evaluation))
     promotion, serving = None, tuple[ServingCheck, ...]()

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from wgan.addresses import credential_in
 from wgan.config_model import ConfigModel
 from wgan.config_promotion import PromotionConfig
+from wgan.data_rules import DataRules
 from wgan.plugins import HoldsPaths, ImportPath, is_import_path, name_or_path
 
 # fmt: off
@@ -80,6 +81,14 @@ class DataConfig(ConfigModel):
         "centre",
         description="How an image that is not square becomes it: centre cuts out the middle, resize stretches the "
         "whole image, pad adds white at two sides.",
+    )
+    deduplicate: Literal["none", "exact", "near"] = Field(
+        "none",
+        description="Copies that are left out, so that each picture is there once. exact: the same pixels; near: also "
+        "the same picture encoded, resized or exposed differently.",
+    )
+    rules: DataRules = Field(
+        default_factory=DataRules, description="What the data report may find before a warning, or a refusal."
     )
     mirror: bool = Field(
         False,

@@ -97,17 +97,21 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _assigned(assignments: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The values of `section.field=value` assignments, as text."""
-    values: dict[str, dict[str, str]] = {}
+def _assigned(assignments: Sequence[str]) -> dict[str, Any]:
+    """The values of `section.field=value` assignments, as text; a field may have fields of its own."""
+    values: dict[str, Any] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
-        section, dot, field = name.strip().partition(".")
-        if not equals or not dot or not field:
+        *sections, field = name.strip().split(".")
+        if not equals or not sections or not all((*sections, field)):
             raise UsageError(f"--set {text!r} is not of the form section.field=value, for example training.lr=1e-4.")
-        known = values.setdefault(section, {})
+        known = values
+        for section in sections:
+            known = known.setdefault(section, {})
+            if not isinstance(known, dict):
+                raise UsageError(f"--set gives both {name.strip()} and {section}, which contains it.")
         if known.setdefault(field, value) != value:
-            raise UsageError(f"--set gives {section}.{field} twice: {shown(known[field])} and {shown(value)}.")
+            raise UsageError(f"--set gives {name.strip()} twice: {shown(known[field])} and {shown(value)}.")
     return values
 
 

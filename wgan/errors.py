@@ -60,6 +60,12 @@ class DataError(WganError):
     """The data set is unavailable or not what it should be."""
 
 
+class DataRefused(DataError):
+    """The rules for the data set refuse it; the message names the first limit that is exceeded."""
+
+    exit_code = 3
+
+
 class DataMissing(DataError):
     """The folder or file that a configuration names is missing or unreadable."""
 

@@ -1,7 +1,9 @@
-"""Converts the generator's range [-1, 1] to bytes and pictures."""
+"""Converts the generator's range [-1, 1] to bytes, and bytes to pictures."""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from typing import TYPE_CHECKING
 
@@ -36,3 +38,10 @@ def image_grid(images: NDArray[np.uint8], columns: int | None = None, scale: int
         enlarged = image.transpose(1, 2, 0).repeat(scale, axis=0).repeat(scale, axis=1)
         canvas[top : top + height * scale, left : left + width * scale] = enlarged
     return Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
+
+
+def png_address(picture: Image.Image) -> str:
+    """The picture as PNG in a `data:` URL, for a page that needs no other file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -17,7 +17,9 @@ from wgan.tracking.runs import metric_history
 FINISHED = (
     "check champion",
     "prepare data",
+    "report on data",
     "train generator",
+    "keep data report",
     "evaluate generator",
     "register generator",
     "compare with champion",

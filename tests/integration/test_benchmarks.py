@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("train_throughput.py --only digits --rounds 1 --seconds 0.1", '"times_plain"'),
         ("scaling.py --only digits --rounds 1 --seconds 0.1", '"two_over_twice_one"'),
         ("preparation.py --images 40", "| 2 on Ray |"),
+        ("data_report.py --images 400", '"near_copies"'),
         ("large_data.py --gigabytes 0.01 --seconds 0.3", '"read ahead"'),
         ("beside_other_work.py --seconds 0.3", '"two_over_alone"'),
         ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),

@@ -30,6 +30,7 @@ WALK = {
     "wgan data prepare --preset digits": 0,
     "wgan data list": 0,
     "wgan data show digits": 0,
+    "wgan data report digits": 0,
     "wgan models": 0,
     "wgan models generator-digits": 0,
     "wgan evaluate generator-digits": 0,

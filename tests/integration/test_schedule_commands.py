@@ -87,7 +87,13 @@ def test_the_form_in_prefects_page_knows_every_field_with_its_bounds(stack: Sett
     training = schema["definitions"]["TrainingConfig"]["properties"]
     assert training["lr"]["exclusiveMinimum"] == 0
     assert training["lr"]["description"].startswith("Learning rate of both optimizers")
-    assert set(schema["properties"]) == {"config", "promote", "only_if_changed"}
+    assert set(schema["properties"]) == {
+        "config",
+        "promote",
+        "only_if_changed",
+        "accept_data",
+        "accept_reason",
+    }
     assert deployment(stack, "typed")["enforce_parameter_schema"]
     assert deployment(stack, "typed")["concurrency_options"]["collision_strategy"] == "ENQUEUE"
 

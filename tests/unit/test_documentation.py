@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,21 @@ from wgan.config_promotion import CanaryConfig
 from wgan.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
+
+
+def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str | None]]:
+    """Dotted name and description of every field that holds a value."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields_of(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field.description
+
+
 FIELDS = [
-    (f"{section}.{name}", field.description)
-    for section, info in RetrainConfig.model_fields.items()
-    if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
-    for name, field in info.annotation.model_fields.items()
-] + [(f"promotion.canary.{name}", field.description) for name, field in CanaryConfig.model_fields.items()]
+    *fields_of(RetrainConfig),
+    *((f"promotion.canary.{name}", field.description) for name, field in CanaryConfig.model_fields.items()),
+]
 VARIABLES = [(f"WGAN_{name.upper()}", field.description) for name, field in Settings.model_fields.items()]
 
 

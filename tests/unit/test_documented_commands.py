@@ -81,6 +81,13 @@ ELSEWHERE = {
     "wgan study --resume FLOW_RUN": f"{STUDY}test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims",
     "wgan study --merge one --merge two": f"{STUDY}test_reports_of_different_claims_become_one",
     "wgan study --full": f"{STUDY}test_the_full_size_begins",
+    # docs/data.md
+    "wgan data report NAME --against champion": (
+        "tests/integration/test_refused_data.py::test_refused_data_ends_the_run_before_training_until_it_is_accepted"
+    ),
+    'wgan retrain --preset mnist --accept-data 3f2a9c41d0e7 --reason "the blank frames are wanted"': (
+        "tests/integration/test_refused_data.py::test_refused_data_ends_the_run_before_training_until_it_is_accepted"
+    ),
     # docs/operations.md, docs/housekeeping.md
     "wgan up --detach": CI,
     'wgan schedule add --preset digits --cron "*/10 * * * *" --if-changed': (

@@ -1,9 +1,10 @@
-"""`wgan data`: prepare the images of a configuration, list prepared data sets, and inspect one."""
+"""`wgan data`: prepare the images of a configuration, list prepared data sets, inspect one, and report on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -137,6 +138,61 @@ def show(
     ]
     for title, value in rows:
         console.print(f"{title:>8}  {value}", soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
+def report(
+    name: Annotated[str, typer.Argument(help="Data set; `wgan data list` lists the existing ones.")],
+    digest: Annotated[str, typer.Option(help="Beginning of its digest; default: the newest.")] = "",
+    against: Annotated[
+        str | None, typer.Option(help="Data set to compare with: the beginning of its digest, or champion.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write the HTML report.", show_default="reports/ in WGAN_HOME")
+    ] = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="One rule, e.g. data.rules.refuse.blank=0.01; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Report what a data set contains: sizes, classes, copies, faulty images, and which rules it breaks.
+
+    The rules are those of --preset, --config and --set, or the defaults.
+    """
+    from wgan.commands.extras import require_extra
+    from wgan.commands.output import console, print_json
+    from wgan.config_reading import load_config
+    from wgan.data.description import find_dataset
+    from wgan.progress import listening
+    from wgan.settings import load_settings
+    from wgan.storage import open_storage
+
+    rules = load_config(preset, config, assignments or []).data.rules
+    require_extra("pipeline")
+    from wgan.steps.report_data import data_to_compare, report_data, report_page
+
+    settings = load_settings()
+    storage = open_storage(settings)
+    storage.ensure_bucket()
+    ref = find_dataset(name, digest, settings, storage)
+    other = None if against is None else data_to_compare(name, against, settings, storage)
+    with _progress_bar() as progress, listening(lambda at: progress(at.stage, at.done, at.total)):
+        made = report_data(ref, other, rules, settings, storage)
+    page = output or settings.home / "reports" / f"data-{ref.name}-{ref.digest[:12]}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_bytes(report_page(ref, settings, storage))
+    if as_json:
+        print_json({**made.model_dump(mode="json"), "page": str(page.resolve())})
+        return
+    _print_counts(ref)
+    rows = [(finding.title, f"{finding.count:,} ({finding.share:.1%})") for finding in made.findings if finding.count]
+    if made.compared_with:
+        rows.append(("New", f"{made.compared_with.new:,} images are not in {made.compared_with.digest[:12]}"))
+    rows += [("Refused" if rule.refuses else "Warning", rule.reason) for rule in made.broken]
+    for title, value in [*rows, ("Page", str(page.resolve()))]:
+        console.print(f"{title}: {value}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _print_counts(ref: DatasetRef) -> None:

@@ -21,6 +21,11 @@ def retrain(
     assignments: Assignments = None,
     promote: Promote = True,
     if_changed: IfChanged = False,
+    accept_data: Annotated[
+        str | None,
+        typer.Option(help="Digest of a data set to train on although its rules refuse it.", show_default=False),
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why --accept-data, for the record.", show_default=False)] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the configuration, the steps, and how long they take; do nothing.")
     ] = False,
@@ -37,6 +42,10 @@ def retrain(
     from wgan.records import RetrainOutcome
     from wgan.settings import load_settings
 
+    if (accept_data is None) != (reason is None):
+        raise UsageError("--accept-data DIGEST and --reason TEXT belong together.")
+    if resume and accept_data:
+        raise UsageError("--accept-data starts a new run: leave out --resume.")
     if resume and (preset or config or assignments):
         raise UsageError("--resume uses the configuration of its flow run: leave out --preset, --config and --set.")
     if not (resume or preset or config):
@@ -50,7 +59,7 @@ def retrain(
             raise UsageError("--dry-run shows a configuration: give --preset or --config instead of --resume.")
         show_plan(resolved, settings, promote, as_json)
         return
-    outcome = _run(resolved, promote, if_changed, resume, settings)
+    outcome = _run(resolved, promote, if_changed, (accept_data, reason), resume, settings)
     if isinstance(outcome, RetrainOutcome):
         _show_outcome(outcome, settings, as_json)
     else:
@@ -58,7 +67,12 @@ def retrain(
 
 
 def _run(
-    config: RetrainConfig | None, promote: bool, if_changed: bool, resume: UUID | None, settings: Settings
+    config: RetrainConfig | None,
+    promote: bool,
+    if_changed: bool,
+    accepted: tuple[str | None, str | None],
+    resume: UUID | None,
+    settings: Settings,
 ) -> RetrainOutcome | DataUnchanged:
     from pydantic import TypeAdapter
 
@@ -80,7 +94,7 @@ def _run(
         if resume is not None:
             return resume_flow(retrain_flow, resume)
         assert config is not None
-        return retrain_flow(config, promote, if_changed)
+        return retrain_flow(config, promote, if_changed, *accepted)
 
     outcome: RetrainOutcome | DataUnchanged = TypeAdapter(RetrainOutcome | DataUnchanged).validate_python(
         run_flow_here(start, settings)

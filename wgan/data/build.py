@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from wgan.data.cache import cache_folder, cached_path
 from wgan.data.decode_on_workers import write_shards_on_workers
 from wgan.data.decoded import Decoded
 from wgan.data.decoding import decode_arrays, decode_files
+from wgan.data.deduplication import without_copies
 from wgan.data.gathered import Gathered
 from wgan.data.held_out import LEAST_HELD_OUT, held_out_positions
 from wgan.data.images import DECODER, FORMAT_VERSION, Shape
@@ -21,11 +24,13 @@ from wgan.data.manifest import (
     HELD_OUT_NAME,
     LABELS_NAME,
     MANIFEST_NAME,
+    ORIGINS_NAME,
     BadFile,
     DatasetDamaged,
     HeldOut,
     Labels,
     Manifest,
+    OriginsFile,
     Shard,
     dataset_prefix,
     find_own_manifest,
@@ -55,11 +60,11 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
     folder = cache_folder(access.settings, config.dataset_name, digest)
     folder.mkdir(parents=True, exist_ok=True)
     with workspace(access.settings) as scratch:
-        unpacked, written = scratch / "source", scratch / "shards"
-        unpacked.mkdir()
-        written.mkdir()
+        unpacked, compared, written = scratch / "source", scratch / "compared", scratch / "shards"
+        for place in (unpacked, compared, written):
+            place.mkdir()
         opened = source.open(unpacked)
-        gathered, shards, labels, held_out = _write(opened, config, prefix, written, access)
+        gathered, shards, labels, held_out, origins = _write(opened, config, prefix, compared, written, access)
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             name=config.dataset_name,
@@ -76,8 +81,10 @@ def build_dataset(config: DataConfig, source: Source, digest: str, access: Acces
             shards=shards,
             labels=labels,
             held_out=held_out,
+            origins=origins,
             bad_files=tuple(gathered.bad),
             left_out=_left_out(opened, config),
+            copies=gathered.copies.counts(),
             remarks=gathered.remarks.counts(),
         )
         for entry in manifest.objects:
@@ -108,50 +115,66 @@ def judge_bad_files(config: DataConfig, bad: Sequence[BadFile], total: int) -> N
 
 
 def _write(
-    opened: ImageFiles | ImageArrays, config: DataConfig, prefix: str, folder: Path, access: Access
-) -> tuple[Gathered, tuple[Shard, ...], Labels | None, HeldOut | None]:
+    opened: ImageFiles | ImageArrays, config: DataConfig, prefix: str, compared: Path, folder: Path, access: Access
+) -> tuple[Gathered, tuple[Shard, ...], Labels | None, HeldOut | None, OriginsFile | None]:
+    """Everything that the manifest names, in `folder` and in S3; `compared` is an empty scratch folder."""
     shape = Shape(config.image_size, config.channels, config.crop)
-    total = min(opened.count, config.max_images or opened.count)
-    gathered = Gathered()
-    test_total = 0
-    if isinstance(opened, ImageFiles) and access.settings.ray_address:
-        fraction = config.held_out_fraction
-        shards = write_shards_on_workers(opened, shape, total, fraction, prefix, gathered, access)
-    else:
-        test_split = _test_split(opened, config)
-        test_total = min(test_split.count, config.max_images or test_split.count) if test_split else 0
-        decoded = _decoded(opened, test_split, shape, total, test_total, access)
-        fraction = 0.0 if test_split else config.held_out_fraction
-        batches = _watched(decoded, gathered, fraction, total + test_total, access.progress)
-        shards = _write_shards(batches, shape, folder, prefix, access.storage)
+    total = _count(opened, config)
+    path = folder / ORIGINS_NAME
+    with path.open("w", encoding="utf-8", newline="") as file:
+        gathered = Gathered(file)
+        if isinstance(opened, ImageFiles) and access.settings.ray_address and config.deduplicate == "none":
+            fraction = config.held_out_fraction
+            shards = write_shards_on_workers(opened, shape, total, fraction, prefix, gathered, access)
+        else:
+            decoded = _decoded(opened, config, shape, access)
+            if config.deduplicate != "none":
+                decoded = without_copies(decoded, config.deduplicate, shape, compared, gathered.copies)
+            batches = _watched(decoded, gathered, config.held_out_fraction)
+            shards = _write_shards(batches, shape, folder, prefix, access.storage)
     judge_bad_files(config, gathered.bad, total)
-    gathered.held_out.extend(range(total, total + test_total))
     kept_out = gathered.held_out if len(gathered.held_out) >= LEAST_HELD_OUT else array("q")
     _check_enough(config, len(gathered.labels), len(kept_out))
-    labels = held_out = None
+    labels = held_out = origins = None
     if opened.classes:
         labels = Labels(**_write_integers(gathered.labels, folder / LABELS_NAME, prefix, access.storage))
     if kept_out:
         written = _write_integers(kept_out, folder / HELD_OUT_NAME, prefix, access.storage)
         held_out = HeldOut(**written, count=len(kept_out))
-    return gathered, shards, labels, held_out
+    if isinstance(opened, ImageFiles):
+        origins = OriginsFile(**_upload(path, prefix, access.storage))
+    return gathered, shards, labels, held_out, origins
 
 
-def _decoded(
-    opened: ImageFiles | ImageArrays,
-    test_split: ImageArrays | None,
-    shape: Shape,
-    total: int,
-    test_total: int,
-    access: Access,
-) -> Iterator[Decoded]:
-    """The images in order, decoded on this machine, then those of the test split."""
+def _count(opened: ImageFiles | ImageArrays, config: DataConfig) -> int:
+    return min(opened.count, config.max_images or opened.count)
+
+
+def _decoded(opened: ImageFiles | ImageArrays, config: DataConfig, shape: Shape, access: Access) -> Iterator[Decoded]:
+    """The images in order, decoded on this machine, then those of the source's own test split."""
+    total = _count(opened, config)
     if isinstance(opened, ImageArrays):
-        yield from decode_arrays(opened, shape, total)
+        decoded = decode_arrays(opened, shape, total)
     else:
-        yield from decode_files(opened, shape, access.settings.prepare_workers, total)
-    if test_split:
-        yield from decode_arrays(test_split, shape, test_total)
+        decoded = decode_files(opened, shape, access.settings.prepare_workers, total)
+    if test_split := _test_split(opened, config):
+        test_total = _count(test_split, config)
+        tests = decode_arrays(test_split, shape, test_total)
+        decoded = chain(_on_side(decoded, held_out=False), _on_side(tests, held_out=True))
+        total += test_total
+    return _reported(decoded, total, access.progress)
+
+
+def _on_side(decoded: Iterable[Decoded], held_out: bool) -> Iterator[Decoded]:
+    return (replace(run, held_out=held_out) for run in decoded)
+
+
+def _reported(decoded: Iterable[Decoded], total: int, progress: Progress) -> Iterator[Decoded]:
+    done = 0
+    for run in decoded:
+        done += len(run.labels) + len(run.bad)
+        progress("decode", done, total)
+        yield run
 
 
 def _test_split(opened: ImageFiles | ImageArrays, config: DataConfig) -> ImageArrays | None:
@@ -169,13 +192,13 @@ def _check_enough(config: DataConfig, count: int, held_out: int) -> None:
     )
 
 
-def _watched(
-    decoded: Iterable[Decoded], gathered: Gathered, fraction: float, total: int, progress: Progress
-) -> Iterator[NDArray[np.uint8]]:
-    """The pixels; labels, bad files and the positions of held-out images go to `gathered`."""
+def _watched(decoded: Iterable[Decoded], gathered: Gathered, fraction: float) -> Iterator[NDArray[np.uint8]]:
+    """The pixels; everything else goes to `gathered`."""
     for run in decoded:
-        gathered.add(run, held_out_positions(run.pixels, fraction, start=0))
-        progress("decode", gathered.files, total)
+        if run.held_out is None:
+            gathered.add(run, held_out_positions(run.pixels, fraction, start=0))
+        else:
+            gathered.add(run, range(len(run.labels)) if run.held_out else ())
         yield run.pixels
 
 
@@ -194,6 +217,10 @@ def _write_shards(
 def _write_integers(values: array[int], path: Path, prefix: str, storage: Storage) -> dict[str, str]:
     """Write and upload an int64 vector; its key and SHA-256."""
     np.save(path, np.array(values, dtype=np.int64))
+    return _upload(path, prefix, storage)
+
+
+def _upload(path: Path, prefix: str, storage: Storage) -> dict[str, str]:
     storage.put_file(prefix + path.name, path)
     return {"key": prefix + path.name, "sha256": file_sha256(path)}
 
@@ -205,7 +232,7 @@ def _publish(manifest: Manifest, prefix: str, access: Access) -> DatasetRef:
         other = find_own_manifest(access.settings, storage, prefix)
     except DatasetDamaged:
         other = None
-    if other and other[0].objects == manifest.objects and other[0].bad_files == manifest.bad_files:
+    if other and other[0].training_objects == manifest.training_objects and other[0].bad_files == manifest.bad_files:
         return other[1]
     content = manifest.to_bytes()
     sign_manifest(content, access.settings, storage, prefix)

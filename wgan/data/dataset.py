@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from wgan.arrays import NotAnArray, load_array
 from wgan.data.cache import cache_folder, cached_path, fill_cache
 from wgan.data.held_out import training_rows
 from wgan.data.manifest import DatasetDamaged, Manifest, parse_manifest
+from wgan.data.origins import Origins, read_origins
 from wgan.errors import ObjectMissing
 from wgan.records import DatasetRef
 from wgan.settings import Settings
@@ -95,6 +96,37 @@ def open_dataset(ref: DatasetRef, settings: Settings, storage: Storage) -> Prepa
         return PreparedImages(ref, shards, starts, rows, None if labels is None else labels[rows], held_out)
 
     return part(training_rows(manifest.count, kept_out), part(kept_out, None) if len(kept_out) else None)
+
+
+def all_images(images: PreparedImages) -> PreparedImages:
+    """The training images and the held-out ones together, in the order of the shards."""
+    if images.held_out is None:
+        return images
+    rows = np.concatenate([images.rows, images.held_out.rows])
+    order = np.argsort(rows)
+    labels = None
+    if images.labels is not None and images.held_out.labels is not None:
+        labels = np.concatenate([images.labels, images.held_out.labels])[order]
+    return replace(images, rows=rows[order], labels=labels, held_out=None)
+
+
+def open_origins(ref: DatasetRef, settings: Settings, storage: Storage) -> Origins | None:
+    """The files that the images came from, in the order of the shards; None if the data set does not name them.
+
+    Raises `DatasetDamaged`.
+    """
+    manifest = read_manifest(ref, storage)
+    if manifest.origins is None:
+        return None
+    folder = cache_folder(settings, ref.name, ref.digest)
+    fill_cache(manifest, folder, storage)
+    try:
+        origins = read_origins(cached_path(folder, manifest.origins))
+    except ValueError as error:
+        raise DatasetDamaged(f"the origins of {ref.uri} are damaged ({error}).") from None
+    if len(origins.names) != manifest.count:
+        raise DatasetDamaged(f"the origins of {ref.uri} are not those of its images.")
+    return origins
 
 
 def read_manifest(ref: DatasetRef, storage: Storage) -> Manifest:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wgan.data.file_kinds import open_regular
 from wgan.data.images import DecodedImage, Shape, decode, measure, read_content
+from wgan.data.origins import Origin
 from wgan.data.picture import BadImage
 from wgan.data.sample_range import Extent, Scale, join
 from wgan.data.source import EncodedImage
@@ -28,11 +29,15 @@ class Decoded:
     """Name and reason of the bad ones."""
     remarks: list[tuple[str, str]] = field(default_factory=list)
     """Name of a good one, and a remark on how it was read."""
+    origins: list[Origin] = field(default_factory=list)
+    """The files of the good ones; none for array rows."""
+    held_out: bool | None = None
+    """Whether all of them are held out of training, where the source has a test split; None: their pixels decide."""
 
 
 def decode_chunk(shape: Shape, scale: Scale, chunk: Iterable[EncodedImage]) -> Decoded:
     """Decode some files; `scale` gives the range of samples that declare none."""
-    pixels, labels, bad, remarks = [], [], [], []
+    pixels, labels, bad, remarks, origins = [], [], [], [], []
     for image in chunk:
         try:
             decoded = _decode_one(image, shape, scale)
@@ -42,8 +47,9 @@ def decode_chunk(shape: Shape, scale: Scale, chunk: Iterable[EncodedImage]) -> D
         pixels.append(decoded.pixels)
         labels.append(image.label)
         remarks += [(image.name, remark) for remark in decoded.remarks]
+        origins.append(Origin(image.name, decoded.format, *decoded.size, decoded.cropped))
     empty = np.empty((0, shape.channels, shape.image_size, shape.image_size), dtype=np.uint8)
-    return Decoded(np.stack(pixels) if pixels else empty, labels, bad, remarks)
+    return Decoded(np.stack(pixels) if pixels else empty, labels, bad, remarks, origins)
 
 
 def measure_chunk(chunk: Iterable[EncodedImage]) -> dict[int, Extent]:

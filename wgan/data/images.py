@@ -64,6 +64,12 @@ class DecodedImage:
     """(C, H, W)"""
     remarks: tuple[str, ...]
     """Remarks on how it was read."""
+    format: str
+    """As Pillow names it."""
+    size: tuple[int, int]
+    """Width and height of the upright picture before it was shaped."""
+    cropped: float
+    """Share of the picture's area that was cropped away, in [0, 1)."""
 
 
 def decode(content: Path | bytes, shape: Shape, scale: Scale | None = None) -> DecodedImage:
@@ -75,7 +81,14 @@ def decode(content: Path | bytes, shape: Shape, scale: Scale | None = None) -> D
     with _any_failure_is_the_file():
         data = _read(content)
         image, remarks = on_white(_picture(data, scale))
-        return DecodedImage(_shaped(image, shape), remarks)
+        width, height = image.size
+        return DecodedImage(
+            _shaped(image, shape),
+            remarks,
+            format=format_of(data[:FIRST_BYTES]) or "",
+            size=(width, height),
+            cropped=1 - min(width, height) / max(width, height) if shape.crop == "centre" else 0.0,
+        )
 
 
 def read_content(content: Path | bytes) -> bytes:

@@ -22,9 +22,10 @@ from wgan.storage.signing import is_signed, signature
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.npy"
 HELD_OUT_NAME = "held-out.npy"
+ORIGINS_NAME = "origins.csv"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 """Pattern of a prepared data set's folder."""
-OBJECT_NAME = re.compile(r"images-\d{5,}\.npy|labels\.npy|held-out\.npy")
+OBJECT_NAME = re.compile(r"images-\d{5,}\.npy|labels\.npy|held-out\.npy|origins\.csv")
 MOST_REASONS = 10
 NAMED_EXAMPLES = 3
 
@@ -62,7 +63,14 @@ class HeldOut(Entry):
     count: int = Field(ge=1, description="Positions.")
 
 
-StoredFile = Shard | Labels | HeldOut
+class OriginsFile(Entry):
+    """One `.csv` file of the images' own formats and sizes; see `wgan.data.origins`."""
+
+    key: str
+    sha256: str
+
+
+StoredFile = Shard | Labels | HeldOut | OriginsFile
 
 
 class BadFile(Entry):
@@ -92,8 +100,16 @@ class Manifest(Entry):
     shards: tuple[Shard, ...]
     labels: Labels | None
     held_out: HeldOut | None
+    origins: OriginsFile | None = Field(
+        None,
+        exclude_if=lambda file: file is None,
+        description="None for arrays, and in data sets from before it was kept.",
+    )
     bad_files: tuple[BadFile, ...] = Field(description="Files that did not decode, each with the reason.")
     left_out: tuple[FileCount, ...] = Field((), description="What else was found beside the images, by reason.")
+    copies: tuple[FileCount, ...] = Field(
+        (), exclude_if=lambda counts: not counts, description="Copies left out by data.deduplicate, exact and near."
+    )
     remarks: tuple[FileCount, ...] = Field((), description="Images with a remark on how they were read.")
 
     def to_bytes(self) -> bytes:
@@ -102,7 +118,12 @@ class Manifest(Entry):
 
     @property
     def objects(self) -> tuple[StoredFile, ...]:
-        """Everything the manifest names: the shards, the labels, the held-out positions."""
+        """Everything the manifest names: the shards, the labels, the held-out positions, the images' origins."""
+        return (*self.training_objects, *([self.origins] if self.origins else []))
+
+    @property
+    def training_objects(self) -> tuple[StoredFile, ...]:
+        """What a training reads: the shards, the labels, the held-out positions."""
         return (*self.shards, *(entry for entry in (self.labels, self.held_out) if entry))
 
 
@@ -192,7 +213,7 @@ def reference(manifest: Manifest, uri: str, content: bytes) -> DatasetRef:
         image_size=manifest.image_size,
         channels=manifest.channels,
         classes=manifest.classes,
-        left_out=(*manifest.left_out, *bad_by_reason(manifest.bad_files)),
+        left_out=(*manifest.left_out, *manifest.copies, *bad_by_reason(manifest.bad_files)),
         remarks=manifest.remarks,
     )
 

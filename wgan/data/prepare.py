@@ -99,8 +99,11 @@ def _with_current_remarks(ref: DatasetRef, source: Source, access: Access) -> Da
     """The record with the files the source skips today: they do not change the data set's identity."""
     if source.left_out is None:
         return ref
-    bad = bad_by_reason(read_manifest(ref, access.storage).bad_files) if ref.bad_count else ()
-    return ref.model_copy(update={"left_out": (*source.left_out, *bad)})
+    if not ref.left_out:
+        return ref.model_copy(update={"left_out": source.left_out})
+    manifest = read_manifest(ref, access.storage)
+    left_out = (*source.left_out, *manifest.copies, *bad_by_reason(manifest.bad_files))
+    return ref.model_copy(update={"left_out": left_out})
 
 
 def dataset_digest(config: DataConfig, source: Source) -> str:
@@ -114,6 +117,7 @@ def dataset_digest(config: DataConfig, source: Source) -> str:
         max_images=cut,
         held_out=_held_out_rule(config, source),
         **({} if config.crop == "centre" else {"crop": config.crop}),
+        **_deduplication_rule(config),
     )
 
 
@@ -121,6 +125,11 @@ def _held_out_rule(config: DataConfig, source: Source) -> str | float:
     if config.held_out_fraction and source.test_split_digest:
         return source.test_split_digest
     return config.held_out_fraction
+
+
+def _deduplication_rule(config: DataConfig) -> dict[str, str]:
+    """Nothing by default, so that data sets from before there was a choice keep their digests."""
+    return {} if config.deduplicate == "none" else {"deduplicate": config.deduplicate}
 
 
 def _described(config: DataConfig, digest: str, access: Access) -> tuple[Manifest, DatasetRef] | None:
@@ -138,7 +147,8 @@ def _found(config: DataConfig, digest: str, access: Access) -> DatasetRef | None
     if (found := _described(config, digest, access)) is None:
         return None
     manifest, ref = found
-    judge_bad_files(config, manifest.bad_files, manifest.count + len(manifest.bad_files))
+    copies = sum(entry.count for entry in manifest.copies)
+    judge_bad_files(config, manifest.bad_files, manifest.count + copies + len(manifest.bad_files))
     return ref
 
 

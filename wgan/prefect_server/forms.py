@@ -43,6 +43,15 @@ class RetrainForm(BaseModel):
     only_if_changed: bool = _parameter(
         "only_if_changed", 2, False, "Train only on data that no version of the model was trained on yet."
     )
+    accept_data: str | None = Field(
+        None,
+        title="accept_data",
+        description="Beginning of the digest of a data set to train on although its rules refuse it.",
+        json_schema_extra={"position": 3},
+    )
+    accept_reason: str | None = Field(
+        None, title="accept_reason", description="Why, for the record.", json_schema_extra={"position": 4}
+    )
 
 
 class HousekeepingForm(BaseModel):

@@ -1,0 +1,1 @@
+"""A report on a prepared data set: what it contains, what is wrong with it, and how it differs from another one."""

@@ -1,0 +1,137 @@
+"""The report on a prepared data set: made, judged by the rules, and kept beside the data set in S3."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wgan import progress
+from wgan.data.dataset import open_dataset, open_origins
+from wgan.data.description import find_dataset
+from wgan.data.manifest import DatasetDamaged, dataset_prefix
+from wgan.data_report.acceptance import read_acceptance, write_acceptance
+from wgan.data_report.judgement import judge
+from wgan.data_report.make import MeasuredData, make_report, measure_data, pictures
+from wgan.data_report.page import report_html
+from wgan.data_report.record import Acceptance, DataReport
+from wgan.data_rules import DataRules
+from wgan.errors import DataRefused, UsageError
+from wgan.records import DatasetRef, TrainingRef
+from wgan.registry.aliases import champion_version
+from wgan.registry.versions import load_version
+from wgan.scratch import scratch_folder
+from wgan.settings import Settings
+from wgan.storage import Storage
+from wgan.tracking.runs import log_file, log_values
+
+log = logging.getLogger(__name__)
+
+PAGE_NAME, RECORD_NAME = "report.html", "report.json"
+ARTIFACTS = "data"
+"""Folder of the run's artifacts."""
+ACCEPTED_TAG = "wgan.data_accepted"
+"""Why the data set was trained on although its rules refuse it."""
+SHORTEST_DIGEST = 8
+"""Characters of a digest that is accepted, at least."""
+
+
+def report_data(
+    dataset: DatasetRef, against: DatasetRef | None, rules: DataRules, settings: Settings, storage: Storage
+) -> DataReport:
+    """Make the report, apply the rules, and store page and record beside the data set; an earlier report is replaced.
+
+    The comparison is left out, with a warning, if the other data set cannot be read or has images of another shape.
+    Raises `DatasetDamaged`, `StorageError`.
+    """
+    data = _measured(dataset, settings, storage)
+    report = make_report(data, open_origins(dataset, settings, storage), _other(dataset, against, settings, storage))
+    report = judge(report, rules)
+    report = report.model_copy(update={"accepted": read_acceptance(dataset, settings, storage)})
+    prefix = dataset_prefix(settings, dataset.name, dataset.digest)
+    page = report_html(report, pictures(data, report))
+    storage.put_bytes(f"{prefix}{PAGE_NAME}", page.encode(), "text/html; charset=utf-8")
+    storage.put_bytes(f"{prefix}{RECORD_NAME}", report.model_dump_json(indent=1).encode(), "application/json")
+    return report
+
+
+def report_page(dataset: DatasetRef, settings: Settings, storage: Storage) -> bytes:
+    """The HTML page of the newest report. Raises `ObjectMissing`."""
+    return storage.get_bytes(dataset_prefix(settings, dataset.name, dataset.digest) + PAGE_NAME)
+
+
+def champion_data(model: str, settings: Settings) -> DatasetRef | None:
+    """The data set that the model's champion was trained on; None without a champion. Raises `WganError`."""
+    version = champion_version(model, settings)
+    return None if version is None else load_version(model, version, settings).evaluation.training.dataset
+
+
+def data_to_compare(name: str, against: str, settings: Settings, storage: Storage) -> DatasetRef:
+    """The data set that `--against` names: a digest's beginning, or `champion`. Raises `UsageError`."""
+    if against != "champion":
+        return find_dataset(name, against, settings, storage)
+    model = f"generator-{name}"
+    found = champion_data(model, settings)
+    if found is None:
+        raise UsageError(f"{model} has no champion to compare with; --against also takes a digest.")
+    return found
+
+
+def accept_data(
+    dataset: DatasetRef, digest: str, reason: str | None, flow_run_id: str | None, settings: Settings, storage: Storage
+) -> None:
+    """Record that the data set may be trained on whatever the rules say.
+
+    Raises `UsageError` without a reason, and unless `digest` is the beginning of the data set's own.
+    """
+    if not reason:
+        raise UsageError("--accept-data needs --reason: why the data set is trained on although its rules refuse it.")
+    if len(digest) < SHORTEST_DIGEST or not dataset.digest.startswith(digest):
+        raise UsageError(
+            f"--accept-data names {digest}, but the data set prepared now is {dataset.digest[:16]}…; give at least "
+            f"{SHORTEST_DIGEST} characters of the digest of the data set that you have looked at."
+        )
+    decision = Acceptance(digest=dataset.digest, reason=reason, time=datetime.now(UTC), flow_run_id=flow_run_id)
+    write_acceptance(dataset, decision, settings, storage)
+
+
+def log_report(report: DataReport, training: TrainingRef, settings: Settings, storage: Storage) -> None:
+    """Log page and record to the training's MLflow run, and who accepted the data set why as tags."""
+    with scratch_folder("data-report") as folder:
+        page = Path(folder) / PAGE_NAME
+        page.write_bytes(report_page(report.dataset, settings, storage))
+        log_file(settings, training.mlflow_run_id, page, ARTIFACTS)
+    if report.accepted:
+        log_values(settings, training.mlflow_run_id, {}, {ACCEPTED_TAG: report.accepted.reason})
+
+
+def require_accepted(report: DataReport) -> None:
+    """Raise `DataRefused` if the rules refuse the data set and nobody accepted it."""
+    if report.accepted or not report.refusals:
+        return
+    dataset, (first, *others) = report.dataset, report.refusals
+    more = f" ({len(others)} more in the report)" if others else ""
+    raise DataRefused(
+        f"data set {dataset.name} {dataset.digest[:12]} is refused. {first.reason.rstrip('.')}{more}; nothing is "
+        f"trained on it unless --accept-data {dataset.digest[:12]} --reason TEXT overrules that."
+    )
+
+
+def _measured(dataset: DatasetRef, settings: Settings, storage: Storage) -> MeasuredData:
+    images = open_dataset(dataset, settings, storage)
+    return measure_data(images, settings.prepare_workers, progress.report)
+
+
+def _other(
+    dataset: DatasetRef, against: DatasetRef | None, settings: Settings, storage: Storage
+) -> MeasuredData | None:
+    if against is None or against.digest == dataset.digest:
+        return None
+    if (against.channels, against.image_size) != (dataset.channels, dataset.image_size):
+        log.warning("Data set %s has images of another shape, so it is not compared.", against.digest[:12])
+        return None
+    try:
+        return _measured(against, settings, storage)
+    except DatasetDamaged as error:
+        log.warning("The data set is not compared: %s", error)
+        return None
