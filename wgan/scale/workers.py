@@ -69,6 +69,8 @@ def run_on_workers(
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     mailbox: Any = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
     resources = {"CPU": group.need.processors, **({"GPU": group.need.gpus} if group.need.gpus else {})}
+    # Whoever calls starts again, so Ray Train does not, which by default waits for workers again and again.
+    once = FailureConfig(max_failures=0, controller_failure_limit=0, max_preemption_failures=0)
     trainer = TorchTrainer(
         _work,
         train_loop_config={"function": function, "arguments": arguments, "mailbox": mailbox},
@@ -78,9 +80,7 @@ def run_on_workers(
         scaling_config=ScalingConfig(
             num_workers=group.size, use_gpu=bool(group.need.gpus), resources_per_worker=resources
         ),
-        run_config=RunConfig(
-            name=group.folder.name, storage_path=str(group.folder.parent), failure_config=FailureConfig(max_failures=0)
-        ),
+        run_config=RunConfig(name=group.folder.name, storage_path=str(group.folder.parent), failure_config=once),
     )
     fitted = _in_a_thread(trainer.fit)
     try:
@@ -132,7 +132,7 @@ def _cause(failure: BaseException) -> BaseException:
     """The one error to raise: a worker's own, before those of the others, which only lost it."""
     from ray.exceptions import RayError
     from ray.train.v2._internal.exceptions import RayTrainError, UserExceptionWithTraceback
-    from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
+    from ray.train.v2.api.exceptions import ControllerError, PreemptionError, WorkerGroupError
 
     if isinstance(failure, WorkerGroupError):
         raised = [
@@ -143,7 +143,7 @@ def _cause(failure: BaseException) -> BaseException:
         raised = [failure.controller_failure]
     else:
         raised = [failure]
-    lost = [error for error in raised if isinstance(error, RankLost | RayError | RayTrainError)]
+    lost = [error for error in raised if isinstance(error, RankLost | PreemptionError | RayError | RayTrainError)]
     own = [error for error in raised if error not in lost]
     if own:
         return next((error for error in own if isinstance(error, WganError)), own[0])
