@@ -78,6 +78,7 @@ def folder_of_all_kinds(folder: Path) -> Path:
 def test_skipped_files_are_reported_by_prepare_and_show_and_recorded_in_the_manifest(tmp_path: Path) -> None:
     folder = folder_of_all_kinds(tmp_path / "pictures")
     values = ["data.source=folder", f"data.location={folder}", "data.name=own", "data.max_bad_fraction=0.1"]
+    values.append("data.crop=pad")
     options = [part for value in values for part in ("--set", value)]
     told = run("prepare", *options).stdout
     assert "6 × an unsupported format: Photoshop (0.psd, 1.psd, 2.psd, …)" in told
@@ -91,6 +92,7 @@ def test_skipped_files_are_reported_by_prepare_and_show_and_recorded_in_the_mani
         "not an image": 1,
     }
     assert shown["location"] == str(folder)
+    assert shown["crop"] == "pad"
     with Image.open(shown["sample_grid"]) as grid:
         assert grid.size[0] > 64
     assert "classes  a 20, b 20" in run("show", "own").stdout

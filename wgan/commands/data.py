@@ -119,6 +119,7 @@ def show(
                 "location": found.location,
                 "decoder": found.decoder,
                 "format_version": found.format_version,
+                "crop": found.crop,
                 "class_counts": found.class_counts,
                 "bad_files": [file.model_dump(mode="json") for file in found.bad_files],
                 "sample_grid": str(grid.resolve()),
@@ -131,7 +132,7 @@ def show(
     rows = [
         *([("classes", classes + more)] if classes else []),
         ("from", f"{ref.source}{f', {found.location}' if found.location else ''}"),
-        ("read by", f"{found.decoder}, format {found.format_version}"),
+        ("read by", f"{found.decoder}, format {found.format_version}, crop {found.crop}"),
         ("digest", ref.digest),
         ("manifest", ref.uri),
         ("samples", str(grid.resolve())),

@@ -26,6 +26,8 @@ class Description:
     location: str | None
     decoder: str
     format_version: int
+    crop: str
+    """`data.crop`."""
     class_counts: dict[str, int]
     """Number of training images by class name; empty for unlabelled data."""
     bad_files: tuple[BadFile, ...]
@@ -58,7 +60,14 @@ def describe(ref: DatasetRef, settings: Settings, storage: Storage) -> Descripti
         totals = np.bincount(images.labels, minlength=len(ref.classes))
         counts = {name: int(total) for name, total in zip(ref.classes, totals, strict=False)}
     return Description(
-        ref, manifest.location, manifest.decoder, manifest.format_version, counts, manifest.bad_files, _grid(images)
+        ref,
+        manifest.location,
+        manifest.decoder,
+        manifest.format_version,
+        manifest.crop,
+        counts,
+        manifest.bad_files,
+        _grid(images),
     )
 
 
