@@ -29,7 +29,7 @@ def report_on_data(
         accept_data(dataset, accepted, accepted_because, str(runtime.flow_run.id), settings, storage)
     with progress_artifact("data-report-progress", f"Reporting on {dataset.name}"):
         champions = champion_data(config.model_name, settings)
-        report = report_data(dataset, champions, config.data.rules, settings, storage)
+        report = report_data(dataset, champions, config, settings, storage)
     description = f"{dataset.name} {dataset.digest[:12]}"
     create_markdown_artifact(markdown=report_markdown(report), key="data-report", description=description)
     for rule in report.broken:

@@ -34,6 +34,15 @@ Grey = Annotated[Share | None, Field(description="Share of grey images in a data
 ClassImages = Annotated[
     Least | None, Field(description="Training images of each class, at least; ignored without labels.")
 ]
+Unlike = Annotated[
+    Share | None, Field(description="Share of training images that are unlike all of the champion's data, at most.")
+]
+Drift = Annotated[
+    Annotated[float, Field(ge=1)] | None,
+    Field(
+        description="Fréchet distance from the champion's data, in multiples of that between two halves of it, at most."
+    ),
+]
 
 
 class Limits(ConfigModel):
@@ -50,6 +59,8 @@ class Limits(ConfigModel):
     elongated: Elongated = None
     grey: Grey = None
     class_images: ClassImages = None
+    unlike: Unlike = None
+    drift: Drift = None
 
 
 class Warnings(Limits):
@@ -66,6 +77,8 @@ class Warnings(Limits):
     elongated: Elongated = 0.05
     grey: Grey = 0.2
     class_images: ClassImages = 10
+    unlike: Unlike = 0.05
+    drift: Drift = 2.0
 
 
 class DataRules(ConfigModel):

@@ -98,7 +98,10 @@ def test_images_that_are_new_are_counted_against_an_earlier_data_set(folder: Pat
     (folder / "00.png").unlink()
     photograph(1000).save(folder / "new.png")
     prepare(folder)
-    compared = json.loads(run("report", "own", "--against", before[:12], "--json").stdout)["compared_with"]
+    report = json.loads(run("report", "own", "--against", before[:12], "--json").stdout)
+    assert report["drift"]["digest"] == before
+    assert report["drift"]["extractor"] == "pixels"
+    compared = report["compared_with"]
     assert (compared["digest"], compared["new"], compared["gone"]) == (before, 1, 1)
 
 

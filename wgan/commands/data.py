@@ -160,7 +160,7 @@ def report(
 ) -> None:
     """Report what a data set contains: sizes, classes, copies, faulty images, and which rules it breaks.
 
-    The rules are those of --preset, --config and --set, or the defaults.
+    The rules, and the features that drift is measured in, are those of --preset, --config and --set, or the defaults.
     """
     from wgan.commands.extras import require_extra
     from wgan.commands.output import console, print_json
@@ -170,8 +170,8 @@ def report(
     from wgan.settings import load_settings
     from wgan.storage import open_storage
 
-    rules = load_config(preset, config, assignments or []).data.rules
-    require_extra("pipeline")
+    chosen = load_config(preset, config, assignments or [])
+    require_extra("pipeline" if against is None else "train")  # drift is measured in features
     from wgan.steps.report_data import data_to_compare, report_data, report_page
 
     settings = load_settings()
@@ -180,7 +180,7 @@ def report(
     ref = find_dataset(name, digest, settings, storage)
     other = None if against is None else data_to_compare(name, against, settings, storage)
     with _progress_bar() as progress, listening(lambda at: progress(at.stage, at.done, at.total)):
-        made = report_data(ref, other, rules, settings, storage)
+        made = report_data(ref, other, chosen, settings, storage)
     page = output or settings.home / "reports" / f"data-{ref.name}-{ref.digest[:12]}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_bytes(report_page(ref, settings, storage))
@@ -191,6 +191,8 @@ def report(
     rows = [(finding.title, f"{finding.count:,} ({finding.share:.1%})") for finding in made.findings if finding.count]
     if made.compared_with:
         rows.append(("New", f"{made.compared_with.new:,} images are not in {made.compared_with.digest[:12]}"))
+    if made.drift:
+        rows.append(("Drift", f"{made.drift.times:.2f} times the Fréchet distance of two halves of the earlier data"))
     rows += [("Refused" if rule.refuses else "Warning", rule.reason) for rule in made.broken]
     for title, value in [*rows, ("Page", str(page.resolve()))]:
         console.print(f"{title}: {value}", soft_wrap=True, highlight=False, markup=False)

@@ -28,6 +28,14 @@ def _exceeded(report: DataReport, limits: Limits, action: str) -> Iterator[Broke
                 refuses=refuses,
                 reason=f"{finding.title}: {counted}, more than {rule}={limit:g} allows.",
             )
+    if report.drift and limits.drift is not None and report.drift.times > limits.drift:
+        rule = f"data.rules.{action}.drift"
+        yield Broken(
+            rule=rule,
+            refuses=refuses,
+            reason=f"Drift: the Fréchet distance from the data {report.drift.digest[:12]} is {report.drift.times:.2g} "
+            f"times that between two halves of it, more than {rule}={limits.drift:g} allows.",
+        )
     least = limits.class_images
     few = [f"{entry.name} {entry.training:,}" for entry in report.classes if least and entry.training < least]
     if few:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from wgan.records import DatasetRef, Record
+from wgan.records import DatasetRef, Interval, Record
 
 
 class Example(Record):
@@ -71,6 +71,42 @@ class SharedImages(Record):
     gone: int = Field(description="Images of the other one that are not in this.")
 
 
+class DriftMetric(Record):
+    """One measure of how far the new images are from one half of the old ones, and the other half from that one."""
+
+    name: str
+    title: str
+    new: Interval = Field(description="The new images.")
+    halves: Interval = Field(description="The other half of the old ones: what no drift looks like.")
+    difference: Interval = Field(description="New − halves, seed by seed.")
+
+
+class ClassDrift(Record):
+    """A class in both data sets."""
+
+    name: str
+    before: float = Field(description="Its share of the old images.")
+    after: float = Field(description="Its share of the new images.")
+    unlike: float = Field(description="Share of its new images that are unlike every old image.")
+
+
+class Drift(Record):
+    """How far the training images are from those of an earlier data set, in the protocol's features."""
+
+    digest: str = Field(description="The earlier data set.")
+    extractor: str
+    images: int = Field(description="Images of each side, for each seed.")
+    seeds: int
+    metrics: tuple[DriftMetric, ...]
+    classes: tuple[ClassDrift, ...] = Field(description="Empty unless both data sets name the same classes.")
+
+    @property
+    def times(self) -> float:
+        """The Fréchet distance of the new images in multiples of that of two halves of the old ones."""
+        fid = next(metric for metric in self.metrics if metric.name == "fid")
+        return fid.new.mean / max(fid.halves.mean, 1e-12)
+
+
 class Broken(Record):
     """A limit that is exceeded."""
 
@@ -96,6 +132,7 @@ class DataReport(Record):
     files: Files | None = Field(description="None where the data set does not name files.")
     findings: tuple[Finding, ...]
     compared_with: SharedImages | None = Field(None, description="None if it was not compared.")
+    drift: Drift | None = Field(None, description="None if it was not compared, or has too few images.")
     broken: tuple[Broken, ...] = Field((), description="The limits that are exceeded.")
     accepted: Acceptance | None = Field(None, description="Why it may be trained on although it was refused.")
 

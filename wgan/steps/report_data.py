@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wgan import progress
-from wgan.data.dataset import open_dataset, open_origins
+from wgan.config import RetrainConfig
+from wgan.data.dataset import PreparedImages, open_dataset, open_origins
 from wgan.data.description import find_dataset
 from wgan.data.manifest import DatasetDamaged, dataset_prefix
 from wgan.data_report.acceptance import read_acceptance, write_acceptance
@@ -15,7 +16,6 @@ from wgan.data_report.judgement import judge
 from wgan.data_report.make import MeasuredData, make_report, measure_data, pictures
 from wgan.data_report.page import report_html
 from wgan.data_report.record import Acceptance, DataReport
-from wgan.data_rules import DataRules
 from wgan.errors import DataRefused, UsageError
 from wgan.records import DatasetRef, TrainingRef
 from wgan.registry.aliases import champion_version
@@ -37,16 +37,24 @@ SHORTEST_DIGEST = 8
 
 
 def report_data(
-    dataset: DatasetRef, against: DatasetRef | None, rules: DataRules, settings: Settings, storage: Storage
+    dataset: DatasetRef, against: DatasetRef | None, config: RetrainConfig, settings: Settings, storage: Storage
 ) -> DataReport:
-    """Make the report, apply the rules, and store page and record beside the data set; an earlier report is replaced.
+    """Make the report, apply `data.rules`, and store page and record beside the data set; an earlier one is replaced.
 
-    The comparison is left out, with a warning, if the other data set cannot be read or has images of another shape.
-    Raises `DatasetDamaged`, `StorageError`.
+    `config.evaluation` says in which features drift is measured, and on how many images. The comparison is left out,
+    with a warning, if the other data set cannot be read or has images of another shape. Raises `DatasetDamaged`,
+    `StorageError`, and what opening the features raises.
     """
-    data = _measured(dataset, settings, storage)
-    report = make_report(data, open_origins(dataset, settings, storage), _other(dataset, against, settings, storage))
-    report = judge(report, rules)
+    images, other = open_dataset(dataset, settings, storage), _other(dataset, against, settings, storage)
+    data, origins = _measured(images, settings), open_origins(dataset, settings, storage)
+    if other is None:
+        report = make_report(data, origins)
+    else:
+        from wgan.steps.measure_drift import with_drift  # imports torch
+
+        report = make_report(data, origins, _measured(other, settings))
+        report = with_drift(report, other, images, origins, config.evaluation, settings, storage)
+    report = judge(report, config.data.rules)
     report = report.model_copy(update={"accepted": read_acceptance(dataset, settings, storage)})
     prefix = dataset_prefix(settings, dataset.name, dataset.digest)
     page = report_html(report, pictures(data, report))
@@ -117,21 +125,20 @@ def require_accepted(report: DataReport) -> None:
     )
 
 
-def _measured(dataset: DatasetRef, settings: Settings, storage: Storage) -> MeasuredData:
-    images = open_dataset(dataset, settings, storage)
+def _measured(images: PreparedImages, settings: Settings) -> MeasuredData:
     return measure_data(images, settings.prepare_workers, progress.report)
 
 
 def _other(
     dataset: DatasetRef, against: DatasetRef | None, settings: Settings, storage: Storage
-) -> MeasuredData | None:
+) -> PreparedImages | None:
     if against is None or against.digest == dataset.digest:
         return None
     if (against.channels, against.image_size) != (dataset.channels, dataset.image_size):
         log.warning("Data set %s has images of another shape, so it is not compared.", against.digest[:12])
         return None
     try:
-        return _measured(against, settings, storage)
+        return open_dataset(against, settings, storage)
     except DatasetDamaged as error:
         log.warning("The data set is not compared: %s", error)
         return None
