@@ -122,6 +122,7 @@ def test_the_objects_are_those_of_one_machine_to_the_byte(
         *(f"images-{number:05}.npy" for number in range(7)),
         "labels.npy",
         "manifest.json",
+        "origins.csv",
     ]
     assert prepared(in_s3, settings, tmp_path / "many", cluster) == expected
 
