@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+
 from prefect import runtime
 
 from tasks.connections import connect
@@ -24,4 +26,10 @@ def train_generator(config: RetrainConfig, dataset: DatasetRef) -> TrainingRef:
         progress_artifact("training", f"Training {config.model_name}"),
     ):
         chosen = settings.model_copy(update={"device": device})
-        return run_training(config, dataset, chosen, storage, str(runtime.flow_run.id))
+        return run_training(config, dataset, chosen, storage, str(runtime.flow_run.id), _who())
+
+
+def _who() -> str:
+    """The schedule that started the run, or the user of this machine."""
+    schedule = runtime.deployment.name
+    return f"schedule {schedule}" if schedule else getpass.getuser()

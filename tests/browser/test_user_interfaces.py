@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.integration.command_line import json_of, quick
 from wgan.settings import Settings
+from wgan.stack.pages import page_address
 
 pytestmark = pytest.mark.slow
 PATIENCE = 30_000
@@ -86,6 +88,19 @@ def test_mlflow_opens_with_the_model_registry_and_describes_the_experiment(
     page.goto(outcome["mlflow_page"].partition("/runs/")[0] + "?workflowType=machine_learning")
     see(page, "Retrainings of Wasserstein-GAN generators")
     see(page, "Model registry")
+    page.screenshot(path=picture)
+
+
+def test_mlflow_opens_the_experiment_with_the_columns_that_matter(
+    chromium_page: Any, outcome: Any, stack: Settings, picture: Path
+) -> None:
+    page = chromium_page
+    page.set_viewport_size({"width": 2400, "height": 900})
+    page.goto(page_address("mlflow", stack))
+    for column in ("Duration", "User", "wgan.version", "evaluation_fid", "evaluation_recall", "wgan.data_digest"):
+        see(page, column)
+    for value in ("browsed · v1 · promoted · seed 0", "generator-browsed v1", getpass.getuser()):
+        see(page, value)
     page.screenshot(path=picture)
 
 

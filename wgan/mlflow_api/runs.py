@@ -13,6 +13,9 @@ from wgan.mlflow_values import Metrics, Milliseconds, Tags
 A_PAGE = 1000
 """MLflow's maximum page size for experiments; runs are larger, since they include all their metrics."""
 
+SHARED_VIEW = "wgan"
+"""Name of the view that an experiment of retrainings has, in the page's address: `viewStateShareKey`."""
+
 View = Literal["ACTIVE_ONLY", "ALL"]
 """Whether to include deleted runs."""
 

@@ -37,12 +37,19 @@ WHOLE_CONFIG = "config.yaml"
 
 
 def run_training(
-    config: RetrainConfig, dataset: DatasetRef, settings: Settings, storage: Storage, flow_run_id: str
+    config: RetrainConfig,
+    dataset: DatasetRef,
+    settings: Settings,
+    storage: Storage,
+    flow_run_id: str,
+    started_by: str = "wgan",
 ) -> TrainingRef:
     """Train, or resume from this flow run's newest intact checkpoint, in the same MLflow run.
 
     With `training.workers` above 1, several workers train together. SIGTERM and Ctrl-C are deferred until a checkpoint
-    of the current step is in S3. Raises `WganError` in one sentence; the results so far stay in S3 and MLflow.
+    of the current step is in S3.
+    `started_by` is the user of the MLflow run. Raises `WganError` in one sentence; the results so far stay in S3 and
+    MLflow.
     """
     device = resolve_device(settings.device)
     images = None if config.training.workers > 1 else open_or_repair(dataset, config.data, settings, storage)
@@ -58,6 +65,7 @@ def run_training(
             **({"wgan.plugins": "; ".join(map(str, plugins))} if plugins else {}),
         },
         dataset=dataset,
+        started_by=started_by,
     )
     session = Session(config, dataset, settings, flow_run_id, run_id, _start_from(config, settings))
     folder = session.folder

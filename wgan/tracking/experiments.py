@@ -5,19 +5,26 @@ from __future__ import annotations
 from mlflow import MlflowClient
 
 from wgan.settings import Settings
+from wgan.tracking.columns import VIEW_TAG, view_state
 from wgan.tracking.run_status import NOTE_TAG
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's page open the experiment with its views for model training, not those for language models."""
 
 
-def ensure_experiment(client: MlflowClient, name: str, description: str) -> str:
-    """The experiment's id; created if it does not exist. An existing description is kept."""
+def ensure_experiment(client: MlflowClient, name: str, description: str, columns: bool = False) -> str:
+    """The experiment's id; created if it does not exist. An existing description is kept.
+
+    With `columns` it has the shared view of `wgan.tracking.columns`.
+    """
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(name, tags={NOTE_TAG: description, **KIND}))
+        view = {VIEW_TAG: view_state()} if columns else {}
+        return str(client.create_experiment(name, tags={NOTE_TAG: description, **KIND, **view}))
     if not experiment.tags.get(NOTE_TAG):
         client.set_experiment_tag(experiment.experiment_id, NOTE_TAG, description)
+    if columns and experiment.tags.get(VIEW_TAG) != view_state():
+        client.set_experiment_tag(experiment.experiment_id, VIEW_TAG, view_state())
     return str(experiment.experiment_id)
 
 

@@ -15,6 +15,7 @@ from wgan.mlflow_api.requests import Mlflow
 from wgan.mlflow_api.runs import Runs
 from wgan.records import LedgerEntry
 from wgan.settings import Settings
+from wgan.tracking.columns import VERSION_TAG
 from wgan.tracking.parameters import DATA_SET, SEED
 
 Outcome = Literal["registered", "passed", "refused", "withdrawn", "promoted", "rolled back"]
@@ -58,6 +59,7 @@ def _name_run(model: str, version: int, outcome: Outcome, settings: Settings) ->
             parameters = runs.run(found.run_id).data.params
             if not parameters.keys() >= {DATA_SET, SEED}:
                 raise WganError(f"it has no parameters {DATA_SET} and {SEED}")
+            runs.tag(found.run_id, VERSION_TAG, f"{model} v{version}")
             runs.rename(found.run_id, _name(parameters[DATA_SET], parameters[SEED], f"v{version}", outcome))
     except WganError as error:
         reason = str(error).rstrip(".")

@@ -26,13 +26,16 @@ def start_or_resume_run(
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
     dataset: DatasetRef,
+    started_by: str = "wgan",
 ) -> str:
     """The MLflow run of a flow run: found by its tag and resumed, or created. Returns the run's id.
 
     The tags are those of the last start, since the code may have changed.
     """
     with tracking(settings) as client:
-        experiment_id = ensure_experiment(client, settings.mlflow_experiment, retraining_description(settings))
+        experiment_id = ensure_experiment(
+            client, settings.mlflow_experiment, retraining_description(settings), columns=True
+        )
         found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", max_results=1)
         if found:
             run_id: str = found[0].info.run_id
@@ -42,7 +45,7 @@ def start_or_resume_run(
         run = client.create_run(
             experiment_id,
             run_name=name,
-            tags={FLOW_RUN_TAG: flow_run_id, MLFLOW_SOURCE_NAME: "flows/retrain.py", MLFLOW_USER: "wgan", **tags},
+            tags={FLOW_RUN_TAG: flow_run_id, MLFLOW_SOURCE_NAME: "flows/retrain.py", MLFLOW_USER: started_by, **tags},
         )
         run_id = run.info.run_id
         client.log_batch(run_id, params=[Param(key, value) for key, value in parameters.items()])
