@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.command_line import json_of, quick
-from tests.integration.serving_process import register
+from tests.integration.serving_process import Serving, register, register_exported, serving
 from tests.integration.stack_commands import wait_for
 from tests.integration.worker_process import PATIENCE, Worker, ask, flow_run, read, wait_for_end, worker
-from tests.unit.registry.examples import example_decision
+from tests.unit.registry.examples import LATENT_DIM, example_decision
+from wgan.config_promotion import CanaryConfig
 from wgan.model_version.way import approve_by
 from wgan.prefect_server.client import PrefectServer
 from wgan.prefect_server.release_runs import start_release, wake_releases
@@ -22,9 +26,11 @@ from wgan.registry import ledger
 from wgan.registry.aliases import model_aliases
 from wgan.registry.promotion import promote
 from wgan.settings import Settings
+from wgan.steps.export import write_export
 from wgan.storage import Storage
+from wgan.training.networks import Generator
 
-pytestmark = pytest.mark.slow(minutes=6)
+pytestmark = pytest.mark.slow(minutes=8)
 POOL = "releases"
 APPROVED = ReleasePlan(approval=True)
 
@@ -46,6 +52,60 @@ def registered(stack: Settings, storage: Storage, tmp_path_factory: pytest.TempP
     found = [register(stack, tmp_path_factory.mktemp("versions"), name, seed) for seed in (1, 2, 3)]
     promote(found[0], example_decision(True), stack, storage, expected_champion=None)
     return found
+
+
+CANARY_MODEL = f"canary-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def canary_worker(stack: Settings, storage: Storage, tmp_path: Path) -> Iterator[tuple[Worker, Serving]]:
+    """A process that serves version 1 of a model, watched by a worker."""
+    storage.ensure_bucket()
+    first = register(stack, tmp_path, CANARY_MODEL, 1)
+    promote(first, example_decision(True), stack, storage, expected_champion=None)
+    with serving(stack, first.model_name, tmp_path) as process:
+        process.wait_ready()
+        with PrefectServer(stack) as server:
+            ensure_work_pool(server, "canaries")
+        url = str(process.client.base_url)
+        with worker(stack, tmp_path, WGAN_WORK_POOL="canaries", WGAN_SERVING_URLS=url) as running:
+            yield running, process
+
+
+def wide_generator() -> Generator:
+    """One that takes much longer to draw."""
+    return Generator(1, 32, 128, LATENT_DIM).eval()
+
+
+def released_number(model: str, version: int, plan: ReleasePlan, settings: Settings, storage: Storage) -> str:
+    entry = promote((model, version), example_decision(True), settings, storage, expected_champion=1, plan=plan)
+    with PrefectServer(settings) as server:
+        return start_release(server, entry, approve_by(entry), "canaries")
+
+
+def draws(process: Serving, **headers: str) -> str:
+    """The version that draws a request."""
+    answer = process.client.post("/v1/images", json={"count": 1}, headers=headers)
+    answer.raise_for_status()
+    return str(answer.headers["X-WGAN-Version"])
+
+
+@contextmanager
+def asking(process: Serving) -> Iterator[None]:
+    """A client that asks for one image after the other."""
+    over = threading.Event()
+
+    def ask_on() -> None:
+        while not over.is_set():
+            draws(process)
+
+    thread = threading.Thread(target=ask_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def released(version: ModelVersionRef, plan: ReleasePlan, settings: Settings, storage: Storage) -> str:
@@ -80,6 +140,44 @@ def test_a_retraining_ends_with_a_version_that_waits_for_approval(stack: Setting
         flows={"name": {"any_": ["release"]}},
     )  # fmt: skip
     assert run["state_type"] == "SCHEDULED"
+
+
+def test_a_slow_challenger_is_refused_and_a_good_one_is_promoted_though_its_run_is_killed(
+    canary_worker: tuple[Worker, Serving], stack: Settings, storage: Storage, tmp_path: Path
+) -> None:
+    running, serving_process = canary_worker
+    model = f"generator-{CANARY_MODEL}"
+    register_exported(stack, write_export(wide_generator(), tmp_path / "slow"), CANARY_MODEL)
+    register(stack, tmp_path, CANARY_MODEL, 2)
+    strict = CanaryConfig(
+        percent=40, minutes=0.4, longest_minutes=30, min_requests=40, latency_factor=1.2, quantile=0.5
+    )
+    lenient = strict.model_copy(update={"latency_factor": 10.0})  # other tests run beside this one
+    with asking(serving_process):
+        slow = released_number(model, 2, ReleasePlan(canary=strict), stack, storage)
+        assert wait_for_end(stack, slow)["state_name"] == "Refused"
+        refused = story(model, stack, storage)[-1]
+        assert (refused.action, refused.to_version) == ("refused", 2)
+        assert "slower than the 1.2 times that are allowed" in refused.reason
+        assert refused.figures is not None
+        assert refused.figures.challenger.requests > 0
+        wait_for(lambda: serving_process.ready()["models"][0]["canary_percent"] == 0, 60)  # type: ignore[index]
+
+        good = released_number(model, 3, ReleasePlan(canary=lenient, watch_minutes=0.05), stack, storage)
+        wait_for(lambda: serving_process.ready()["models"][0]["canary_percent"] == 40, PATIENCE)  # type: ignore[index]
+        assert {draws(serving_process, **{"X-WGAN-Client": "ada"}) for _ in range(10)} in ({"1"}, {"3"})
+        for process in running.runs():
+            process.kill()  # in the middle of the canary; the worker starts it again
+        ended = wait_for_end(stack, good)
+        assert (ended["state_name"], ended["run_count"]) == ("Completed", 2)
+    actions = [(entry.action, entry.to_version) for entry in story(model, stack, storage)]
+    assert actions == [
+        ("promoted", 1), ("passed", 2), ("canary", 2), ("refused", 2), ("passed", 3), ("canary", 3), ("promoted", 3),
+        ("kept", 3),
+    ]  # fmt: skip
+    assert "The canary was good. 0 of" in story(model, stack, storage)[-2].reason
+    assert not list(storage.list(f"releases/{model}/"))
+    serving_process.wait_for_version(3)
 
 
 def test_a_version_waits_without_a_worker_until_somebody_decides(
