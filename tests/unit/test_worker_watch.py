@@ -9,7 +9,6 @@ from contextlib import suppress
 import pytest
 
 from flows import worker
-from flows.notifications import Notifier
 from wgan.settings import Settings
 
 
@@ -26,8 +25,7 @@ def said_over(outcomes: list[Exception | None], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(worker, "WATCH_SECONDS", 0.001)
     monkeypatch.setattr(worker, "supervise_runs", look)
     with suppress(KeyboardInterrupt):
-        settings = Settings(_env_file=None)
-        asyncio.run(worker._watch(settings, Notifier(settings, said.append), said.append))
+        asyncio.run(worker._watch(Settings(_env_file=None), (), said.append))
     return said
 
 
