@@ -11,6 +11,7 @@ from tests.drills.faulty_stack import FaultyStack
 from tests.integration.command_line import quick
 from tests.integration.serving_process import client_of
 from tests.integration.worker_process import task_runs
+from wgan.steps.report_data import PAGE_NAME, RECORD_NAME
 from wgan.storage import split_uri
 from wgan.tracking.runs import metric_history
 
@@ -84,8 +85,8 @@ def retries(faulty: FaultyStack, flow_run_id: str) -> dict[str, int]:
 def _data_files(faulty: FaultyStack, dataset: Any) -> dict[str, str]:
     folder = split_uri(dataset["uri"])[1].rsplit("/", 1)[0]
     found = {entry.key.rsplit("/", 1)[1]: entry.etag for entry in faulty.storage.list(f"{folder}/")}
-    found["manifest.json"] = "there"  # it names the data set, so that its digest is another one
-    return found
+    # They name the data set, so that their digests are others.
+    return found | dict.fromkeys(found.keys() & {"manifest.json", PAGE_NAME, RECORD_NAME}, "there")
 
 
 def _numbers(faulty: FaultyStack, run_id: str) -> dict[int, dict[str, float]]:
