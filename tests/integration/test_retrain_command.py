@@ -93,7 +93,9 @@ def test_the_run_has_few_tags_and_parameters_and_its_whole_configuration_as_a_fi
     training = first["version"]["evaluation"]["training"]
     run = tracking_client(stack).get_run(training["mlflow_run_id"])
     own = {key for key in run.data.tags if key.startswith("wgan.")}
-    assert own == {"wgan.flow_run_id", "wgan.data_digest", "wgan.code_version", "wgan.execution", "wgan.workload"}
+    assert own == {
+        "wgan.flow_run_id", "wgan.data_digest", "wgan.code_version", "wgan.execution", "wgan.workload", "wgan.version",
+    }  # fmt: skip
     assert len(run.data.params) == 12
     fetch_artifact(stack, training["mlflow_run_id"], "config.yaml", tmp_path / "config.yaml")
     assert config_digest(load_config(file=tmp_path / "config.yaml")) == training["config_digest"]
