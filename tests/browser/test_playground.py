@@ -267,6 +267,7 @@ def test_the_api_page_shows_every_request_once_and_its_form_with_a_models_name(p
     paths = requests.locator("h2 code").all_inner_texts()
     assert [path for path in paths if path.startswith("/v1/")] == [
         "/v1/images", "/v1/decode", "/v1/interpolate", "/v1/model", "/v1/models", "/v1/models/{model}",
+        "/v1/overview",
     ]  # fmt: skip
     images = page.locator("#post-v1-images")
     assert images.locator(".twin code").inner_text() == "/v1/models/{model}/images"
