@@ -22,7 +22,7 @@ LARGE = ("boto3", "mlflow", "numpy", "pandas", "prefect", "torch")
         ("--help", 0, HEAVY),
         ("--version", 0, (*LARGE, "httpx", "psutil", "yaml")),
         ("status", 1, (*LARGE, "httpx")),
-        ("open mlflow", 0, (*LARGE, "httpx")),
+        ("open mlflow", 0, LARGE),
         ("runs", 1, LARGE),
         ("logs 0", 1, LARGE),
         ("schedule list", 1, LARGE),
