@@ -177,6 +177,7 @@ def serving_server(settings: Settings) -> Server:
     own = {
         "WGAN_HOME": str(_home(settings)),
         "WGAN_MLFLOW_TRACKING_URI": f"http://{LOOPBACK}:{settings.mlflow_port}",
+        "WGAN_PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",  # for the front page
     }
     options = ("--host", LOOPBACK, "--port", str(settings.serve_port))
     return Server(
