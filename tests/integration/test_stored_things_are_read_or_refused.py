@@ -311,8 +311,8 @@ def test_intents_are_read_or_ignored(content: bytes, outcome: str) -> None:
 )
 @FUZZED
 def test_tags_of_versions_are_read_or_ignored(tags: dict[str, str]) -> None:
-    version = SimpleNamespace(name=MODEL, version="1", creation_timestamp=0, tags=tags, run_id="")
-    entry = _version_entry(version, ())
+    version = SimpleNamespace(name=MODEL, version=1, creation_timestamp=0, tags=tags, run_id="")
+    entry = _version_entry(version, {})
     assert entry.gate_time is None or f"{entry.gate_time.astimezone():%Y}"
     json.dumps(entry.model_dump(mode="json"), allow_nan=False)
 
