@@ -11,12 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# A script has only its own folder on the path, and an installed package may provide another `tests`.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks.large_data import anonymous_bytes
 from tests.unit.data_report.example_data import data_set

@@ -16,7 +16,7 @@ from tests.integration.stack_commands import wait_for
 from wgan.errors import Interrupted, Overtaken, UsageError, WganError
 from wgan.prefect_server.client import PrefectServer
 from wgan.prefect_server.recorded_run import RecordedRun, recorded_run
-from wgan.registry.ledger_event import ROLLED_BACK
+from wgan.registry.ledger_event import PROMOTED
 from wgan.settings import Settings
 
 
@@ -96,14 +96,14 @@ def test_its_event_is_related_to_its_run(server: PrefectServer, name: str) -> No
     with recorded_run(server, "rollback", name, {}) as run:
         run.emit(
             {
-                "event": ROLLED_BACK,
+                "event": PROMOTED,
                 "resource": {"prefect.resource.id": f"wgan.model.{name}"},
                 "payload": {"to_version": 2},
             }
         )
 
     def events() -> list[Any]:
-        wanted = {"resource": {"id": [f"wgan.model.{name}"]}, "event": {"name": [ROLLED_BACK]}}
+        wanted = {"resource": {"id": [f"wgan.model.{name}"]}, "event": {"name": [PROMOTED]}}
         answer: dict[str, Any] = server.ask(dict, "POST", "events/filter", filter=wanted)
         return list(answer["events"])
 
