@@ -61,6 +61,8 @@ def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one(objective: str, 
     assert (sorted(before.logged), sorted(after.logged)) == ([1, 2, 3, 4], [5, 6])
     assert np.array_equal(after.grids[6], whole.grids[6])
     assert resumed.wasserstein_estimate == expected.wasserstein_estimate
+    # From the time in the checkpoint on: `stopped.seconds` also has the time that saving it took.
+    assert resumed.seconds > torch.load(stopped.checkpoint, weights_only=True)["seconds"] > 0
 
 
 def test_a_resumed_run_continues_the_average_of_the_weights(tmp_path: Path) -> None:
