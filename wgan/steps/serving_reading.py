@@ -22,6 +22,30 @@ PREFIX = "releases"
 log = logging.getLogger(__name__)
 
 
+def read_processes(
+    urls: list[str],
+    seen: Observation,
+    entry: LedgerEntry,
+    alias: Literal["challenger", "champion"],
+    settings: Settings,
+    storage: Storage,
+) -> tuple[Observation, list[str]]:
+    """With one more reading of every process that answers, which is kept; and why processes cannot serve the version.
+
+    Only the version's own faults count. A process that does not answer is asked again with the next reading.
+    """
+    refusals = []
+    for url in urls:
+        try:
+            seen, refusal = read_process(url, seen, entry, alias, settings)
+        except (httpx.HTTPError, WganError) as error:
+            log.debug("%s: %s", url, error)
+        else:
+            refusals += [f"{url} {refusal}"] if refusal else []
+    _keep(seen, entry, storage)
+    return seen, refusals
+
+
 def read_process(
     url: str, seen: Observation, entry: LedgerEntry, alias: Literal["challenger", "champion"], settings: Settings
 ) -> tuple[Observation, str | None]:
@@ -47,7 +71,7 @@ def kept_observation(entry: LedgerEntry, champion: int, settings: Settings, stor
         return Observation(challenger=entry.to_version, champion=champion, began=entry.time.timestamp())
 
 
-def keep_observation(seen: Observation, entry: LedgerEntry, settings: Settings, storage: Storage) -> None:
+def _keep(seen: Observation, entry: LedgerEntry, storage: Storage) -> None:
     """Keep what was counted so far; a bucket that does not answer is asked again after the next reading."""
     try:
         storage.put_bytes(_key(entry), seen.model_dump_json().encode(), "application/json")

@@ -9,8 +9,6 @@ import logging
 import time
 from datetime import UTC, datetime
 
-import httpx
-
 from wgan.canary.verdict import Verdict, figures_of, judge
 from wgan.config_promotion import CanaryConfig
 from wgan.errors import UsageError, WganError
@@ -19,7 +17,7 @@ from wgan.registry.aliases import model_aliases
 from wgan.registry.release import reason_to_withdraw, standing
 from wgan.settings import Settings
 from wgan.steps.confirm_serving import serving_urls
-from wgan.steps.serving_reading import keep_observation, kept_observation, read_process
+from wgan.steps.serving_reading import kept_observation, read_processes
 from wgan.storage import Storage
 
 POLL_SECONDS = 2.0
@@ -42,15 +40,7 @@ def watch_canary(entry: LedgerEntry, settings: Settings, storage: Storage) -> Ca
         reason = _changed(entry, settings, storage)
         if reason is not None:
             return CanaryEnd(outcome="changed", reason=reason)
-        refusals = []
-        for url in urls:
-            try:
-                seen, refusal = read_process(url, seen, entry, "challenger", settings)
-            except (httpx.HTTPError, WganError) as error:
-                log.debug("%s: %s", url, error)
-            else:
-                refusals += [f"{url} {refusal}"] if refusal else []
-        keep_observation(seen, entry, settings, storage)
+        seen, refusals = read_processes(urls, seen, entry, "challenger", settings, storage)
         minutes = (datetime.now(UTC) - entry.time).total_seconds() / 60
         verdict = judge(seen.of(seen.challenger), seen.of(seen.champion), rules)
         if refusals:

@@ -9,16 +9,13 @@ import logging
 import time
 from datetime import UTC, datetime
 
-import httpx
-
-from wgan.canary.observation import Observation
 from wgan.errors import WganError
 from wgan.model_version.way import watch_until
 from wgan.records import LedgerEntry, WatchEnd
 from wgan.registry.aliases import champion_version
 from wgan.settings import Settings
 from wgan.steps.confirm_serving import serving_urls
-from wgan.steps.serving_reading import forget_observation, keep_observation, kept_observation, read_process
+from wgan.steps.serving_reading import forget_observation, kept_observation, read_processes
 from wgan.storage import Storage
 
 POLL_SECONDS = 2.0
@@ -39,8 +36,7 @@ def watch_champion(promotion: LedgerEntry, settings: Settings, storage: Storage)
         if (now := _champion(promotion, settings)) not in (None, version):
             end = WatchEnd(outcome="changed", reason=f"the champion is now version {now}.")
             break
-        seen, refusals = _asked(urls, seen, promotion, settings)
-        keep_observation(seen, promotion, settings, storage)
+        seen, refusals = read_processes(urls, seen, promotion, "champion", settings, storage)
         counted = seen.of(version)
         figures = f"{counted.failures:,} of {counted.attempts:,} requests failed"
         if refusals or counted.failures:
@@ -56,20 +52,6 @@ def watch_champion(promotion: LedgerEntry, settings: Settings, storage: Storage)
         end = WatchEnd(outcome="kept", reason="No watch was asked for.")
     forget_observation(promotion, settings, storage)
     return end
-
-
-def _asked(
-    urls: list[str], seen: Observation, promotion: LedgerEntry, settings: Settings
-) -> tuple[Observation, list[str]]:
-    refusals = []
-    for url in urls:
-        try:
-            seen, refusal = read_process(url, seen, promotion, "champion", settings)
-        except (httpx.HTTPError, WganError) as error:
-            log.debug("%s: %s", url, error)
-        else:
-            refusals += [f"{url} {refusal}"] if refusal else []
-    return seen, refusals
 
 
 def _champion(promotion: LedgerEntry, settings: Settings) -> int | None:

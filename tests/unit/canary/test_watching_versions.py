@@ -71,8 +71,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     def aliases(*_: object) -> dict[str, int]:
         return found.aliases
 
+    monkeypatch.setattr(serving_reading, "read_process", read)
     for module in (watch_canary, watch_champion):
-        monkeypatch.setattr(module, "read_process", read)
         monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(watch_canary, "standing", lambda *_: found.standing)
     monkeypatch.setattr(watch_canary, "model_aliases", aliases)
