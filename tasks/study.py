@@ -27,7 +27,7 @@ from wgan.study import (
     vanishing_gradients,
 )
 from wgan.study.digits import Digits, open_digits, prepare_digits
-from wgan.study.finished_trials import FinishedTrials, StoredTrials
+from wgan.study.finished_trials import FinishedTrials
 from wgan.study.records import Claim, ClaimResult, StudyOutcome
 from wgan.study.report import FIGURES, markdown_report, write_report
 from wgan.study.sizes import SIZES, SizeName, StudySize
@@ -142,7 +142,7 @@ def _tried(
     run_id: str,
 ) -> ClaimResult:
     settings, storage = connect()
-    kept = StoredTrials(str(runtime.flow_run.id), settings, storage)
+    kept = FinishedTrials(str(runtime.flow_run.id), settings, storage)
     with progress_artifact(f"claim-{claim.number}", claim.title):
         result = reproduce(SIZES[size], seed, kept)
     for variant in result.variants:

@@ -14,15 +14,15 @@ from wgan.storage import open_storage
 from wgan.study import variants
 from wgan.study.baselines import on_images
 from wgan.study.critic_iterations import CLAIM
-from wgan.study.finished_trials import StoredTrials, trial_digest
+from wgan.study.finished_trials import FinishedTrials, trial_digest
 from wgan.study.trials import ImageTrial, Trial, TrialResult, run_trial
 from wgan.study.variants import run_claim
 
 
 @pytest.fixture
-def kept(store: ObjectStore, tmp_path: Path) -> StoredTrials:
+def kept(store: ObjectStore, tmp_path: Path) -> FinishedTrials:
     settings = store.settings(tmp_path / "home")
-    return StoredTrials("flow-run", settings, open_storage(settings))
+    return FinishedTrials("flow-run", settings, open_storage(settings))
 
 
 def assert_equal(found: TrialResult, expected: TrialResult) -> None:
@@ -39,7 +39,7 @@ def assert_equal(found: TrialResult, expected: TrialResult) -> None:
     )
 
 
-def test_a_result_is_read_back_as_it_was(kept: StoredTrials) -> None:
+def test_a_result_is_read_back_as_it_was(kept: FinishedTrials) -> None:
     trials = [point(), point(objective="wgan-gp", gradient_penalty=1e39)]  # the second diverges
     for trial in trials:
         assert kept.load(trial) is None
@@ -54,7 +54,7 @@ def test_a_result_is_read_back_as_it_was(kept: StoredTrials) -> None:
 
 
 def test_a_claim_that_broke_off_repeats_only_what_had_not_finished(
-    kept: StoredTrials, monkeypatch: pytest.MonkeyPatch
+    kept: FinishedTrials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trials: list[Trial] = [point(seed) for seed in range(3)]
     kept.keep(run_trial(trials[1]))
@@ -71,12 +71,12 @@ def test_a_claim_that_broke_off_repeats_only_what_had_not_finished(
     assert begun == []
 
 
-def test_another_flow_run_repeats_its_own_trials(kept: StoredTrials) -> None:
+def test_another_flow_run_repeats_its_own_trials(kept: FinishedTrials) -> None:
     kept.keep(run_trial(point()))
     assert replace(kept, flow_run_id="another").load(point()) is None
 
 
-def test_a_damaged_result_is_repeated_with_a_warning(kept: StoredTrials, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_result_is_repeated_with_a_warning(kept: FinishedTrials, caplog: pytest.LogCaptureFixture) -> None:
     kept.keep(run_trial(point()))
     (entry,) = list(kept.storage.list(kept.settings.evaluation_prefix))
     kept.storage.put_bytes(entry.key, kept.storage.get_bytes(entry.key)[:-40])

@@ -7,7 +7,8 @@ import io
 import json
 import logging
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -26,32 +27,8 @@ FORMAT = 1
 HISTORY, SAMPLES, REST = "history ", "samples ", "rest"
 
 
-class FinishedTrials(Protocol):
-    """Where results of trials are kept."""
-
-    def load(self, trial: Trial) -> TrialResult | None:
-        """The stored result of this trial; None if it has not finished."""
-        ...
-
-    def keep(self, result: TrialResult) -> None:
-        """Store a result."""
-        ...
-
-
 @dataclass(frozen=True)
-class Forgotten:
-    """Keeps nothing."""
-
-    def load(self, trial: Trial) -> TrialResult | None:
-        """None: nothing is kept."""
-        return None
-
-    def keep(self, result: TrialResult) -> None:
-        """Nothing is kept."""
-
-
-@dataclass(frozen=True)
-class StoredTrials:
+class FinishedTrials:
     """The trials of one flow run, one object each; housekeeping removes them as it removes evaluation caches."""
 
     flow_run_id: str
@@ -79,7 +56,7 @@ class StoredTrials:
 
 def trial_digest(trial: Trial) -> str:
     """SHA-256 (hex) of the trial's description, without the folder that its images happen to be in."""
-    described = replace(trial, folder=trial.folder.__class__()) if isinstance(trial, ImageTrial) else trial
+    described = replace(trial, folder=Path()) if isinstance(trial, ImageTrial) else trial
     values = {name: value for name, value in vars(described).items() if name != "training"}
     text = json.dumps({"kind": type(trial).__name__, **values}, default=str, sort_keys=True)
     return hashlib.sha256((text + trial.training.model_dump_json()).encode()).hexdigest()
