@@ -316,7 +316,12 @@ class RetrainConfig(ConfigModel):
     @property
     def model_name(self) -> str:
         """Name of the registered model."""
-        return f"generator-{self.data.dataset_name}"
+        return registered_name(self.data.dataset_name)
+
+
+def registered_name(dataset: str) -> str:
+    """Name of the registered model that is trained on a data set of this name."""
+    return f"generator-{dataset}"
 
 
 def config_digest(config: BaseModel) -> str:

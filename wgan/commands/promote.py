@@ -1,4 +1,4 @@
-"""`wgan promote` and `wgan rollback`: move the champion alias, through the gate and the ledger."""
+"""`wgan promote`, `approve`, `refuse` and `rollback`: a version's way to production and back, through the ledger."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from wgan.records import GateDecision, LedgerEntry
 
 
+Model = Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")]
+Why = Annotated[str, typer.Option(help="Why, for the ledger.", show_default=False)]
+
+
 def promote(
-    model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
+    model: Model,
     version: Annotated[int, typer.Argument(help="Version to promote.", min=1)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure and decide; change nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Promote regardless of the gate; needs --reason.")] = False,
@@ -54,7 +58,7 @@ def promote(
 
 
 def rollback(
-    model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
+    model: Model,
     to: Annotated[
         int | None, typer.Option(help="Version to serve again; default: the previous champion.", min=1)
     ] = None,
@@ -75,9 +79,9 @@ def rollback(
 
 
 def approve(
-    model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
+    model: Model,
     version: Annotated[int, typer.Argument(help="Version that waits for approval.", min=1)],
-    reason: Annotated[str, typer.Option(help="Why, for the ledger.", show_default=False)],
+    reason: Why,
     as_json: AsJson = False,
 ) -> None:
     """Approve a version that passed the gate: it goes on to production."""
@@ -85,9 +89,9 @@ def approve(
 
 
 def refuse(
-    model: Annotated[str, typer.Argument(help="Registered model, e.g. generator-digits.")],
+    model: Model,
     version: Annotated[int, typer.Argument(help="Version on its way to production.", min=1)],
-    reason: Annotated[str, typer.Option(help="Why, for the ledger.", show_default=False)],
+    reason: Why,
     as_json: AsJson = False,
 ) -> None:
     """Refuse a version that passed the gate: it loses the alias challenger, and the champion stays."""

@@ -17,6 +17,9 @@ from wgan.records import LedgerEntry, Moment, Record
 WAY_TAG = "way"
 """JSON of the version's last ledger entry, without its decision."""
 
+ONCE_CHAMPION = ("promoted", "kept", "rolled-back", "reconciled", "moved-outside")
+"""Last actions about a version that is, or was, the champion."""
+
 Stage = Literal["registered", "approval", "canary", "promotion", "champion", "previous", "refused", "withdrawn", "past"]
 """registered: not judged yet. approval, canary, promotion: the challenger, which waits for that. previous: the version
 that a rollback returns to. past: it was the champion once."""
@@ -59,7 +62,7 @@ def stage_of(version: int, tags: Mapping[str, str], aliases: Mapping[str, int]) 
     outcome = entry.action if entry else tags.get("gate")
     if outcome in ("refused", "withdrawn"):
         return VersionStage(stage=outcome, since=since, waits_for=None)
-    if outcome in ("promoted", "kept", "rolled-back", "reconciled", "moved-outside"):
+    if outcome in ONCE_CHAMPION:
         return VersionStage(stage="past", since=None, waits_for=None)
     return VersionStage(stage="registered", since=None, waits_for=None)
 

@@ -43,15 +43,10 @@ class RetrainForm(BaseModel):
     only_if_changed: bool = _parameter(
         "only_if_changed", 2, False, "Train only on data that no version of the model was trained on yet."
     )
-    accept_data: str | None = Field(
-        None,
-        title="accept_data",
-        description="Beginning of the digest of a data set to train on although its rules refuse it.",
-        json_schema_extra={"position": 3},
+    accept_data: str | None = _parameter(
+        "accept_data", 3, None, "Beginning of the digest of a data set to train on although its rules refuse it."
     )
-    accept_reason: str | None = Field(
-        None, title="accept_reason", description="Why, for the record.", json_schema_extra={"position": 4}
-    )
+    accept_reason: str | None = _parameter("accept_reason", 4, None, "Why, for the record.")
 
 
 class HousekeepingForm(BaseModel):

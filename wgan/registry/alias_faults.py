@@ -6,17 +6,15 @@ from collections.abc import Iterable
 from itertools import islice
 
 from wgan.mlflow_api.models import Models, ModelVersion, RegisteredModel
-from wgan.model_version.way import last_entry
+from wgan.model_version.way import ONCE_CHAMPION, last_entry
 from wgan.registry.aliases import CHAMPION
 from wgan.registry.client import registry
-from wgan.registry.ledger_replay import MOVES
 from wgan.registry.listing import GATE_TAG
 from wgan.registry.versions import CHECKPOINT_TAG
 from wgan.settings import Settings
 
 LOOKED_AT = 20
 """Newest versions among which a former champion is looked for."""
-ONCE_CHAMPION = (*MOVES, "kept")
 
 
 def alias_fault(model: RegisteredModel, champion: ModelVersion | None, newest: Iterable[ModelVersion]) -> str | None:

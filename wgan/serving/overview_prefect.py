@@ -16,7 +16,7 @@ import httpx
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from wgan.addresses import THIS_MACHINE
-from wgan.config import DataConfig
+from wgan.config import DataConfig, registered_name
 from wgan.errors import WganError
 from wgan.guard import basic_token
 from wgan.mlflow_server import reason_of
@@ -172,7 +172,7 @@ def _model_of(parameters: dict[str, Any]) -> str | None:
     """The registered model of a run's configuration; None for one that is not valid in this version."""
     config = parameters.get("config")
     try:
-        return f"generator-{DataConfig.model_validate(config.get('data') or {}).dataset_name}" if config else None
+        return registered_name(DataConfig.model_validate(config.get("data") or {}).dataset_name) if config else None
     except (ValidationError, AttributeError):
         return None
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wgan import progress
-from wgan.config import RetrainConfig
+from wgan.config import RetrainConfig, registered_name
 from wgan.data.dataset import PreparedImages, open_dataset, open_origins
 from wgan.data.description import find_dataset
 from wgan.data.manifest import DatasetDamaged, dataset_prefix
@@ -78,7 +78,7 @@ def data_to_compare(name: str, against: str, settings: Settings, storage: Storag
     """The data set that `--against` names: a digest's beginning, or `champion`. Raises `UsageError`."""
     if against != "champion":
         return find_dataset(name, against, settings, storage)
-    model = f"generator-{name}"
+    model = registered_name(name)
     found = champion_data(model, settings)
     if found is None:
         raise UsageError(f"{model} has no champion to compare with; --against also takes a digest.")
