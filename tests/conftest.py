@@ -39,12 +39,25 @@ TOGETHER = "tests/drills/behind_relays/"
 """These run in one process, so that their stack and the undisturbed run are created once."""
 DATABASES = ("mlflow.db", "prefect.db")
 _PLANNED = pytest.StashKey[Settings]()
+_GIVEN_OUT: set[int] = set()
 
 
 def free_ports(count: int) -> list[int]:
-    """Free loopback ports, from below the range that the system hands out for outgoing connections."""
-    candidates = random.SystemRandom().sample(range(20_000, 30_000), 200)
-    return [port for port in candidates if port_obstacle(port) is None][:count]
+    """Free loopback ports, from below the range that the system hands out for outgoing connections.
+
+    The processes of a test run draw from different ones, and none draws a port twice: one that was given out may stay
+    free for minutes, until its server starts.
+    """
+    first = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = range(20_000 + first, 30_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    found: list[int] = []
+    for port in random.SystemRandom().sample(own, len(own)):
+        if len(found) == count:
+            return found
+        if port not in _GIVEN_OUT and port_obstacle(port) is None:
+            found.append(port)
+            _GIVEN_OUT.add(port)
+    return found
 
 
 def new_settings(home: Path) -> Settings:

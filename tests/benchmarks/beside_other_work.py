@@ -91,6 +91,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each training")
+    parser.add_argument("--only", choices=("default", "own", "short", "one"), help="one of the four settings")
     parser.add_argument(MEMBER, action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.member:
@@ -98,9 +99,16 @@ def main() -> None:
         return
     processors = usable_processors().count
     own = client_environment(Settings(_env_file=None))["GOMP_SPINCOUNT"]
-    settings: list[dict[str, str]] = [{}, {"GOMP_SPINCOUNT": own}, {"GOMP_SPINCOUNT": "1000"}, {THREADS: "1"}]
+    settings: dict[str, dict[str, str]] = {
+        "default": {},
+        "own": {"GOMP_SPINCOUNT": own},
+        "short": {"GOMP_SPINCOUNT": "1000"},
+        "one": {THREADS: "1"},
+    }
     table = {}
-    for setting in settings:
+    for choice, setting in settings.items():
+        if given.only not in (None, choice):
+            continue
         name = ", ".join(f"{variable}={value}" for variable, value in setting.items()) or "OpenMP's default"
         (alone,) = speeds(1, given.seconds, setting)
         together = speeds(2, given.seconds, setting)

@@ -65,12 +65,13 @@ def main() -> None:
         processes = [*bare(), *commands(model)]
         if not given.stack:
             processes.append(
-                Timed("wgan rollback", [wgan("rollback", model, "--to", to) for to in ("2", "1")], MLFLOW),
+                Timed("wgan rollback", [wgan("rollback", model, "--to", to) for to in ("1", "2")], MLFLOW),
             )
-        for number in range(-1, given.rounds):  # the first is not counted: files are read from the disk
+        uncounted = 1 if given.rounds > 1 else 0  # a first round, in which files are read from the disk
+        for number in range(uncounted + given.rounds):
             for process in processes:
                 took = seconds(process.commands[number % len(process.commands)], variables)
-                if number >= 0:
+                if number >= uncounted:
                     process.seconds.append(took)
     show(processes)
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("preparation.py --images 40", "| 2 on Ray |"),
         ("data_report.py --images 400", '"near_copies"'),
         ("large_data.py --gigabytes 0.01 --seconds 0.3", '"read ahead"'),
-        ("beside_other_work.py --seconds 0.3", '"two_over_alone"'),
+        ("beside_other_work.py --seconds 0.3 --only own", '"two_over_alone"'),
         ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),
         ("averages.py --steps 1 --every 1", "| decay 0.99 |"),
         ("evaluation_during_training.py --steps 2 --rounds 1", "| in a thread |"),
