@@ -28,6 +28,7 @@ from mlflow import MlflowClient
 # A script has only its own folder on the path, and an installed package may provide another `tests`.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.benchmarks.termination import exit_on_sigterm
 from tests.conftest import new_settings
 from tests.integration.stack_commands import environment
 from wgan.registry.listing import list_models
@@ -57,6 +58,7 @@ class Timed:
 
 
 def main() -> None:
+    exit_on_sigterm()
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--stack", action="store_true", help="measure against the stack that the settings name")

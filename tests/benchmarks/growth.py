@@ -34,6 +34,7 @@ from mlflow import MlflowClient
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks.histories import add_flow_runs, add_versions, ledger_entries, photographs, put_objects
+from tests.benchmarks.termination import exit_on_sigterm
 from tests.conftest import new_settings
 from tests.integration.stack_commands import environment
 from tests.unit.registry.examples import example_decision
@@ -58,6 +59,7 @@ Seconds = dict[str, float]
 
 
 def main() -> None:
+    exit_on_sigterm()
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--small", type=int, default=10, help="at least 6")
     options.add_argument("--large", type=int, default=1000, help="at least 6 more")

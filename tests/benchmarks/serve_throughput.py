@@ -43,6 +43,7 @@ import torch
 # A script has only its own folder on the path, and an installed package may provide another `tests`.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.benchmarks.termination import exit_on_sigterm
 from tests.conftest import free_ports, new_settings
 from tests.integration.serving_process import Serving, client_of, serving
 from tests.unit.registry.examples import example_config, example_evaluation
@@ -265,6 +266,7 @@ def report(table: Table) -> Iterator[str]:
 
 
 def main() -> None:
+    exit_on_sigterm()
     parser = argparse.ArgumentParser(description="Images per second and latency of serving, as a table.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="of one turn")
