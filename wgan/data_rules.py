@@ -35,12 +35,19 @@ ClassImages = Annotated[
     Least | None, Field(description="Training images of each class, at least; ignored without labels.")
 ]
 Unlike = Annotated[
-    Share | None, Field(description="Share of training images that are unlike all of the champion's data, at most.")
+    Share | None, Field(description="Share of images that are unlike all of the champion's data, at most.")
 ]
 Drift = Annotated[
     Annotated[float, Field(ge=1)] | None,
     Field(
         description="Fréchet distance from the champion's data, in multiples of that between two halves of it, at most."
+    ),
+]
+Champion = Annotated[
+    Annotated[float, Field(ge=1)] | None,
+    Field(
+        description="Fréchet distance of the champion's samples from the data, in multiples of that from its own data, "
+        "at most; measured by a drift watch."
     ),
 ]
 
@@ -61,6 +68,7 @@ class Limits(ConfigModel):
     class_images: ClassImages = None
     unlike: Unlike = None
     drift: Drift = None
+    champion: Champion = None
 
 
 class Warnings(Limits):
@@ -79,6 +87,7 @@ class Warnings(Limits):
     class_images: ClassImages = 10
     unlike: Unlike = 0.05
     drift: Drift = 2.0
+    champion: Champion = 1.5
 
 
 class DataRules(ConfigModel):

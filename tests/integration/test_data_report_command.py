@@ -139,3 +139,10 @@ def test_a_sources_own_test_split_stays_held_out_without_its_copies() -> None:
     )
     assert plain["digest"] != exact["digest"]
     assert (plain["count"], plain["held_out_count"]) == (exact["count"], exact["held_out_count"])
+
+
+def test_nothing_is_wrong_with_the_digits_by_the_rules_of_their_preset() -> None:
+    run("prepare", "--preset", "digits")
+    report = json.loads(run("report", "digits", "--preset", "digits", "--json").stdout)
+    assert counts(report)["held_out_copies"] > 0.02 * 179, "by the default's limit there would be a warning"
+    assert report["broken"] == []

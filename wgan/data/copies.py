@@ -12,7 +12,6 @@ most `MOST_ALIKE`. That takes n log n steps and the memory of one sorted table.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from wgan.data.pixel_hashes import pixel_hash
 
 MOST_BITS = 8
 LEAST_CORRELATION = 0.98
@@ -62,7 +63,7 @@ def hash_images(images: NDArray[np.uint8]) -> Hashes:
     grey = grey_levels(images)
     patches = grey.reshape(count, size, patch, size, patch).mean(axis=(2, 4))
     return Hashes(
-        np.array([_pixel_hash(image) for image in images], dtype=np.uint64),
+        np.array([pixel_hash(image) for image in images], dtype=np.uint64),
         np.array([_perceptual_hash(image) for image in images], dtype=np.uint64),
         grey.std(axis=(1, 2)),
         np.rint(patches).astype(np.uint8).reshape(count, -1),
@@ -91,10 +92,6 @@ def joined(parts: Iterable[Hashes]) -> Hashes:
         file.flush()
         thumbnails = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, COMPARED_SIZE**2)
     return Hashes(np.concatenate(pixels), np.concatenate(perceptual), np.concatenate(deviations), thumbnails)
-
-
-def _pixel_hash(image: NDArray[np.uint8]) -> int:
-    return int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8])
 
 
 def _perceptual_hash(image: NDArray[np.uint8]) -> int:

@@ -2,30 +2,34 @@
 
 For every seed, a sample of the new data is compared with a random half of the old data, and so is the other half, which
 shows what no drift looks like. The differences between the two are paired: they share the half that both are compared
-with.
+with. The new sample has no image of that half, as the other half has none: else data that has only grown would look
+closer to the old data than the old data to itself.
 
-A new image counts as unlike the old data if its nearest neighbour in one half is farther than that of 99 % of the other
-half's images. The share of such images is corrected for the 1 % that are expected.
+If a generator was trained on the old data, its samples are compared with the same half and with the new sample.
+
+A new image counts as unlike the old data if its nearest old image is farther than 99 % of the old images are from their
+nearest other one. The share of such images is corrected for the 1 % that are expected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wgan.config import EvaluationConfig
-from wgan.data.dataset import PreparedImages
-from wgan.data_report.record import ClassDrift, Drift, DriftMetric, Example, Finding
+from wgan.data.dataset import PreparedImages, all_images
+from wgan.data.pixel_hashes import pixel_hash
+from wgan.data_report.record import ClassDrift, Drift, DriftMetric, Example, Finding, SamplesDrift
 from wgan.evaluation.extractors.features import Extractor, extract
 from wgan.evaluation.metrics.frechet import frechet_distance
 from wgan.evaluation.metrics.kernel import kernel_distance
 from wgan.evaluation.metrics.memorisation import nearest_neighbours
 from wgan.evaluation.metrics.prdc import prdc
 from wgan.evaluation.reference import gathered
-from wgan.evaluation.side_by_side import exact_device, open_protocol
+from wgan.evaluation.side_by_side import GenerateImages, batches, exact_device, open_protocol
 from wgan.intervals import paired_interval, t_interval
 from wgan.settings import Settings
 from wgan.storage import Storage
@@ -44,6 +48,8 @@ class _Sample:
     """Some images of a data set, at random."""
 
     indices: NDArray[np.int64]
+    hashes: NDArray[np.uint64]
+    """Of the pixels."""
     vectors: NDArray[np.float32]
 
 
@@ -56,16 +62,19 @@ def measure_drift(
     storage: Storage,
     device: str,
     progress: Callable[[str, int, int | None], None],
+    samples: GenerateImages | None = None,
 ) -> tuple[Drift, Finding] | None:
-    """The drift of training images from earlier ones, and the images that are unlike those; None with fewer than 32.
+    """The drift of a data set from an earlier one, and its images that are unlike those; None with fewer than 32.
 
-    Both have images of one shape; `names(position)` is the name of an image of `new`'s data set by its position in the
-    shards. `device` is a torch device. Raises what `open_protocol` raises.
+    Both are given by their training images, of one shape, but their held-out images are compared with them.
+    `names(position)` is the name of an image of `new`'s data set by its position in the shards. `device` is a torch
+    device. `samples` draws from the generator that was trained on `old`. Raises what `open_protocol` raises.
     """
     if min(old.count, new.count) < LEAST_IMAGES:
         return None
     extractor, protocol = open_protocol(old, config, settings, storage, device, progress)
-    total, done = min(old.count, MOST_IMAGES) + min(new.count, MOST_IMAGES), 0
+    old, new = all_images(old), all_images(new)
+    total, done = sum(min(images.count, MOST_IMAGES) for images in (old, new)), 0
 
     def advance(count: int) -> None:
         nonlocal done
@@ -73,15 +82,19 @@ def measure_drift(
         progress("drift", done, total)
 
     before, after = (_draw(images, extractor, config, advance) for images in (old, new))
-    count = min(config.sample_count, len(before.indices) // 2, len(after.indices))
+    count = _count(before, after, config.sample_count, protocol.seeds)
+    if count < LEAST_IMAGES // 2:
+        return None
     neighbours = min(config.neighbours, count - 1)
-    per_seed = []
+    per_seed, of_samples = [], []
     for seed in protocol.seeds:
-        generator = np.random.default_rng(seed)
-        halves = before.vectors[generator.permutation(len(before.indices))[: 2 * count]]
-        moved = after.vectors[generator.permutation(len(after.indices))[:count]]
+        order, others = _orders(before, after, count, seed)
+        halves, moved = before.vectors[order[: 2 * count]], after.vectors[others[:count]]
         pairs = ((halves[:count], moved), (halves[:count], halves[count:]))
         per_seed.append([_distances(one, other, neighbours, exact_device(device)) for one, other in pairs])
+        if samples is not None:
+            drawn = extract(extractor, batches(samples(seed, count), config.batch_size), advance).vectors
+            of_samples.append([frechet_distance(drawn, real) for real in (moved, halves[:count])])
     metrics = []
     for name, title in TITLES.items():
         new_values, old_values = (
@@ -97,8 +110,22 @@ def measure_drift(
         seeds=len(protocol.seeds),
         metrics=tuple(metrics),
         classes=_classes(old, new, after, far),
+        samples=_samples_drift(of_samples, config.confidence) if samples else None,
     )
     return drift, _finding(new, after, far, distances, names)
+
+
+def _count(before: _Sample, after: _Sample, most: int, seeds: tuple[int, ...]) -> int:
+    """Images of each side that every seed has."""
+    count = min(most, len(before.indices) // 2, len(after.indices))
+    return min(count, *(len(_orders(before, after, count, seed)[1]) for seed in seeds))
+
+
+def _orders(before: _Sample, after: _Sample, count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A random order of the old images, and one of the new images that are not among the first `count` of those."""
+    generator = np.random.default_rng(seed)
+    order, others = (generator.permutation(len(sample.indices)) for sample in (before, after))
+    return order, others[~np.isin(after.hashes[others], before.hashes[order[:count]])]
 
 
 def _draw(
@@ -106,7 +133,15 @@ def _draw(
 ) -> _Sample:
     chosen = np.random.default_rng(config.seed).permutation(images.count)[:MOST_IMAGES]
     indices = np.sort(chosen).astype(np.int64)
-    return _Sample(indices, extract(extractor, gathered(images, indices, config.batch_size), advance).vectors)
+    hashes: list[int] = []
+
+    def hashed() -> Iterator[NDArray[np.uint8]]:
+        for batch in gathered(images, indices, config.batch_size):
+            hashes.extend(pixel_hash(image) for image in batch)
+            yield batch
+
+    vectors = extract(extractor, hashed(), advance).vectors
+    return _Sample(indices, np.array(hashes, dtype=np.uint64), vectors)
 
 
 def _distances(one: NDArray[np.float32], other: NDArray[np.float32], neighbours: int, device: str) -> dict[str, float]:
@@ -117,13 +152,15 @@ def _distances(one: NDArray[np.float32], other: NDArray[np.float32], neighbours:
     }
 
 
+def _samples_drift(per_seed: list[list[float]], confidence: float) -> SamplesDrift:
+    new, old = (t_interval(list(values), confidence) for values in zip(*per_seed, strict=True))
+    return SamplesDrift(new=new, old=old, difference=paired_interval(new, old, confidence))
+
+
 def _unlike(before: _Sample, after: _Sample, device: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which of the new images are unlike the old ones, and how far each is from its nearest old one."""
-    order = np.random.default_rng(0).permutation(len(before.indices))
-    half = len(order) // 2
-    known, others = before.vectors[order[:half]], before.vectors[order[half:]]
-    usual = nearest_neighbours(others, known, device=device).distances[:, 0]
-    distances = nearest_neighbours(after.vectors, known, device=device).distances[:, 0]
+    usual = nearest_neighbours(before.vectors, before.vectors, 2, device).distances[:, 1]  # the nearest is itself
+    distances = nearest_neighbours(after.vectors, before.vectors, device=device).distances[:, 0]
     return distances > np.quantile(usual, 1 - EXPECTED), distances
 
 
@@ -140,7 +177,8 @@ def _finding(
     return Finding(
         name="unlike",
         title="Unlike the earlier data",
-        meaning="Farther from every image of the earlier data than 99 % of that data's own, less the expected 1 %.",
+        meaning="Farther from every image of the earlier data than 99 % of that data's images are from their nearest "
+        "other one, less the expected 1 %.",
         count=round(share * new.count),
         among=new.count,
         worst=tuple(

@@ -36,6 +36,15 @@ def _exceeded(report: DataReport, limits: Limits, action: str) -> Iterator[Broke
             reason=f"Drift: the Fréchet distance from the data {report.drift.digest[:12]} is {report.drift.times:.2g} "
             f"times that between two halves of it, more than {rule}={limits.drift:g} allows.",
         )
+    samples = report.drift.samples if report.drift else None
+    if samples and limits.champion is not None and samples.times > limits.champion:
+        rule = f"data.rules.{action}.champion"
+        yield Broken(
+            rule=rule,
+            refuses=refuses,
+            reason=f"Champion: the Fréchet distance of its samples from this data is {samples.times:.2g} times that "
+            f"from the data it was trained on, more than {rule}={limits.champion:g} allows.",
+        )
     least = limits.class_images
     few = [f"{entry.name} {entry.training:,}" for entry in report.classes if least and entry.training < least]
     if few:

@@ -44,14 +44,14 @@ def measure_data(
     return MeasuredData(together, held_out, measure_images(together, workers, advance))
 
 
-def make_report(data: MeasuredData, origins: Origins | None, other: MeasuredData | None = None) -> DataReport:
-    """The report on a data set; `other` is the one that it is compared with. No rule is applied yet."""
+def make_report(data: MeasuredData, origins: Origins | None, compared: SharedImages | None = None) -> DataReport:
+    """The report on a data set; `compared` is what it shares with another one. No rule is applied yet."""
     return DataReport(
         dataset=data.images.ref,
         classes=_classes(data),
         files=_files(origins) if origins else None,
         findings=find_all(data.measures, data.images, data.held_out, origins),
-        compared_with=_shared(data, other) if other else None,
+        compared_with=compared,
     )
 
 
@@ -93,11 +93,11 @@ def _quantiles(values: NDArray[np.int64] | NDArray[np.float64]) -> Quantiles:
     return Quantiles(least=least, low=low, median=median, high=high, greatest=greatest)
 
 
-def _shared(data: MeasuredData, other: MeasuredData) -> SharedImages:
-    mine, theirs = data.measures.hashes.pixels, other.measures.hashes.pixels
+def shared_images(mine: NDArray[np.uint64], digest: str, theirs: NDArray[np.uint64]) -> SharedImages:
+    """What a data set shares with the one of that digest, by the hashes of their images' pixels."""
     shared = int(np.isin(mine, theirs).sum())
     return SharedImages(
-        digest=other.images.ref.digest,
+        digest=digest,
         shared=shared,
         new=len(mine) - shared,
         gone=int((~np.isin(theirs, mine)).sum()),

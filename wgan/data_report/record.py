@@ -8,6 +8,9 @@ from pydantic import Field
 
 from wgan.records import DatasetRef, Interval, Record
 
+DRIFT_RULES = ("drift", "unlike", "champion")
+"""Rules on how far a data set has moved from the champion's."""
+
 
 class Example(Record):
     """An image of a finding."""
@@ -90,6 +93,19 @@ class ClassDrift(Record):
     unlike: float = Field(description="Share of its new images that are unlike every old image.")
 
 
+class SamplesDrift(Record):
+    """The Fréchet distance of a generator's samples from the new images, and from the old ones it was trained on."""
+
+    new: Interval = Field(description="From the new images.")
+    old: Interval = Field(description="From the old ones.")
+    difference: Interval = Field(description="New − old, seed by seed.")
+
+    @property
+    def times(self) -> float:
+        """The distance from the new images in multiples of that from the old ones."""
+        return self.new.mean / max(self.old.mean, 1e-12)
+
+
 class Drift(Record):
     """How far the training images are from those of an earlier data set, in the protocol's features."""
 
@@ -99,6 +115,7 @@ class Drift(Record):
     seeds: int
     metrics: tuple[DriftMetric, ...]
     classes: tuple[ClassDrift, ...] = Field(description="Empty unless both data sets name the same classes.")
+    samples: SamplesDrift | None = Field(None, description="Of the champion; None if they were not drawn.")
 
     @property
     def times(self) -> float:
@@ -139,6 +156,12 @@ class DataReport(Record):
     def finding(self, name: str) -> Finding:
         """The finding of that name."""
         return next(finding for finding in self.findings if finding.name == name)
+
+    @property
+    def moved(self) -> str | None:
+        """How the data set has moved from the champion's beyond the rules on drift; None if it has not."""
+        reasons = [rule.reason for rule in self.broken if rule.rule.rpartition(".")[2] in DRIFT_RULES]
+        return " ".join(reasons) or None
 
     @property
     def refusals(self) -> tuple[Broken, ...]:

@@ -11,13 +11,14 @@ from wgan.config import RetrainConfig, registered_name
 from wgan.data.dataset import PreparedImages, open_dataset, open_origins
 from wgan.data.description import find_dataset
 from wgan.data.manifest import DatasetDamaged, dataset_prefix
+from wgan.data.pixel_hashes import pixel_hashes, store_pixel_hashes
 from wgan.data_report.acceptance import read_acceptance, write_acceptance
 from wgan.data_report.judgement import judge
-from wgan.data_report.make import MeasuredData, make_report, measure_data, pictures
+from wgan.data_report.make import make_report, measure_data, pictures, shared_images
 from wgan.data_report.page import report_html
 from wgan.data_report.record import Acceptance, DataReport
 from wgan.errors import DataRefused, UsageError
-from wgan.records import DatasetRef, TrainingRef
+from wgan.records import DatasetRef, ModelVersionRef, RetrainSkipped, TrainingRef
 from wgan.registry.aliases import champion_version
 from wgan.registry.versions import load_version
 from wgan.scratch import scratch_folder
@@ -37,23 +38,32 @@ SHORTEST_DIGEST = 8
 
 
 def report_data(
-    dataset: DatasetRef, against: DatasetRef | None, config: RetrainConfig, settings: Settings, storage: Storage
+    dataset: DatasetRef,
+    against: DatasetRef | None,
+    config: RetrainConfig,
+    settings: Settings,
+    storage: Storage,
+    champion: ModelVersionRef | None = None,
 ) -> DataReport:
     """Make the report, apply `data.rules`, and store page and record beside the data set; an earlier one is replaced.
 
-    `config.evaluation` says in which features drift is measured, and on how many images. The comparison is left out,
-    with a warning, if the other data set cannot be read or has images of another shape. Raises `DatasetDamaged`,
+    `config.evaluation` says in which features drift is measured, and on how many images. `champion` is a version that
+    was trained on the other data set, and whose samples are compared with both. The comparison is left out, with a
+    warning, if the other data set cannot be read or has images of another shape. Raises `DatasetDamaged`,
     `StorageError`, and what opening the features raises.
     """
     images, other = open_dataset(dataset, settings, storage), _other(dataset, against, settings, storage)
-    data, origins = _measured(images, settings), open_origins(dataset, settings, storage)
+    data = measure_data(images, settings.prepare_workers, progress.report)
+    origins, hashes = open_origins(dataset, settings, storage), data.measures.hashes.pixels
+    store_pixel_hashes(dataset, hashes, settings, storage)
     if other is None:
         report = make_report(data, origins)
     else:
         from wgan.steps.measure_drift import with_drift  # imports torch
 
-        report = make_report(data, origins, _measured(other, settings))
-        report = with_drift(report, other, images, origins, config.evaluation, settings, storage)
+        known = pixel_hashes(other.ref, settings, storage)
+        report = make_report(data, origins, shared_images(hashes, other.ref.digest, known))
+        report = with_drift(report, other, images, origins, config.evaluation, settings, storage, champion)
     report = judge(report, config.data.rules)
     report = report.model_copy(update={"accepted": read_acceptance(dataset, settings, storage)})
     prefix = dataset_prefix(settings, dataset.name, dataset.digest)
@@ -68,10 +78,31 @@ def report_page(dataset: DatasetRef, settings: Settings, storage: Storage) -> by
     return storage.get_bytes(dataset_prefix(settings, dataset.name, dataset.digest) + PAGE_NAME)
 
 
-def champion_data(model: str, settings: Settings) -> DatasetRef | None:
-    """The data set that the model's champion was trained on; None without a champion. Raises `WganError`."""
+def find_champion(model: str, settings: Settings) -> ModelVersionRef | None:
+    """The record of the model's champion; None without one. Raises `WganError`."""
     version = champion_version(model, settings)
-    return None if version is None else load_version(model, version, settings).evaluation.training.dataset
+    return None if version is None else load_version(model, version, settings)
+
+
+def without_drift(model: str, report: DataReport, settings: Settings) -> RetrainSkipped | None:
+    """Why no drift asks for a training on the data set of a report beside the champion's; None if one does.
+
+    None, too, if there is no champion, or too few images to measure drift. Raises `WganError`.
+    """
+    drift, champion = report.drift, champion_version(model, settings)
+    if champion is None or drift is None or report.moved:
+        return None
+    figures = f"the Fréchet distance from its data is {drift.times:.2f} times that between two halves of it"
+    if drift.samples:
+        figures += f", and that of its samples {drift.samples.times:.2f} times that from its own data"
+    return RetrainSkipped(
+        dataset=report.dataset,
+        model_name=model,
+        version=champion,
+        reason=f"the data has not moved from that of the champion, {model} version {champion}, beyond data.rules: "
+        f"{figures}.",
+        in_short=f"no drift since version {champion}",
+    )
 
 
 def data_to_compare(name: str, against: str, settings: Settings, storage: Storage) -> DatasetRef:
@@ -79,10 +110,10 @@ def data_to_compare(name: str, against: str, settings: Settings, storage: Storag
     if against != "champion":
         return find_dataset(name, against, settings, storage)
     model = registered_name(name)
-    found = champion_data(model, settings)
+    found = find_champion(model, settings)
     if found is None:
         raise UsageError(f"{model} has no champion to compare with; --against also takes a digest.")
-    return found
+    return found.evaluation.training.dataset
 
 
 def accept_data(
@@ -123,10 +154,6 @@ def require_accepted(report: DataReport) -> None:
         f"data set {dataset.name} {dataset.digest[:12]} is refused. {first.reason.rstrip('.')}{more}; nothing is "
         f"trained on it unless --accept-data {dataset.digest[:12]} --reason TEXT overrules that."
     )
-
-
-def _measured(images: PreparedImages, settings: Settings) -> MeasuredData:
-    return measure_data(images, settings.prepare_workers, progress.report)
 
 
 def _other(

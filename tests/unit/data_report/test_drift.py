@@ -13,7 +13,7 @@ from wgan.config import EvaluationConfig
 from wgan.config_reading import load_config
 from wgan.data_report.drift import measure_drift
 from wgan.data_report.judgement import judge
-from wgan.data_report.record import Drift, Finding
+from wgan.data_report.record import Drift, Finding, SamplesDrift
 
 PIXELS = EvaluationConfig(extractor="pixels", sample_count=256, seeds=3)
 NOTHING: Any = None
@@ -48,6 +48,12 @@ def test_images_of_the_same_kind_do_not_drift(seed: int) -> None:
     assert unlike.share < 0.03
 
 
+def test_data_that_has_only_grown_by_more_of_the_same_does_not_drift() -> None:
+    old = smooth(0, 600)
+    drift, _ = drift_of(old, np.concatenate([old, smooth(1, 60)]))
+    assert drift.times == pytest.approx(1, abs=0.2)
+
+
 def test_images_of_another_kind_are_counted_and_the_farthest_are_named() -> None:
     new = smooth(1, 600)
     new[500:] = np.where(new[500:] < 128, 0, 255)
@@ -73,6 +79,38 @@ def test_a_brighter_data_set_exceeds_the_limit_of_drift() -> None:
     [refusal] = judge(report, rules).refusals
     assert refusal.rule == "data.rules.refuse.drift"
     assert refusal.reason.startswith("Drift: the Fréchet distance from the data cccccccccccc is ")
+
+
+def samples_drift(shift: int) -> SamplesDrift:
+    """Of a generator that draws from the distribution of the old data; the new data is brighter by `shift`."""
+    old, new = data_set(smooth(0, 600), digest="c" * 64), data_set(smooth(1, 600) + np.uint8(shift))
+
+    def generate(seed: int, count: int) -> NDArray[np.uint8]:
+        return smooth(100 + seed, count)
+
+    measured = measure_drift(old, new, str, PIXELS, NOTHING, NOTHING, "cpu", lambda *_: None, generate)
+    assert measured is not None
+    assert measured[0].samples is not None
+    return measured[0].samples
+
+
+def test_the_samples_of_a_generator_fit_new_data_of_the_same_kind_as_well_as_its_own() -> None:
+    assert samples_drift(shift=0).times == pytest.approx(1, abs=0.2)
+
+
+def test_the_samples_of_a_generator_do_not_fit_data_that_has_moved() -> None:
+    drift = samples_drift(shift=40)
+    assert drift.times > 2
+    assert drift.difference.low > 0
+
+
+def test_held_out_images_count_as_part_of_the_data() -> None:
+    new = smooth(1, 600)
+    new[500:] = np.where(new[500:] < 128, 0, 255)
+    held_out = {"held_out": tuple(range(0, 600, 10))}
+    _, unlike = drift_of(smooth(0, 600), new, old=held_out, new=held_out)
+    assert unlike.among == 600
+    assert unlike.count == pytest.approx(100, rel=0.1)
 
 
 def test_too_few_images_have_no_drift() -> None:

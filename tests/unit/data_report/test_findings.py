@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 from tests.unit.data.photographs import photograph
 from tests.unit.data_report.example_data import data_set, measured, origins_of, report_of
 from wgan.data.images import Shape, shaped
-from wgan.data_report.make import make_report
+from wgan.data_report.make import shared_images
 from wgan.data_report.record import DataReport
 
 COUNT = 12
@@ -121,7 +121,6 @@ def test_classes_are_counted_on_both_sides(photographs: NDArray[np.uint8]) -> No
 
 
 def test_new_shared_and_missing_images_are_counted_against_another_data_set(photographs: NDArray[np.uint8]) -> None:
-    old = measured(data_set(photographs[:8], digest="c" * 64))
-    shared = make_report(measured(data_set(photographs[3:])), None, old).compared_with
-    assert shared is not None
+    old, new = (measured(data_set(images)).measures.hashes.pixels for images in (photographs[:8], photographs[3:]))
+    shared = shared_images(new, "c" * 64, old)
     assert (shared.digest, shared.shared, shared.new, shared.gone) == ("c" * 64, 5, 4, 3)

@@ -10,9 +10,10 @@ import pytest
 from tests.unit.data_report.example_data import report_of
 from wgan.config_reading import load_config
 from wgan.data_report.judgement import judge
-from wgan.data_report.record import Acceptance, DataReport
+from wgan.data_report.record import Acceptance, DataReport, Drift, DriftMetric, SamplesDrift
 from wgan.data_rules import DataRules
 from wgan.errors import DataRefused
+from wgan.records import Interval
 from wgan.steps.report_data import require_accepted
 
 
@@ -76,6 +77,34 @@ def test_an_accepted_data_set_is_not_refused(report: DataReport) -> None:
     judged = judge(report, rules("data.rules.refuse.blank=0"))
     decision = Acceptance(digest="a" * 64, reason="a calibration frame", time=datetime(2026, 1, 1, tzinfo=UTC))
     require_accepted(judged.model_copy(update={"accepted": decision}))
+
+
+def interval(mean: float) -> Interval:
+    return Interval(mean=mean, low=mean, high=mean, values=(mean, mean))
+
+
+def drifted(times: float, of_samples: float) -> Drift:
+    fid = DriftMetric(name="fid", title="", new=interval(times), halves=interval(1), difference=interval(times - 1))
+    samples = SamplesDrift(new=interval(of_samples), old=interval(1), difference=interval(of_samples - 1))
+    return Drift(
+        digest="c" * 64, extractor="pixels", images=32, seeds=2, metrics=(fid,), classes=(), samples=samples
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("times", "of_samples", "reasons"),
+    [
+        (2.0, 1.5, []),
+        (3.0, 1.0, ["Drift: the Fréchet distance from the data cccccccccccc is 3 times that between two halves of it"]),
+        (1.0, 1.7, ["Champion: the Fréchet distance of its samples from this data is 1.7 times that from the data"]),
+    ],
+)
+def test_data_has_moved_beyond_the_rules_on_drift(
+    report: DataReport, times: float, of_samples: float, reasons: list[str]
+) -> None:
+    judged = judge(report.model_copy(update={"drift": drifted(times, of_samples)}), rules())
+    assert [reason in (judged.moved or "") for reason in reasons] == [True] * len(reasons)
+    assert (judged.moved is None) == (not reasons), "blank images and copies are no drift"
 
 
 def test_warnings_refuse_nothing(report: DataReport) -> None:
