@@ -20,12 +20,12 @@ from tasks.run_names import name_flow_run
 from wgan.errors import DataMissing, DataRefused, Interrupted, Overtaken, UsageError, WganError
 from wgan.model_version.way import approve_by
 from wgan.prefect_server.names import NOT_DONE, REFUSED, SKIPPED, STOPPED
-from wgan.records import DataUnchanged, LedgerEntry, RetrainOutcome
+from wgan.records import LedgerEntry, RetrainOutcome, RetrainSkipped
 from wgan.registry.ledger_replay import ON_THE_WAY
 from wgan.settings import Settings
 from wgan.tracking.run_status import end_unfinished_run, has_run
 
-Outcome = TypeVar("Outcome", RetrainOutcome, DataUnchanged, LedgerEntry)
+Outcome = TypeVar("Outcome", RetrainOutcome, RetrainSkipped, LedgerEntry)
 Result = TypeVar("Result")
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -126,9 +126,9 @@ def ended(outcome: Outcome) -> Outcome:
     return cast(Outcome, Completed(name=name, message=message, data=outcome))
 
 
-def _in_short(outcome: RetrainOutcome | DataUnchanged | LedgerEntry) -> str:
-    if isinstance(outcome, DataUnchanged):
-        return f"nothing new since version {outcome.version}"
+def _in_short(outcome: RetrainOutcome | RetrainSkipped | LedgerEntry) -> str:
+    if isinstance(outcome, RetrainSkipped):
+        return outcome.in_short
     if isinstance(outcome, RetrainOutcome):
         return _in_short(outcome.promotion) if outcome.promotion else f"version {outcome.version.version} registered"
     if outcome.action == "rolled-back":
@@ -136,12 +136,9 @@ def _in_short(outcome: RetrainOutcome | DataUnchanged | LedgerEntry) -> str:
     return f"version {outcome.to_version} {outcome.action}"
 
 
-def _words(outcome: RetrainOutcome | DataUnchanged | LedgerEntry) -> tuple[str, str]:
-    if isinstance(outcome, DataUnchanged):
-        return SKIPPED, (
-            f"Skipped: the data is unchanged; {outcome.model_name} version {outcome.version} was trained on it "
-            f"(digest {outcome.dataset.digest[:12]})."
-        )
+def _words(outcome: RetrainOutcome | RetrainSkipped | LedgerEntry) -> tuple[str, str]:
+    if isinstance(outcome, RetrainSkipped):
+        return SKIPPED, f"Skipped: {outcome.reason}"
     if isinstance(outcome, RetrainOutcome):
         if outcome.promotion is None:
             made = outcome.version

@@ -11,8 +11,8 @@ from tasks.run_logs import log_dataset
 from wgan import progress
 from wgan.config import DataConfig
 from wgan.data.prepare import prepare_dataset
-from wgan.records import DatasetRef, DataUnchanged
-from wgan.registry.newest_data import version_of_data
+from wgan.records import DatasetRef, RetrainSkipped
+from wgan.steps.new_data import too_little_new
 
 
 @retried_task("prepare data")
@@ -41,13 +41,17 @@ def publish_dataset(dataset: DatasetRef) -> None:
 
 
 @retried_task("check for changes")
-def find_unchanged(model_name: str, dataset: DatasetRef) -> DataUnchanged | None:
-    """The model's version already trained on this data, which makes another training unnecessary."""
-    settings, _ = connect()
-    version = version_of_data(model_name, dataset.digest, settings)
-    if version is None:
-        return None
-    reason = f"Nothing to train: {model_name} version {version} was trained on this data ({dataset.digest[:12]})."
+def find_too_little_new(model_name: str, dataset: DatasetRef, min_new: str | None) -> RetrainSkipped | None:
+    """Why the data is not worth a training: it is unchanged, or less of it is new than `min_new`; None if it is."""
+    settings, storage = connect()
+    skipped = too_little_new(model_name, dataset, min_new, settings, storage)
+    if skipped is not None:
+        announce_skipped(skipped)
+    return skipped
+
+
+def announce_skipped(skipped: RetrainSkipped) -> None:
+    """Say why nothing is trained, in the log and as an artifact."""
+    reason = f"Nothing to train: {skipped.reason}"
     progress.announce("data", reason)
-    create_markdown_artifact(markdown=reason, key="data-unchanged", description=dataset.name)
-    return DataUnchanged(dataset=dataset, model_name=model_name, version=version)
+    create_markdown_artifact(markdown=reason, key="retraining-skipped", description=skipped.dataset.name)

@@ -17,8 +17,8 @@ from wgan.steps.train import run_training
 
 
 @retried_task("train generator", tags={"gpu-task"})
-def train_generator(config: RetrainConfig, dataset: DatasetRef) -> TrainingRef:
-    """Train, or resume from this flow run's newest checkpoint."""
+def train_generator(config: RetrainConfig, dataset: DatasetRef, because: str | None = None) -> TrainingRef:
+    """Train, or resume from this flow run's newest checkpoint; `because` is the drift for which it was started."""
     settings, storage = connect()
     with (
         interrupted_as_crashed(),
@@ -26,7 +26,7 @@ def train_generator(config: RetrainConfig, dataset: DatasetRef) -> TrainingRef:
         progress_artifact("training", f"Training {config.model_name}"),
     ):
         chosen = settings.model_copy(update={"device": device})
-        return run_training(config, dataset, chosen, storage, str(runtime.flow_run.id), _who())
+        return run_training(config, dataset, chosen, storage, str(runtime.flow_run.id), _who(), because)
 
 
 def _who() -> str:

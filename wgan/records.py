@@ -106,6 +106,7 @@ class TrainingRef(Record):
         None, description="models:/<name>/<version> that training started from; None: from freshly drawn networks."
     )
     choice: CheckpointChoice | None = Field(None, description="Why that checkpoint; None: it is the last one.")
+    because: str | None = Field(None, description="The drift for which it was started; None: not by a drift watch.")
     wasserstein_estimate: float | None = Field(description="Running median at the end; None for the BCE baseline.")
     images_per_second: float = Field(description="Real images through the critic per second, whole run.")
     seconds: float = Field(description="Wall-clock seconds of training, all attempts together.")
@@ -115,9 +116,12 @@ class TrainingRef(Record):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences on where training started and which checkpoint was taken; none for the usual way."""
-        start = (f"Training started from both networks of {self.started_from}.",) if self.started_from else ()
-        return (*start, self.choice.reason) if self.choice else start
+        """Sentences on why and where training started and which checkpoint was taken; none for the usual way."""
+        return (
+            *([f"A drift watch found a reason to retrain. {self.because}"] if self.because else []),
+            *([f"Training started from both networks of {self.started_from}."] if self.started_from else []),
+            *([self.choice.reason] if self.choice else []),
+        )
 
     @property
     def trained_steps(self) -> int:
@@ -373,12 +377,14 @@ class BackupRef(Record):
     databases: tuple[str, ...]
 
 
-class DataUnchanged(Record):
-    """The result of a retraining that was limited to new data and found none."""
+class RetrainSkipped(Record):
+    """The result of a retraining on a condition that does not hold: new data, enough of it, or drift."""
 
     dataset: DatasetRef
     model_name: str
-    version: int = Field(description="The version that was trained on exactly this data.")
+    version: int = Field(description="The version whose data was compared with this data set.")
+    reason: str = Field(description="Which condition, with its figures, as the rest of a sentence.")
+    in_short: str = Field(description="The same for the name of the run.")
 
 
 class RetrainOutcome(Record):

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from wgan.amounts import Amount
 from wgan.config import RetrainConfig
 from wgan.config_model import ConfigModel
 from wgan.config_reading import load_config, shown
@@ -48,6 +49,13 @@ class Schedule(Clock):
     preset: str | None = Field(None, description="Configuration to start from; `wgan presets` lists them.")
     config: dict[str, Any] = Field(default_factory=dict, description="Sections laid over the preset.")
     if_changed: bool = Field(False, description="Train only on data that no version was trained on yet.")
+    min_new: Amount | None = Field(
+        None,
+        description="Train only if so many images are new since the latest version: 500, or 5% of those there were.",
+    )
+    if_drifted: bool = Field(
+        False, description="Train only if the data has moved from the champion's beyond the rules on drift."
+    )
     promote: bool = Field(True, description="Ask the gate and move the champion alias; else register only.")
     paused: bool = Field(False, description="Declared, but not started by the clock.")
     overlap: Literal["enqueue", "cancel"] = Field(
@@ -60,9 +68,29 @@ class Schedule(Clock):
             raise ValueError("choose what to train: preset or config")
         return self
 
+    @property
+    def condition(self) -> str | None:
+        """When a run trains, as the rest of a sentence; None: always."""
+        return condition(self.if_changed, self.min_new, self.if_drifted)
+
     def resolved(self) -> RetrainConfig:
         """The configuration of its runs. Raises `UsageError` naming the field, the value and what is allowed."""
         return load_config(self.preset, sections=self.config)
+
+
+def condition(if_changed: bool, min_new: str | None, if_drifted: bool) -> str | None:
+    """When a run with these parameters trains, as the rest of a sentence; None: always."""
+    parts = [
+        *([f"if {_images(min_new)} new"] if min_new else ["if the data is new"] if if_changed else []),
+        *(["if the data has drifted"] if if_drifted else []),
+    ]
+    return " and ".join(parts) or None
+
+
+def _images(amount: str) -> str:
+    if amount.endswith("%"):
+        return f"at least {amount} of the images are"
+    return "an image is" if amount == "1" else f"at least {int(amount):,} images are"
 
 
 class Declared(ConfigModel):

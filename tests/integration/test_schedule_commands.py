@@ -91,6 +91,8 @@ def test_the_form_in_prefects_page_knows_every_field_with_its_bounds(stack: Sett
         "config",
         "promote",
         "only_if_changed",
+        "min_new",
+        "only_if_drifted",
         "accept_data",
         "accept_reason",
     }
@@ -133,8 +135,14 @@ def test_an_edit_changes_only_the_given_settings(stack: Settings) -> None:
     expected = before["parameters"]
     expected["config"]["training"]["seed"] = 7
     assert after["parameters"] == expected
-    assert json_of(stack, "schedule", "edit", "edited", "--always", "--promote")["if_changed"] is False
+    on_condition = json_of(stack, "schedule", "edit", "edited", "--min-new", "5%", "--if-drifted")
+    assert (on_condition["min_new"], on_condition["if_drifted"], on_condition["if_changed"]) == ("5%", True, True)
+    assert "if at least 5% of the images are new and if" in " ".join(run_wgan(stack, "schedule", "list").stdout.split())
+    always = json_of(stack, "schedule", "edit", "edited", "--always", "--promote")
+    assert (always["if_changed"], always["min_new"], always["if_drifted"]) == (False, None, False)
     assert read(stack, "deployments/name/retrain/edited")["parameters"]["promote"] is True
+    errors = run_wgan(stack, "schedule", "edit", "edited", "--min-new", "some", code=2).stderr
+    assert "min_new='some' is not allowed" in errors
     errors = run_wgan(stack, "schedule", "edit", "edited", code=2).stderr
     assert errors.startswith("Choose what to change: --cron")
     errors = run_wgan(stack, "schedule", "edit", "edited", "--set", "training.seed=often", code=2).stderr

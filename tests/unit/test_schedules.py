@@ -45,6 +45,7 @@ def test_an_empty_file_declares_only_housekeeping(tmp_path: Path) -> None:
         ({"cron": "0 3 * *"}, "cron='0 3 * *' is not allowed: cron has five fields"),
         ({"timezone": "Mars/Olympus"}, "timezone='Mars/Olympus' is not allowed: timezone is an IANA name"),
         ({"name": "Weekly run"}, "name='Weekly run' is not allowed"),
+        ({"min_new": "some"}, "min_new='some' is not allowed: an amount is a number of images, as 500, or a share"),
         ({"overlap": "pile"}, "overlap='pile' is not allowed: Input should be 'enqueue' or 'cancel'"),
         ({"preset": None}, "choose what to train: preset or config"),
         ({"preset": "digitz"}, "there is no preset 'digitz'"),
@@ -58,6 +59,26 @@ def test_an_invalid_value_is_named(values: dict[str, Any], sentence: str) -> Non
     assert sentence in str(refusal.value)
     assert str(refusal.value).endswith(".")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "condition"),
+    [
+        ({}, None),
+        ({"if_changed": True}, "if the data is new"),
+        ({"if_changed": True, "min_new": "500"}, "if at least 500 images are new"),
+        ({"min_new": "5%"}, "if at least 5% of the images are new"),
+        ({"if_drifted": True}, "if the data has drifted"),
+        ({"min_new": "1", "if_drifted": True}, "if an image is new and if the data has drifted"),
+    ],
+)
+def test_a_schedule_says_on_which_condition_it_trains(values: dict[str, Any], condition: str | None) -> None:
+    assert make_schedule(**{**WEEKLY, **values}).condition == condition
+
+
+def test_an_amount_in_a_file_needs_no_quotes(tmp_path: Path) -> None:
+    file = "schedules:\n  - {name: a, preset: digits, cron: '0 3 * * 1', min_new: 500}"
+    assert read_declared(declared(tmp_path, file)).schedules[0].min_new == "500"
 
 
 @pytest.mark.parametrize(

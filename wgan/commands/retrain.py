@@ -7,11 +7,11 @@ from uuid import UUID
 
 import typer
 
-from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, Preset, Promote
+from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, IfDrifted, MinNew, Preset, Promote
 
 if TYPE_CHECKING:
     from wgan.config import RetrainConfig
-    from wgan.records import DataUnchanged, RetrainOutcome
+    from wgan.records import RetrainOutcome, RetrainSkipped
     from wgan.settings import Settings
 
 
@@ -21,6 +21,8 @@ def retrain(
     assignments: Assignments = None,
     promote: Promote = True,
     if_changed: IfChanged = False,
+    min_new: MinNew = None,
+    if_drifted: IfDrifted = False,
     accept_data: Annotated[
         str | None,
         typer.Option(help="Digest of a data set to train on although its rules refuse it.", show_default=False),
@@ -35,6 +37,7 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Prepare data, train, evaluate, register and, if better, promote a generator."""
+    from wgan.amounts import ALLOWED, is_amount
     from wgan.commands.dry_run import show_plan
     from wgan.config_reading import load_config
     from wgan.data.local_location import require_local_data
@@ -46,6 +49,8 @@ def retrain(
         raise UsageError("--accept-data DIGEST and --reason TEXT belong together.")
     if resume and accept_data:
         raise UsageError("--accept-data starts a new run: leave out --resume.")
+    if min_new is not None and not is_amount(min_new):
+        raise UsageError(f"--min-new={min_new} is not allowed: {ALLOWED}.")
     if resume and (preset or config or assignments):
         raise UsageError("--resume uses the configuration of its flow run: leave out --preset, --config and --set.")
     if not (resume or preset or config):
@@ -59,26 +64,25 @@ def retrain(
             raise UsageError("--dry-run shows a configuration: give --preset or --config instead of --resume.")
         show_plan(resolved, settings, promote, as_json)
         return
-    outcome = _run(resolved, promote, if_changed, (accept_data, reason), resume, settings)
+    given = {
+        "promote": promote, "only_if_changed": if_changed, "min_new": min_new, "only_if_drifted": if_drifted,
+        "accept_data": accept_data, "accept_reason": reason,
+    }  # fmt: skip
+    outcome = _run(resolved, given, resume, settings)
     if isinstance(outcome, RetrainOutcome):
         _show_outcome(outcome, settings, as_json)
     else:
-        _show_unchanged(outcome, as_json)
+        _show_skipped(outcome, as_json)
 
 
 def _run(
-    config: RetrainConfig | None,
-    promote: bool,
-    if_changed: bool,
-    accepted: tuple[str | None, str | None],
-    resume: UUID | None,
-    settings: Settings,
-) -> RetrainOutcome | DataUnchanged:
+    config: RetrainConfig | None, given: dict[str, Any], resume: UUID | None, settings: Settings
+) -> RetrainOutcome | RetrainSkipped:
     from pydantic import TypeAdapter
 
     from wgan.commands.flow_session import enter_environment, require_servers, run_flow_here
     from wgan.commands.output import error_console
-    from wgan.records import DataUnchanged, RetrainOutcome
+    from wgan.records import RetrainOutcome, RetrainSkipped
 
     enter_environment(settings, "scale" if config is not None and config.training.workers > 1 else "train")
     require_servers(settings)
@@ -94,9 +98,9 @@ def _run(
         if resume is not None:
             return resume_flow(retrain_flow, resume)
         assert config is not None
-        return retrain_flow(config, promote, if_changed, *accepted)
+        return retrain_flow(config, **given)
 
-    outcome: RetrainOutcome | DataUnchanged = TypeAdapter(RetrainOutcome | DataUnchanged).validate_python(
+    outcome: RetrainOutcome | RetrainSkipped = TypeAdapter(RetrainOutcome | RetrainSkipped).validate_python(
         run_flow_here(start, settings)
     )
     return outcome
@@ -162,19 +166,13 @@ def _show_outcome(outcome: RetrainOutcome, settings: Settings, as_json: bool) ->
         console.print(value, highlight=False, markup=False, soft_wrap=True)
 
 
-def _show_unchanged(outcome: DataUnchanged, as_json: bool) -> None:
+def _show_skipped(outcome: RetrainSkipped, as_json: bool) -> None:
     from wgan.commands.output import console, print_json
 
     if as_json:
         print_json(outcome.model_dump(mode="json"))
         return
-    console.print(
-        f"Nothing to train: {outcome.model_name} version {outcome.version} was trained on exactly this data "
-        f"(digest {outcome.dataset.digest[:16]}…).",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    console.print(f"Nothing to train: {outcome.reason}", highlight=False, markup=False, soft_wrap=True)
 
 
 def presets(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, Preset, Promote
+from wgan.commands.options import AsJson, Assignments, ConfigFile, IfChanged, IfDrifted, MinNew, Preset, Promote
 
 if TYPE_CHECKING:
     from wgan.config import RetrainConfig
@@ -34,6 +34,8 @@ def add(
         str | None, typer.Option(help="Name of the schedule; default: the data set's.", show_default=False)
     ] = None,
     if_changed: IfChanged = False,
+    min_new: MinNew = None,
+    if_drifted: IfDrifted = False,
     promote: Promote = True,
     overlap: Annotated[
         str, typer.Option(help="A run that is due while the previous one is running: enqueue or cancel it.")
@@ -54,6 +56,8 @@ def add(
         timezone=timezone,
         config=resolved.model_dump(mode="json"),
         if_changed=if_changed,
+        min_new=min_new,
+        if_drifted=if_drifted,
         promote=promote,
         overlap=overlap,
     )
@@ -83,7 +87,18 @@ def edit(
     if_changed: Annotated[
         bool | None,
         typer.Option(
-            "--if-changed/--always", help="Train only on data that no version was trained on yet.", show_default=False
+            "--if-changed/--always",
+            help="Train only on data that no version was trained on yet, or without any condition.",
+            show_default=False,
+        ),
+    ] = None,
+    min_new: MinNew = None,
+    if_drifted: Annotated[
+        bool | None,
+        typer.Option(
+            "--if-drifted/--not-if-drifted",
+            help="Train only if the data has moved from the champion's beyond data.rules.",
+            show_default=False,
         ),
     ] = None,
     promote: Annotated[
@@ -102,10 +117,14 @@ def edit(
     from wgan.errors import UsageError
 
     changes = {
-        "cron": cron, "timezone": timezone, "if_changed": if_changed, "promote": promote, "overlap": overlap
+        "cron": cron, "timezone": timezone, "if_changed": if_changed, "min_new": min_new, "if_drifted": if_drifted,
+        "promote": promote, "overlap": overlap,
     }  # fmt: skip
     if not assignments and all(value is None for value in changes.values()):
-        raise UsageError("choose what to change: --cron, --timezone, --set, --if-changed, --promote or --overlap.")
+        raise UsageError(
+            "choose what to change: --cron, --timezone, --set, --if-changed, --min-new, --if-drifted, --promote or "
+            "--overlap."
+        )
 
     def work(server: PrefectServer, settings: Settings) -> ScheduleEntry:
         from wgan.prefect_server.schedule_changes import edited_schedule, put_schedule
@@ -255,7 +274,7 @@ def _show(entries: list[ScheduleEntry]) -> None:
     rows = [
         (
             entry.name,
-            f"{entry.model_name or 'cleans up'}{', if the data is new' if entry.if_changed else ''}",
+            f"{entry.model_name or 'cleans up'}{f', {entry.condition}' if entry.condition else ''}",
             "\n".join(entry.when),
             local_time(entry.next_run) if entry.next_run else "–",
             entry.last_run or "–",
@@ -270,7 +289,7 @@ def _say_what_it_does(entry: ScheduleEntry, as_json: bool) -> None:
     _say(
         entry.model_dump(mode="json"),
         f"Schedule {entry.name} retrains {entry.model_name} at {entry.cron} ({entry.timezone})"
-        f"{', if the data is new' if entry.if_changed else ''}; `wgan worker` runs it.",
+        f"{f', {entry.condition}' if entry.condition else ''}; `wgan worker` runs it.",
         as_json,
     )
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from wgan.amounts import Amount
 from wgan.config import DataConfig, RetrainConfig
 from wgan.prefect_server.names import (
     BACKUP,
@@ -43,10 +44,19 @@ class RetrainForm(BaseModel):
     only_if_changed: bool = _parameter(
         "only_if_changed", 2, False, "Train only on data that no version of the model was trained on yet."
     )
-    accept_data: str | None = _parameter(
-        "accept_data", 3, None, "Beginning of the digest of a data set to train on although its rules refuse it."
+    min_new: Amount | None = _parameter(
+        "min_new",
+        3,
+        None,
+        "Train only if so many images are new since the latest version: 500, or 5% of those there were.",
     )
-    accept_reason: str | None = _parameter("accept_reason", 4, None, "Why, for the record.")
+    only_if_drifted: bool = _parameter(
+        "only_if_drifted", 4, False, "Train only if the data has moved from the champion's beyond the rules on drift."
+    )
+    accept_data: str | None = _parameter(
+        "accept_data", 5, None, "Beginning of the digest of a data set to train on although its rules refuse it."
+    )
+    accept_reason: str | None = _parameter("accept_reason", 6, None, "Why, for the record.")
 
 
 class HousekeepingForm(BaseModel):

@@ -39,6 +39,7 @@ def require_new_name(server: PrefectServer, name: str) -> None:
 def put_schedule(server: PrefectServer, schedule: Schedule, work_pool: str) -> bool:
     """Create or update the schedule; returns whether anything changed. Raises `UsageError`."""
     config = schedule.resolved()
+    condition = f", {schedule.condition}" if schedule.condition else ""
     return _put(
         server,
         RETRAIN,
@@ -49,13 +50,14 @@ def put_schedule(server: PrefectServer, schedule: Schedule, work_pool: str) -> b
             "config": config.model_dump(mode="json"),
             "promote": schedule.promote,
             "only_if_changed": schedule.if_changed,
+            "min_new": schedule.min_new,
+            "only_if_drifted": schedule.if_drifted,
         },
         tags=[TAG, f"model:{config.model_name}"],
         paused=schedule.paused,
         overlap=schedule.overlap,
-        description=f"Retrains {config.model_name}{', only on new data' if schedule.if_changed else ''}. A run that "
-        f"is due while the one before is running {IN_WORDS[schedule.overlap]}. Retrainings of one model "
-        "follow each other, however they are started.",
+        description=f"Retrains {config.model_name}{condition}. A run that is due while the one before is running "
+        f"{IN_WORDS[schedule.overlap]}. Retrainings of one model follow each other, however they are started.",
     )
 
 
@@ -97,11 +99,15 @@ def edited_schedule(server: PrefectServer, name: str, assignments: Sequence[str]
         "cron": entry.cron,
         "timezone": entry.timezone or "UTC",
         "if_changed": entry.if_changed,
+        "min_new": entry.min_new,
+        "if_drifted": entry.if_drifted,
         "promote": bool(found.parameters.get("promote", True)),
         "overlap": entry.overlap,
         "paused": entry.paused,
     }
     given = {field: value for field, value in changes.items() if value is not None}
+    if given.get("if_changed") is False:  # --always
+        given = {"min_new": None, "if_drifted": False, **given}
     config = changed_config(stored, assignments).model_dump(mode="json")
     return make_schedule(name=name, config=config, **{**now, **given})
 

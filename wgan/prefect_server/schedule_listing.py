@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import Field, ValidationError
 
+from wgan.amounts import is_amount
 from wgan.config import RetrainConfig
 from wgan.prefect_server.client import PAGE, PrefectServer
 from wgan.prefect_server.stored_deployments import (
@@ -20,6 +21,7 @@ from wgan.prefect_server.stored_deployments import (
     require_deployment,
 )
 from wgan.records import Record
+from wgan.schedules import condition
 
 
 class ScheduleEntry(Record):
@@ -32,10 +34,17 @@ class ScheduleEntry(Record):
     timezone: str | None
     work_pool: str | None = Field(description="Where its runs wait for a worker; None where the pool was deleted.")
     if_changed: bool
+    min_new: str | None = Field(description="Images that must be new, at least: a number or a share.")
+    if_drifted: bool
     paused: bool
     overlap: str = Field(description="What becomes of a run that is due while the one before is running.")
     next_run: datetime | None
     last_run: str | None = Field(description="State of the newest run that was due.")
+
+    @property
+    def condition(self) -> str | None:
+        """When a run trains, as the rest of a sentence; None: always."""
+        return condition(self.if_changed, self.min_new, self.if_drifted)
 
 
 def entry_of(deployment: Deployment, newest_runs: Sequence[FlowRun]) -> ScheduleEntry:
@@ -53,6 +62,8 @@ def entry_of(deployment: Deployment, newest_runs: Sequence[FlowRun]) -> Schedule
         timezone=clock.timezone if clock else None,
         work_pool=deployment.work_pool_name,
         if_changed=bool(deployment.parameters.get("only_if_changed")),
+        min_new=_amount_of(deployment),
+        if_drifted=bool(deployment.parameters.get("only_if_drifted")),
         paused=deployment.paused,
         overlap="enqueue" if options.collision_strategy == STRATEGIES["enqueue"] else "cancel",
         next_run=None if deployment.paused else min((time for time in coming if time), default=None),
@@ -86,6 +97,12 @@ def _newest_runs(server: PrefectServer, deployments: Sequence[Deployment]) -> li
         sort="EXPECTED_START_TIME_DESC",
         limit=PAGE,
     )
+
+
+def _amount_of(deployment: Deployment) -> str | None:
+    """What the Prefect UI may have been given instead of an amount is left out."""
+    amount = deployment.parameters.get("min_new")
+    return amount if isinstance(amount, str) and is_amount(amount) else None
 
 
 def _model_of(deployment: Deployment) -> str | None:

@@ -20,6 +20,14 @@ def version_of_data(model: str, data_digest: str, settings: Settings) -> int | N
         return next((version.version for version in trained_on_it), None)
 
 
+def data_of_newest(model: str, settings: Settings) -> tuple[int, DatasetRef] | None:
+    """The model's latest version that this pipeline registered, and its data set; None if there is none yet."""
+    with registry(settings) as models:
+        own = models.newest_versions(model, 1, f"tags.{DATA_DIGEST_TAG} LIKE '%'")
+        version = next((entry.version for entry in own), None)
+    return None if version is None else (version, load_version(model, version, settings).evaluation.training.dataset)
+
+
 def newest_data(version: ModelVersionRef, settings: Settings) -> tuple[DatasetRef, DataConfig]:
     """The data set of the model's latest version that makes images of the same shape as this one, and its request.
 

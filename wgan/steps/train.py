@@ -43,13 +43,13 @@ def run_training(
     storage: Storage,
     flow_run_id: str,
     started_by: str = "wgan",
+    because: str | None = None,
 ) -> TrainingRef:
     """Train, or resume from this flow run's newest intact checkpoint, in the same MLflow run.
 
     With `training.workers` above 1, several workers train together. SIGTERM and Ctrl-C are deferred until a checkpoint
-    of the current step is in S3.
-    `started_by` is the user of the MLflow run. Raises `WganError` in one sentence; the results so far stay in S3 and
-    MLflow.
+    of the current step is in S3. `started_by` is the user of the MLflow run, `because` the drift for which the training
+    was started. Raises `WganError` in one sentence; the results so far stay in S3 and MLflow.
     """
     device = resolve_device(settings.device)
     images = None if config.training.workers > 1 else open_or_repair(dataset, config.data, settings, storage)
@@ -63,6 +63,7 @@ def run_training(
             "wgan.data_digest": dataset.digest,
             "wgan.code_version": code,
             **({"wgan.plugins": "; ".join(map(str, plugins))} if plugins else {}),
+            **({"wgan.because": because} if because else {}),
         },
         dataset=dataset,
         started_by=started_by,
@@ -105,7 +106,7 @@ def run_training(
                 end_run(settings, run_id, "FAILED")
         raise
     shutil.rmtree(folder)
-    return _reference(session, storage, code, trained, trained.chosen.checkpoint)
+    return _reference(session, storage, code, trained, trained.chosen.checkpoint, because)
 
 
 def _start_from(config: RetrainConfig, settings: Settings) -> str:
@@ -133,7 +134,12 @@ def _log_pictures(session: Session, picture: Image.Image) -> None:
 
 
 def _reference(
-    session: Session, storage: Storage, code: str, trained: Trained, checkpoint: StoredCheckpoint
+    session: Session,
+    storage: Storage,
+    code: str,
+    trained: Trained,
+    checkpoint: StoredCheckpoint,
+    because: str | None,
 ) -> TrainingRef:
     config, result = session.config, trained.result
     return TrainingRef(
@@ -149,6 +155,7 @@ def _reference(
         generator_steps=checkpoint.step,
         started_from=result.started_from,
         choice=trained.choice,
+        because=because,
         wasserstein_estimate=result.wasserstein_estimate,
         images_per_second=result.images_per_second,
         seconds=result.seconds,
