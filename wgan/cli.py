@@ -21,6 +21,7 @@ from wgan.commands import (
     evaluate,
     housekeeping,
     init_env,
+    listen,
     models,
     promote,
     retrain,
@@ -74,6 +75,7 @@ app.command(rich_help_panel=UPKEEP)(backup.restore)
 app.command(rich_help_panel=UPKEEP)(housekeeping.housekeeping)
 app.add_typer(schedule.app, name="schedule", rich_help_panel=OPERATIONS)
 app.command(rich_help_panel=OPERATIONS)(worker.worker)
+app.command(rich_help_panel=OPERATIONS)(listen.listen)
 app.command(rich_help_panel=OPERATIONS)(runs.runs)
 app.command(rich_help_panel=OPERATIONS)(runs.logs)
 app.command(rich_help_panel=UPKEEP)(init_env.init_env)

@@ -6,7 +6,6 @@ the embedded stack: the addresses and credentials that `wgan up` wrote to `WGAN_
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +13,11 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from wgan.connection_file import read_connection
 from wgan.errors import UsageError
 from wgan.price import parse_price
 from wgan.processors import usable_processors
 
-CONNECTION_FILE = "connection.json"
-"""Written to `WGAN_HOME` by `wgan up` (mode 0600): the embedded stack's addresses and credentials."""
 S3_CREDENTIALS = {"s3_access_key_id", "s3_secret_access_key"}
 
 
@@ -239,6 +237,16 @@ class Settings(BaseSettings):
         None, description="Secret of MLflow's webhook to /hooks/mlflow; unset: it is off."
     )
 
+    listen_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Secret of the notifications that `wgan listen` takes: a bearer token, or the key of their "
+        "signatures; unset: it takes none.",
+    )
+    listen_quiet_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Seconds without a notification after which `wgan listen` starts schedules."
+    )
+
     @field_validator("device")
     @classmethod
     def _known_device(cls, device: str) -> str:
@@ -305,20 +313,6 @@ def embedded_addresses(settings: Settings) -> dict[str, Any]:
         "mlflow_tracking_uri": f"http://127.0.0.1:{settings.mlflow_port}",
         "prefect_api_url": f"http://127.0.0.1:{settings.prefect_port}/api",
     }
-
-
-def read_connection(home: Path) -> dict[str, str]:
-    """What `wgan up` wrote about a home's servers; empty if nothing. Raises `OSError`, `UsageError`."""
-    path = home / CONNECTION_FILE
-    if not path.is_file():
-        return {}
-    try:
-        stored = json.loads(path.read_bytes())
-        if not isinstance(stored, dict) or not all(isinstance(value, str) for value in stored.values()):
-            raise ValueError("not names and texts")
-    except (ValueError, RecursionError):
-        raise UsageError(f"{path} is damaged: delete it, and the next `wgan up` writes it again.") from None
-    return stored
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -10,7 +10,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.events.actions import ChangeFlowRunState
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.server.schemas.states import StateType
@@ -30,9 +30,19 @@ OF_ITS_OWN = {"id", "created", "updated", "deployment_id", "default_queue_id", "
 """Fields in which two equal objects on one server differ."""
 POOL = "as-prefect-stores-it"
 EVERY_WEEK = {"cron": "0 3 * * 1", "timezone": "Europe/Berlin", "preset": "digits"}
+CONDITION = ", if at least 5% of the images are new and if the data has drifted"
 SCHEDULES = [
     make_schedule(name="stored", **EVERY_WEEK),
-    make_schedule(name="stored", **EVERY_WEEK, if_changed=True, promote=False, paused=True, overlap="cancel"),
+    make_schedule(
+        name="stored",
+        **EVERY_WEEK,
+        if_changed=True,
+        min_new="5%",
+        if_drifted=True,
+        promote=False,
+        paused=True,
+        overlap="cancel",
+    ),
 ]
 
 
@@ -93,6 +103,8 @@ def put_schedule_as_prefect(client: SyncPrefectClient, schedule: Schedule) -> No
             "config": schedule.resolved().model_dump(mode="json"),
             "promote": schedule.promote,
             "only_if_changed": schedule.if_changed,
+            "min_new": schedule.min_new,
+            "only_if_drifted": schedule.if_drifted,
         },
         concurrency_options=ConcurrencyOptions(
             collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW if cancels else ConcurrencyLimitStrategy.ENQUEUE,
@@ -100,7 +112,7 @@ def put_schedule_as_prefect(client: SyncPrefectClient, schedule: Schedule) -> No
         ),
         tags=["wgan-schedule", "model:generator-digits"],
         paused=schedule.paused,
-        description=f"Retrains generator-digits{', only on new data' if schedule.if_changed else ''}. A run that is "
+        description=f"Retrains generator-digits{CONDITION if schedule.if_changed else ''}. A run that is "
         f"due while the one before is running {'is cancelled' if cancels else 'waits'}. Retrainings "
         "of one model follow each other, however they are started.",
     )
@@ -161,8 +173,12 @@ def test_a_run_on_demand(server: PrefectServer, client: SyncPrefectClient) -> No
     assert abs(ours.expected_start_time - theirs.expected_start_time).total_seconds() < 60
 
 
-def test_the_automation(server: PrefectServer, client: SyncPrefectClient, stack: Settings) -> None:
-    (name,) = put_automations(server, stack)
+def test_the_automations(server: PrefectServer, client: SyncPrefectClient, stack: Settings) -> None:
+    name, of_arrivals = put_automations(server, stack)
+    (ours,) = client.read_automations_by_name(of_arrivals)
+    assert ours.actions == [RunDeployment(source="inferred")]
+    assert isinstance(ours.trigger, EventTrigger)
+    assert ours.trigger.posture == Posture.Reactive
     automation = AutomationCore(
         name=name,
         description="A run that sent no heartbeat for 90 s has died with its process or machine.",

@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from tests.integration.stack_commands import have_ended, run, server_pids, start, wait_for
-from wgan.settings import CONNECTION_FILE, Settings, load_settings
+from wgan.connection_file import CONNECTION_FILE
+from wgan.settings import Settings, load_settings
 from wgan.stack.credentials import CREDENTIALS_FILE, connected, ensure_credentials
 from wgan.stack.processes import is_healthy, strays
 from wgan.stack.servers import s3_server

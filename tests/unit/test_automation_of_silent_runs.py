@@ -35,6 +35,6 @@ def event(name: str, flow: str) -> ReceivedEvent:
 @pytest.mark.parametrize("flow", FLOWS)
 @pytest.mark.parametrize("name", [RUNNING, HEARTBEAT])
 def test_every_run_is_watched_but_those_that_may_wait_for_a_person(flow: str, name: str) -> None:
-    (automation,) = _wanted(Settings(_env_file=None))
+    automation, _ = _wanted(Settings(_env_file=None))
     trigger = EventTrigger.model_validate(automation["trigger"])
     assert trigger.covers(event(name, flow)) == (flow != RELEASE)

@@ -93,6 +93,13 @@ ELSEWHERE = {
     'wgan schedule add --preset digits --cron "*/10 * * * *" --if-changed': (
         f"{SCHEDULES}test_a_schedule_is_added_paused_resumed_run_and_removed"
     ),
+    'wgan schedule add --preset mnist --cron "0 * * * *" --name mnist-watch --if-drifted': (
+        "tests/integration/test_only_new_data_is_trained_on.py::"
+        "test_a_schedule_trains_once_a_class_that_appears_slowly_has_moved_the_data"
+    ),
+    "WGAN_LISTEN_TOKEN=… wgan listen --host 127.0.0.1 --port 8090": (
+        "tests/integration/test_on_seaweedfs.py::test_a_burst_of_new_objects_starts_the_schedule_that_reads_them_once"
+    ),
     "wgan worker --limit 2": TWO_WORKERS,
     "wgan runs": "tests/integration/test_runs_command.py::test_a_run_is_listed_with_how_it_ended_and_why",
     "wgan logs RUN": "tests/integration/test_runs_command.py::test_a_runs_log_is_found_by_a_prefix_of_its_id",

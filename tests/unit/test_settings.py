@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from wgan.connection_file import CONNECTION_FILE
 from wgan.errors import UsageError
-from wgan.settings import CONNECTION_FILE, load_settings
+from wgan.settings import load_settings
 
 EMBEDDED = {
     "s3_endpoint_url": "http://127.0.0.1:9100",

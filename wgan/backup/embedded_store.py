@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from wgan.connection_file import CONNECTION_FILE
 from wgan.errors import WganError
-from wgan.settings import CONNECTION_FILE, Settings, embedded_addresses
+from wgan.settings import Settings, embedded_addresses
 from wgan.stack import StackIsUp, overruling
 from wgan.stack.credentials import connected, ensure_credentials
 from wgan.stack.home import prepare_home

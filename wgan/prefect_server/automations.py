@@ -1,9 +1,10 @@
-"""The Prefect server's automations, which mark runs without heartbeats as crashed."""
+"""The Prefect server's automations: runs without heartbeats have crashed; schedules start when their data arrives."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from wgan.prefect_server.arrivals import ARRIVED
 from wgan.prefect_server.client import Answer, PrefectServer
 from wgan.prefect_server.names import CANCELLED_NAMES, COMPLETED_NAMES, RELEASE
 from wgan.settings import Settings
@@ -96,4 +97,19 @@ def _wanted(settings: Settings) -> tuple[dict[str, Any], ...]:
             }
         ],
     }
-    return (for_silent_runs,)
+    for_arrivals = {
+        "name": f"{PREFIX}start schedules whose data has arrived",
+        "description": "`wgan listen` saw new objects where the schedule reads its data.",
+        "enabled": True,
+        "trigger": {
+            "type": "event",
+            "match": {"prefect.resource.id": "prefect.deployment.*"},
+            "expect": [ARRIVED],
+            "for_each": ["prefect.resource.id"],
+            "posture": "Reactive",
+            "threshold": 1,
+            "within": 0,
+        },
+        "actions": [{"type": "run-deployment", "source": "inferred"}],
+    }
+    return (for_silent_runs, for_arrivals)

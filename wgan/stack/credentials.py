@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from wgan.connection_file import CONNECTION_FILE
 from wgan.errors import WganError
-from wgan.settings import CONNECTION_FILE, Settings, embedded_addresses
+from wgan.settings import Settings, embedded_addresses
 
 CREDENTIALS_FILE = "credentials.json"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from wgan.connection_file import read_connection
 from wgan.guard import SIGN_IN, basic_token
-from wgan.settings import Settings, read_connection
+from wgan.settings import Settings
 
 
 def prefect_link(settings: Settings, page: str = "/") -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pydantic import Field
 
+from wgan.connection_file import read_connection
 from wgan.records import Record
-from wgan.settings import Settings, read_connection
+from wgan.settings import Settings
 from wgan.stack.credentials import NOBODY
 from wgan.stack.processes import is_healthy, log_of, strays
 from wgan.stack.servers import embedded_servers
