@@ -100,6 +100,7 @@ def _initialise(failure: str, **options: Any) -> None:
             "WGAN_RAY_ADDRESS and training.workers above 1 need ray, which is not installed here: "
             "pip install 'wgan-pipeline[scale]'."
         ) from None
+    _keep_standard_output_clean()
     with _handlers_kept():
         try:
             ray.init(
@@ -112,6 +113,13 @@ def _initialise(failure: str, **options: Any) -> None:
         except (OSError, RuntimeError, ValueError) as error:  # ConnectionError is an OSError
             reason = " ".join(str(error).split())
             raise WganError(f"{failure}: {reason or type(error).__name__}.") from None
+
+
+def _keep_standard_output_clean() -> None:
+    """Without this, Ray prints what its servers report, such as a killed worker, between the answers of a command."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _shutdown() -> None:
