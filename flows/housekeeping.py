@@ -9,6 +9,7 @@ from tasks.housekeeping import (
     publish_housekeeping,
     record_outside_moves,
     sweep_checkpoints,
+    sweep_counts,
     sweep_datasets,
     sweep_evaluation,
     sweep_results,
@@ -35,6 +36,7 @@ def housekeeping(dry_run: bool = False) -> HousekeepingReport:
     datasets = sweep_datasets(around)
     evaluation = sweep_evaluation(around, datasets)
     results = sweep_results(around)
+    counts = sweep_counts(around)
     uploads = sweep_uploads(around)
     here = sweep_this_machine(around)
-    return publish_housekeeping(around, (checkpoints, datasets, evaluation, results, uploads, *here))
+    return publish_housekeeping(around, (checkpoints, datasets, evaluation, results, counts, uploads, *here))

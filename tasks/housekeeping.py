@@ -35,7 +35,7 @@ from wgan.housekeeping.evaluation import expire_evaluation
 from wgan.housekeeping.local_training import expire_local_training, remove_abandoned_scratch
 from wgan.housekeeping.references import FINISHED, FlowRun
 from wgan.housekeeping.report import HousekeepingReport, RuleReport, markdown
-from wgan.housekeeping.results import expire_results
+from wgan.housekeeping.results import expire_counts, expire_results
 from wgan.housekeeping.survey import Survey, backup_under_way, survey
 from wgan.housekeeping.uploads import abort_abandoned_uploads
 from wgan.registry.listing import list_models
@@ -101,6 +101,12 @@ def sweep_evaluation(around: Survey, datasets: RuleReport) -> RuleReport:
 def sweep_results(around: Survey) -> RuleReport:
     """Results of finished runs."""
     return expire_results(around)
+
+
+@_rule("expire counts of canaries")
+def sweep_counts(around: Survey) -> RuleReport:
+    """Counts of canaries and watches whose runs have finished."""
+    return expire_counts(around)
 
 
 @_rule("abort uploads")

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     prefect_prefix: str = Field("prefect", description="Key prefix of Prefect task results.")
     promotions_prefix: str = Field("promotions", description="Key prefix of the promotion ledger.")
     evaluation_prefix: str = Field("evaluation", description="Key prefix of cached feature extractors and features.")
+    releases_prefix: str = Field("releases", description="Key prefix of what canaries and watches have counted.")
 
     mlflow_tracking_uri: str = Field("http://127.0.0.1:5000", description="MLflow tracking and registry server.")
     mlflow_experiment: str = Field("wgan", description="MLflow experiment that holds the runs.")
@@ -128,7 +129,6 @@ class Settings(BaseSettings):
         description="Folder of the backups that are started from Prefect's page, on the worker's machine; default: "
         "`backups` in the home folder.",
     )
-
     keep_checkpoint_days: float = Field(
         7.0, ge=0, description="Housekeeping: days that checkpoints of a finished run are kept."
     )
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
         1.0, ge=0, description="Housekeeping: days after which an unfinished multipart upload is aborted."
     )
     keep_result_days: float = Field(
-        30.0, ge=0, description="Housekeeping: days that task results of a finished run are kept."
+        30.0, ge=0, description="Housekeeping: days that task results and counts of a finished run are kept."
     )
     keep_cache_days: float = Field(
         30.0, ge=0, description="Housekeeping: days that this machine's copies of data sets are kept unused."

@@ -1,4 +1,4 @@
-"""Rule: task results are removed once they are old and cannot belong to a run that may continue."""
+"""Rules: old task results, and old counts of canaries, are removed unless a run that may continue wrote them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,25 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 def expire_results(survey: Survey) -> RuleReport:
-    """Remove the results of finished runs.
+    """Remove the results of finished runs."""
+    return _expire(survey, "task results", "results", survey.settings.prefect_prefix)
+
+
+def expire_counts(survey: Survey) -> RuleReport:
+    """Remove what canaries and watches had counted whose runs ended without removing it."""
+    return _expire(survey, "counts of canaries", "counts", survey.settings.releases_prefix)
+
+
+def _expire(survey: Survey, rule: str, things: str, prefix: str) -> RuleReport:
+    """Remove what finished runs wrote under the prefix.
 
     Prefect names results by a digest, so a result does not tell its run: anything written while an unfinished run was
     active is attributed to that run.
     """
-    deletions = Deletions("task results", survey)
+    deletions = Deletions(rule, survey)
     days = survey.settings.keep_result_days
     old: list[StoredObject] = []
-    for entry in survey.storage.list(f"{survey.settings.prefect_prefix}/"):
+    for entry in survey.storage.list(f"{prefix}/"):
         if survey.older(entry.modified, days):
             old.append(entry)
         else:
@@ -44,7 +54,7 @@ def expire_results(survey: Survey) -> RuleReport:
         def delete(part: list[StoredObject] = part) -> None:
             delete_keys(survey.storage, [entry.key for entry in part])
 
-        name = f"{survey.settings.prefect_prefix}/ ({len(part):,} results)"
+        name = f"{prefix}/ ({len(part):,} {things})"
         deletions.remove(name, (entry.size for entry in part), why_kept_now, delete, things=len(part), named=False)
     return deletions.report()
 

@@ -63,6 +63,7 @@ def survey(
         settings.datasets_prefix,
         settings.evaluation_prefix,
         settings.prefect_prefix,
+        settings.releases_prefix,
     )
     _refuse_objects_of_the_future(now, (entry for prefix in prefixes for entry in storage.list(f"{prefix}/")))
     return Survey(settings, storage, read_references, now, dry_run)

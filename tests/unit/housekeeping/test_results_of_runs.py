@@ -1,4 +1,6 @@
-"""Which task results may belong to a run: those written between its start and its end, with an hour for clocks."""
+"""Which task results and counts may belong to a run: those written between its start and its end.
+
+An hour is for clocks."""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from wgan.housekeeping.references import FlowRun, References
-from wgan.housekeeping.results import expire_results
+from wgan.housekeeping.results import expire_counts, expire_results
 from wgan.housekeeping.survey import Survey
 from wgan.settings import Settings
 from wgan.storage import StoredObject
@@ -18,15 +20,18 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 WRITTEN = NOW - timedelta(days=100)
 
 
+RESULT, COUNTS = "prefect/0a1b", "releases/generator-digits/0a1b.json"
+
+
 @dataclass
-class OneResult:
-    """A bucket with one result, written a hundred days ago."""
+class OneOfEach:
+    """A bucket with a task's result and a canary's counts, written a hundred days ago."""
 
     deleted: list[str] = field(default_factory=list)
 
     def list(self, prefix: str) -> list[StoredObject]:
-        entry = StoredObject("prefect/0a1b", 2, WRITTEN, '"e"')
-        return [entry] if entry.key.startswith(prefix) else []
+        entries = [StoredObject(key, 2, WRITTEN, '"e"') for key in (RESULT, COUNTS)]
+        return [entry for entry in entries if entry.key.startswith(prefix)]
 
     def delete_all(self, keys: Collection[str]) -> dict[str, str]:
         self.deleted += keys
@@ -36,9 +41,10 @@ class OneResult:
 def swept(run: FlowRun) -> list[str]:
     """Keys that were removed, with this one flow run."""
     references = References(versions=(), trainings=(), flow_runs=(run,), data_of=lambda run: frozenset())
-    bucket = OneResult()
-    settings = Settings(_env_file=None)
-    expire_results(Survey(settings, bucket, lambda ids: references, NOW, dry_run=False))  # type: ignore[arg-type]
+    bucket = OneOfEach()
+    around = Survey(Settings(_env_file=None), bucket, lambda ids: references, NOW, dry_run=False)  # type: ignore[arg-type]
+    expire_results(around)
+    expire_counts(around)
     return bucket.deleted
 
 
@@ -72,7 +78,7 @@ HOUR = timedelta(hours=1)
         ("FAILED", -2 * HOUR, HOUR, True),
     ],
 )
-def test_a_result_stays_only_for_an_unfinished_run_that_was_active_when_it_was_written(
+def test_both_stay_only_for_an_unfinished_run_that_was_active_when_they_were_written(
     state: str, started: timedelta | None, ended: timedelta | None, goes: bool
 ) -> None:
-    assert swept(flow_run(state, started, ended)) == (["prefect/0a1b"] if goes else [])
+    assert swept(flow_run(state, started, ended)) == ([RESULT, COUNTS] if goes else [])
