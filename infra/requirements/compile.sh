@@ -9,9 +9,9 @@ compile() {
         --no-emit-find-links --no-emit-trusted-host --no-emit-options --constraint /tmp/wgan-constraints.txt "$@"
 }
 compile --allow-unsafe --output-file build.txt build.in
-compile --extra serve --output-file serving.txt ../../pyproject.toml
-compile --extra pipeline --output-file services.txt ../../pyproject.toml services.in
-compile --extra scale --unsafe-package torch --unsafe-package torchvision --output-file trainer.txt \
+compile --extra serve --extra telemetry --output-file serving.txt ../../pyproject.toml
+compile --extra pipeline --extra telemetry --output-file services.txt ../../pyproject.toml services.in
+compile --extra scale --extra telemetry --unsafe-package torch --unsafe-package torchvision --output-file trainer.txt \
     ../../pyproject.toml trainer.in
 # What torch brings with it comes from torch's index, of the kind that is wanted there.
 awk '/^#/ { exit } /^[a-z]/ { skip = /^(nvidia-|cuda-|triton==)/ } !skip' trainer.txt > trainer.tmp

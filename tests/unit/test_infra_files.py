@@ -7,10 +7,12 @@ import json
 import re
 import shlex
 import sys
+import tomllib
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.documents import ROOT, shell_commands
@@ -70,7 +72,7 @@ def test_no_secret_is_literal_or_has_a_default(service: str) -> None:
 
 
 EXPECTED_SECRETS = {
-    "serving": {"MLFLOW_SERVING_PASSWORD"},
+    "serving": {"MLFLOW_SERVING_PASSWORD", "PREFECT_READER_AUTH_STRING"},
     "worker": {
         "PREFECT_AUTH_STRING",
         "S3_PIPELINE_ACCESS_KEY_ID",
@@ -84,7 +86,7 @@ EXPECTED_SECRETS = {
     "ray-worker-2": {"RAY_AUTH_TOKEN"},
     "schedule-apply": {"PREFECT_AUTH_STRING"},
     "bucket": {"S3_ADMIN_ACCESS_KEY_ID", "S3_ADMIN_SECRET_ACCESS_KEY"},
-    "prefect": {"PREFECT_DB_PASSWORD", "REDIS_PASSWORD", "PREFECT_AUTH_STRING"},
+    "prefect": {"PREFECT_DB_PASSWORD", "REDIS_PASSWORD", "PREFECT_AUTH_STRING", "PREFECT_READER_AUTH_STRING"},
     "prefect-services": {"PREFECT_DB_PASSWORD", "REDIS_PASSWORD", "PREFECT_AUTH_STRING"},
     "migrate-prefect": {"PREFECT_DB_PASSWORD"},
     "migrate-mlflow": {"MLFLOW_DB_PASSWORD"},
@@ -96,7 +98,7 @@ EXPECTED_SECRETS = {
         "S3_MLFLOW_SECRET_ACCESS_KEY",
     },
     "mlflow-users": {"MLFLOW_ADMIN_PASSWORD", "MLFLOW_PIPELINE_PASSWORD", "MLFLOW_SERVING_PASSWORD"},
-    "serving-2": {"MLFLOW_SERVING_PASSWORD"},
+    "serving-2": {"MLFLOW_SERVING_PASSWORD", "PREFECT_READER_AUTH_STRING"},
     "proxy": set(),
     "prometheus": set(),
     "grafana": {"GRAFANA_ADMIN_PASSWORD"},
@@ -204,7 +206,19 @@ def test_the_images_without_torch_do_not_require_it(name: str) -> None:
 )
 @pytest.mark.parametrize(("name", "extra"), [("serving", "serve"), ("services", "pipeline")])
 def test_the_images_without_torch_have_the_packages_of_their_extra(name: str, extra: str) -> None:
-    text = (INFRA / f"requirements/{name}.txt").read_text()
-    pinned = {canonicalize_name(found) for found in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
     needed = {canonicalize_name(found) for found in required("wgan-pipeline", extra)} - {"wgan-pipeline"}
-    assert needed <= pinned
+    assert needed <= pinned_in(name)
+
+
+@pytest.mark.parametrize("name", ["serving", "services", "trainer"])
+def test_every_image_can_send_traces(name: str) -> None:
+    texts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["telemetry"]
+    named = {Requirement(text).name for text in texts}
+    needed = named.union(*(required(distribution, "") for distribution in named))
+    assert {canonicalize_name(found) for found in needed} <= pinned_in(name)
+
+
+def pinned_in(name: str) -> set[str]:
+    """Packages that an image installs."""
+    text = (INFRA / f"requirements/{name}.txt").read_text()
+    return {canonicalize_name(found) for found in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}

@@ -32,6 +32,7 @@ S3_IDENTITIES = {
 }
 """Prefixes of variables that hold a key pair."""
 PREFECT_USER = "wgan"
+PREFECT_READER = "reader"
 SECRET_BYTES = 32
 
 
@@ -51,6 +52,8 @@ def new_env_file() -> str:
     for name, purpose in PASSWORDS.items():
         lines += [f"# {purpose}", f"{name}={_word()}"]
     lines += ["# Prefect's API and page, as user:password", f"PREFECT_AUTH_STRING={PREFECT_USER}:{_word()}"]
+    lines += ["# The same for serving's front page, which may list runs and deployments and do nothing else"]
+    lines += [f"PREFECT_READER_AUTH_STRING={PREFECT_READER}:{_word()}"]
     for name, purpose in S3_IDENTITIES.items():
         lines += [f"# S3 key that {purpose}"]
         lines += [f"{name}_ACCESS_KEY_ID={secrets.token_hex(10)}", f"{name}_SECRET_ACCESS_KEY={_word()}"]

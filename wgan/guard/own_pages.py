@@ -50,7 +50,7 @@ class OwnPages:
         elif (reason := self._refusal(scope)) is not None:
             await _refuse(scope, receive, send, reason)
         elif scope["type"] == "http" and scope["path"] == SIGN_IN:
-            await _answer(send, 200, "text/html; charset=utf-8", self._sign_in)
+            await answer(send, 200, "text/html; charset=utf-8", self._sign_in)
         else:
             await self._application(scope, receive, _unframed(send))
 
@@ -87,10 +87,11 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> No
         await receive()
         await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
     else:
-        await _answer(send, 403, "text/plain; charset=utf-8", f"{reason}\n".encode())
+        await answer(send, 403, "text/plain; charset=utf-8", f"{reason}\n".encode())
 
 
-async def _answer(send: Send, status: int, kind: str, body: bytes) -> None:
+async def answer(send: Send, status: int, kind: str, body: bytes) -> None:
+    """Send a whole answer of the guard's own, which no other page may frame or keep."""
     headers = {
         "content-type": kind,
         "content-length": str(len(body)),
