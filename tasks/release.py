@@ -105,6 +105,7 @@ def settle_canary(entry: LedgerEntry, end: CanaryEnd) -> LedgerEntry:
 def promote_challenger(entry: LedgerEntry, end: CanaryEnd | None = None) -> LedgerEntry:
     """Make the challenger the champion; withdraw it if the champion has changed since it was measured."""
     settings, storage = connect()
+    before = watch.count_before(entry, settings)
     try:
         promotion = release.promote_challenger(
             entry.model_name,
@@ -117,6 +118,8 @@ def promote_challenger(entry: LedgerEntry, end: CanaryEnd | None = None) -> Ledg
         )
     except Overtaken as error:
         return _record(entry, "withdrawn", str(error))
+    if before is not None:
+        watch.begin_watch(promotion, before, settings, storage)
     emit_ledger_event(promotion)
     name_judged_runs(promotion, settings)
     return promotion

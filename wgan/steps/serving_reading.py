@@ -17,8 +17,6 @@ from wgan.settings import Settings
 from wgan.steps.confirm_serving import REFUSALS, REQUEST_SECONDS
 from wgan.storage import Storage
 
-PREFIX = "releases"
-"""Key prefix of what was counted so far, one object for each canary or watch in progress."""
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +28,16 @@ def read_processes(
     settings: Settings,
     storage: Storage,
 ) -> tuple[Observation, list[str]]:
-    """With one more reading of every process that answers, which is kept; and why processes cannot serve the version.
+    """As `read_once`; what was counted is kept."""
+    seen, refusals = read_once(urls, seen, entry, alias, settings)
+    keep_observation(seen, entry, settings, storage)
+    return seen, refusals
+
+
+def read_once(
+    urls: list[str], seen: Observation, entry: LedgerEntry, alias: Literal["challenger", "champion"], settings: Settings
+) -> tuple[Observation, list[str]]:
+    """With one more reading of every process that answers; and why processes cannot serve the version.
 
     Only the version's own faults count. A process that does not answer is asked again with the next reading.
     """
@@ -42,7 +49,6 @@ def read_processes(
             log.debug("%s: %s", url, error)
         else:
             refusals += [f"{url} {refusal}"] if refusal else []
-    _keep(seen, entry, storage)
     return seen, refusals
 
 
@@ -66,15 +72,15 @@ def read_process(
 def kept_observation(entry: LedgerEntry, champion: int, settings: Settings, storage: Storage) -> Observation:
     """What an earlier process of the run has counted since the entry; else a new observation."""
     try:
-        return Observation.model_validate_json(storage.get_bytes(_key(entry)))
+        return Observation.model_validate_json(storage.get_bytes(_key(entry, settings)))
     except (ObjectMissing, ValidationError):
         return Observation(challenger=entry.to_version, champion=champion, began=entry.time.timestamp())
 
 
-def _keep(seen: Observation, entry: LedgerEntry, storage: Storage) -> None:
+def keep_observation(seen: Observation, entry: LedgerEntry, settings: Settings, storage: Storage) -> None:
     """Keep what was counted so far; a bucket that does not answer is asked again after the next reading."""
     try:
-        storage.put_bytes(_key(entry), seen.model_dump_json().encode(), "application/json")
+        storage.put_bytes(_key(entry, settings), seen.model_dump_json().encode(), "application/json")
     except WganError as error:
         log.warning("What was counted is not kept for now: %s", error)
 
@@ -82,7 +88,7 @@ def _keep(seen: Observation, entry: LedgerEntry, storage: Storage) -> None:
 def forget_observation(entry: LedgerEntry, settings: Settings, storage: Storage) -> None:
     """Remove what was kept, after its end."""
     try:
-        storage.delete(_key(entry))
+        storage.delete(_key(entry, settings))
     except WganError as error:
         log.warning("What was counted stays in the bucket: %s", error)
 
@@ -96,5 +102,5 @@ def _refusal(answer: httpx.Response, entry: LedgerEntry, alias: str) -> str | No
     return f"could not take it into service: {state.get('stale')}" if refused else None
 
 
-def _key(entry: LedgerEntry) -> str:
-    return f"{PREFIX}/{entry.model_name}/{entry.id}.json"
+def _key(entry: LedgerEntry, settings: Settings) -> str:
+    return f"{settings.releases_prefix}/{entry.model_name}/{entry.id}.json"

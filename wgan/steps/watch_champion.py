@@ -9,17 +9,42 @@ import logging
 import time
 from datetime import UTC, datetime
 
+from wgan.canary.observation import Observation
 from wgan.errors import WganError
 from wgan.model_version.way import watch_until
 from wgan.records import LedgerEntry, WatchEnd
 from wgan.registry.aliases import champion_version
 from wgan.settings import Settings
 from wgan.steps.confirm_serving import serving_urls
-from wgan.steps.serving_reading import forget_observation, kept_observation, read_processes
+from wgan.steps.serving_reading import (
+    forget_observation,
+    keep_observation,
+    kept_observation,
+    read_once,
+    read_processes,
+)
 from wgan.storage import Storage
 
 POLL_SECONDS = 2.0
 log = logging.getLogger(__name__)
+
+
+def count_before(entry: LedgerEntry, settings: Settings) -> Observation | None:
+    """What the serving processes have counted before the promotion; None if the plan has no watch.
+
+    So a request that fails while the pipeline still waits for serving's confirmation counts, too. Raises `UsageError`
+    for an invalid URL.
+    """
+    if entry.plan is None or not entry.plan.watch_minutes:
+        return None
+    seen = Observation(challenger=entry.to_version, champion=entry.from_version or 0, began=time.time())
+    return read_once(serving_urls(settings), seen, entry, "challenger", settings)[0]
+
+
+def begin_watch(promotion: LedgerEntry, before: Observation, settings: Settings, storage: Storage) -> None:
+    """Count from there, unless an earlier process of the run has begun."""
+    if not kept_observation(promotion, before.champion, settings, storage).last:
+        keep_observation(before, promotion, settings, storage)
 
 
 def watch_champion(promotion: LedgerEntry, settings: Settings, storage: Storage) -> WatchEnd:

@@ -47,6 +47,8 @@ class Scene:
         self.aliases = {"champion": 1, "challenger": 2}
         self.standing: LedgerEntry | None = None
         self.reports: dict[str, Report | Exception] = {}
+        self.are_old = False
+        """Whether the processes were there before the canary or the watch."""
 
     def canary(self, minutes_ago: float, champion: int | None = 1) -> Any:
         began = entry("canary", minutes_ago, champion)
@@ -65,7 +67,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         report = found.reports.get(url, httpx.ConnectError("refused"))
         if isinstance(report, Exception):
             raise report
-        reading = Reading(started=seen.began + 1, versions={2: report[0], 1: report[1]})
+        started = 0.0 if found.are_old else seen.began + 1
+        reading = Reading(started=started, versions={2: report[0], 1: report[1]})
         return seen.after(url, reading), report[2]
 
     def aliases(*_: object) -> dict[str, int]:
@@ -194,6 +197,31 @@ def test_a_fault_ends_the_watch_at_once(scene: Scene, report: Report, reason: st
     end = scene.watch(minutes_ago=1)
     assert end.outcome == "fault"
     assert reason in end.reason
+
+
+def test_a_failure_before_the_watch_looks_for_the_first_time_counts(scene: Scene) -> None:
+    scene.are_old, scene.aliases = True, {"champion": 2, "previous": 1}
+    scene.reports = {"http://a": (drawn(50, failures=3), drawn(10), None)}  # in its canary
+    before = watch_champion.count_before(entry("canary", 1), scene.settings)
+    assert before is not None
+    watch_champion.begin_watch(entry("promoted", 1), before, scene.settings, scene.storage)
+    scene.reports = {"http://a": (drawn(60, failures=4), drawn(10), None)}
+    assert "1 of 11 requests failed" in scene.watch(minutes_ago=1).reason
+
+
+def test_a_watch_that_was_killed_does_not_begin_to_count_again(scene: Scene) -> None:
+    scene.are_old, scene.aliases = True, {"champion": 2, "previous": 1}
+    for counted in (drawn(10), drawn(20, failures=1)):  # the second time after a kill
+        scene.reports = {"http://a": (counted, drawn(10), None)}
+        before = watch_champion.count_before(entry("promoted", 1), scene.settings)
+        assert before is not None
+        watch_champion.begin_watch(entry("promoted", 1), before, scene.settings, scene.storage)
+    assert "1 of 11 requests failed" in scene.watch(minutes_ago=1).reason
+
+
+def test_without_a_watch_nothing_is_counted_before_a_promotion(scene: Scene) -> None:
+    unwatched = entry("canary", 1).model_copy(update={"plan": ReleasePlan(canary=RULES)})
+    assert watch_champion.count_before(unwatched, scene.settings) is None
 
 
 def test_a_watch_ends_when_another_version_becomes_the_champion(scene: Scene) -> None:
