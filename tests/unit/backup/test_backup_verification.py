@@ -73,6 +73,7 @@ def test_the_layout_names_bucket_and_every_prefix() -> None:
         "WGAN_MLFLOW_PREFIX": "elsewhere",
         "WGAN_PREFECT_PREFIX": "prefect",
         "WGAN_PROMOTIONS_PREFIX": "promotions",
+        "WGAN_RELEASES_PREFIX": "releases",
     }
 
 
