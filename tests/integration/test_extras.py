@@ -27,7 +27,7 @@ NOT_IN = {
     "train": {"pytest", "ray", "torchmetrics"},
     "scale": {"pytest", "torchmetrics"},
 }
-TO_TRAIN = ["compare m 1 2", "evaluate m", "retrain --preset digits", "study --tiny", "worker"]
+TO_TRAIN = ["compare m 1 2", "evaluate m", "retrain --preset digits", "study --size tiny", "worker"]
 TO_RUN_A_PIPELINE = [
     "backup folder",
     "data prepare --preset digits",

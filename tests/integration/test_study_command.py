@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow(minutes=3)
 def tiny_study(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
     """All claims, a few steps each; the command's JSON and its folder."""
     folder = tmp_path_factory.mktemp("study")
-    out = run(stack, "study", "--tiny", "--seed", "3", "--output", str(folder), "--json").stdout
+    out = run(stack, "study", "--size", "tiny", "--seed", "3", "--output", str(folder), "--json").stdout
     return json.loads(out), folder
 
 
@@ -92,7 +92,7 @@ def assert_stopped_without_failures(flow_run: str, stack: Settings) -> None:
 
 
 def test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims(stack: Settings, tmp_path: Path) -> None:
-    study = start(stack, "study", "--tiny", "--claims", "3,4", "--output", str(tmp_path / "report"))
+    study = start(stack, "study", "--size", "tiny", "--claims", "3,4", "--output", str(tmp_path / "report"))
     assert study.stderr is not None
     heard = ""
     while "claim 4: 0 of " not in heard:
@@ -136,8 +136,9 @@ def test_reports_of_different_claims_become_one(tiny_study: tuple[Any, Path], st
     assert "is not a report's folder: results.json cannot be read" in absent
 
 
-def test_the_full_size_begins(stack: Settings, tmp_path: Path) -> None:
-    study = start(stack, "study", "--full", "--claims", "3", "--output", str(tmp_path / "report"))
+@pytest.mark.parametrize("size", ["medium", "full"])
+def test_the_larger_sizes_begin(stack: Settings, tmp_path: Path, size: str) -> None:
+    study = start(stack, "study", "--size", size, "--claims", "3", "--output", str(tmp_path / "report"))
     assert study.stderr is not None
     heard = iter(study.stderr.readline, "")
     assert any("claim 3: 0 of " in line for line in heard)
@@ -150,9 +151,9 @@ def test_the_full_size_begins(stack: Settings, tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (["--claims", "9"], "give numbers from 1 to 7"),
-        (["--full", "--tiny"], "exclude each other"),
-        (["--resume", "00000000-0000-0000-0000-000000000000", "--full"], "leave out --full"),
-        (["--merge", ".", "--tiny"], "leave out every other option but --output and --json"),
+        (["--size", "huge"], "'huge' is not one of 'tiny', 'short', 'medium', 'full'"),
+        (["--resume", "00000000-0000-0000-0000-000000000000", "--size", "full"], "leave out --size"),
+        (["--merge", ".", "--size", "tiny"], "leave out every other option but --output and --json"),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(stack: Settings, arguments: list[str], sentence: str) -> None:

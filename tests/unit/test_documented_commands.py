@@ -80,7 +80,8 @@ ELSEWHERE = {
     "wgan study --claims 3,7": f"{STUDY}test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims",
     "wgan study --resume FLOW_RUN": f"{STUDY}test_ctrl_c_ends_the_study_and_resume_does_not_repeat_finished_claims",
     "wgan study --merge one --merge two": f"{STUDY}test_reports_of_different_claims_become_one",
-    "wgan study --full": f"{STUDY}test_the_full_size_begins",
+    "wgan study --size medium": f"{STUDY}test_the_larger_sizes_begin",
+    "wgan study --size full": f"{STUDY}test_the_larger_sizes_begin",
     # docs/data.md
     "wgan data report NAME --against champion": (
         "tests/integration/test_refused_data.py::test_refused_data_ends_the_run_before_training_until_it_is_accepted"

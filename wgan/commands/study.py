@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import typer
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from wgan.study.sizes import SizeName
 
 CLAIM_COUNT = 7
+SIZE = (
+    "tiny: a few steps, to test the machinery only; short: minutes, the default; medium: hours, with the modes' "
+    "published deviation; full: as long as the papers train."
+)
 
 
 def study(
-    full: Annotated[bool, typer.Option("--full", help="The long protocol: as long as the papers train.")] = False,
-    tiny: Annotated[
-        bool, typer.Option("--tiny", help="A few steps of each training, to test the machinery only.")
-    ] = False,
+    size: Annotated[Literal["tiny", "short", "medium", "full"] | None, typer.Option(help=SIZE)] = None,
     claims: Annotated[str | None, typer.Option(help="Claims to test, e.g. 3,7; default: all.")] = None,
     seed: Annotated[int, typer.Option(help="First of the consecutive seeds.", min=0, max=2**30)] = 0,
     output: Annotated[Path, typer.Option(help="Folder for report.html, report.md and the figures.")] = Path(
@@ -42,23 +43,20 @@ def study(
     from wgan.settings import load_settings
     from wgan.study.sizes import parse_claims
 
-    if full and tiny:
-        raise UsageError("--full and --tiny exclude each other.")
-    if resume and (full or tiny or claims or seed):
-        raise UsageError("--resume uses the options of its flow run: leave out --full, --tiny, --claims and --seed.")
-    size: SizeName = "full" if full else "tiny" if tiny else "short"
+    if resume and (size or claims or seed):
+        raise UsageError("--resume uses the options of its flow run: leave out --size, --claims and --seed.")
     numbers = parse_claims(claims, CLAIM_COUNT) if claims else tuple(range(1, CLAIM_COUNT + 1))
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file: name a folder.")
     if merge:
-        if resume or full or tiny or claims or seed:
+        if resume or size or claims or seed:
             raise UsageError("--merge joins finished reports: leave out every other option but --output and --json.")
         from wgan.study.merge import merged, read_outcome
 
         _show(merged([read_outcome(folder) for folder in merge]), output, None, as_json)
         return
     settings = load_settings()
-    outcome = _run(size, numbers, seed, resume, settings)
+    outcome = _run(size or "short", numbers, seed, resume, settings)
     _show(outcome, output, settings, as_json)
 
 

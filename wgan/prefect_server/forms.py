@@ -120,11 +120,12 @@ class PrepareDataForm(BaseModel):
 class StudyForm(BaseModel):
     """The parameters of `flows.study.study`."""
 
-    size: Literal["tiny", "short", "full"] = _parameter(
+    size: Literal["tiny", "short", "medium", "full"] = _parameter(
         "size",
         0,
         "short",
-        "short: minutes; full: as long as the papers train; tiny: a few steps, to test the machinery only.",
+        "tiny: a few steps, to test the machinery only; short: minutes; medium: hours, with the modes' published "
+        "deviation; full: as long as the papers train.",
     )
     claims: tuple[int, ...] = _parameter("claims", 1, tuple(range(1, 8)), "Numbers of the claims, 1 to 7.")
     seed: int = _parameter("seed", 2, 0, "First of the consecutive seeds.")
