@@ -42,14 +42,13 @@ def settings(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     embedded = servers.s3_server
 
     def seaweedfs(settings: Settings, credentials: Credentials) -> servers.Server:
+        (settings.home / "notification.toml").write_text(NOTIFICATIONS)  # the server runs in the home folder
         keys = credentials.access_key_id, credentials.secret_access_key
         command = weed_command(folder, settings.s3_port, *keys)
         return replace(embedded(settings, credentials), title="S3 (SeaweedFS)", command=command)
 
     with idle_settings(stack, tmp_path_factory.mktemp("home")) as idle, pytest.MonkeyPatch.context() as patch:
         patch.setattr(servers, "s3_server", seaweedfs)
-        idle.home.mkdir(exist_ok=True)
-        (idle.home / "notification.toml").write_text(NOTIFICATIONS)  # the server runs in the home folder
         running = start_stack(idle)
         yield running.settings
         stop_stack(running)
