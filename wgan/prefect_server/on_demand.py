@@ -13,6 +13,7 @@ from pydantic import Field
 
 from wgan.config import DataConfig
 from wgan.prefect_server.client import Answer, PrefectServer
+from wgan.prefect_server.deployments import entrypoint_of, put_deployment
 from wgan.prefect_server.forms import form_of
 from wgan.prefect_server.names import BACKUP, COMPARE, EVALUATE, PREPARE_DATA, PROMOTE, ROLLBACK, STUDY, TAG
 
@@ -78,11 +79,8 @@ DEPLOYMENTS = (
 )
 
 
-class _Created(Answer):
-    id: str
-
-
 class _Stored(Answer):
+    id: str = ""
     entrypoint: str | None = None
     work_pool_name: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -95,36 +93,29 @@ class _Stored(Answer):
 
 def put_on_demand(server: PrefectServer, work_pool: str) -> tuple[str, ...]:
     """Create the deployments, or update those that differ; returns the names of these."""
-    return tuple(wanted.name for wanted in DEPLOYMENTS if _put(server, wanted, work_pool))
+    return tuple(wanted.name for wanted in DEPLOYMENTS if put_if_changed(server, wanted, work_pool)[1])
 
 
-def _put(server: PrefectServer, wanted: OnDemand, work_pool: str) -> bool:
-    values: dict[str, Any] = {
-        "entrypoint": f"flows.{wanted.flow}.{wanted.flow}",
-        "work_pool_name": work_pool,
-        "parameters": wanted.parameters,
-        "parameter_openapi_schema": form_of(wanted.flow),
-        "enforce_parameter_schema": True,
-        "description": f"{wanted.description} A worker (`wgan worker`) runs it.",
-        "tags": [TAG] if wanted.restarted else [],
-        "paused": False,
-    }
-    stored = server.find(_Stored, f"deployments/name/{wanted.flow}/{quote(wanted.name, safe='')}")
-    if stored is not None and stored == _Stored.model_validate(values):
-        return False
-    flow_id = server.ask(_Created, "POST", "flows/", name=wanted.flow).id
-    # None and empty values too: they replace edits made on Prefect's page.
-    server.send(
-        "POST",
-        "deployments/",
-        name=wanted.name,
-        flow_id=flow_id,
-        path=".",
-        schedules=[],
-        concurrency_limit=None,
-        job_variables={},
-        storage_document_id=None,
-        infrastructure_document_id=None,
-        **values,
+def put_if_changed(server: PrefectServer, wanted: OnDemand, work_pool: str) -> tuple[str, bool]:
+    """Create the deployment, or update it if it differs; returns its id, and whether it was written."""
+    values = _Stored(
+        entrypoint=entrypoint_of(wanted.flow),
+        work_pool_name=work_pool,
+        parameters=wanted.parameters,
+        parameter_openapi_schema=form_of(wanted.flow),
+        description=f"{wanted.description} A worker (`wgan worker`) runs it.",
+        tags=(TAG,) if wanted.restarted else (),
     )
-    return True
+    stored = server.find(_Stored, f"deployments/name/{wanted.flow}/{quote(wanted.name, safe='')}")
+    if stored is not None and stored.model_copy(update={"id": ""}) == values:
+        return stored.id, False
+    written = put_deployment(
+        server,
+        wanted.flow,
+        wanted.name,
+        work_pool,
+        description=values.description or "",
+        parameters=values.parameters,
+        tags=list(values.tags),
+    )
+    return written, True

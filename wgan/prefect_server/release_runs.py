@@ -8,17 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from wgan.prefect_server.client import Answer, PrefectServer, Rejected
-from wgan.prefect_server.forms import form_of
+from wgan.prefect_server.deployments import Created
 from wgan.prefect_server.names import RELEASE, TAG
+from wgan.prefect_server.on_demand import OnDemand, put_if_changed
 from wgan.prefect_server.work_pool import ensure_work_pool
 from wgan.records import LedgerEntry
 
+DEPLOYMENT = OnDemand(
+    RELEASE, RELEASE, "Takes a version that passed the gate to production. The pipeline starts these runs."
+)
 NO_ANSWER = {"decision": "refuse", "name": "nobody", "reason": "The wait ended without a decision."}
 """What a waiting run is woken with if nobody decided; it reads from the ledger and the clock what happened."""
-
-
-class _Created(Answer):
-    id: str
 
 
 class _Waiting(Answer):
@@ -33,26 +33,11 @@ def start_release(server: PrefectServer, entry: LedgerEntry, approve_by: datetim
     `approve_by` is when a wait for approval ends; None: it needs none.
     """
     ensure_work_pool(server, work_pool)
-    flow_id = server.ask(_Created, "POST", "flows/", name=RELEASE).id
-    deployment = server.ask(
-        _Created,
-        "POST",
-        "deployments/",
-        name=RELEASE,
-        flow_id=flow_id,
-        entrypoint=f"flows.{RELEASE}.{RELEASE}",
-        path=".",
-        work_pool_name=work_pool,
-        parameter_openapi_schema=form_of(RELEASE),
-        enforce_parameter_schema=True,
-        tags=[TAG],
-        job_variables={},
-        description="Takes a version that passed the gate to production. The pipeline starts these runs.",
-    )
+    deployment, _ = put_if_changed(server, DEPLOYMENT, work_pool)
     return server.ask(
-        _Created,
+        Created,
         "POST",
-        f"deployments/{deployment.id}/create_flow_run",
+        f"deployments/{deployment}/create_flow_run",
         name=f"{entry.model_name} version {entry.to_version}",
         state={"type": "SCHEDULED", "name": "Scheduled"},
         parameters={

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from wgan.config import RetrainConfig
 from wgan.config_reading import changed_config
 from wgan.errors import UsageError, WganError
-from wgan.prefect_server.client import Answer, PrefectServer, Rejected
-from wgan.prefect_server.forms import form_of
+from wgan.prefect_server.client import PrefectServer, Rejected
+from wgan.prefect_server.deployments import Created, entrypoint_of, put_deployment
 from wgan.prefect_server.names import HOUSEKEEPING, RETRAIN, TAG
 from wgan.prefect_server.schedule_listing import entry_of
 from wgan.prefect_server.stored_deployments import STRATEGIES, find_deployment, require_deployment
@@ -21,10 +21,6 @@ from wgan.schedules import Clock, Schedule, make_schedule
 START_SECONDS = 600
 """Seconds within which a run that was granted its slot must be running; else the next one gets it."""
 IN_WORDS = {"enqueue": "waits", "cancel": "is cancelled"}
-
-
-class _Created(Answer):
-    id: str
 
 
 def require_new_name(server: PrefectServer, name: str) -> None:
@@ -121,7 +117,7 @@ def run_schedule(server: PrefectServer, name: str) -> str:
     """Have a worker run the schedule's job now; returns the flow run's id. Raises `UsageError`."""
     found = require_deployment(server, name)
     route = f"deployments/{found.id}/create_flow_run"
-    return server.ask(_Created, "POST", route, state={"type": "SCHEDULED", "name": "Scheduled"}, tags=found.tags).id
+    return server.ask(Created, "POST", route, state={"type": "SCHEDULED", "name": "Scheduled"}, tags=found.tags).id
 
 
 def remove_schedule(server: PrefectServer, name: str) -> None:
@@ -142,40 +138,26 @@ def _put(
     overlap: str,
     description: str,
 ) -> bool:
-    entrypoint = f"flows.{flow}.{flow}"
     before = find_deployment(server, name)
-    if before is not None and before.entrypoint != entrypoint:
+    if before is not None and before.entrypoint != entrypoint_of(flow):
         raise WganError(f"the Prefect server has a deployment {flow}/{name} that is not this pipeline's.")
-    flow_id = server.ask(_Created, "POST", "flows/", name=flow).id
     cron = {"cron": clock.cron, "timezone": clock.timezone, "day_or": True}
     try:
-        # None and empty values too: they replace edits made on Prefect's page.
-        server.send(
-            "POST",
-            "deployments/",
-            name=name,
-            flow_id=flow_id,
-            entrypoint=entrypoint,
-            path=".",
-            work_pool_name=work_pool,
-            work_queue_name=None,
+        put_deployment(
+            server,
+            flow,
+            name,
+            work_pool,
+            description=description,
             parameters=parameters,
-            parameter_openapi_schema=form_of(flow),
-            enforce_parameter_schema=True,
+            tags=tags,
+            paused=paused,
             schedules=[{"schedule": cron, "active": True}],
             concurrency_limit=1,
             concurrency_options={
                 "collision_strategy": STRATEGIES[overlap],
                 "grace_period_seconds": START_SECONDS,
             },
-            tags=tags,
-            labels={},
-            paused=paused,
-            description=description,
-            version=None,
-            job_variables={},
-            storage_document_id=None,
-            infrastructure_document_id=None,
         )
     except Rejected as error:
         if error.status == httpx.codes.UNPROCESSABLE_ENTITY and (reason := _cron_error(error)):
