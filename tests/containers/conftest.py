@@ -20,14 +20,15 @@ FOLDER = Path(__file__).parent
 PROGRAMS = ("podman", "buildah", "runc", "debootstrap", "iptables")
 CONTAINERS_CONF = """\
 [containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+default_ulimits = ["nofile=4096:4096", "nproc=8000:8000"]
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-BASE = "localhost/wgan-test-base:12"
+BASE = "localhost/wgan-test-base:12-slim"
 PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
+NOT_IN_SLIM_IMAGES = ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/info", "usr/share/locale")
 DATABASES = "localhost/wgan-test-databases"
 SERVICES = "localhost/wgan-test-services"
 SERVING = "localhost/wgan-test-serving"
@@ -51,13 +52,16 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def base_image(podman: None, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Debian's Python, in place of the public image; made once, and kept among podman's images."""
+    """Debian's Python, as slim as the public image; made once, and kept among podman's images."""
     if run("podman", "image", "exists", BASE, check=False).returncode == 0:
         return BASE
     folder = tmp_path_factory.mktemp("base")
     root, archive = folder / "root", folder / "root.tar"
     run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", root, timeout=1200)
-    shutil.rmtree(root / "var/cache/apt/archives")
+    for name in NOT_IN_SLIM_IMAGES:
+        shutil.rmtree(root / name)
+    documents = (root / "usr/share/doc", root / "usr/share/man")  # packages expect the folders of man
+    run("find", *documents, "!", "-type", "d", "!", "-name", "copyright", "-delete")
     run("tar", "-C", root, "-cf", archive, ".")
     run("podman", "import", archive, BASE)
     shutil.rmtree(root)

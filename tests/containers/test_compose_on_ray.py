@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.containers.composed import Composed
-from tests.containers.engine import run, wait_for
+from tests.containers.engine import wait_for
 from tests.integration.command_line import quick
 
 pytestmark = [
@@ -21,8 +21,6 @@ pytestmark = [
 def test_a_retraining_with_two_workers_on_ray_ends_in_a_champion(running: Composed) -> None:
     running.variables["RAY_ADDRESS"] = "ray-head:6379"
     try:
-        # podman-compose starts a changed container again only if it is asked to
-        run("podman", "rm", "--force", "--time", "0", running.container("worker"))
         running.compose("--profile", "ray", "up", "--detach", "--no-deps", timeout=300)
         joined = ("healthy", "prefect", "tcp://127.0.0.1:6380")
         wait_for(lambda: running.inside("worker", *joined, check=False).returncode == 0, 400, "joining the cluster")
