@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ import pytest
 
 from tests.integration.serving_process import Serving, client_of, register, serving
 from tests.integration.stack_commands import wait_for
+from wgan.config_promotion import CanaryConfig
+from wgan.model_version.way import WAY_TAG, way_text
+from wgan.records import LedgerEntry, ReleasePlan
 from wgan.settings import Settings
 from wgan.storage import open_storage
 
@@ -194,6 +198,52 @@ def test_challenger_and_champion_are_shown_on_the_same_seeds(page: Page) -> None
     page.get_by_text("version 2 · the same seeds").wait_for()
     assert len(sources(page, "#challenger img")) == 16
     assert set(sources(page, "#challenger img")).isdisjoint(sources(page))
+
+
+def set_share(settings: Settings, model: str, percent: float | None) -> None:
+    """Put version 2 into a canary of that share; None ends it."""
+    plan = ReleasePlan(canary=CanaryConfig(percent=percent)) if percent else None
+    entry = LedgerEntry(
+        id="a", model_name=model, action="canary" if plan else "withdrawn", time=datetime.now(UTC), from_version=1,
+        to_version=2, reason="A share first.", plan=plan,
+    )  # fmt: skip
+    client_of(settings).set_model_version_tag(model, "2", WAY_TAG, way_text(entry))
+
+
+def drawn_by(page: Page) -> list[str]:
+    """What each sample says about who drew it."""
+    return page.locator("#samples .cell").evaluate_all("cells => cells.map(cell => cell.dataset.version ?? '')")
+
+
+def test_in_a_canary_each_sample_says_which_version_drew_it_and_the_share_moves(
+    page: Page, server: Serving, stack: Settings, model: str
+) -> None:
+    before = sources(page)
+    set_share(stack, model, 50)
+    line = page.locator("#samples-version")
+    page.get_by_text("version 2 drew").wait_for(timeout=20_000)
+    asked = [server.client.post("/v1/images", json={"count": 1, "seed": seed}) for seed in range(1, 17)]
+    versions = [f"v{answer.headers['X-WGAN-Version']}" for answer in asked]
+    assert drawn_by(page) == versions
+    share = versions.count("v2")
+    assert 0 < share < 16
+    assert line.inner_text() == f"version 1; version 2 drew {share} of 16 · seeds 1 to 16"
+    assert [one == two for one, two in zip(sources(page), before, strict=True)] == [one == "v1" for one in versions]
+    assert "version 2, draws 50 % of the requests" in page.locator("#facts").inner_text()
+    image = page.locator(SAMPLES).nth(versions.index("v2"))
+    assert str(image.get_attribute("alt")).endswith(f"{model} version 2")
+
+    set_share(stack, model, 100)
+    page.get_by_text("version 2 drew 16 of 16").wait_for(timeout=20_000)
+    page.get_by_label("Compare with the challenger").check()
+    page.get_by_text("version 2 · the same seeds").wait_for()
+    assert sources(page) == before  # beside the challenger's, the champion's alone
+    page.get_by_label("Compare with the challenger").uncheck()
+    page.get_by_text("version 2 drew 16 of 16").wait_for()
+    set_share(stack, model, None)
+    page.get_by_text("version 1 · seeds 1 to 16").wait_for(timeout=20_000)
+    assert sources(page) == before
+    assert drawn_by(page) == [""] * 16
 
 
 def test_a_promotion_is_announced_and_its_version_offered(page: Page, stack: Settings, model: str) -> None:

@@ -13,7 +13,7 @@ from wgan import __version__
 from wgan.serving.authentication import Authentication
 from wgan.serving.errors import add_error_handlers
 from wgan.serving.head import HeadRequests
-from wgan.serving.infer import ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
+from wgan.serving.infer import ALIAS_HEADER, CLIENT_HEADER, MODEL_HEADER, SEED_HEADER, VERSION_HEADER
 from wgan.serving.instrumentation import UNLOGGED_PATHS, Instrumentation
 from wgan.serving.limits import BodyLimits
 from wgan.serving.model_choice import the_default, the_named
@@ -54,7 +54,7 @@ def create_app(service: Service, names: tuple[str, ...] = ()) -> FastAPI:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "X-API-Key", "Content-Type", ALIAS_HEADER],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", ALIAS_HEADER, CLIENT_HEADER],
             expose_headers=[VERSION_HEADER, ALIAS_HEADER, MODEL_HEADER, SEED_HEADER, "X-Request-ID", "Retry-After"],
         )
     if names:

@@ -204,3 +204,6 @@ def test_cors_is_only_for_the_origins_that_are_named(served_cache: Path) -> None
         for origin, allowed in (("https://a.example", "https://a.example"), ("https://b.example", None)):
             answer = client.get("/healthz", headers={"Origin": origin})
             assert answer.headers.get("access-control-allow-origin") == allowed
+        asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+        wanted = {"Access-Control-Request-Headers": "X-WGAN-Alias, X-WGAN-Client"}
+        assert client.options("/v1/images", headers={**asked, **wanted}).status_code == 200

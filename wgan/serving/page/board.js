@@ -14,7 +14,7 @@ export function makeBoard(grid, onChoice) {
     });
   }
 
-  const picked = () => chosen.map((one) => ({ seed: seeds[one], source: cells()[one].firstElementChild.src }));
+  const picked = () => chosen.map((one) => ({ seed: seeds[one] }));
 
   function choose(index) {
     chosen = chosen.includes(index) ? chosen.filter((one) => one !== index) : [...chosen, index].slice(-2);
@@ -37,7 +37,8 @@ export function makeBoard(grid, onChoice) {
   grid.addEventListener("keydown", move);
 
   return {
-    show(newSeeds, drawn, name) {
+    // `challenger` is the version that draws a share of them; null: none does.
+    show(newSeeds, drawn, name, challenger = null) {
       seeds = newSeeds;
       chosen = [];
       const hadFocus = grid.contains(document.activeElement);
@@ -46,10 +47,16 @@ export function makeBoard(grid, onChoice) {
         cell.type = "button";
         cell.className = "cell";
         cell.tabIndex = index === 0 ? 0 : -1;
+        const version = drawn.versions[index];
         cell.title = `seed ${seeds[index]}`;
+        if (challenger !== null) {
+          cell.title += `, version ${version}`;
+          cell.dataset.version = `v${version}`;
+          cell.classList.toggle("challengers", version === challenger);
+        }
         const image = document.createElement("img");
         image.src = source;
-        image.alt = `Sample of seed ${seeds[index]}, ${name} version ${drawn.version}`;
+        image.alt = `Sample of seed ${seeds[index]}, ${name} version ${version}`;
         cell.append(image);
         cell.addEventListener("click", () => choose(index));
         return cell;

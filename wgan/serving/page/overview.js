@@ -63,7 +63,7 @@ function picturesOf(model) {
   drawSeeds(model.name, SEEDS, "champion").then((drawn) => {
     [...grid.children].forEach((image, index) => {
       image.src = drawn.sources[index];
-      image.alt = `Sample of seed ${SEEDS[index]}, ${model.name} version ${drawn.version}`;
+      image.alt = `Sample of seed ${SEEDS[index]}, ${model.name} version ${drawn.versions[index]}`;
     });
   }).catch(() => pictures.delete(model.name));  // the next look tries again
   return grid;

@@ -18,6 +18,7 @@ let shownVersion = null;
 let announced = null;
 let kept = null;
 let looking = false;
+let versions = [];  // that drew the samples
 
 const walk = makeWalk({ onClose: () => board.clear(), onTrouble: showTrouble });
 const board = makeBoard(element("samples"), (chosen, byHand) => {
@@ -70,15 +71,21 @@ async function draw() {
   const seeds = Array.from({ length: SAMPLES }, (_, index) => first + index);
   board.busy();
   try {
-    const drawn = await drawSeeds(mine, seeds, alias);
-    const found = facts?.name === mine && facts.version === drawn.version ? facts : await modelFacts(mine, alias);
+    let found = facts?.name === mine ? facts : await modelFacts(mine, alias);
+    // In a canary, what every client gets; beside the challenger's own samples, the champion's alone.
+    const shared = found.canary_percent > 0 && !element("compare").checked;
+    const drawn = await drawSeeds(mine, seeds, shared ? null : alias);
+    const known = [found.version, ...(shared ? [found.challenger] : [])];
+    if (!drawn.versions.every((one) => known.includes(one))) found = await modelFacts(mine, alias);
     if (mine !== model) return;  // another was chosen meanwhile
     facts = found;
+    if (shared && !facts.canary_percent) return await draw();  // it has just ended
     describe();
-    board.show(seeds, drawn, facts.name);
-    shownVersion = drawn.version;
-    element("samples-version").textContent = `version ${drawn.version} · seeds ${first} to ${first + SAMPLES - 1}`;
-    if (announced === drawn.version) element("news").hidden = true;
+    board.show(seeds, drawn, facts.name, shared ? facts.challenger : null);
+    shownVersion = facts.version;
+    versions = [...new Set(drawn.versions)].sort((one, two) => one - two);
+    element("samples-version").textContent = `${whoDrew(drawn, shared)} · seeds ${first} to ${first + SAMPLES - 1}`;
+    if (announced === shownVersion) element("news").hidden = true;
     board.chooseEnds();
     await drawOpponent();
     hideTrouble();
@@ -86,6 +93,12 @@ async function draw() {
     board.idle();
     showTrouble(error);
   }
+}
+
+function whoDrew(drawn, shared) {
+  if (!shared) return `version ${drawn.versions[0]}`;
+  const share = drawn.versions.filter((one) => one === facts.challenger).length;
+  return `version ${facts.version}; version ${facts.challenger} drew ${share} of ${SAMPLES}`;
 }
 
 async function drawOpponent() {
@@ -98,7 +111,7 @@ async function drawOpponent() {
   const seeds = board.seeds();
   const drawn = await drawSeeds(model, seeds, "challenger");
   opponent.show(seeds, drawn, facts.name);
-  element("challenger-version").textContent = `version ${drawn.version} · the same seeds`;
+  element("challenger-version").textContent = `version ${drawn.versions[0]} · the same seeds`;
 }
 
 // Offer the models; stay with the one that was chosen, or begin with the default.
@@ -140,9 +153,11 @@ async function lookForNews() {
       const challenger = mine.aliases.challenger?.serving ?? null;
       const share = mine.canary_percent;
       if (facts && (challenger !== facts.challenger || share !== facts.canary_percent)) {
+        const moves = share !== facts.canary_percent && mine.version === shownVersion;
         facts = await modelFacts(model, alias);
         describe();
-        board.chooseAgain();
+        if (moves) await draw();
+        else board.chooseAgain();
       }
       if (mine.version === shownVersion) element("news").hidden = true;
     }
@@ -171,7 +186,7 @@ async function download() {
   images.forEach((image, index) => {
     context.drawImage(image, (index % COLUMNS) * size, Math.floor(index / COLUMNS) * size, size, size);
   });
-  canvas.toBlob((blob) => save(blob, `${facts.name}-v${shownVersion}-seed-${board.seeds()[0]}.png`));
+  canvas.toBlob((blob) => save(blob, `${facts.name}-v${versions.join("-v")}-seed-${board.seeds()[0]}.png`));
 }
 
 element("controls").addEventListener("submit", (event) => { event.preventDefault(); draw(); });
@@ -184,7 +199,10 @@ element("model-choice").addEventListener("change", (event) => {
   history.replaceState(null, "", `?model=${encodeURIComponent(model)}`);
   lookForNews();
 });
-element("compare").addEventListener("change", () => drawOpponent().catch(showTrouble));
+element("compare").addEventListener("change", () => {
+  if (facts.canary_percent > 0) draw();
+  else drawOpponent().catch(showTrouble);
+});
 element("download").addEventListener("click", download);
 element("news-show").addEventListener("click", draw);
 element("news-keep").addEventListener("click", () => { kept = announced; element("news").hidden = true; });

@@ -52,8 +52,9 @@ export function makeWalk({ onClose, onTrouble }) {
   async function open(from, to, facts, scrolls) {
     const mine = asked += 1;
     const ask = (alias) => walkFrames(facts.name, from.seed, to.seed, FRAMES, alias);
+    let champion, challenger;
     try {
-      const [champion, challenger] = await Promise.all([
+      [champion, challenger] = await Promise.all([
         ask(facts.alias), facts.challenger === null ? null : ask("challenger").catch(() => null),
       ]);
       if (mine !== asked) return;
@@ -62,16 +63,16 @@ export function makeWalk({ onClose, onTrouble }) {
       if (mine === asked) onTrouble(error);
       return;
     }
-    element("walk-from").src = from.source;
+    element("walk-from").src = champion.sources[0];
     element("walk-from").alt = `Start: seed ${from.seed}`;
-    element("walk-to").src = to.source;
+    element("walk-to").src = champion.sources.at(-1);
     element("walk-to").alt = `End: seed ${to.seed}`;
     const { channels, image_size: side, max_values: most } = facts;
     offerScales(element("walk-scale"), side, (scale) => FRAMES * channels * (side * scale) ** 2 <= most);
     slider.value = 0;
     element("walk").hidden = false;
     element("hint").textContent =
-      `From seed ${from.seed} to seed ${to.seed}${current.challenger ? ", both versions with the same latents" : ""}. ` +
+      `From seed ${from.seed} to seed ${to.seed}${challenger ? ", both versions with the same latents" : ""}. ` +
       "Choose two other pictures for another walk.";
     show();
     if (scrolls) element("walk").scrollIntoView({ block: "nearest" });
