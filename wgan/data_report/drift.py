@@ -7,8 +7,10 @@ closer to the old data than the old data to itself.
 
 If a generator was trained on the old data, its samples are compared with the same half and with the new sample.
 
-A new image counts as unlike the old data if its nearest old image is farther than 99 % of the old images are from their
-nearest other one. The share of such images is corrected for the 1 % that are expected.
+A new image that the old data does not have counts as unlike it for one of two reasons: its nearest old image is farther
+than 99 % of the old images are from their nearest other one, or its nearest images, old and new, are all new (as in the
+two-sample test of Schilling 1986 and Henze 1988). The first finds images that are far from everything, the second those
+of another kind that are near each other. The share of such images is corrected for those that are expected.
 """
 
 from __future__ import annotations
@@ -37,8 +39,10 @@ from wgan.storage import Storage
 MOST_IMAGES = 4096
 """Images of each data set that are compared, at most."""
 LEAST_IMAGES = 32
-EXPECTED = 0.01
-"""Share of images without drift that count as unlike the old ones."""
+FAR = 0.01
+"""Share of images without drift that are farther from the old ones than counts as usual."""
+NEIGHBOURS = 6
+"""Nearest images of which one must be old."""
 WORST = 20
 TITLES = {"fid": "Fréchet distance", "kernel_distance": "Kernel distance", "coverage": "Coverage of the old images"}
 
@@ -102,17 +106,17 @@ def measure_drift(
         )
         difference = paired_interval(new_values, old_values, config.confidence)
         metrics.append(DriftMetric(name=name, title=title, new=new_values, halves=old_values, difference=difference))
-    far, distances = _unlike(before, after, exact_device(device))
+    unlike, distances, share = _unlike(before, after, exact_device(device))
     drift = Drift(
         digest=old.ref.digest,
         extractor=extractor.name,
         images=count,
         seeds=len(protocol.seeds),
         metrics=tuple(metrics),
-        classes=_classes(old, new, after, far),
+        classes=_classes(old, new, after, unlike),
         samples=_samples_drift(of_samples, config.confidence) if samples else None,
     )
-    return drift, _finding(new, after, far, distances, names)
+    return drift, _finding(new, after, unlike, distances, share, names)
 
 
 def _count(before: _Sample, after: _Sample, most: int, seeds: tuple[int, ...]) -> int:
@@ -157,28 +161,64 @@ def _samples_drift(per_seed: list[list[float]], confidence: float) -> SamplesDri
     return SamplesDrift(new=new, old=old, difference=paired_interval(new, old, confidence))
 
 
-def _unlike(before: _Sample, after: _Sample, device: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which of the new images are unlike the old ones, and how far each is from its nearest old one."""
+def _unlike(before: _Sample, after: _Sample, device: str) -> tuple[NDArray[np.bool_], NDArray[np.float64], float]:
+    """Which of the new images are unlike the old ones, how far each is from its nearest old one, and the true share."""
     usual = nearest_neighbours(before.vectors, before.vectors, 2, device).distances[:, 1]  # the nearest is itself
     distances = nearest_neighbours(after.vectors, before.vectors, device=device).distances[:, 0]
-    return distances > np.quantile(usual, 1 - EXPECTED), distances
+    fresh = np.flatnonzero(~np.isin(after.hashes, before.hashes))
+    unlike = np.zeros(len(after.hashes), dtype=np.bool_)
+    if not len(fresh):
+        return unlike, distances, 0.0
+    pool = fresh[np.random.default_rng(0).permutation(len(fresh))[: len(before.hashes)]]
+    alone = _has_no_old_neighbour(before.vectors, after.vectors, pool, device)
+    unlike[fresh] = (distances > np.quantile(usual, 1 - FAR))[fresh] | alone[fresh]
+    share = _beyond_chance(float(unlike[fresh].mean()), len(before.hashes), len(pool))
+    return unlike, distances, share * len(fresh) / len(unlike)
+
+
+def _has_no_old_neighbour(
+    before: NDArray[np.float32], after: NDArray[np.float32], pool: NDArray[np.int64], device: str
+) -> NDArray[np.bool_]:
+    """Whether each new image has only new ones, those in `pool`, among its nearest neighbours."""
+    candidates = np.concatenate([before, after[pool]])
+    count = min(NEIGHBOURS + 1, len(candidates))
+    found = nearest_neighbours(after, candidates, count, device).indices
+    own = np.full(len(after), -1)
+    own[pool] = len(before) + np.arange(len(pool))
+    is_itself = found == own[:, None]
+    others = np.take_along_axis(found, np.argsort(is_itself, axis=1, kind="stable"), axis=1)[:, : count - 1]
+    return np.asarray((others >= len(before)).all(axis=1), dtype=np.bool_)
+
+
+def _beyond_chance(observed: float, old: int, new: int) -> float:
+    """The share of images that are unlike the old ones, from the share that counts as such.
+
+    Of the others, some count by chance: the neighbours of an ordinary image are old and new ones in proportion.
+    """
+    share = observed
+    for _ in range(20):
+        ordinary = new * (1 - share)
+        chance = 1 - (1 - FAR) * (1 - (ordinary / (ordinary + old)) ** NEIGHBOURS)
+        share = min(1.0, max(0.0, (observed - chance) / (1 - chance)))
+    return share
 
 
 def _finding(
     new: PreparedImages,
     after: _Sample,
-    far: NDArray[np.bool_],
+    unlike: NDArray[np.bool_],
     distances: NDArray[np.float64],
+    share: float,
     names: Callable[[int], str],
 ) -> Finding:
-    share = max(0.0, (float(far.mean()) - EXPECTED) / (1 - EXPECTED))
-    worst = np.argsort(-distances, kind="stable")[: min(WORST, int(far.sum()))]
+    chosen = np.flatnonzero(unlike)
+    worst = chosen[np.argsort(-distances[chosen], kind="stable")][:WORST]
     positions = new.rows[after.indices[worst]].tolist()
     return Finding(
         name="unlike",
         title="Unlike the earlier data",
         meaning="Farther from every image of the earlier data than 99 % of that data's images are from their nearest "
-        "other one, less the expected 1 %.",
+        "other one, or among new images only; less those that are expected by chance.",
         count=round(share * new.count),
         among=new.count,
         worst=tuple(
@@ -189,7 +229,7 @@ def _finding(
 
 
 def _classes(
-    old: PreparedImages, new: PreparedImages, after: _Sample, far: NDArray[np.bool_]
+    old: PreparedImages, new: PreparedImages, after: _Sample, unlike: NDArray[np.bool_]
 ) -> tuple[ClassDrift, ...]:
     """Shares of the classes that both data sets name alike, and how many of the new images are unlike the old ones."""
     if old.labels is None or new.labels is None or old.ref.classes != new.ref.classes:
@@ -202,7 +242,7 @@ def _classes(
                 name=name,
                 before=float((old.labels == label).mean()),
                 after=float((new.labels == label).mean()),
-                unlike=float(far[here].mean()) if here.any() else 0.0,
+                unlike=float(unlike[here].mean()) if here.any() else 0.0,
             )
         )
     return tuple(entries)
