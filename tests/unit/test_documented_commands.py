@@ -129,7 +129,9 @@ ELSEWHERE = {
     ),
     "podman-compose --profile observability up -d": f"{COMPOSE}test_a_profile_adds_its_services",
     "podman-compose --profile gpu up -d": f"{COMPOSE}test_a_profile_adds_its_services",
-    "RAY_ADDRESS=ray-head:6379 podman-compose --profile ray up -d": f"{COMPOSE}test_a_profile_adds_its_services",
+    "RAY_ADDRESS=ray-head:6379 podman-compose --profile ray up -d": (
+        "tests/containers/test_compose_on_ray.py::test_a_retraining_with_two_workers_on_ray_ends_in_a_champion"
+    ),
     "podman-compose --profile replicas up -d": f"{COMPOSE}test_a_profile_adds_its_services",
     "podman-compose down": ("tests/containers/test_compose_ends.py::test_every_service_of_this_pipeline_stops_cleanly"),
     "podman build --format docker -f infra/Containerfile --target serving -t wgan-serving:0.1.0 .": (

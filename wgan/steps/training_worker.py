@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wgan.data.prepare import open_or_repair
 from wgan.scale.workers import Worker
+from wgan.stack import client_environment
 from wgan.steps.training_session import Session, Trained, train_and_publish
 from wgan.storage import Storage, open_storage
 from wgan.storage.checkpoints import StoredCheckpoint, fetch_newest
@@ -22,9 +23,11 @@ def work(worker: Worker, session: Session) -> Trained | None:
     """Train as one of the session's workers; on rank 0, returns how it ended. Raises `WganError`.
 
     The data set and the checkpoint come from S3 into this machine's own cache: WGAN_CACHE_DIR of its environment, or
-    else the same path as on the machine that started the training.
+    else the same path as on the machine that started the training. Addresses and logins are those of the process that
+    started it.
     """
     session = session.moved(cache=os.environ.get("WGAN_CACHE_DIR"), device=worker.device)
+    os.environ.update(client_environment(session.settings))  # MLflow's client takes the login from there
     storage = open_storage(session.settings)
     alone = session.settings.model_copy(update={"ray_address": ""})  # this process occupies its share of the cluster
     images = open_or_repair(session.dataset, session.config.data, alone, storage)
