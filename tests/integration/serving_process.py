@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 from mlflow import MlflowClient
 
 from tests.integration.stack_commands import environment, wait_for
@@ -22,6 +24,7 @@ from wgan.registry.model_folder import ExportedGenerator
 from wgan.registry.registration import register_generator
 from wgan.settings import Settings
 from wgan.steps.export import write_export
+from wgan.storage import open_storage
 
 
 def client_of(settings: Settings) -> MlflowClient:
@@ -42,6 +45,15 @@ def register_exported(settings: Settings, exported: ExportedGenerator, name: str
     config = example_config(name)
     evaluation = example_evaluation(config, client.create_run(experiment).info.run_id)
     return register_generator(evaluation, exported, config, settings)
+
+
+def give_another_sample(settings: Settings, model: str, version: int) -> None:
+    """Make the store claim that the version draws grey images, which it does not."""
+    store, where = open_storage(settings), client_of(settings).get_model_version_download_uri(model, str(version))
+    key = f"{settings.mlflow_prefix}/{where.removeprefix('mlflow-artifacts:/')}/extra_files/sample.npy"
+    out = io.BytesIO()
+    np.save(out, np.zeros_like(np.load(io.BytesIO(store.get_bytes(key)))))
+    store.put_bytes(key, out.getvalue())
 
 
 @dataclass

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from prefect import flow
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
@@ -16,13 +14,13 @@ from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from tasks.registry import promote_generator
 from tasks.results import save_result_storage
 from tasks.serving import confirm_serving, roll_back_refused
-from tests.integration.serving_process import Serving, client_of, register, serving
+from tests.integration.serving_process import Serving, client_of, give_another_sample, register, serving
 from wgan.errors import UsageError
 from wgan.records import GateDecision, GateRule, LedgerEntry, ModelVersionRef, ServingCheck
 from wgan.registry import ledger, promotion
 from wgan.settings import Settings
 from wgan.steps.confirm_serving import confirm_promotion, serving_urls
-from wgan.storage import Storage, open_storage
+from wgan.storage import Storage
 
 ALLOWED = GateDecision(promote=True, first_model=True, rules=(GateRule(name="fid", passed=True, reason="fine."),))
 
@@ -124,15 +122,6 @@ def promote_and_confirm(version: ModelVersionRef) -> tuple[LedgerEntry, tuple[Se
     moved = promote_generator(version, ALLOWED)
     checks = confirm_serving(moved)
     return roll_back_refused(moved, checks), checks
-
-
-def give_another_sample(settings: Settings, model: str, version: int) -> None:
-    """Make the store claim that the version draws grey images, which it does not."""
-    store, where = open_storage(settings), client_of(settings).get_model_version_download_uri(model, str(version))
-    key = f"{settings.mlflow_prefix}/{where.removeprefix('mlflow-artifacts:/')}/extra_files/sample.npy"
-    out = io.BytesIO()
-    np.save(out, np.zeros_like(np.load(io.BytesIO(store.get_bytes(key)))))
-    store.put_bytes(key, out.getvalue())
 
 
 def test_a_version_that_serving_refuses_is_rolled_back_with_the_reason(
