@@ -76,7 +76,8 @@ async function draw() {
     const shared = found.canary_percent > 0 && !element("compare").checked;
     const drawn = await drawSeeds(mine, seeds, shared ? null : alias);
     const known = [found.version, ...(shared ? [found.challenger] : [])];
-    if (!drawn.versions.every((one) => known.includes(one))) found = await modelFacts(mine, alias);
+    const changed = !drawn.versions.every((one) => known.includes(one)) || !drawn.versions.includes(found.version);
+    if (changed) found = await modelFacts(mine, alias);  // the champion no longer draws what it drew
     if (mine !== model) return;  // another was chosen meanwhile
     facts = found;
     if (shared && !facts.canary_percent) return await draw();  // it has just ended
