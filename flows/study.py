@@ -54,8 +54,7 @@ def study(size: SizeName = "short", claims: tuple[int, ...] = ALL, seed: int = 0
     """Test claims of the paper by experiment and publish the report.
 
     Args:
-        size: tiny: a few steps, to test the machinery only; short: minutes; medium: hours, with the modes' published
-            deviation; full: as long as the papers train.
+        size: tiny: a few steps, as a check; short: minutes; medium: hours; full: as long as the papers train.
         claims: Numbers of the claims, 1 to 7.
         seed: First of the consecutive seeds.
     """

@@ -124,8 +124,7 @@ class StudyForm(BaseModel):
         "size",
         0,
         "short",
-        "tiny: a few steps, to test the machinery only; short: minutes; medium: hours, with the modes' published "
-        "deviation; full: as long as the papers train.",
+        "tiny: a few steps, as a check; short: minutes; medium: hours; full: as long as the papers train.",
     )
     claims: tuple[int, ...] = _parameter("claims", 1, tuple(range(1, 8)), "Numbers of the claims, 1 to 7.")
     seed: int = _parameter("seed", 2, 0, "First of the consecutive seeds.")
