@@ -5,108 +5,40 @@ One process serves all models. Every version goes on where it was, and the ledge
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.conftest import free_ports
+from tests.drills.release_scene import ReleaseScene, release_scene
 from tests.integration.command_line import json_of
 from tests.integration.released_versions import (
     answered_on_the_page,
     asking,
     canary_percent,
     draws,
-    released,
-    steps,
-    story,
     wait_for_suspension,
 )
-from tests.integration.serving_process import Serving, register, serving
+from tests.integration.serving_process import register
 from tests.integration.stack_commands import wait_for
-from tests.integration.worker_process import PATIENCE, Worker, flow_run, task_runs, wait_for_end, worker
-from tests.unit.registry.examples import example_decision
-from wgan.canary.observation import Observation
+from tests.integration.worker_process import PATIENCE, Worker, flow_run, wait_for_end, worker
 from wgan.config_promotion import CanaryConfig
-from wgan.prefect_server.client import PrefectServer
-from wgan.prefect_server.work_pool import ensure_work_pool
-from wgan.records import LedgerEntry, ReleasePlan
+from wgan.records import ReleasePlan
 from wgan.registry.aliases import model_aliases
-from wgan.registry.promotion import promote
 from wgan.settings import Settings
 from wgan.storage import Storage
 
 pytestmark = pytest.mark.slow(minutes=4)
-POOL = "releases in trouble"
 MOST_MINUTES = 30.0
 LENIENT = CanaryConfig(percent=50, minutes=0.05, longest_minutes=MOST_MINUTES, min_requests=100, latency_factor=100)
 """It ends with the number of requests; other work on this machine does not decide."""
 
 
-@dataclass
-class Scene:
-    """Three models with a champion each, and the process that serves them."""
-
-    settings: Settings
-    storage: Storage
-    serving: Serving
-    models: tuple[str, str, str]
-    replica_port: int
-    """Where a second serving process is expected, too."""
-
-    @property
-    def urls(self) -> str:
-        """WGAN_SERVING_URLS of the workers."""
-        return f"{self.serving.client.base_url},http://127.0.0.1:{self.replica_port}"
-
-    def worker_variables(self) -> dict[str, str]:
-        return {"WGAN_WORK_POOL": POOL, "WGAN_SERVING_URLS": self.urls, "WGAN_SERVING_WAIT_SECONDS": "5"}
-
-    def release(self, model: str, version: int, plan: ReleasePlan) -> str:
-        return released((model, version), plan, POOL, self.settings, self.storage)
-
-    def steps(self, model: str) -> list[tuple[str, int]]:
-        return steps(model, self.settings, self.storage)
-
-    def last(self, model: str) -> LedgerEntry:
-        return story(model, self.settings, self.storage)[-1]
-
-    def counted(self, model: str) -> int:
-        """Requests of both versions that the watching run has kept in the bucket."""
-        for entry in self.storage.list(f"{self.settings.releases_prefix}/{model}/"):
-            seen = Observation.model_validate_json(self.storage.get_bytes(entry.key))
-            return sum(counters.attempts for counters in seen.sums.values())
-        return 0
-
-    def wait_for_step(self, run_id: str, step: str, start: int = 1) -> None:
-        """Wait until that start of the run is in the step."""
-
-        def is_there() -> bool:
-            return any(
-                (task["state_name"], task["flow_run_run_count"]) == ("Running", start) and task["name"].startswith(step)
-                for task in task_runs(self.settings, run_id)
-            )
-
-        wait_for(is_there, PATIENCE)
-
-
 @pytest.fixture(scope="module")
-def scene(stack: Settings, storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    storage.ensure_bucket()
-    folder = tmp_path_factory.mktemp("releases")
-    models = []
-    for name in ("asked", "tried", "watched"):
-        first = register(stack, folder, f"{name}-{uuid.uuid4().hex[:8]}", 1)
-        promote(first, example_decision(True), stack, storage, expected_champion=None)
-        models.append(first.model_name)
-    with PrefectServer(stack) as server:
-        ensure_work_pool(server, POOL)
-    with serving(stack, tuple(models), folder) as process:
-        process.wait_ready()
-        yield Scene(stack, storage, process, (models[0], models[1], models[2]), free_ports(1)[0])
+def scene(stack: Settings, storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReleaseScene]:
+    with release_scene("killed releases", stack, storage, tmp_path_factory.mktemp("releases")) as opened:
+        yield opened
 
 
 def kill(running: Worker) -> None:
@@ -118,7 +50,7 @@ def kill(running: Worker) -> None:
     psutil.wait_procs(processes, 30)
 
 
-def begin(scene: Scene, version: int, folder: Path) -> tuple[str, str, str]:
+def begin(scene: ReleaseScene, version: int, folder: Path) -> tuple[str, str, str]:
     """One release each that waits for approval, is in its canary, and is watched after its promotion.
 
     The canary lasts until the test asks for enough pictures.
@@ -137,7 +69,9 @@ def begin(scene: Scene, version: int, folder: Path) -> tuple[str, str, str]:
     return first, second, third
 
 
-def test_runs_that_are_killed_go_on_where_they_were_and_tell_each_step_once(scene: Scene, tmp_path: Path) -> None:
+def test_runs_that_are_killed_go_on_where_they_were_and_tell_each_step_once(
+    scene: ReleaseScene, tmp_path: Path
+) -> None:
     asked, tried, watched = scene.models
     with worker(scene.settings, tmp_path, "--limit", "3", **scene.worker_variables()) as running:
         runs = begin(scene, 2, tmp_path)
@@ -164,7 +98,9 @@ def test_runs_that_are_killed_go_on_where_they_were_and_tell_each_step_once(scen
 
 
 @pytest.mark.long
-def test_releases_go_on_at_another_worker_after_theirs_has_died_in_every_step(scene: Scene, tmp_path: Path) -> None:
+def test_releases_go_on_at_another_worker_after_theirs_has_died_in_every_step(
+    scene: ReleaseScene, tmp_path: Path
+) -> None:
     """Nothing is left to report the death: the runs are silent for minutes before they count as crashed."""
     asked, tried, watched = scene.models
     before = {model: len(scene.steps(model)) for model in scene.models}

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.integration.command_line import json_of, quick
+from tests.integration.released_versions import (
+    answered_on_the_page,
+    asking,
+    draws,
+    released,
+    slow_export,
+    story,
+    wait_for_suspension,
+)
 from tests.integration.serving_process import Serving, register, register_exported, serving
 from tests.integration.stack_commands import wait_for
 from tests.integration.worker_process import PATIENCE, Worker, ask, flow_run, read, wait_for_end, worker
-from tests.unit.registry.examples import LATENT_DIM, example_decision
+from tests.unit.registry.examples import example_decision
 from wgan.config_promotion import CanaryConfig
-from wgan.model_version.way import approve_by
 from wgan.prefect_server.client import PrefectServer
-from wgan.prefect_server.release_runs import start_release, wake_releases
+from wgan.prefect_server.release_runs import wake_releases
 from wgan.prefect_server.work_pool import ensure_work_pool
-from wgan.records import LedgerEntry, ModelVersionRef, ReleasePlan
-from wgan.registry import ledger
+from wgan.records import ModelVersionRef, ReleasePlan
 from wgan.registry.aliases import model_aliases
 from wgan.registry.promotion import promote
 from wgan.settings import Settings
-from wgan.steps.export import write_export
 from wgan.storage import Storage
-from wgan.training.networks import Generator
 
 pytestmark = pytest.mark.slow(minutes=8)
 POOL = "releases"
@@ -72,63 +74,6 @@ def canary_worker(stack: Settings, storage: Storage, tmp_path: Path) -> Iterator
             yield running, process
 
 
-def wide_generator() -> Generator:
-    """One that takes much longer to draw."""
-    return Generator(1, 32, 128, LATENT_DIM).eval()
-
-
-def released_number(model: str, version: int, plan: ReleasePlan, settings: Settings, storage: Storage) -> str:
-    entry = promote((model, version), example_decision(True), settings, storage, expected_champion=1, plan=plan)
-    with PrefectServer(settings) as server:
-        return start_release(server, entry, approve_by(entry), "canaries")
-
-
-def draws(process: Serving, **headers: str) -> str:
-    """The version that draws a request."""
-    answer = process.client.post("/v1/images", json={"count": 1}, headers=headers)
-    answer.raise_for_status()
-    return str(answer.headers["X-WGAN-Version"])
-
-
-@contextmanager
-def asking(process: Serving) -> Iterator[None]:
-    """A client that asks for one image after the other."""
-    over = threading.Event()
-
-    def ask_on() -> None:
-        while not over.is_set():
-            draws(process)
-
-    thread = threading.Thread(target=ask_on)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def released(version: ModelVersionRef, plan: ReleasePlan, settings: Settings, storage: Storage) -> str:
-    """The flow run that takes the version further, as after the gate of a retraining."""
-    champion = model_aliases(version.model_name, settings).get("champion")
-    entry = promote(version, example_decision(True), settings, storage, expected_champion=champion, plan=plan)
-    with PrefectServer(settings) as server:
-        return start_release(server, entry, approve_by(entry), POOL)
-
-
-def wait_for_suspension(settings: Settings, flow_run_id: str) -> None:
-    wait_for(lambda: flow_run(settings, flow_run_id)["state_name"] == "Suspended", PATIENCE)
-
-
-def story(model: str, settings: Settings, storage: Storage) -> list[LedgerEntry]:
-    return ledger.read(model, storage, settings)
-
-
-def answered_on_the_page(settings: Settings, flow_run_id: str, **answer: str) -> Any:
-    """As the form of Prefect's page sends it."""
-    return ask(settings, f"flow_runs/{flow_run_id}/resume", run_input=answer)
-
-
 def test_a_retraining_ends_with_a_version_that_waits_for_approval(stack: Settings) -> None:
     name = f"waiting-{uuid.uuid4().hex[:8]}"
     outcome = json_of(stack, "retrain", *quick(name, "promotion.approval=required"), WGAN_WORK_POOL="unattended")
@@ -147,14 +92,14 @@ def test_a_slow_challenger_is_refused_and_a_good_one_is_promoted_though_its_run_
 ) -> None:
     running, serving_process = canary_worker
     model = f"generator-{CANARY_MODEL}"
-    register_exported(stack, write_export(wide_generator(), tmp_path / "slow"), CANARY_MODEL)
+    register_exported(stack, slow_export(tmp_path / "slow"), CANARY_MODEL)
     register(stack, tmp_path, CANARY_MODEL, 2)
     strict = CanaryConfig(
         percent=40, minutes=0.4, longest_minutes=30, min_requests=40, latency_factor=1.2, quantile=0.5
     )
     lenient = strict.model_copy(update={"latency_factor": 10.0})  # other tests run beside this one
-    with asking(serving_process):
-        slow = released_number(model, 2, ReleasePlan(canary=strict), stack, storage)
+    with asking(serving_process, model):
+        slow = released((model, 2), ReleasePlan(canary=strict), "canaries", stack, storage)
         assert wait_for_end(stack, slow)["state_name"] == "Refused"
         refused = story(model, stack, storage)[-1]
         assert (refused.action, refused.to_version) == ("refused", 2)
@@ -163,9 +108,9 @@ def test_a_slow_challenger_is_refused_and_a_good_one_is_promoted_though_its_run_
         assert refused.figures.challenger.requests > 0
         wait_for(lambda: serving_process.ready()["models"][0]["canary_percent"] == 0, 60)  # type: ignore[index]
 
-        good = released_number(model, 3, ReleasePlan(canary=lenient, watch_minutes=0.05), stack, storage)
+        good = released((model, 3), ReleasePlan(canary=lenient, watch_minutes=0.05), "canaries", stack, storage)
         wait_for(lambda: serving_process.ready()["models"][0]["canary_percent"] == 40, PATIENCE)  # type: ignore[index]
-        assert {draws(serving_process, **{"X-WGAN-Client": "ada"}) for _ in range(10)} in ({"1"}, {"3"})
+        assert {draws(serving_process, model, **{"X-WGAN-Client": "ada"}) for _ in range(10)} in ({"1"}, {"3"})
         for process in running.runs():
             process.kill()  # in the middle of the canary; the worker starts it again
         ended = wait_for_end(stack, good)
@@ -184,14 +129,14 @@ def test_a_version_waits_without_a_worker_until_somebody_decides(
     running_worker: Worker, registered: list[ModelVersionRef], stack: Settings, storage: Storage
 ) -> None:
     model = registered[0].model_name
-    first = released(registered[1], APPROVED, stack, storage)
+    first = released(registered[1], APPROVED, POOL, stack, storage)
     wait_for_suspension(stack, first)
     wait_for(lambda: not running_worker.runs(), PATIENCE)  # no process is held
     (listed,) = [one for one in json_of(stack, "models", model)["versions"] if one["version"] == 2]
     assert (listed["aliases"], listed["stage"]["stage"]) == (["challenger"], "approval")
 
     # A newer version passes the gate: it replaces the one that waits, whose run ends.
-    second = released(registered[2], APPROVED, stack, storage)
+    second = released(registered[2], APPROVED, POOL, stack, storage)
     with PrefectServer(stack) as server:
         wake_releases(server, model, but=3)
     ended = wait_for_end(stack, first)
@@ -221,7 +166,7 @@ def test_a_version_is_approved_and_another_refused_from_the_command_line(
     running_worker: Worker, registered: list[ModelVersionRef], stack: Settings, storage: Storage
 ) -> None:
     model, champion = registered[0].model_name, model_aliases(registered[0].model_name, stack)["champion"]
-    refused = released(registered[1], APPROVED, stack, storage)
+    refused = released(registered[1], APPROVED, POOL, stack, storage)
     wait_for_suspension(stack, refused)
     entry = json_of(stack, "refuse", model, "2", "--reason", "it draws a watermark")
     assert (entry["action"], entry["reason"]) == ("refused", "it draws a watermark")
@@ -229,7 +174,7 @@ def test_a_version_is_approved_and_another_refused_from_the_command_line(
     assert model_aliases(model, stack)["champion"] == champion
 
     # Approved before a worker has taken the run: it does not wait at all.
-    approved = released(registered[1], APPROVED, stack, storage)
+    approved = released(registered[1], APPROVED, POOL, stack, storage)
     json_of(stack, "approve", model, "2", "--reason", "the watermark is gone")
     assert wait_for_end(stack, approved)["state_name"] == "Completed"
     assert model_aliases(model, stack)["champion"] == 2
@@ -240,7 +185,7 @@ def test_a_wait_ends_as_refused_at_its_time_limit(
 ) -> None:
     model = registered[0].model_name
     version = next(one for one in registered if one.version not in model_aliases(model, stack).values())
-    expired = released(version, ReleasePlan(approval=True, approval_hours=20 / 3600), stack, storage)
+    expired = released(version, ReleasePlan(approval=True, approval_hours=20 / 3600), POOL, stack, storage)
     ended = wait_for_end(stack, expired)
     assert ended["state_name"] == "Refused"
     assert "Nobody approved it within" in ended["state"]["message"]
