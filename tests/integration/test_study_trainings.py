@@ -27,6 +27,15 @@ def test_a_trial_is_a_function_of_its_seed() -> None:
     assert not np.array_equal(first.last_samples(), other.last_samples())
 
 
+def test_a_falling_learning_rate_begins_with_the_full_rate_and_then_falls() -> None:
+    def points(steps: int, **changes: object) -> np.ndarray:
+        return run_trial(point(generator_steps=steps, **changes)).last_samples()
+
+    np.testing.assert_array_equal(points(1, lr_schedule="linear"), points(1))
+    np.testing.assert_array_equal(points(3, lr_schedule="linear", final_lr_share=1.0), points(3))
+    assert not np.array_equal(points(3, lr_schedule="linear"), points(3))
+
+
 def test_parallel_trials_give_the_numbers_of_this_process_in_the_trials_order() -> None:
     trials = [point(seed) for seed in range(3)]
     heard: list[int] = []

@@ -22,6 +22,9 @@ class StudySize(Record):
     point_width: int = Field(description="Units in each of the three hidden layers of both networks.")
     point_samples: int = Field(description="Points that modes and quality are counted in.")
     widening: float = Field(description="Factor on the modes' published standard deviation.")
+    wgan_critic_steps: int = Field(description="Critic steps of the clipped WGAN in claim 1's plane.")
+    wgan_lr: float = Field(description="Its learning rate there.")
+    falling: bool = Field(description="Whether the Wasserstein GANs' learning rate falls to 0 there.")
     optimum_steps: int = Field(description="Critic steps towards an optimal critic (claim 3).")
     measurements: int = Field(ge=3, description="How often a training is measured on its way.")
     image_seeds: int = Field(ge=1, description="Trainings of each variant on digits.")
@@ -44,6 +47,9 @@ TINY = StudySize(
     point_width=8,
     point_samples=50,
     widening=4.0,
+    wgan_critic_steps=25,
+    wgan_lr=2e-4,
+    falling=False,
     optimum_steps=20,
     measurements=3,
     image_seeds=1,
@@ -65,6 +71,9 @@ SHORT = StudySize(
     point_width=128,
     point_samples=1000,
     widening=4.0,
+    wgan_critic_steps=25,
+    wgan_lr=2e-4,
+    falling=False,
     optimum_steps=800,
     measurements=15,
     image_seeds=1,
@@ -86,6 +95,9 @@ MEDIUM = StudySize(
     point_width=256,
     point_samples=2_500,
     widening=1.0,
+    wgan_critic_steps=10,
+    wgan_lr=3e-3,
+    falling=True,
     optimum_steps=4_000,
     measurements=25,
     image_seeds=2,
@@ -108,6 +120,9 @@ FULL = StudySize(
     point_width=512,
     point_samples=2_500,
     widening=1.0,
+    wgan_critic_steps=10,
+    wgan_lr=3e-3,
+    falling=True,
     optimum_steps=20_000,
     measurements=50,
     image_seeds=3,

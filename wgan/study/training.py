@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from wgan.config import TrainingConfig
 from wgan.training.history import History
+from wgan.training.learning_rate import learning_rate_at, set_learning_rate
 from wgan.training.objectives import objective_of
 from wgan.training.state import Networks, optimizer_of
 from wgan.training.steps import critic_step, critic_steps_before, generator_step
@@ -44,6 +45,8 @@ def train_pair(
         return uniform((training.batch_size,), CPU, training.seed, Purpose.INTERPOLATION, 0, done)
 
     for step in range(training.generator_steps):
+        for optimizer in (pair.generator_optimizer, pair.critic_optimizer):
+            set_learning_rate(optimizer, learning_rate_at(step, training))
         for _ in range(critic_steps_before(step, training)):
             measured = critic_step(pair, objective, real(done), noise(Purpose.CRITIC_NOISE, done), epsilon())
             done += 1

@@ -11,7 +11,8 @@ from wgan.errors import UsageError
 from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
 from wgan.study.critic_optimizer import spread
 from wgan.study.meaningful_estimate import watched_correlation
-from wgan.study.sizes import parse_claims
+from wgan.study.mode_collapse import published_rows
+from wgan.study.sizes import MEDIUM, SHORT, parse_claims
 from wgan.study.stacked import StackedTriples, modes_of
 from wgan.study.trials import TrialResult, real_points
 from wgan.study.variants import median_filtered
@@ -70,3 +71,18 @@ def test_claims_are_numbers_in_range() -> None:
 def test_other_claims_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="give numbers from 1 to 7"):
         parse_claims(text, 7)
+
+
+def test_published_figures_stand_beside_those_of_the_same_protocol_only() -> None:
+    labels = {
+        (size.name, digits): [label for _, label, *_ in published_rows(size, digits)]
+        for size in (SHORT, MEDIUM)
+        for digits in ("digits", "mnist")
+    }
+    stacked = ["DCGAN, published", "WGAN-GP, published", "PacDCGAN2, published"]
+    assert labels == {
+        ("short", "digits"): [],
+        ("short", "mnist"): [],
+        ("medium", "digits"): ["GAN, published"],
+        ("medium", "mnist"): ["GAN, published", *stacked],
+    }
