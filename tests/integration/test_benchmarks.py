@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("beside_other_work.py --seconds 0.3 --only own", '"two_over_alone"'),
         ("evaluate_throughput.py --count 200 --rounds 1", '"ratio"'),
         ("averages.py --steps 1 --every 1", "| decay 0.99 |"),
+        ("gaussian_modes.py --seeds 0 --steps 3 --width 8", "| lr 1e-2 falling |"),
         ("evaluation_during_training.py --steps 2 --rounds 1", "| in a thread |"),
         ("warm_start.py --seeds 0 --steps 5", '"champion_fid"'),
         ("command_time.py --rounds 1", "| wgan rollback |"),
