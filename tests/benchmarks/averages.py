@@ -41,6 +41,7 @@ from wgan.training.sampling import generate_images
 from wgan.training.state import new_state
 from wgan.training.world import ALONE
 
+DIGITS = Path(__file__).with_name("digits.yaml")
 CPU = torch.device("cpu")
 DECAYS = (0.9, 0.99, 0.999)
 SEEDS, IMAGES = (1000, 1001, 1002), 1024
@@ -94,7 +95,7 @@ def training(
     images: ImagesInMemory, steps: int, every: int, seed: int
 ) -> Iterator[tuple[int, dict[str, ImageGenerator]]]:
     """Train; yields the step, the generator and its averages by name every so often."""
-    config = load_config("digits", assignments=[f"training.seed={seed}"])
+    config = load_config("digits", DIGITS, assignments=[f"training.seed={seed}"])
     settings, state = config.training, new_state(config, CPU)
     inputs = StepInputs(
         config, RealBatches(images, DataOrder(images.count, settings.batch_size, seed, ALONE), CPU), CPU

@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+DIGITS = Path(__file__).with_name("digits.yaml")
 MEMBER = "--member"
 THREADS = "OMP_NUM_THREADS"
 
@@ -39,7 +40,7 @@ def train(seconds: float) -> None:
     from wgan.training.world import ALONE
 
     limit_threads()
-    config, device = load_config("digits", None, []), torch.device("cpu")
+    config, device = load_config("digits", DIGITS, []), torch.device("cpu")
     images = Noise(1, config.data.image_size)
     order = DataOrder(images.count, config.training.batch_size, 0, ALONE)
     inputs = StepInputs(config, RealBatches(images, order, device), device)

@@ -34,6 +34,7 @@ from wgan.training.runner import Execution
 from wgan.training.sampling import generate_images
 from wgan.training.state import new_state
 
+DIGITS = Path(__file__).with_name("digits.yaml")
 CPU = torch.device("cpu")
 EVERY, IMAGES = 25, 1024
 ALONE = "one evaluation alone"
@@ -58,7 +59,7 @@ def evaluation() -> TrainingEvaluation:
 def seconds(measure: TrainingEvaluation, steps: int, every: int, background: bool) -> tuple[float, float]:
     """Wall-clock and processor seconds of one training."""
     changes = {"generator_steps": steps, "evaluate_every": every, "checkpoint_every_steps": EVERY}
-    config = load_config("digits", assignments=[f"training.{name}={value}" for name, value in changes.items()])
+    config = load_config("digits", DIGITS, assignments=[f"training.{name}={value}" for name, value in changes.items()])
     evaluations = CheckpointEvaluations(
         measure,
         lambda checkpoint: partial(generate_images, load_generator(checkpoint)),
@@ -87,7 +88,7 @@ def seconds(measure: TrainingEvaluation, steps: int, every: int, background: boo
 
 def seconds_of_one(measure: TrainingEvaluation) -> tuple[float, float]:
     """Wall-clock and processor seconds of a single evaluation."""
-    generator = new_state(load_config("digits"), CPU).generator
+    generator = new_state(load_config("digits", DIGITS), CPU).generator
     wall, processor = time.perf_counter(), time.process_time()
     measure(partial(generate_images, generator))
     return time.perf_counter() - wall, time.process_time() - processor

@@ -35,6 +35,7 @@ from wgan.training.runner import Execution, StepRunner
 from wgan.training.state import new_state
 from wgan.training.world import ALONE
 
+DIGITS = Path(__file__).with_name("digits.yaml")
 WAYS = ("in memory", "read by the step", "read ahead")
 IN_MEMORY = 4096
 BLOCK = 2**28
@@ -115,7 +116,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each training")
     parser.add_argument("--folder", type=Path, default=None, help="folder of the temporary file")
     given = parser.parse_args()
-    config = load_config("digits", None, [])
+    config = load_config("digits", DIGITS, [])
     size = config.data.image_size
     count = int(given.gigabytes * 2**30) // size**2
     context = multiprocessing.get_context("spawn")

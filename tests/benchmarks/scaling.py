@@ -38,6 +38,7 @@ CASES: dict[str, list[str]] = {
     "digits": [],
     "64x64": ["data.image_size=64", "networks.width=64", "networks.latent_dim=100"],
 }
+DIGITS = Path(__file__).with_name("digits.yaml")
 CPU = torch.device("cpu")
 IMAGES = 512
 
@@ -80,7 +81,7 @@ def measure(rank: int, folder: str, case: str, rounds: int, seconds: float) -> N
     """One of two processes; the first writes its measurements to a file."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/{case}", rank=rank, world_size=2)
-    config = load_config("digits", None, ["training.precision=float32", *CASES[case]])
+    config = load_config("digits", DIGITS, ["training.precision=float32", *CASES[case]])
     size = config.data.image_size
     pixels = np.random.Generator(np.random.Philox(1)).integers(0, 256, (IMAGES, 1, size, size), dtype=np.uint8)
     collective = TimedAllReduce()

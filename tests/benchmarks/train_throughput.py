@@ -44,6 +44,7 @@ from wgan.training.runner import Execution
 from wgan.training.state import new_state
 from wgan.training.steps import critic_step, generator_step
 
+DIGITS = Path(__file__).with_name("digits.yaml")
 N_CRITIC = 5
 WARM_UP = {"cpu": 1, "cuda": 8}
 CHUNK = {"cpu": 1, "cuda": 10}
@@ -286,7 +287,7 @@ def configurations() -> dict[str, RetrainConfig]:
 
     celeba = parse_config({"data": {"source": "celeba", "image_size": 64, "channels": 3}, "networks": {"width": 64}})
     return {
-        "digits": sized(load_config("digits"), 64),
+        "digits": sized(load_config("digits", DIGITS), 64),
         "64x64": sized(celeba, 64),
         "64x64-512": sized(celeba, 512),
     }

@@ -37,6 +37,7 @@ from wgan.training.sampling import generate_images
 from wgan.training.state import TrainingState, new_state
 from wgan.training.world import ALONE
 
+DIGITS = Path(__file__).with_name("digits.yaml")
 CPU = torch.device("cpu")
 EVERY = 25
 """Generator steps between measurements."""
@@ -79,8 +80,8 @@ def trained(state: TrainingState, config: RetrainConfig, images: ImagesInMemory)
 
 def compare(seed: int, steps: int, images: ImagesInMemory, judge: Judge) -> dict[str, float | int | None]:
     """One seed's champion, and the steps that a warm and a cold training need to be as good."""
-    config = load_config("digits", assignments=[f"training.seed={seed}"])
-    again = load_config("digits", assignments=[f"training.seed={seed + SEED_OF_RETRAINING}"])
+    config = load_config("digits", DIGITS, assignments=[f"training.seed={seed}"])
+    again = load_config("digits", DIGITS, assignments=[f"training.seed={seed + SEED_OF_RETRAINING}"])
     before = np.random.default_rng(seed).permutation(images.count)[: images.count * 10 // 11]
     champion = new_state(config, CPU)
     next(done for done in trained(champion, config, ImagesInMemory(images.pixels[before])) if done >= steps)

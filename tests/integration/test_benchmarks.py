@@ -5,8 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+
+from tests.integration.command_line import QUICK, assigned
+from tests.integration.stack_commands import environment
+from wgan.config_reading import load_config
+from wgan.data.prepare import prepare_dataset
+from wgan.settings import Settings
+from wgan.steps.train import run_training
+from wgan.storage import Storage
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,3 +46,19 @@ def test_a_benchmark_runs_from_the_checkout(command: str, printed: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert printed in done.stdout
+
+
+def test_the_weights_of_a_run_are_measured_beside_their_average(stack: Settings, storage: Storage) -> None:
+    options = assigned(*QUICK, "training.generator_steps=2", "training.ema_decay=0.9", "training.lr=1e-2")
+    config = load_config("digits", assignments=options[1::2])
+    run = run_training(config, prepare_dataset(config.data, stack, storage), stack, storage, str(uuid4()))
+    done = subprocess.run(
+        [sys.executable, "tests/benchmarks/average_of_a_run.py", run.checkpoint_uri],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(stack),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| step | weights: fid, precision, recall | average | difference of fid |" in done.stdout
+    assert "| 2 | " in done.stdout

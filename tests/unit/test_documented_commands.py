@@ -55,7 +55,7 @@ ELSEWHERE = {
     "wgan retrain --preset photos64 --set data.location=/data/faces --set data.name=faces": (
         f"{REAL_DATA}test_a_folder_with_broken_files_among_good_ones_runs_through"
     ),
-    "wgan retrain --preset digits --set training.seed=1 --set training.generator_steps=2400": (
+    "wgan retrain --preset digits --set training.seed=1 --set training.generator_steps=4000": (
         "tests/integration/test_serving_walk.py::"
         "test_a_retraining_replaces_the_served_champion_without_losing_a_request"
     ),
