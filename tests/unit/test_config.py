@@ -239,7 +239,7 @@ def test_the_digest_changes_with_any_field_and_only_then() -> None:
 
 def test_flat_parameters_name_every_field_with_its_section() -> None:
     flat = flat_parameters(load_config("digits"))
-    assert flat["training.lr"] == "0.0002"
+    assert flat["training.lr"] == "0.0005"
     assert flat["data.location"] == ""
     assert flat["data.rules.warn.blank"] == "0.01"
 

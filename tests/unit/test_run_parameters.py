@@ -9,8 +9,8 @@ from wgan.tracking.parameters import compared_parameters
 
 
 def test_a_run_has_the_parameters_that_people_compare() -> None:
-    assert compared_parameters(load_config("mnist"), "cpu") == {
-        "data_set": "mnist",
+    assert compared_parameters(load_config("fashion-mnist"), "cpu") == {
+        "data_set": "fashion-mnist",
         "image_size": "32",
         "objective": "wgan",
         "width": "32",
@@ -18,7 +18,7 @@ def test_a_run_has_the_parameters_that_people_compare() -> None:
         "batch_size": "64",
         "n_critic": "5",
         "clip_value": "0.01",
-        "generator_steps": "10000",
+        "generator_steps": "20000",
         "seed": "0",
         "precision": "auto",
         "device": "cpu",
