@@ -142,12 +142,12 @@ def test_a_challenger_that_is_promoted_is_no_longer_the_challenger(
     assert moves(model, stack) == [("promoted", None, 1), ("passed", 1, 2), ("promoted", 1, 2)]
 
 
-def test_a_challenger_left_on_a_refused_version_is_removed_by_the_next_operation(
+def test_a_challenger_set_by_hand_on_a_refused_version_is_removed_by_the_next_operation(
     model: str, client: MlflowClient, move: Callable[..., LedgerEntry]
 ) -> None:
     move(1)
     move(2, passed=False)
-    client.set_registered_model_alias(model, "challenger", "2")  # as earlier versions of the code did
+    client.set_registered_model_alias(model, "challenger", "2")
     move(3, passed=False)
     assert aliases(client, model) == {"champion": 1}
 

@@ -42,6 +42,9 @@ def reconciled_history(stores: ModelStores, flow_run_id: str | None = None) -> H
             log.warning("%s; it had changed nothing.", _abandoned(dead))
     for written in history.unfinished:
         finish(stores, written)
+    challenger = history.standing(history.challenger) if history.challenger is not None else None
+    if challenger is not None and challenger.action == "refused":  # set by hand, in MLflow
+        set_alias(stores.models, stores.model, CHALLENGER, None)
     history = read_history(stores, history)
     last = latest_move(history.entries)
     if history.champion is not None and history.champion != (last.to_version if last else None):
