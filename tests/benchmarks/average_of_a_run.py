@@ -19,32 +19,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 
-from wgan.data.dataset import open_dataset
-from wgan.data.manifest import dataset_prefix, find_own_manifest
 from wgan.evaluation.side_by_side import measure_sides
 from wgan.intervals import paired_interval
 from wgan.settings import load_settings
-from wgan.storage import Storage, open_storage, split_uri
+from wgan.steps.measure import fetch_checkpoint, stored_images
+from wgan.storage import open_storage
 from wgan.training.checkpoint import load_generator, load_run
 from wgan.training.sampling import generate_images
 
 
-def fetched(address: str, folder: Path, storage: Storage) -> Path:
-    """The checkpoint as a file."""
-    if not address.startswith("s3://"):
-        return Path(address)
-    bucket, key = split_uri(address)
-    storage.at(bucket).get_file(key, folder / "checkpoint.pt")
-    return folder / "checkpoint.pt"
-
-
-def without_average(path: Path, folder: Path) -> Path:
-    """A copy of the checkpoint that has the weights alone."""
+def without_average(path: Path, folder: Path) -> tuple[Path, int]:
+    """A copy of the checkpoint that has the weights alone, and its step."""
     content = torch.load(path, weights_only=True)
     if content.pop("average", None) is None:
         sys.exit(f"{path} has no average: its run had training.ema_decay=0.")
     torch.save(content, folder / "weights.pt")
-    return folder / "weights.pt"
+    return folder / "weights.pt", content["generator_steps"]
 
 
 def measure(address: str) -> dict[str, Any]:
@@ -52,14 +42,11 @@ def measure(address: str) -> dict[str, Any]:
     settings = load_settings()
     storage = open_storage(settings)
     with TemporaryDirectory() as name:
-        path = fetched(address, Path(name), storage)
+        path = fetch_checkpoint(address, Path(name) / "checkpoint.pt", storage)
         config, digest = load_run(path)
-        step = torch.load(path, weights_only=True)["generator_steps"]
-        sides = {"average": load_generator(path), "weights": load_generator(without_average(path, Path(name)))}
-    found = find_own_manifest(settings, storage, dataset_prefix(settings, config.data.dataset_name, digest))
-    if found is None:
-        sys.exit(f"The data set of {address}, {config.data.dataset_name} {digest[:12]}, is not in storage.")
-    images = open_dataset(found[1], settings, storage)
+        weights, step = without_average(path, Path(name))
+        sides = {"average": load_generator(path), "weights": load_generator(weights)}
+    images = stored_images(config.data, digest, settings, storage)
     drawn = {side: partial(generate_images, generator) for side, generator in sides.items()}
     measured = measure_sides(drawn, images, config.evaluation, settings, storage, "cpu")
     metrics = {side: measured[side].metrics for side in sides}

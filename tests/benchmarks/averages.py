@@ -1,6 +1,6 @@
 """Averages of the generator's weights: python tests/benchmarks/averages.py [--steps 1200] [--every 300] [--seed 0].
 
-Trains the digits preset's networks once and keeps averages of several decays beside them. Every so often it prints the
+Trains the networks of digits.yaml once and keeps averages of several decays beside them. Every so often it prints the
 Fréchet distance, precision and recall (means over three samples of 1,024) of the weights and of each average, with
 BatchNorm's running statistics averaged like the weights, as the pipeline does, and with statistics computed anew from
 2,048 images. Prints JSON and a table.

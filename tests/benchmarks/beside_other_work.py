@@ -1,6 +1,6 @@
 """Trainings next to other work on the same processors: python tests/benchmarks/beside_other_work.py [--seconds 10].
 
-Trains the digits preset's networks alone, twice beside each other, and beside processes that keep every processor busy:
+Trains the networks of digits.yaml alone, twice beside each other, and beside processes that keep every processor busy:
 with OpenMP's default for how long a thread spins before it sleeps, with the one that `wgan` sets (GOMP_SPINCOUNT), with
 a shorter one, and with one thread each. Prints one JSON object and a table. Ideal are 1.00 for the two together, and
 for one beside as many busy processes as there are processors its fair share, 0.50.

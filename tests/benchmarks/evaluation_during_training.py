@@ -1,6 +1,6 @@
 """What evaluations during training cost: python tests/benchmarks/evaluation_during_training.py [--steps 100].
 
-Trains the digits preset's networks in turn without evaluations, with one every 25 generator steps between two steps,
+Trains the networks of digits.yaml in turn without evaluations, with one every 25 generator steps between two steps,
 and with the same in a thread; and evaluates once without any training. Prints the wall-clock and processor seconds of
 each as JSON and as a table; of several rounds, the least. A thread helps only if a processor is free for it
 (`OMP_NUM_THREADS=1` on two idle ones).

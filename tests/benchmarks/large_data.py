@@ -1,7 +1,7 @@
 """Training on more data than memory holds: python tests/benchmarks/large_data.py [--gigabytes 30] [--seconds 30].
 
 Writes images of noise into one memory-mapped file, larger than the free memory unless a size is given, and trains the
-digits preset's networks three times, each in a process of its own: on images in memory, on the file read by the step
+networks of digits.yaml three times, each in a process of its own: on images in memory, on the file read by the step
 that needs it, and on the file read ahead by a thread. Prints one JSON object and a table: images per second, their
 ratio to the images in memory, and the memory that the process holds at a third, two thirds and the end. Pages of the
 file do not count: the system takes them back when it needs them. Reading ahead pays where reading is slow; on a local

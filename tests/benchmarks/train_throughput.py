@@ -1,6 +1,6 @@
 """How fast the training loop is, against a plain one: python tests/benchmarks/train_throughput.py [--device cuda].
 
-Prints one JSON object and a table. For the digits preset's networks and for 64×64 at width 64 (five critic steps),
+Prints one JSON object and a table. For the networks of digits.yaml and for 64×64 at width 64 (five critic steps),
 loops alternate on the same networks, so that other work on the machine affects all of them alike:
 
     plain           textbook code: torch's layers in their default layout, eager, torch's default float32, one forward

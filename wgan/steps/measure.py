@@ -15,6 +15,7 @@ from wgan.data.dataset import PreparedImages, open_dataset
 from wgan.data.manifest import DIGEST, DatasetDamaged, dataset_prefix, find_own_manifest
 from wgan.data.prepare import open_or_repair, prepare_dataset
 from wgan.errors import CheckpointError, DataError, ObjectMissing, UsageError
+from wgan.evaluation.metrics.modes import PACGAN_SAMPLES
 from wgan.evaluation.side_by_side import GenerateImages
 from wgan.metric_text.table import interval_text
 from wgan.model_version.inference import open_generator
@@ -32,8 +33,6 @@ ProtocolName = Literal["quick", "standard", "paper"]
 QUICK_IMAGES, QUICK_SEEDS = 256, 3
 PAPER_IMAGES, PAPER_SEEDS = 10_000, 3
 """Lucic et al. (2018): 10,000 images through Inception."""
-STACKED_IMAGES = 26_000
-"""PacGAN (Lin et al. 2018) and VEEGAN, Stacked-MNIST: a mode counts when hit once."""
 
 
 class Report(Record):
@@ -66,7 +65,7 @@ def named_protocol(config: RetrainConfig, name: ProtocolName) -> EvaluationConfi
             update={"sample_count": min(own.sample_count, QUICK_IMAGES), "seeds": min(own.seeds, QUICK_SEEDS)}
         )
     if config.data.source == "stacked-mnist":
-        as_in_paper = {"extractor": "classifier", "sample_count": STACKED_IMAGES, "captured_share": 0.0}
+        as_in_paper = {"extractor": "classifier", "sample_count": PACGAN_SAMPLES, "captured_share": 0.0}
     else:
         as_in_paper = {"extractor": "inception", "sample_count": PAPER_IMAGES}
     return own.model_copy(update={**as_in_paper, "seeds": PAPER_SEEDS})
@@ -99,7 +98,7 @@ def measure_checkpoint(
     the file is missing or damaged, `DataError` if its data is unavailable.
     """
     with scratch_folder("evaluation") as folder:
-        path = _fetch(address, Path(folder) / "checkpoint.pt", storage)
+        path = fetch_checkpoint(address, Path(folder) / "checkpoint.pt", storage)
         config, data_digest = load_run(path)
         if model is not None and model != config.model_name:
             raise UsageError(f"{address} is a checkpoint of {config.model_name}, not of {model}.")
@@ -109,12 +108,12 @@ def measure_checkpoint(
     def generate(seed: int, count: int) -> NDArray[np.uint8]:
         return generate_images(generator, seed, count, device)
 
-    images = (_fetched if fetch_data else _stored)(config.data, data_digest, settings, storage)
+    images = (_fetched if fetch_data else stored_images)(config.data, data_digest, settings, storage)
     return _report(address, generate, config, images, protocol, settings, storage)
 
 
-def _stored(data: DataConfig, digest: str, settings: Settings, storage: Storage) -> PreparedImages:
-    """The data set of a checkpoint, from storage."""
+def stored_images(data: DataConfig, digest: str, settings: Settings, storage: Storage) -> PreparedImages:
+    """The data set of a checkpoint, from storage. Raises `DataError` if it is not complete there."""
     offer = f"--fetch-data prepares it from the source that the file names, data.source={data.source}" + (
         f" and data.location={data.location}." if data.location else "."
     )
@@ -142,7 +141,8 @@ def _prefix(data: DataConfig, digest: str, settings: Settings) -> str:
     return dataset_prefix(settings, data.dataset_name, digest)
 
 
-def _fetch(address: str, path: Path, storage: Storage) -> Path:
+def fetch_checkpoint(address: str, path: Path, storage: Storage) -> Path:
+    """The checkpoint at `s3://…`, copied to `path`, or the local file itself. Raises `CheckpointError` if missing."""
     if not address.startswith("s3://"):
         return Path(address)
     bucket, key = split_uri(address)

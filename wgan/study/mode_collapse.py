@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wgan.evaluation.metrics.modes import modes_captured, reverse_kl
+from wgan.evaluation.metrics.modes import PACGAN_SAMPLES, modes_captured, reverse_kl
 from wgan.pixels import image_grid
 from wgan.study.baselines import in_the_plane, on_images
 from wgan.study.digits import Digits
@@ -15,7 +15,7 @@ from wgan.study.finished_trials import FinishedTrials
 from wgan.study.mixtures import PUBLISHED_GAN, MixtureName, mixture
 from wgan.study.records import Chart, Claim, ClaimResult, Panel, Table
 from wgan.study.sizes import StudySize
-from wgan.study.stacked import CHANNELS, MODES, PACGAN_SAMPLES, PUBLISHED, modes_of
+from wgan.study.stacked import CHANNELS, MODES, PUBLISHED, modes_of
 from wgan.study.trials import ImageTrial, PointTrial, TrialResult
 from wgan.study.variants import LABELS, Stopwatch, bars, plus_minus, point_trial, run_claim, scatter
 
@@ -85,6 +85,8 @@ def reproduce(size: StudySize, seed: int, kept: FinishedTrials, digits: Digits) 
         f"and {kl['grid', 'GAN']:.2f}, stacked digits {kl['stacked', 'WGAN']:.2f} and {kl['stacked', 'GAN']:.2f}. "
         f"A GAN with five times the published rate reaches {fast:.2f} on the grid."
     )
+    accuracy = digits.extractor.accuracy
+    assert accuracy is not None  # it is a classifier
     falling = "; the rate of both Wasserstein GANs falls to 0" if size.falling else ""
     return watch.result(
         CLAIM,
@@ -95,7 +97,7 @@ def reproduce(size: StudySize, seed: int, kept: FinishedTrials, digits: Digits) 
         f"for WGAN-GP, one for GAN{falling}. Stacked {digits.name}: DCGAN of width "
         f"{size.image_width} at 32×32, {size.stacked_steps:,} generator steps, {size.stacked_count:,} triples, "
         f"{size.stacked_seeds} seed(s), {size.stacked_samples:,} samples, each digit classified by a network with a "
-        f"held-out accuracy of {digits.extractor.accuracy or 0:.1%}; a mode counts if hit once"
+        f"held-out accuracy of {accuracy:.1%}; a mode counts if hit once"
         + (
             "."
             if size.stacked_samples >= PACGAN_SAMPLES

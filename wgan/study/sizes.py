@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from wgan.errors import UsageError
+from wgan.evaluation.metrics.modes import PACGAN_SAMPLES
 from wgan.records import Record
 
 SizeName = Literal["tiny", "short", "medium", "full"]
@@ -109,7 +110,7 @@ MEDIUM = StudySize(
     stacked_seeds=1,
     stacked_steps=10_000,
     stacked_count=128_000,
-    stacked_samples=26_000,
+    stacked_samples=PACGAN_SAMPLES,
 )
 """The modes' published deviation and PacGAN's sample size, on networks that two cores train in hours."""
 FULL = StudySize(
@@ -134,7 +135,7 @@ FULL = StudySize(
     stacked_seeds=3,
     stacked_steps=20_000,
     stacked_count=128_000,
-    stacked_samples=26_000,
+    stacked_samples=PACGAN_SAMPLES,
 )
 SIZES: dict[SizeName, StudySize] = {size.name: size for size in (TINY, SHORT, MEDIUM, FULL)}
 

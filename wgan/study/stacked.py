@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 CHANNELS = 3
 MODES = 1000
-PACGAN_SAMPLES = 26_000
-"""Generated triples in PacGAN's protocol (Lin et al. 2018); a mode counts if one of them hits it."""
 PUBLISHED: tuple[tuple[str, float, float], ...] = (
     ("DCGAN, published", 99, 3.40),
     ("WGAN-GP, published", 959, 0.73),
